@@ -1,0 +1,107 @@
+"""Every error of the product, grouped by who is at fault.
+
+    MockForgeError
+    ├── ConfigError                the operator: mockforge.yaml, grants, options   (carries every Problem at once)
+    ├── UnsupportedPlatform        the operator: interpreter, wheel, event loop, missing extra
+    ├── PluginRejected             the author: manifest, code, contract version   (carries every Problem at once)
+    ├── PluginFailed               the guest: its code raised, trapped or answered nonsense
+    │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
+    ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
+    ├── DoorError                  the guest asked a door for something it may not have, or the door failed
+    ├── StateError                 the state store cannot do it
+    └── Refused                    the client: malformed path, body too large, too slow
+
+A message says what happened to which thing, why, and what to do. A client never sees a plugin's inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+class MockForgeError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a document: where, what, and what to do."""
+
+    place: str
+    """File and path within it, such as `mockforge.yaml:12 routes[0].match.path`."""
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" + (f" {self.remedy}" if self.remedy else "")
+
+
+class _Problems(MockForgeError):
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join([message, *(f"  - {p}" for p in self.problems)]))
+
+
+class ConfigError(_Problems):
+    """The operator's configuration cannot be used; `problems` lists every fault found."""
+
+
+class UnsupportedPlatform(MockForgeError):
+    """This interpreter, wheel, event loop or installation lacks something that is needed."""
+
+
+class PluginRejected(_Problems):
+    """A plugin cannot be loaded as it is; `problems` lists every fault found."""
+
+    def __init__(self, plugin: str, message: str, problems: Iterable[Problem] = ()) -> None:
+        self.plugin = plugin
+        super().__init__(f"plugin '{plugin}' not loaded: {message}", problems)
+
+
+class PluginFailed(MockForgeError):
+    """A plugin's code failed in a call. `author_traceback` names the author's own file and line."""
+
+    def __init__(self, plugin: str, op: str, message: str, *, code: str = "internal", retryable: bool = False,
+                 details: Mapping[str, object] | None = None, author_traceback: str = "") -> None:
+        self.plugin, self.op, self.code, self.retryable = plugin, op, code, retryable
+        self.details, self.author_traceback = dict(details or {}), author_traceback
+        text = f"plugin '{plugin}' failed in {op}: {message}"
+        super().__init__(f"{text}\n{author_traceback}" if author_traceback else text)
+
+
+class LimitExceeded(PluginFailed):
+    """A call used up one of its budgets; `limit` is the manifest's name for it (`cpu_ms`, `memory_mb`, ...)."""
+
+    def __init__(self, plugin: str, op: str, limit: str, budget: float, message: str = "") -> None:
+        self.limit, self.budget = limit, budget
+        super().__init__(plugin, op, message or f"over its limit of {limit}={budget:g}. Raise limits.{limit} or make the call cheaper.",
+                         code="limit", details={"limit": limit, "budget": budget})
+
+
+class PluginUnavailable(MockForgeError):
+    """A plugin cannot take a call now; `retry_after_s` says when to ask again."""
+
+    def __init__(self, plugin: str, message: str, *, retry_after_s: float = 1.0) -> None:
+        self.plugin, self.retry_after_s = plugin, retry_after_s
+        super().__init__(f"plugin '{plugin}' is unavailable: {message}")
+
+
+class DoorError(MockForgeError):
+    """A door refused or failed; becomes the error envelope that the guest sees."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False, details: Mapping[str, object] | None = None) -> None:
+        self.code, self.message, self.retryable, self.details = code, message, retryable, dict(details or {})
+        super().__init__(message)
+
+
+class StateError(MockForgeError):
+    """The state store cannot do what was asked."""
+
+
+class Refused(MockForgeError):
+    """The client's request is refused: `status` and a `reason` that may be shown to it."""
+
+    def __init__(self, status: int, reason: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+        self.status, self.reason, self.headers = status, reason, tuple(headers)
+        super().__init__(f"{status} {reason}")

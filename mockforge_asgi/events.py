@@ -1,0 +1,147 @@
+"""One typed stream of what happens; log, metrics, audit, journal and pages subscribe, nothing else reports.
+
+Holds the event types and the stream. What subscribers do with events is theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened; `at` is Unix time in seconds."""
+
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginLoaded(Event):
+    """A plugin generation answers from now on; `replaced` names the digest it took over from."""
+
+    plugin: str
+    version: str
+    digest: str
+    runtime: str
+    kinds: tuple[str, ...]
+    load_s: float
+    replaced: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRefused(Event):
+    """A plugin could not be loaded or reloaded; an earlier generation, if any, goes on."""
+
+    plugin: str
+    reason: str
+    kept_last_good: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStopped(Event):
+    """A plugin generation was drained and stopped."""
+
+    plugin: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFinished(Event):
+    """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled | unavailable."""
+
+    plugin: str
+    op: str
+    outcome: str
+    wall_s: float
+    cpu_s: float = 0.0
+    slices: int = 0
+    memory_bytes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorDenied(Event):
+    """A guest asked a door for something it has no grant for."""
+
+    plugin: str
+    door: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestLogged(Event):
+    """A line that a plugin logged or printed; bounded and escaped by the door."""
+
+    plugin: str
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined(Event):
+    """A plugin failed too often and takes no calls for `for_s` seconds."""
+
+    plugin: str
+    reason: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswered(Event):
+    """A request was answered by us (never for one that only passed through)."""
+
+    method: str
+    path: str
+    status: int
+    answered_by: str
+    wall_s: float
+    principal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling(Event):
+    """Code is being compiled outside the serving process; `done` ends it."""
+
+    what: str
+    size_bytes: int
+    done: bool = False
+    wall_s: float = 0.0
+
+
+Subscriber = Callable[[Event], None]
+
+
+class EventStream:
+    """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported."""
+
+    __slots__ = ("_subscribers", "broken")
+
+    def __init__(self) -> None:
+        self._subscribers: tuple[tuple[type[Event], Subscriber], ...] = ()
+        self.broken: list[tuple[Subscriber, Exception]] = []
+
+    def subscribe(self, subscriber: Subscriber, kind: type[Event] = Event) -> Callable[[], None]:
+        """Call `subscriber` with each event of that kind; gives the function that ends it."""
+        entry = (kind, subscriber)
+        self._subscribers = (*self._subscribers, entry)
+
+        def unsubscribe() -> None:
+            self._subscribers = tuple(e for e in self._subscribers if e is not entry)
+
+        return unsubscribe
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anybody listens to that kind: lets the request path skip building events nobody reads."""
+        return any(issubclass(kind, k) for k, _ in self._subscribers)
+
+    def emit(self, event: Event) -> None:
+        """Hand the event on. Subscribers are quick and never wait; slow ones queue for themselves."""
+        for kind, subscriber in self._subscribers:
+            if isinstance(event, kind):
+                try:
+                    subscriber(event)
+                except Exception as error:  # foreign code: one broken listener must not end a request
+                    self.broken.append((subscriber, error))
+                    self._subscribers = tuple(e for e in self._subscribers if e[1] is not subscriber)

@@ -1,0 +1,1 @@
+"""The sandbox: everything that touches wasmtime, and the only package that does."""

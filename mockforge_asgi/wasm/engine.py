@@ -1,0 +1,102 @@
+"""The two engine configurations, and the engines made from them.
+
+Constants only: compile worker and server must agree on every setting, so a digest of them is part of each cache
+key. What ticks the engines is `ticker.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import wasmtime
+
+from mockforge_asgi.errors import UnsupportedPlatform
+
+EngineKind: TypeAlias = Literal["core", "component"]
+"""Core modules (Extism guests and the kernel), or components (the Python sandbox, JavaScript, ...)."""
+
+MIB: Final = 1 << 20
+
+_COMMON: Final[Mapping[str, object]] = {
+    "epoch_interruption": True,
+    "cranelift_opt_level": "speed",
+    "memory_may_move": False,  # a stable base address: the host keeps pointers between polls
+    "memory_init_cow": True,
+    "wasm_reference_types": True,
+    "wasm_bulk_memory": True,
+    "wasm_multi_value": True,
+    "wasm_simd": True,
+    "wasm_relaxed_simd": False,
+    "wasm_threads": False,
+    "wasm_memory64": False,
+    "wasm_tail_call": False,
+    "wasm_wide_arithmetic": False,
+    "wasm_custom_page_sizes": False,
+    "wasm_stack_switching": False,
+    "shared_memory": False,
+}
+_CORE: Final[Mapping[str, object]] = {
+    **_COMMON,
+    "max_wasm_stack": MIB // 2,
+    "wasm_multi_memory": False,
+    "wasm_exceptions": False,
+    "wasm_function_references": False,
+    "wasm_gc": False,
+    "wasm_component_model": False,
+}
+_COMPONENT: Final[Mapping[str, object]] = {
+    **_COMMON,
+    "max_wasm_stack": MIB,  # CPython in the sandbox recurses deeply
+    "wasm_multi_memory": True,  # jco's components need it; with it off they abort the process
+    "wasm_component_model": True,
+}
+_SETTINGS: Final[Mapping[EngineKind, Mapping[str, object]]] = {"core": _CORE, "component": _COMPONENT}
+
+
+def config(kind: EngineKind) -> wasmtime.Config:
+    """A fresh configuration of that kind; wasmtime takes it over when an engine is made."""
+    made = wasmtime.Config()
+    for name, value in _SETTINGS[kind].items():
+        setattr(made, name, value)
+    return made
+
+
+def config_digest(kind: EngineKind) -> str:
+    """Names the settings, the wasmtime version and the machine's architecture: code compiled under another digest is not ours to run."""
+    facts = [wasmtime.__version__, platform.machine(), platform.system(), dict(_SETTINGS[kind])]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class Engines:
+    """One engine of each kind, made when first asked for, owned by one runtime in one process."""
+
+    __slots__ = ("_made", "_pid")
+
+    def __init__(self) -> None:
+        self._made: dict[EngineKind, wasmtime.Engine] = {}
+        self._pid = os.getpid()
+
+    def get(self, kind: EngineKind) -> wasmtime.Engine:
+        """The engine of that kind. Raises UnsupportedPlatform in a process forked after it was made."""
+        if self._pid != os.getpid():
+            raise UnsupportedPlatform("this plugin runtime was started before the process forked; start it in the worker (create the app in the worker, "
+                                      "or use MockForge without an explicit runtime).")
+        if kind not in self._made:
+            self._made[kind] = wasmtime.Engine(config(kind))
+        return self._made[kind]
+
+    @property
+    def live(self) -> tuple[wasmtime.Engine, ...]:
+        """The engines made so far."""
+        return tuple(self._made.values())
+
+    def close(self) -> None:
+        """Free the engines; stores made from them keep their own share."""
+        for engine in self._made.values():
+            engine.close()
+        self._made.clear()

@@ -1,0 +1,180 @@
+"""The value types that plugins receive and return: requests, responses, decisions.
+
+Pure standard library and importable natively and inside the sandbox. How they become JSON documents is
+`mockforge_plugin.documents`; what the host does with them is the host's affair.
+"""
+
+from __future__ import annotations
+
+import json as _json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list of values, dict of str to value."""
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Ordered (name, value) pairs; names may repeat."""
+
+
+def pairs(items: Mapping[str, str] | Iterable[Iterable[str]] | None) -> Pairs:
+    """Ordered pairs from a mapping, from pairs, or from nothing."""
+    if items is None:
+        return ()
+    if isinstance(items, Mapping):
+        return tuple((str(k), str(v)) for k, v in items.items())
+    return tuple((str(k), str(v)) for k, v in items)
+
+
+class Headers(tuple[tuple[str, str], ...]):
+    """Ordered header pairs; look-ups ignore case (RFC 9110 §5.1)."""
+
+    __slots__ = ()
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value under that name, or the default."""
+        low = name.lower()
+        return next((v for k, v in self if k.lower() == low), default)
+
+    def all(self, name: str) -> list[str]:
+        """Every value under that name, in order."""
+        low = name.lower()
+        return [v for k, v in self if k.lower() == low]
+
+
+class Query(tuple[tuple[str, str], ...]):
+    """Ordered query pairs; names are exact and may repeat."""
+
+    __slots__ = ()
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value under that name, or the default."""
+        return next((v for k, v in self if k == name), default)
+
+    def all(self, name: str) -> list[str]:
+        """Every value under that name, in order."""
+        return [v for k, v in self if k == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who the credentials belong to."""
+
+    id: str
+    roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    name: str | None = None
+    email: str | None = None
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body as the plugin holds it: whole, or still at the host (`available` bytes, fetch with `read()` of its owner)."""
+
+    data: bytes | None = None
+    available: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole HTTP answer, or the name of an operator's template with variables for it."""
+
+    status: int = 200
+    headers: Pairs = ()
+    body: bytes = b""
+    template: str | None = None
+    vars: Mapping[str, Json] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Json, status: int = 200, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+        """An answer of `application/json`."""
+        text = _json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return cls(status, (("content-type", "application/json"), *pairs(headers)), text.encode())
+
+    @classmethod
+    def text(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+        """An answer of `text/plain; charset=utf-8`."""
+        return cls(status, (("content-type", "text/plain; charset=utf-8"), *pairs(headers)), text.encode())
+
+    @classmethod
+    def render(cls, template: str, vars: Mapping[str, Json] | None = None, status: int = 200,
+               headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+        """An answer that the host renders from the operator's template of that name."""
+        return cls(status, pairs(headers), b"", template, dict(vars or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The caller may pass, as this principal."""
+
+    principal: Principal
+    claims: Mapping[str, Json] = field(default_factory=dict)
+    set_headers: Pairs = ()
+    """Headers set on the answer (a refreshed session cookie, say); restricted names need a grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The caller may not pass. `challenge` becomes `WWW-Authenticate` (RFC 9110 §11.6.1)."""
+
+    status: int = 401
+    reason: str = "authentication failed"
+    challenge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The plugin answers the request itself (a redirect to a login page, say)."""
+
+    response: Response
+
+
+Decision: TypeAlias = Allow | Deny | Reply | None
+"""What an auth plugin says; None means "not mine, ask the next"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a data result: text, integer, float, boolean, datetime, binary, json or uuid."""
+
+    name: str
+    type: str = "text"
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DataResult:
+    """Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Json, ...], ...]
+    truncated: bool = False
+    next: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a template function."""
+
+    name: str
+    type: str = "any"
+    description: str = ""
+    required: bool = True
+    default: Json = None
+    var_args: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionMetadata:
+    """What a template function is called, takes and gives."""
+
+    name: str
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    returns: str = "any"
+    examples: tuple[str, ...] = ()
+    category: str | None = None
+    pure: bool = False
