@@ -1,0 +1,100 @@
+"""One call of a guest on its own stack: what it may use, what it waits for, how it ended.
+
+A fiber is polled by `scheduler.py`. Host callbacks run on the fiber's stack and only record a `DoorRequest`; its
+answer is made and delivered on the loop's stack, between polls.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from wasmtime import Trap, WasmtimeError
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.contract import Doors, Json, RequestDoors
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one call may use."""
+
+    cpu_s: float = 0.02
+    timeout_s: float = 0.2
+    output_bytes: int = 64 * 1024
+
+
+@dataclass(slots=True)
+class DoorRequest:
+    """A guest at a door: which one, with what, and how it gets the answer (`deliver(answer, error)`)."""
+
+    name: str
+    payload: Json
+    deliver: Callable[[Json, DoorError | None], None]
+    done: bool = False
+
+
+class Fiber:
+    """The state of one call. `call` is the C future while the call runs; dropping it unwinds the guest."""
+
+    __slots__ = ("budget", "call", "cpu_s", "deadline", "doors", "keep", "op", "pending", "plugin", "request", "slices", "waiter")
+
+    def __init__(self, plugin: str, op: str, budget: Budget, doors: Doors | None, request: RequestDoors | None, deadline: float | None = None) -> None:
+        self.plugin, self.op, self.budget, self.doors, self.request = plugin, op, budget, doors, request
+        self.deadline = deadline
+        """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
+        self.call: Any = None
+        self.keep: Any = None
+        """The C cells that must stay alive until the call's future is deleted."""
+        self.pending: DoorRequest | None = None
+        self.cpu_s = 0.0
+        self.slices = 0
+        self.waiter: Any = None
+
+    def over(self, limit: str) -> LimitExceeded:
+        """The error for a used-up `cpu_ms` or `timeout_ms`."""
+        budget_s = self.budget.cpu_s if limit == "cpu_ms" else self.budget.timeout_s
+        return LimitExceeded(self.plugin, self.op, limit, budget_s * 1000)
+
+
+class GuestTrapped(PluginFailed):
+    """The guest trapped (unreachable, out of bounds, stack overflow, ...): its instance is gone."""
+
+
+_TRAPS = {"STACK_OVERFLOW": "recursed too deeply (stack overflow)", "MEMORY_OUT_OF_BOUNDS": "reached outside its memory",
+          "UNREACHABLE": "gave up (unreachable: usually a panic, an abort or no memory left)", "INTEGER_DIVISION_BY_ZERO": "divided by zero"}
+
+
+def failure(fiber: Fiber, error: Any, trap: Any = None) -> PluginFailed:
+    """What a C error or trap means, as our error; takes the pointers over."""
+    if trap:
+        taken = Trap._from_ptr(trap)
+        code = taken.trap_code
+        return _trapped(fiber, code.name if code else "", taken.message)
+    text = str(WasmtimeError._from_ptr(error))
+    for name, marks in _MARKS.items():
+        if any(mark in text for mark in marks):
+            return _trapped(fiber, name, text)
+    return GuestTrapped(fiber.plugin, fiber.op, _last_line(text))
+
+
+_MARKS = {"STACK_OVERFLOW": ("call stack exhausted",), "UNREACHABLE": ("wasm `unreachable`",), "MEMORY_OUT_OF_BOUNDS": ("out of bounds memory",),
+          "INTEGER_DIVISION_BY_ZERO": ("integer divide by zero",)}
+
+
+def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
+    return GuestTrapped(fiber.plugin, fiber.op, f"its code {_TRAPS[code]}" if code in _TRAPS else _last_line(text))
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "wasm backtrace" not in line and not line.strip()[:1].isdigit()]
+    return (lines[-1] if lines else "the guest trapped")[:300]
+
+
+NO_FINALIZER: Any = ctypes.cast(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+"""A null finalizer, for C structures that want one."""
+
+Continuation = ffi.wasmtime_func_async_continuation_callback_t

@@ -1,0 +1,198 @@
+"""Runs fibers on the event loop: one time slice of guest work per loop turn, whoever computes.
+
+A call's first poll is made at once if this turn's slice is not used up: most calls end there, without a task
+switch. A guest that goes on computing queues; a guest at a door is answered at once or suspended until the host's
+coroutine is done. Calls that have used little go first; every fourth slice goes to the greedy ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Final
+
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber
+from mockforge_asgi.wasm.ticker import TICK_S, Ticker
+
+_GREEDY_AFTER_S: Final = 2 * TICK_S
+_GREEDY_SHARE: Final = 4
+
+_poll = ffi._wasmtime_call_future_poll
+_delete = ffi._wasmtime_call_future_delete
+
+
+class Scheduler:
+    """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
+
+    __slots__ = ("_fresh", "_greedy", "_loop", "_open_turn", "_queued", "_spent_s", "_turns", "current", "is_answered", "ticker")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker) -> None:
+        self._loop, self.ticker = loop, ticker
+        self._fresh: deque[Fiber] = deque()
+        self._greedy: deque[Fiber] = deque()
+        self._spent_s = 0.0
+        self._turns = 0
+        self._open_turn = self._queued = False
+        self.current: Fiber | None = None
+        self.is_answered: Any = Continuation(self._is_answered)
+        """The C callback by which a suspended guest asks whether its door has answered."""
+
+    async def run(self, fiber: Fiber) -> None:
+        """Drive the fiber's call to its end; afterwards its result cells hold what the guest left.
+
+        Raises LimitExceeded over `cpu_ms` or `timeout_ms`, DoorError never (the guest sees it), CancelledError when the
+        caller leaves. Whenever it raises, the guest was unwound in mid-call and its instance must be thrown away.
+        """
+        ticker = self.ticker
+        ticker.active += 1
+        if ticker.asleep:
+            ticker.wake()
+        try:
+            if self._spent_s < TICK_S and self._first_poll(fiber):
+                return
+            await self._finish(fiber)
+        finally:
+            ticker.active -= 1
+            call, fiber.call = fiber.call, None
+            _delete(call)
+
+    def _first_poll(self, fiber: Fiber) -> bool:
+        if not self._open_turn:
+            self._open_turn = True
+            self._loop.call_soon(self._close_turn)
+        return self._slice(fiber)
+
+    def _slice(self, fiber: Fiber) -> bool:
+        """Polls, and answers doors that need no waiting, until the guest ends (True), computes on, or waits (False)."""
+        self.current = fiber
+        began = time.perf_counter()
+        try:
+            while True:
+                done = _poll(fiber.call)
+                if done or fiber.pending is None or not self._answer_now(fiber, fiber.pending):
+                    return bool(done)
+                if self._spent_s + time.perf_counter() - began >= TICK_S:
+                    return False
+        finally:
+            self.current = None
+            used = time.perf_counter() - began
+            self._spent_s += used
+            fiber.cpu_s += used
+
+    def _answer_now(self, fiber: Fiber, request: DoorRequest) -> bool:
+        try:
+            assert fiber.doors is not None
+            answer: Json = fiber.doors.call_now(request.name, request.payload)
+            if answer is NotImplemented:
+                return False
+            self._deliver(fiber, request, answer, None)
+        except DoorError as error:
+            self._deliver(fiber, request, None, error)
+        return True
+
+    def _deliver(self, fiber: Fiber, request: DoorRequest, answer: Json, error: DoorError | None) -> None:
+        request.deliver(answer, error)
+        request.done = True
+
+    async def _finish(self, fiber: Fiber) -> None:
+        if fiber.deadline is None:
+            fiber.deadline = self._loop.time() + fiber.budget.timeout_s
+        try:
+            async with asyncio.timeout_at(fiber.deadline):
+                while True:
+                    request = fiber.pending
+                    if request is not None and not request.done:
+                        await self._answer(fiber, request)
+                    if await self._queue(fiber):
+                        return
+        except TimeoutError as error:
+            raise fiber.over("timeout_ms") from error
+
+    async def _answer(self, fiber: Fiber, request: DoorRequest) -> None:
+        if self._answer_now(fiber, request):
+            return
+        try:
+            assert fiber.doors is not None
+            answer = await fiber.doors.call(request.name, request.payload, fiber.request)
+        except DoorError as error:
+            self._deliver(fiber, request, None, error)
+        else:
+            self._deliver(fiber, request, answer, None)
+
+    async def _queue(self, fiber: Fiber) -> bool:
+        """Waits until the fiber ended (True) or stands at a door that has to be waited for (False)."""
+        fiber.waiter = self._loop.create_future()
+        (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
+        if not self._queued:
+            self._queued = True
+            self._loop.call_soon(self._turn)
+        try:
+            return bool(await fiber.waiter)
+        finally:
+            fiber.waiter = None
+
+    def _close_turn(self) -> None:
+        self._open_turn = False
+        if not self._queued:
+            self._spent_s = 0.0
+
+    def _turn(self) -> None:
+        """One loop turn's worth of guest work."""
+        self._spent_s = 0.0
+        self._turns += 1
+        if self._greedy and self._turns % _GREEDY_SHARE == 0:
+            self._step(self._greedy.popleft())
+        while self._fresh and self._spent_s < TICK_S:
+            self._step(self._fresh.popleft())
+        if self._greedy and self._spent_s < TICK_S / 2:
+            self._step(self._greedy.popleft())
+        self._queued = bool(self._fresh or self._greedy)
+        if self._queued:
+            self._loop.call_soon(self._turn)
+        else:
+            self._first_poll_allowed_next_turn()
+
+    def _first_poll_allowed_next_turn(self) -> None:
+        if not self._open_turn:
+            self._open_turn = True
+            self._loop.call_soon(self._close_turn)
+
+    def _step(self, fiber: Fiber) -> None:
+        waiter = fiber.waiter
+        if waiter is None or waiter.done():  # cancelled or timed out while it queued
+            return
+        try:
+            ended = self._slice(fiber)
+        except BaseException as error:
+            waiter.set_exception(error)
+            return
+        if ended or (fiber.pending is not None and not fiber.pending.done):
+            waiter.set_result(ended)
+            return
+        fiber.slices += 1
+        if fiber.cpu_s > fiber.budget.cpu_s:
+            waiter.set_exception(fiber.over("cpu_ms"))
+        else:
+            (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
+
+    def _is_answered(self, _env: object) -> bool:
+        fiber = self.current
+        if fiber is None or fiber.pending is None or not fiber.pending.done:
+            return False
+        fiber.pending = None
+        return True
+
+    def suspend(self, continuation: Any, request: DoorRequest) -> None:
+        """Called by a host callback, on the fiber's stack: note the request, give wasmtime the pending continuation."""
+        fiber = self.current
+        assert fiber is not None
+        fiber.pending = request
+        cell = continuation.contents
+        cell.callback = self.is_answered
+        cell.env = None
+        cell.finalizer = NO_FINALIZER
