@@ -1,0 +1,34 @@
+"""Composable ASGI middleware for API mocking, with sandboxed plugins in the request path.
+
+The names below are loaded when first asked for, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mockforge_asgi.auth.chain import AuthChain as AuthChain
+    from mockforge_asgi.middleware import MockForge as MockForge
+    from mockforge_asgi.mocks.chain import ResponseChain as ResponseChain
+    from mockforge_asgi.runtime import PluginRuntime as PluginRuntime
+    from mockforge_asgi.templates.middleware import Templates as Templates
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AuthChain": "mockforge_asgi.auth.chain",
+    "MockForge": "mockforge_asgi.middleware",
+    "PluginRuntime": "mockforge_asgi.runtime",
+    "ResponseChain": "mockforge_asgi.mocks.chain",
+    "Templates": "mockforge_asgi.templates.middleware",
+}
+
+__all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "Templates", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mockforge_asgi' has no attribute '{name}'")
