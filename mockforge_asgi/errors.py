@@ -96,7 +96,11 @@ class DoorError(MockForgeError):
 
 
 class StateError(MockForgeError):
-    """The state store cannot do what was asked."""
+    """The state store cannot do what was asked; `code` is one of the error envelope's (`limit`, `invalid_input`, `unavailable`)."""
+
+    def __init__(self, message: str, *, code: str = "unavailable") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class Refused(MockForgeError):

@@ -1,0 +1,205 @@
+"""State in an SQLite file: shared by all workers of one machine.
+
+One thread per process owns the connection, so the event loop never waits for a disk or a lock. It takes whatever
+callers have queued meanwhile and commits it as one transaction. What is inside a transaction is `state/session.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from mockforge_asgi.errors import StateError
+from mockforge_asgi.state.operations import Json, Operation
+from mockforge_asgi.state.session import Session
+from mockforge_asgi.state.store import Quota
+
+_BATCH = 256
+_BUSY_MS = 5000
+_INHERITED: list[object] = []
+"""Threads' belongings seen in a forked child: never closed there, for closing could harm the parent's file."""
+
+Work: TypeAlias = Callable[[Session], Json]
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work
+    writes: bool
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Json]
+    answer: Json = None
+    error: Exception | None = None
+
+
+class SqliteStore:
+    """Cells in one SQLite file (WAL). After a fork the child opens the file anew on first use."""
+
+    shared_between_workers = True
+
+    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path, self.url = Path(path), f"sqlite:///{path}"
+        self._clock = clock
+        self._thread: _Thread | None = None
+        self._pid = 0
+
+    async def open(self) -> None:
+        """See StateStore: opens the file now, so that a fault is told at start."""
+        await self._do(_nothing, writes=False)
+
+    async def apply(self, space: str, quota: Quota, operation: Operation) -> Json:
+        """See StateStore."""
+        return await self._do(lambda session: session.apply(space, quota, operation), writes=operation.writes)
+
+    def apply_now(self, space: str, quota: Quota, operation: Operation) -> Json:
+        """See StateStore; a file must always be waited for."""
+        return NotImplemented
+
+    async def keys(self, space: str, prefix: str, limit: int) -> list[str]:
+        """See StateStore."""
+        found: list[str] = await self._do(lambda session: session.keys(space, prefix, limit), writes=False)
+        return found
+
+    async def clear(self, space: str) -> int:
+        """See StateStore."""
+        return int(await self._do(lambda session: session.clear(space), writes=True))
+
+    async def close(self) -> None:
+        """See StateStore: finishes what is queued first."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._pid == os.getpid():
+            await thread.stop(asyncio.get_running_loop())
+
+    async def _do(self, work: Work, *, writes: bool) -> Json:
+        if self._thread is None or self._pid != os.getpid():
+            if self._thread is not None:
+                _INHERITED.append(self._thread)
+            self._thread, self._pid = _Thread(self.path, self._clock), os.getpid()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Json] = loop.create_future()
+        self._thread.jobs.put(_Job(work, writes, loop, future))
+        return await future
+
+
+class _Thread:
+    """The thread that owns the connection."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._path, self._clock = path, clock
+        self._session: Session | None = None
+        self._stopped: tuple[asyncio.AbstractEventLoop, asyncio.Future[Json]] | None = None
+        threading.Thread(target=self._run, name="mockforge-state", daemon=True).start()
+
+    async def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Finish what is queued, close the file, end the thread."""
+        future: asyncio.Future[Json] = loop.create_future()
+        self._stopped = (loop, future)
+        self.jobs.put(None)
+        await future
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            batch, ended = self._take()
+            if batch:
+                self._answer(batch)
+                _deliver(batch)
+                del batch
+        if self._session is not None:
+            self._session.connection.close()
+        if self._stopped is not None:
+            loop, future = self._stopped
+            _call(loop, partial(_resolve, [_Job(_nothing, False, loop, future)]))
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        batch: list[_Job] = []
+        job = self.jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == _BATCH:
+                return batch, False
+            try:
+                job = self.jobs.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _answer(self, batch: list[_Job]) -> None:
+        try:
+            session = self._session or self._connect()
+            self._transaction(session, batch)
+        except (sqlite3.Error, OSError) as error:
+            if len(batch) > 1:  # one bad apple: give each its own transaction
+                for job in batch:
+                    self._answer([job])
+            else:
+                batch[0].error = StateError(f"the state file '{self._path}' cannot be used: {error}")
+
+    def _transaction(self, session: Session, batch: list[_Job]) -> None:
+        connection = session.connection
+        connection.execute("BEGIN IMMEDIATE" if any(job.writes for job in batch) else "BEGIN")
+        try:
+            session.now = self._clock()
+            for job in batch:
+                job.answer, job.error = None, None
+                try:
+                    job.answer = job.work(session)
+                except (StateError, ValueError) as error:
+                    job.error = error
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _connect(self) -> Session:
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(f"the folder '{self._path.parent}' does not exist; create it")
+        if not self._path.exists():
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_MS / 1000, cached_statements=64)
+        try:
+            self._session = Session(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return self._session
+
+
+def _nothing(session: Session) -> Json:
+    return None
+
+
+def _deliver(batch: list[_Job]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in batch:
+        by_loop.setdefault(job.loop, []).append(job)
+    for loop, jobs in by_loop.items():
+        _call(loop, partial(_resolve, jobs))
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.answer)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    try:
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:
+        pass  # that loop has been closed meanwhile: nobody waits any more

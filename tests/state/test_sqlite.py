@@ -1,0 +1,116 @@
+"""What only an SQLite store can promise: many processes, files, faults told in words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mockforge_asgi.errors import StateError
+from mockforge_asgi.state import KeySpace, Quota
+from mockforge_asgi.state.sqlite import SqliteStore
+
+WORKER = """
+import asyncio, sys
+from mockforge_asgi.state import KeySpace, Quota, open_store
+
+async def main(url, name, rounds):
+    store = open_store(url)
+    space = KeySpace(store, "shared", Quota(max_keys=100))
+    wins, swaps = 0, 0
+    for n in range(rounds):
+        await asyncio.gather(*(space.incr("n") for _ in range(5)))
+        wins += await space.add_if_absent(f"once-{n}", name)
+        while True:
+            before = await space.get("swapped")
+            if await space.compare_and_set("swapped", before, (before or 0) + 1):
+                break
+    await store.close()
+    print(wins)
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+def test_four_processes_lose_no_increment_and_share_one_winner(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, url, str(n), "40"], stdout=subprocess.PIPE, text=True) for n in range(4)]
+    wins = [int(worker.communicate()[0]) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 4
+    assert sum(wins) == 40
+
+    async def read() -> tuple[object, object]:
+        store = SqliteStore(tmp_path / "s.db")
+        space = KeySpace(store, "shared")
+        answer = await space.get("n"), await space.get("swapped")
+        await store.close()
+        return answer
+
+    assert asyncio.run(read()) == (800, 160)
+
+
+async def test_the_file_outlives_the_store_and_is_the_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    first = SqliteStore(path)
+    await KeySpace(first, "s").set("k", {"a": 1})
+    await first.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    second = SqliteStore(path)
+    assert await KeySpace(second, "s").get("k") == {"a": 1}
+    await second.close()
+
+
+async def test_a_missing_folder_is_told_in_words(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "none" / "s.db")
+    with pytest.raises(StateError, match="does not exist; create it"):
+        await store.open()
+    await store.close()
+
+
+async def test_what_is_no_database_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    path.write_text("no database at all, but some text that is long enough to be looked at")
+    store = SqliteStore(path)
+    with pytest.raises(StateError, match="cannot be used"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    store = SqliteStore(tmp_path / "s.db")
+    with pytest.raises(StateError, match="another version"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_store_that_failed_works_once_the_fault_is_mended(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "later" / "s.db")
+    space = KeySpace(store, "s")
+    with pytest.raises(StateError):
+        await space.set("k", 1)
+    (tmp_path / "later").mkdir()
+    await space.set("k", 2)
+    assert await space.get("k") == 2
+    await store.close()
+
+
+async def test_what_is_queued_is_finished_before_closing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    space = KeySpace(store, "s", Quota())
+    waiting = [asyncio.ensure_future(space.incr("n")) for _ in range(500)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert sorted(await asyncio.gather(*waiting)) == list(range(1, 501))
+
+
+def test_one_store_serves_several_event_loops(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    assert [asyncio.run(KeySpace(store, "s").incr("n")) for _ in range(3)] == [1, 2, 3]
+    asyncio.run(store.close())
