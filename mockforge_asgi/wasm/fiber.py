@@ -7,10 +7,11 @@ answer is made and delivered on the loop's stack, between polls.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
@@ -27,14 +28,32 @@ class Budget:
     output_bytes: int = 64 * 1024
 
 
-@dataclass(slots=True)
 class DoorRequest:
-    """A guest at a door: which one, with what, and how it gets the answer (`deliver(answer, error)`)."""
+    """A guest at a door: which one, with what, and how the answer gets to it (`deliver(answer, error)`)."""
 
-    name: str
-    payload: Json
-    deliver: Callable[[Json, DoorError | None], None]
-    done: bool = False
+    __slots__ = ("_deliver", "_payload", "done", "name")
+
+    def __init__(self, name: str, payload: bytes | Mapping[str, Json], deliver: Callable[[Json, DoorError | None], None]) -> None:
+        self.name, self._payload, self._deliver = name, payload, deliver
+        self.done = False
+
+    def arguments(self) -> Mapping[str, Json]:
+        """What the guest sent, as a JSON object. Raises DoorError when it is none."""
+        if not isinstance(self._payload, bytes):
+            return self._payload
+        try:
+            self._payload = orjson.loads(self._payload) if self._payload else {}
+        except orjson.JSONDecodeError as error:
+            raise DoorError("invalid_input", f"door '{self.name}': the payload is not JSON: {error}") from None
+        if not isinstance(self._payload, dict):
+            self._payload, kind = {}, type(self._payload).__name__
+            raise DoorError("invalid_input", f"door '{self.name}' takes a JSON object, not {kind}")
+        return self._payload
+
+    def answer(self, answer: Json, error: DoorError | None) -> None:
+        """Hand the answer to the guest, which goes on at its next poll."""
+        self._deliver(answer, error)
+        self.done = True
 
 
 class Fiber:
@@ -42,7 +61,7 @@ class Fiber:
 
     __slots__ = ("budget", "call", "cpu_s", "deadline", "doors", "keep", "op", "pending", "plugin", "request", "slices", "waiter")
 
-    def __init__(self, plugin: str, op: str, budget: Budget, doors: Doors | None, request: RequestDoors | None, deadline: float | None = None) -> None:
+    def __init__(self, plugin: str, op: str, budget: Budget, doors: Doors, request: RequestDoors | None, deadline: float | None = None) -> None:
         self.plugin, self.op, self.budget, self.doors, self.request = plugin, op, budget, doors, request
         self.deadline = deadline
         """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""

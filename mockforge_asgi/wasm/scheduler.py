@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
@@ -65,7 +64,10 @@ class Scheduler:
         if not self._open_turn:
             self._open_turn = True
             self._loop.call_soon(self._close_turn)
-        return self._slice(fiber)
+        spent_s = self._spent_s
+        done = self._slice(fiber)
+        fiber.cpu_s = min(self._spent_s - spent_s, _GREEDY_AFTER_S)  # wall time, capped: this thread may have been preempted
+        return done
 
     def _slice(self, fiber: Fiber) -> bool:
         """Polls, and answers doors that need no waiting, until the guest ends (True), computes on, or waits (False)."""
@@ -80,24 +82,17 @@ class Scheduler:
                     return False
         finally:
             self.current = None
-            used = time.perf_counter() - began
-            self._spent_s += used
-            fiber.cpu_s += used
+            self._spent_s += time.perf_counter() - began
 
     def _answer_now(self, fiber: Fiber, request: DoorRequest) -> bool:
         try:
-            assert fiber.doors is not None
-            answer: Json = fiber.doors.call_now(request.name, request.payload)
+            answer = fiber.doors.call_now(request.name, request.arguments())
             if answer is NotImplemented:
                 return False
-            self._deliver(fiber, request, answer, None)
+            request.answer(answer, None)
         except DoorError as error:
-            self._deliver(fiber, request, None, error)
+            request.answer(None, error)
         return True
-
-    def _deliver(self, fiber: Fiber, request: DoorRequest, answer: Json, error: DoorError | None) -> None:
-        request.deliver(answer, error)
-        request.done = True
 
     async def _finish(self, fiber: Fiber) -> None:
         if fiber.deadline is None:
@@ -114,15 +109,12 @@ class Scheduler:
             raise fiber.over("timeout_ms") from error
 
     async def _answer(self, fiber: Fiber, request: DoorRequest) -> None:
-        if self._answer_now(fiber, request):
-            return
         try:
-            assert fiber.doors is not None
-            answer = await fiber.doors.call(request.name, request.payload, fiber.request)
+            answer = await fiber.doors.call(request.name, request.arguments(), fiber.request)
         except DoorError as error:
-            self._deliver(fiber, request, None, error)
+            request.answer(None, error)
         else:
-            self._deliver(fiber, request, answer, None)
+            request.answer(answer, None)
 
     async def _queue(self, fiber: Fiber) -> bool:
         """Waits until the fiber ended (True) or stands at a door that has to be waited for (False)."""
@@ -166,11 +158,9 @@ class Scheduler:
         waiter = fiber.waiter
         if waiter is None or waiter.done():  # cancelled or timed out while it queued
             return
-        try:
-            ended = self._slice(fiber)
-        except BaseException as error:
-            waiter.set_exception(error)
-            return
+        began_s = time.thread_time()
+        ended = self._slice(fiber)
+        fiber.cpu_s += time.thread_time() - began_s
         if ended or (fiber.pending is not None and not fiber.pending.done):
             waiter.set_result(ended)
             return

@@ -1,0 +1,252 @@
+"""Guests that are components: one import (the door), two exports (`describe`, `call`), strings of JSON both ways.
+
+Instances of one `ComponentGuest` share compiled code and linker; each has a store of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+import orjson
+from wasmtime import Engine
+from wasmtime import _bindings as ffi
+from wasmtime.component import Component, Linker
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected
+from mockforge_asgi.wasm.engine import MIB
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
+from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.store import GuestStore, StoreLimits
+
+HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
+"""The only interface a component may import, beside WASI, which is linked to traps."""
+
+_STRING: Final = 12
+_RESULT: Final = 19
+_U64 = ctypes.c_uint64
+_MAX_DOOR_PAYLOAD: Final = 4 * MIB
+
+
+class ComponentGuest:
+    """Compiled code, linked to the door, ready to be instantiated.
+
+    Raises PluginRejected for an import that is neither the door nor WASI.
+    """
+
+    def __init__(self, plugin: str, engine: Engine, component: Component, scheduler: Scheduler, limits: StoreLimits) -> None:
+        self.plugin, self.engine, self.component, self.scheduler, self.limits = plugin, engine, component, scheduler, limits
+        self._refuse_unknown_imports()
+        self._callback = _door_callback(scheduler)
+        self._linker = Linker(engine)
+        self._link()
+
+    def _refuse_unknown_imports(self) -> None:
+        names = list(self.component.type.imports(self.engine))
+        unknown = [n for n in names if n != HOST_INTERFACE and not n.startswith("wasi:")]
+        if unknown:
+            raise PluginRejected(self.plugin, f"it imports {', '.join(unknown)}, which no host provides; a component may import {HOST_INTERFACE} only.")
+
+    def _link(self) -> None:
+        linker = self._linker
+        root = ffi._wasmtime_component_linker_root(linker.ptr())
+        instance = ctypes.POINTER(ffi.wasmtime_component_linker_instance_t)()
+        name = HOST_INTERFACE.encode()
+        _check(ffi._wasmtime_component_linker_instance_add_instance(root, ctypes.create_string_buffer(name), len(name), ctypes.byref(instance)))
+        _check(ffi._wasmtime_component_linker_instance_add_func_async(instance, ctypes.create_string_buffer(b"call"), 4, self._callback, None, NO_FINALIZER))
+        ffi._wasmtime_component_linker_instance_delete(instance)
+        ffi._wasmtime_component_linker_instance_delete(root)
+        linker.define_unknown_imports_as_traps(self.component)
+
+    async def instantiate(self, fiber: Fiber) -> ComponentInstance:
+        """A fresh instance, paid for by the fiber's budget."""
+        store = GuestStore(self.engine, self.limits)
+        raw, error = ffi.wasmtime_component_instance_t(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        fiber.keep = (raw, error)
+        fiber.call = ffi._wasmtime_component_linker_instantiate_async(
+            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), ctypes.byref(error))
+        try:
+            await self.scheduler.run(fiber)
+            if error:
+                raise failure(fiber, error)
+            return ComponentInstance(self.plugin, store, raw, self.scheduler)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Free the linker; no instance may be in a call."""
+        self._linker.close()
+
+
+class ComponentInstance:
+    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
+
+    __slots__ = ("_args", "_buffer", "_error", "_functions", "_ops", "_result", "broken", "plugin", "scheduler", "store")
+
+    def __init__(self, plugin: str, store: GuestStore, raw: Any, scheduler: Scheduler) -> None:
+        self.plugin, self.store, self.scheduler = plugin, store, scheduler
+        self.broken = False
+        self._functions = {name: _export(plugin, store, raw, name) for name in ("describe", "call")}
+        load = _export(plugin, store, raw, "load", optional=True)
+        if load is not None:
+            self._functions["load"] = load
+        self._args = (ffi.wasmtime_component_val_t * 2)()
+        self._args[0].kind = self._args[1].kind = _STRING
+        self._result = ffi.wasmtime_component_val_t()
+        self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._buffer: Any = ctypes.create_string_buffer(4096)
+        self._ops: dict[str, Any] = {}
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """What the guest says of itself."""
+        return _json(fiber, await self._run(fiber, "describe", 0, is_result=False))
+
+    async def load(self, fiber: Fiber, bundle: bytes) -> None:
+        """Hand source code to a guest that interprets it. Raises PluginFailed with the author's file and line."""
+        self._set_text(0, bundle)
+        await self._run(fiber, "load", 1)
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        op = self._ops.get(fiber.op)
+        if op is None:
+            op = self._ops[fiber.op] = ctypes.create_string_buffer(fiber.op.encode())
+        arg = self._args[0].of.string
+        arg.size, arg.data = len(op) - 1, ctypes.cast(op, ctypes.POINTER(ffi.wasm_byte_t))
+        self._set_text(1, payload)
+        return _json(fiber, await self._run(fiber, "call", 2))
+
+    def _set_text(self, index: int, text: bytes) -> None:
+        if len(text) > len(self._buffer):
+            self._buffer = ctypes.create_string_buffer(len(text) * 2)
+        ctypes.memmove(self._buffer, text, len(text))
+        arg = self._args[index].of.string
+        arg.size, arg.data = len(text), ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
+
+    async def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes:
+        store, result, error = self.store, self._result, self._error
+        store.arm()
+        self.broken = True  # until the call is seen to have ended well
+        fiber.call = ffi._wasmtime_component_func_call_async(
+            ctypes.byref(self._functions[export]), store.context, self._args, n_args, ctypes.byref(result), 1, ctypes.byref(error))
+        await self.scheduler.run(fiber)
+        if error:
+            taken, self._error = error, ctypes.POINTER(ffi.wasmtime_error_t)()
+            raise failure(fiber, taken)
+        try:
+            self.broken = False
+            return self._read(fiber, is_result)
+        finally:
+            ffi._wasmtime_component_val_delete(ctypes.byref(result))
+            result.kind = 0  # the next call drops what it finds here
+
+    def _read(self, fiber: Fiber, is_result: bool) -> bytes:
+        base = ctypes.addressof(self._result)
+        if is_result:
+            if self._result.kind != _RESULT:
+                raise GuestTrapped(self.plugin, fiber.op, "its export has another type than result<string, string>")
+            is_ok, base = self._result.of.result.is_ok, _U64.from_address(base + 16).value
+        else:
+            is_ok = True
+        if not base or ctypes.c_uint8.from_address(base).value != _STRING:
+            raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
+        size = _U64.from_address(base + 8).value
+        if size > fiber.budget.output_bytes:
+            raise LimitExceeded(self.plugin, fiber.op, "output_kb", fiber.budget.output_bytes / 1024,
+                                f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.")
+        text = ctypes.string_at(_U64.from_address(base + 16).value, size) if size else b""
+        if not is_ok:
+            raise reported(fiber, text)
+        return text
+
+    def close(self) -> None:
+        """Free the instance."""
+        self.store.close()
+
+
+def reported(fiber: Fiber, text: bytes) -> PluginFailed:
+    """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
+    try:
+        envelope = orjson.loads(text)["error"]
+        details = envelope.get("details") or {}
+        return PluginFailed(fiber.plugin, fiber.op, str(envelope["message"])[:2000], code=str(envelope.get("code", "internal"))[:40],
+                            retryable=envelope.get("retryable") is True, details=details, author_traceback=str(details.get("traceback", ""))[:8000])
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
+        return PluginFailed(fiber.plugin, fiber.op, text.decode(errors="replace")[:2000] or "no reason given")
+
+
+def _json(fiber: Fiber, text: bytes) -> Json:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise PluginFailed(fiber.plugin, fiber.op, f"its answer is not JSON: {error}", code="invalid_output") from None
+
+
+def _export(plugin: str, store: GuestStore, raw: Any, name: str, *, optional: bool = False) -> Any:
+    text = name.encode()
+    index = ffi._wasmtime_component_instance_get_export_index(ctypes.byref(raw), store.context, None, ctypes.create_string_buffer(text), len(text))
+    func = ffi.wasmtime_component_func_t()
+    try:
+        if index and ffi._wasmtime_component_instance_get_func(ctypes.byref(raw), store.context, index, ctypes.byref(func)):
+            return func
+    finally:
+        if index:
+            ffi._wasmtime_component_export_index_delete(index)
+    if optional:
+        return None
+    raise PluginRejected(plugin, f"the component does not export the function '{name}' of the world mockforge:plugin/plugin@0.1.0.")
+
+
+def _door_callback(scheduler: Scheduler) -> Any:
+    """The C callback behind `host.call`: records what the guest wants, on the fiber's stack, and nothing else."""
+
+    def record(_env: object, _context: object, _type: object, args: Any, _n: int, results: Any, _m: int, error_ret: Any, continuation: Any) -> None:
+        try:
+            door, payload = _text(args[0], 100), _text(args[1], _MAX_DOOR_PAYLOAD)
+            scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
+        except BaseException as error:  # an exception must not cross the trampoline
+            _refuse(error_ret, continuation, error)
+
+    return ffi.wasmtime_component_func_async_callback_t(record)
+
+
+_ALWAYS_DONE = Continuation(lambda _env: True)
+
+
+def _refuse(error_ret: Any, continuation: Any, error: BaseException) -> None:
+    text = ctypes.create_string_buffer(f"door: {error}"[:300].encode())
+    error_ret[0] = ffi._wasmtime_error_new(text)
+    cell = continuation.contents
+    cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER
+
+
+def _text(value: Any, limit: int) -> bytes:
+    string = value.of.string
+    if string.size > limit:
+        raise ValueError(f"{string.size} bytes sent to a door, over the limit of {limit}")
+    return ctypes.string_at(string.data, string.size) if string.size else b""
+
+
+def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
+    text = orjson.dumps(answer) if error is None else envelope(error)
+    inner = ffi.wasmtime_component_val_t()
+    inner.kind = _STRING
+    ffi._wasm_byte_vec_new(ctypes.byref(inner.of.string), len(text), ctypes.cast(text, ctypes.POINTER(ffi.wasm_byte_t)))
+    cell = results[0]
+    cell.kind = _RESULT
+    cell.of.result.is_ok = error is None
+    cell.of.result.val = ffi._wasmtime_component_val_new(ctypes.byref(inner))
+
+
+def envelope(error: DoorError) -> bytes:
+    """The error envelope of a door's refusal or failure."""
+    return orjson.dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
+
+
+def _check(error: Any) -> None:
+    if error:
+        from wasmtime import WasmtimeError
+
+        raise WasmtimeError._from_ptr(error)

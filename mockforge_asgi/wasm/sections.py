@@ -1,0 +1,296 @@
+"""Walks the sections of a WebAssembly file: what it holds, as `WasmFacts`.
+
+Written from the WebAssembly core specification §5.5 and the component model's `Binary.md`. Reads only what is counted
+or named; never outside the given bytes, and in time linear in their number. What may be accepted is `inspect.py`'s affair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mockforge_asgi.wasm.engine import EngineKind
+
+CORE_HEADER: Final = b"\0asm\x01\0\0\0"
+COMPONENT_HEADER: Final = b"\0asm\x0d\0\x01\0"
+_EXTERN = ("func", "table", "memory", "global", "tag")
+_COMPONENT_EXTERN = ("core module", "func", "value", "type", "component", "instance")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Something the file wants from its host. Components have no module: `module` is then empty."""
+
+    module: str
+    name: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.module}::{self.name}" if self.module else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Something the file offers."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WasmFacts:
+    """What a file holds. For a component, counts are the sums over the modules within it."""
+
+    kind: EngineKind
+    size_bytes: int
+    functions: int = 0
+    largest_function_bytes: int = 0
+    memories: int = 0
+    memory_pages: int = 0
+    """Minimum size of all memories together, in pages of 64 KiB."""
+    tables: int = 0
+    data_bytes: int = 0
+    has_start: bool = False
+    imports: tuple[Import, ...] = ()
+    exports: tuple[Export, ...] = ()
+    truncated_names: bool = field(default=False, compare=False)
+    """A component's import or export list that this reader does not understand; the compiler has the last word."""
+
+
+class Malformed(Exception):
+    """The bytes are not what the section's format says."""
+
+
+class _Reader:
+    """A cursor over bytes that never reads outside them."""
+
+    __slots__ = ("data", "end", "pos")
+
+    def __init__(self, data: bytes | memoryview, pos: int = 0, end: int | None = None) -> None:
+        self.data, self.pos, self.end = data, pos, len(data) if end is None else end
+
+    def byte(self) -> int:
+        if self.pos >= self.end:
+            raise Malformed("it ends in the middle of a section")
+        value = self.data[self.pos]
+        self.pos += 1
+        return value
+
+    def u(self, bits: int = 32) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+            if shift >= bits:
+                raise Malformed("a number is longer than its format allows")
+        if value >> bits:
+            raise Malformed("a number is larger than its format allows")
+        return value
+
+    def skip(self, count: int) -> None:
+        if count > self.end - self.pos:
+            raise Malformed("a section says it is longer than the file")
+        self.pos += count
+
+    def name(self) -> str:
+        length = self.u()
+        start = self.pos
+        self.skip(length)
+        try:
+            return bytes(self.data[start : self.pos]).decode()
+        except UnicodeDecodeError as error:
+            raise Malformed("a name is not UTF-8") from error
+
+    def part(self, length: int) -> _Reader:
+        start = self.pos
+        self.skip(length)
+        return _Reader(self.data, start, self.pos)
+
+    def count(self) -> int:
+        """A vector's length; each element takes a byte at least, so a larger one is a lie."""
+        count = self.u()
+        if count > self.end - self.pos:
+            raise Malformed("a list says it is longer than its section")
+        return count
+
+
+def walk(wasm: bytes, kind: EngineKind) -> WasmFacts:
+    """What follows the 8-byte header. Raises: Malformed."""
+    facts = _walk_core(_Reader(wasm, 8)) if kind == "core" else _walk_component(_Reader(wasm, 8), 0)
+    return replace(facts, size_bytes=len(wasm))
+
+
+def _walk_core(reader: _Reader) -> WasmFacts:
+    """Sections of a core module up to the reader's end."""
+    facts = WasmFacts(kind="core", size_bytes=0)
+    while reader.pos < reader.end:
+        section, part = reader.byte(), reader.part(reader.u())
+        if section == 0:
+            continue
+        if section > 13:
+            raise Malformed(f"it has a section of unknown number {section}")
+        match section:
+            case 2:
+                facts = _add_imports(facts, part)
+            case 4:
+                facts = replace(facts, tables=facts.tables + part.count())
+            case 5:
+                facts = _add_memories(facts, part)
+            case 7:
+                exports = tuple(Export(part.name(), _extern(part.byte(), part.u())) for _ in range(part.count()))
+                facts = replace(facts, exports=exports)
+            case 8:
+                facts = replace(facts, has_start=True)
+            case 10:
+                bodies = _bodies(part)
+                facts = replace(facts, functions=len(bodies), largest_function_bytes=max(bodies, default=0))
+            case 11:
+                facts = replace(facts, data_bytes=part.end - part.pos)
+            case _:
+                pass  # types, tables of numbers, names of no interest here
+    return facts
+
+
+def _extern(kind: int, _index: int = 0) -> str:
+    if kind >= len(_EXTERN):
+        raise Malformed(f"it has an import or export of unknown kind {kind}")
+    return _EXTERN[kind]
+
+
+def _bodies(part: _Reader) -> list[int]:
+    sizes = []
+    for _ in range(part.count()):
+        size = part.u()
+        part.skip(size)
+        sizes.append(size)
+    return sizes
+
+
+def _limits(part: _Reader) -> int:
+    """The minimum of a memory's or table's limits (§5.3.10, with 64-bit, shared and page-size flags)."""
+    flags = part.byte()
+    if flags > 15:
+        raise Malformed("a memory has unknown flags")
+    minimum = part.u(64)
+    if flags & 1:
+        part.u(64)
+    if flags & 8:
+        part.u()
+    return minimum
+
+
+def _add_memories(facts: WasmFacts, part: _Reader) -> WasmFacts:
+    pages = [_limits(part) for _ in range(part.count())]
+    return replace(facts, memories=facts.memories + len(pages), memory_pages=facts.memory_pages + sum(pages))
+
+
+def _heap_type(part: _Reader) -> None:
+    if part.byte() in (0x63, 0x64):
+        part.u(33)
+
+
+def _add_imports(facts: WasmFacts, part: _Reader) -> WasmFacts:
+    found = []
+    for _ in range(part.count()):
+        module, name, kind = part.name(), part.name(), part.byte()
+        match kind:
+            case 0:
+                part.u()
+            case 1:
+                _heap_type(part)
+                _limits(part)
+            case 2:
+                _limits(part)
+            case 3:
+                _heap_type(part)
+                part.byte()
+            case 4:
+                part.byte()
+                part.u()
+        found.append(Import(module, name, _extern(kind)))
+    return replace(facts, imports=tuple(found))
+
+
+def _walk_component(reader: _Reader, depth: int) -> WasmFacts:
+    """Sections of a component; modules and components within it are walked too, and added up."""
+    if depth > 8:
+        raise Malformed("components are nested too deeply")
+    facts = WasmFacts(kind="component", size_bytes=0)
+    imports: list[Import] = []
+    exports: list[Export] = []
+    unread = False
+    while reader.pos < reader.end:
+        section, part = reader.byte(), reader.part(reader.u())
+        match section:
+            case 1 | 4:
+                facts = _add_nested(facts, part, section == 1, depth)
+            case 10:
+                try:
+                    imports += (Import("", n, k) for n, k in _component_names(part, is_import=True))
+                except Malformed:
+                    unread = True
+            case 11:
+                try:
+                    exports += (Export(n, k) for n, k in _component_names(part, is_import=False))
+                except Malformed:
+                    unread = True
+            case n if n > 12:
+                raise Malformed(f"it has a section of unknown number {n}")
+            case _:
+                pass
+    return replace(facts, imports=tuple(imports), exports=tuple(exports), truncated_names=unread)
+
+
+def _add_nested(facts: WasmFacts, part: _Reader, is_core: bool, depth: int) -> WasmFacts:
+    start = part.pos
+    part.skip(8)
+    if bytes(part.data[start : part.pos]) != (CORE_HEADER if is_core else COMPONENT_HEADER):
+        raise Malformed("something nested in it has no WebAssembly header")
+    inner = _walk_core(part) if is_core else _walk_component(part, depth + 1)
+    return replace(
+        facts,
+        functions=facts.functions + inner.functions,
+        largest_function_bytes=max(facts.largest_function_bytes, inner.largest_function_bytes),
+        memories=facts.memories + inner.memories,
+        memory_pages=facts.memory_pages + inner.memory_pages,
+        tables=facts.tables + inner.tables,
+        data_bytes=facts.data_bytes + inner.data_bytes,
+        has_start=facts.has_start or inner.has_start,
+    )
+
+
+def _component_names(part: _Reader, *, is_import: bool) -> list[tuple[str, str]]:
+    found = []
+    for _ in range(part.count()):
+        form, name = part.byte(), part.name()
+        if form > 1:
+            raise Malformed("a name has an unknown form")
+        if is_import:
+            kind = _extern_description(part)
+        else:
+            kind = _COMPONENT_EXTERN[_sort(part)]
+            part.u()
+            if part.byte():
+                _extern_description(part)
+        found.append((name, kind))
+    return found
+
+
+def _sort(part: _Reader) -> int:
+    sort = part.byte()
+    if (sort == 0 and part.byte() != 0x11) or sort >= len(_COMPONENT_EXTERN):
+        raise Malformed("an import or export has an unknown sort")
+    return sort
+
+
+def _extern_description(part: _Reader) -> str:
+    sort = _sort(part)
+    if sort in (2, 3) and part.byte() not in (0, 1):
+        raise Malformed("a bound has an unknown form")
+    if not (sort == 3 and part.data[part.pos - 1] == 1):
+        part.u(33)
+    return _COMPONENT_EXTERN[sort]
