@@ -1,0 +1,48 @@
+"""Reads what a guest says of itself; whatever it says is hostile until checked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Description, Json
+from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_plugin.values import FunctionMetadata, Parameter
+
+_KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozenset(OPTIONAL_OPS)
+_MAX_FUNCTIONS: Final = 500
+
+
+def read_description(plugin: str, said: Json) -> Description:
+    """The description as values. Raises PluginRejected with every fault, an unknown contract version by name among them."""
+    if not isinstance(said, dict):
+        raise PluginRejected(plugin, f"describe() must answer a JSON object, not {type(said).__name__}.")
+    problems: list[Problem] = []
+    contract = said.get("contract", CONTRACT)
+    if contract != CONTRACT:
+        problems.append(Problem("describe().contract", f"version {contract!r} is unknown here.", f"This host speaks {CONTRACT}."))
+    ops = said.get("ops", [])
+    if not isinstance(ops, list) or not all(isinstance(op, str) for op in ops):
+        problems.append(Problem("describe().ops", "must be a list of operation names."))
+        ops = []
+    functions = said.get("functions", [])
+    if not isinstance(functions, list) or len(functions) > _MAX_FUNCTIONS:
+        problems.append(Problem("describe().functions", f"must be a list of at most {_MAX_FUNCTIONS} functions."))
+        functions = []
+    read = tuple(f for i, entry in enumerate(functions) if (f := _function(entry, f"describe().functions[{i}]", problems)) is not None)
+    if problems:
+        raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
+    capabilities = said.get("capabilities")
+    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities if isinstance(capabilities, dict) else {}, str(said.get("kit", ""))[:80])
+
+
+def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetadata | None:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        problems.append(Problem(place, "a template function needs a name that is an identifier without a leading underscore."))
+        return None
+    parameters = tuple(
+        Parameter(str(p.get("name", "")), str(p.get("type", "any")), str(p.get("description", "")), p.get("required") is not False,
+                  p.get("default"), p.get("var_args") is True)
+        for p in entry.get("parameters") or [] if isinstance(p, dict))
+    return FunctionMetadata(name, str(entry.get("description", "")), parameters, str(entry.get("returns", "any")),
+                            tuple(str(e) for e in entry.get("examples") or [])[:20], entry.get("category"), entry.get("pure") is True)

@@ -1,0 +1,216 @@
+"""Runs one plugin generation in the sandbox: instances from the pool, budgets per call, events for what happened.
+
+What kind of guest it is stands in `component.py`, `python.py` and `extism.py`; who calls is `plugins/plugin.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
+from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, Problem
+from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.wasm.description import read_description
+from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.pool import Held, Instance, Pool, PluginPool, PoolLimits
+
+_SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20)
+"""What making an instance ready may use: instantiate, load, describe, init."""
+
+
+class GuestInstance(Instance, Protocol):
+    """A live guest that can also say what it is."""
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """Its own description."""
+        ...
+
+
+class Guest(Protocol):
+    """Compiled code that instances are made from."""
+
+    async def instantiate(self, fiber: Fiber) -> GuestInstance:
+        """A fresh instance with its code loaded."""
+        ...
+
+    def close(self) -> None:
+        """Free what instances share."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What the operator and the manifest say about running a plugin."""
+
+    plugin: str
+    version: str
+    config: Json
+    budget: Budget
+    is_per_request: bool = False
+    pool: PoolLimits = PoolLimits()
+    charge_bytes: int = 64 << 20
+    drain_s: float = 10.0
+
+
+class WasmHost:
+    """A `PluginHost` over sandboxed guests."""
+
+    def __init__(self, options: HostOptions, guest: Guest, doors: Doors, pool: Pool, events: EventStream) -> None:
+        self.options, self._guest, self._doors, self._events = options, guest, doors, events
+        self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
+        self._init = Document({"config": options.config, "plugin": {"id": options.plugin, "version": options.version},
+                               "isolation": "per_request" if options.is_per_request else "reused"})
+        self._ops: frozenset[str] = frozenset()
+
+    def fiber(self, op: str, *, budget: Budget | None = None, request: RequestDoors | None = None, deadline: float | None = None) -> Fiber:
+        """A fiber for one call of this plugin."""
+        return Fiber(self.options.plugin, op, budget or self.options.budget, self._doors, request, deadline)
+
+    async def open(self) -> Description:
+        """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
+        instance = await self._instantiate()
+        try:
+            said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
+            self._ops = said.ops
+            if "plugin.validate_config" in said.ops:
+                found = await instance.call(self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json)
+                self._refuse_config(found)
+        except PluginFailed as error:
+            raise PluginRejected(self.options.plugin, str(error)) from error
+        finally:
+            instance.close()
+        return said
+
+    def _refuse_config(self, found: Json) -> None:
+        if found:
+            problems = [Problem(f"plugins.{self.options.plugin}.config.{f.get('path', '')}".rstrip("."), str(f.get("message", f)))
+                        if isinstance(f, dict) else Problem(f"plugins.{self.options.plugin}.config", str(f))
+                        for f in (found if isinstance(found, list) else [found])]
+            raise ConfigError(f"plugin '{self.options.plugin}' does not accept its configuration:", problems)
+
+    async def _instantiate(self) -> GuestInstance:
+        try:
+            return await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
+        except LimitExceeded:
+            raise
+        except PluginFailed as error:
+            raise PluginRejected(self.options.plugin, error.author_traceback or str(error)) from error
+
+    async def _make(self) -> Instance:
+        """A ready instance for the pool: loaded and initialised."""
+        instance = await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
+        try:
+            if "plugin.init" in self._ops:
+                await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init.json)
+        except BaseException:
+            instance.close()
+            raise
+        return instance
+
+    async def start(self) -> None:
+        """Run `start` once in one instance, and prepare the warm ones."""
+        await self._once("plugin.start")
+        self._pool.prepare()
+
+    async def _once(self, op: str) -> None:
+        if op in self._ops:
+            lease = self.lease()
+            try:
+                await lease.call(op, NOTHING)
+            finally:
+                lease.release()
+
+    def lease(self) -> Lease:
+        """A lease for one request or one task."""
+        return RequestLease(self, self._pool) if self.options.is_per_request else CallLease(self, self._pool)
+
+    async def close(self) -> None:
+        """Stop the plugin, drain its calls, free its instances."""
+        try:
+            await self._once("plugin.stop")
+        except (PluginFailed, PluginUnavailable) as error:
+            self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
+        await self._pool.close(self.options.drain_s)
+        if self._pool.live == 0:
+            self._guest.close()
+
+    async def run(self, held: Held, fiber: Fiber, document: Document) -> Json:
+        """One call on a taken instance, reported as an event when somebody listens."""
+        if not self._events.wants(CallFinished):
+            return await held.instance.call(fiber, document.json)
+        began, outcome, message = time.perf_counter(), "ok", ""
+        try:
+            return await held.instance.call(fiber, document.json)
+        except BaseException as error:
+            outcome, message = _outcome(error), str(error)
+            raise
+        finally:
+            self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=time.perf_counter() - began, cpu_s=fiber.cpu_s,
+                                           slices=fiber.slices, error=message))
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "limit" if isinstance(error, LimitExceeded) else "failed"
+
+
+class CallLease:
+    """Isolation `reused`: each call takes an instance and gives it back."""
+
+    __slots__ = ("_host", "_pool")
+
+    def __init__(self, host: WasmHost, pool: PluginPool) -> None:
+        self._host, self._pool = host, pool
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        host, pool = self._host, self._pool
+        fiber = host.fiber(op, request=request)
+        held = pool.take_now() or await _taken(pool, fiber)
+        try:
+            return await host.run(held, fiber, document)
+        finally:
+            pool.give(held)
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
+
+
+class RequestLease:
+    """Isolation `per_request`: one instance for all calls of one request, then thrown away."""
+
+    __slots__ = ("_held", "_host", "_lock", "_pool")
+
+    def __init__(self, host: WasmHost, pool: PluginPool) -> None:
+        self._host, self._pool = host, pool
+        self._held: Held | None = None
+        self._lock = asyncio.Lock()
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        fiber = self._host.fiber(op, request=request)
+        async with self._lock:
+            if self._held is None:
+                self._held = self._pool.take_now() or await _taken(self._pool, fiber)
+            elif self._held.instance.broken:
+                raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
+            return await self._host.run(self._held, fiber, document)
+
+    def release(self) -> None:
+        """Throw the instance away and have another one made ready."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.discard(held)
+            self._pool.prepare()
+
+
+async def _taken(pool: PluginPool, fiber: Fiber) -> Held:
+    """Waits for an instance; the wait counts against the call's `timeout_ms`."""
+    fiber.deadline = asyncio.get_running_loop().time() + fiber.budget.timeout_s
+    return await pool.take(fiber.deadline)
+
+

@@ -1,0 +1,232 @@
+"""Instances of all plugins of a runtime: taken, given back, prepared ahead, evicted, thrown away.
+
+One `Pool` holds the memory cap; each plugin generation has a `PluginPool` in it. An instance serves one plugin, one
+digest and one grant set for ever; who runs calls on it is `host.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import MockForgeError, PluginUnavailable
+from mockforge_asgi.wasm.fiber import Fiber
+
+
+class Instance(Protocol):
+    """One live guest."""
+
+    broken: bool
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation."""
+        ...
+
+    def close(self) -> None:
+        """Free it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """How many instances a plugin may have and when one is replaced."""
+
+    max_instances: int = 16
+    max_waiting: int = 256
+    warm: int = 1
+    """Instances prepared ahead: kept ready while the plugin is loaded."""
+    recycle_calls: int = 10_000
+    recycle_s: float = 3600.0
+
+
+@dataclass(slots=True)
+class Held:
+    """An instance with its age."""
+
+    instance: Instance
+    born_s: float
+    used_s: float
+    calls: int = 0
+
+
+Make = Callable[[], Awaitable[Instance]]
+_DEFAULT_CAP: Final = 2 << 30
+
+
+class Pool:
+    """The global memory cap. `charged` sums what every live instance may come to hold, in bytes."""
+
+    __slots__ = ("_plugins", "_starved", "cap_bytes", "charged", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
+        self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
+        self._plugins: set[PluginPool] = set()
+        self._starved: deque[PluginPool] = deque()
+
+    def add(self, plugin: str, make: Make, limits: PoolLimits, charge: int) -> PluginPool:
+        """A pool for one plugin generation, whose instances weigh `charge` bytes each."""
+        made = PluginPool(self, plugin, make, limits, charge)
+        self._plugins.add(made)
+        return made
+
+    def remove(self, pool: PluginPool) -> None:
+        """Forget a closed plugin pool."""
+        self._plugins.discard(pool)
+
+    def reserve(self, wanted: int) -> bool:
+        """Charge that many bytes, evicting the longest-idle instances of any plugin if needed; False when nothing idle is left."""
+        while self.charged + wanted > self.cap_bytes:
+            idle = [p for p in self._plugins if p.idle]
+            if not idle:
+                return False
+            min(idle, key=lambda p: p.idle[0].used_s).evict()
+        self.charged += wanted
+        return True
+
+    def starve(self, pool: PluginPool) -> None:
+        """That plugin waits for memory that others hold."""
+        self._starved.append(pool)
+
+    def feed(self) -> None:
+        """Something became idle or free: wake a plugin that waits for memory."""
+        if self._starved:
+            self._starved.popleft().wake_next()
+
+
+class PluginPool:
+    """The instances of one plugin generation."""
+
+    __slots__ = ("_closing", "_drained", "_make", "_pool", "_refill", "_waiting", "charge", "idle", "limits", "live", "plugin")
+
+    def __init__(self, pool: Pool, plugin: str, make: Make, limits: PoolLimits, charge: int) -> None:
+        self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
+        self.idle: deque[Held] = deque()
+        self.live = 0
+        """Instances that exist or are being made."""
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._refill: asyncio.Task[None] | None = None
+        self._closing = False
+        self._drained: asyncio.Future[None] | None = None
+
+    def take_now(self) -> Held | None:
+        """An idle instance at once, or None: then `await take()`."""
+        return self.idle.pop() if self.idle else None
+
+    async def take(self, deadline: float) -> Held:
+        """An instance: idle, fresh, or the next one given back before the deadline (loop time). Raises PluginUnavailable."""
+        while True:
+            if self._closing:
+                raise PluginUnavailable(self.plugin, "it is being stopped")
+            if self.idle:
+                return self.idle.pop()
+            if self.live < self.limits.max_instances:
+                if self._pool.reserve(self.charge):
+                    return await self._made()
+                self._pool.starve(self)
+            await self._wait(deadline)
+
+    async def _made(self) -> Held:
+        """Makes an instance whose charge is already taken."""
+        self.live += 1
+        try:
+            instance = await self._make()
+        except BaseException:
+            self._gone()
+            raise
+        now = self._pool.loop.time()
+        return Held(instance, now, now)
+
+    async def _wait(self, deadline: float) -> None:
+        if len(self._waiting) >= self.limits.max_waiting:
+            raise PluginUnavailable(self.plugin, f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
+                                                 "(raise pool.max_instances or pool.max_waiting)")
+        turn = self._pool.loop.create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await turn
+        except TimeoutError:
+            raise PluginUnavailable(self.plugin, f"none of its {self.limits.max_instances} instances came free in time") from None
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.wake_next()
+            raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+
+    def give(self, held: Held) -> None:
+        """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
+        held.calls += 1
+        now = held.used_s = self._pool.loop.time()
+        limits = self.limits
+        if held.instance.broken or self._closing or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+            self.discard(held)
+        else:
+            self.idle.append(held)
+            self.wake_next()
+
+    def discard(self, held: Held) -> None:
+        """Free an instance for good."""
+        held.instance.close()
+        self._gone()
+
+    def _gone(self) -> None:
+        self.live -= 1
+        self._pool.charged -= self.charge
+        self.wake_next()
+        if self._closing and self.live == 0 and self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def wake_next(self) -> None:
+        """Let the call that has waited longest try again; without one, a plugin that waits for memory."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._pool.feed()
+
+    def evict(self) -> None:
+        """Free the instance that has been idle longest, to make room for another plugin's."""
+        self.discard(self.idle.popleft())
+
+    def prepare(self) -> None:
+        """Keep `warm` instances ready, made between requests."""
+        if self._refill is None and not self._closing and len(self.idle) < self.limits.warm:
+            self._refill = self._pool.loop.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        try:
+            while not self._closing and len(self.idle) < self.limits.warm and self.live < self.limits.max_instances and self._pool.reserve(self.charge):
+                held = await self._made()
+                if self._closing:
+                    self.discard(held)
+                else:
+                    self.idle.append(held)
+                    self.wake_next()
+        except MockForgeError:
+            pass  # the next call makes its own instance and reports what is wrong
+        finally:
+            self._refill = None
+
+    async def close(self, drain_s: float) -> None:
+        """No new calls; running ones may end within `drain_s` seconds; every idle instance is freed."""
+        self._closing = True
+        while self.idle:
+            self.evict()
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+        if self._refill is not None:
+            await asyncio.wait([self._refill])
+        if self.live:
+            self._drained = self._pool.loop.create_future()
+            await asyncio.wait([self._drained], timeout=drain_s)
+        self._pool.remove(self)
+
+
