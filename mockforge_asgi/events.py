@@ -110,6 +110,13 @@ class Compiling(Event):
     wall_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTrouble(Event):
+    """The compiled-code cache could not be used as it is; code is compiled again instead. `what` says why and what to do."""
+
+    what: str
+
+
 Subscriber = Callable[[Event], None]
 
 

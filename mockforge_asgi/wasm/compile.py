@@ -1,0 +1,139 @@
+"""Compiles WebAssembly in a limited subprocess, so that no guest's code can hold or harm the serving process.
+
+Gives an anonymous file with machine code. Keeping it is `cache.py`'s affair; what runs in the subprocess is
+`compile_worker.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import IO, Final
+
+from mockforge_asgi.errors import PluginRejected, Problem, UnsupportedPlatform
+from mockforge_asgi.events import Compiling
+from mockforge_asgi.wasm.compile_worker import REFUSED
+from mockforge_asgi.wasm.engine import EngineKind
+
+OnProgress = Callable[[Compiling], None]
+_PROGRESS_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileLimits:
+    """Bounds of one compilation; `timeout_s` is wall time, the processor time counts all threads."""
+
+    memory_mb: int = 2048
+    cpu_s: int = 60
+    timeout_s: float = 120.0
+
+
+async def compile_wasm(
+    wasm: bytes, kind: EngineKind, *, plugin: str, limits: CompileLimits = CompileLimits(), on_progress: OnProgress | None = None
+) -> IO[bytes]:
+    """Machine code for the engine of that kind, in an anonymous file that the caller closes.
+
+    Cancelling it ends the subprocess. Raises: PluginRejected, if the code is refused or too costly to compile.
+    """
+    started = time.monotonic()
+
+    def report(done: bool = False) -> None:
+        if on_progress is not None:
+            on_progress(Compiling(what=plugin, size_bytes=len(wasm), done=done, wall_s=time.monotonic() - started))
+
+    with ExitStack() as files:
+        source = files.enter_context(await asyncio.to_thread(anonymous_file, wasm))
+        target = files.enter_context(anonymous_file())
+        report()
+        process = await _start(kind, source, target, limits)
+        try:
+            code, words = await _wait(process, limits, report)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if code != 0 or words is None:
+            raise _refusal(plugin, code, words, limits)
+        report(done=True)
+        files.pop_all()
+        source.close()
+        target.seek(0)
+        return target
+
+
+def anonymous_file(content: bytes = b"") -> IO[bytes]:
+    """A nameless file: in memory where the system can do that, so that a full disk stops nothing."""
+    if sys.platform == "linux":
+        file: IO[bytes] = os.fdopen(os.memfd_create("mockforge", os.MFD_CLOEXEC), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(content)
+    file.flush()
+    file.seek(0)
+    return file
+
+
+async def _start(kind: EngineKind, source: IO[bytes], target: IO[bytes], limits: CompileLimits) -> asyncio.subprocess.Process:
+    descriptors = source.fileno(), target.fileno()
+    numbers = (*descriptors, limits.memory_mb, limits.cpu_s)
+    # Nothing of the operator's environment; the worker finds its packages where this process finds them.
+    environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if os.path.isabs(p)), "LC_ALL": "C.UTF-8"}
+    if not sys.executable:
+        raise UnsupportedPlatform(
+            "plugins cannot be compiled: this program does not know its Python interpreter (sys.executable is empty)."
+        )
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "mockforge_asgi.wasm.compile_worker", kind, *map(str, numbers)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        pass_fds=descriptors,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+async def _wait(process: asyncio.subprocess.Process, limits: CompileLimits, report: Callable[[], None]) -> tuple[int, str | None]:
+    """(exit code, words on standard error), or (-SIGALRM, None) after `timeout_s`."""
+
+    async def finish() -> str:
+        assert process.stderr is not None
+        words = await process.stderr.read(16384)
+        await process.wait()
+        return words.decode(errors="replace").strip()
+
+    finishing = asyncio.ensure_future(finish())
+    deadline = time.monotonic() + limits.timeout_s
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            if (await asyncio.wait({finishing}, timeout=min(_PROGRESS_S, left)))[0]:
+                return process.returncode or 0, finishing.result()
+            report()
+        return -signal.SIGALRM, None
+    finally:
+        finishing.cancel()
+
+
+def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -> PluginRejected:
+    smaller = "Make it smaller: strip it, optimise for size, split large functions."
+    if code == REFUSED:
+        return PluginRejected(
+            plugin, "its code was refused by the compiler.", [Problem("the WebAssembly file", words or "", "Build it again.")]
+        )
+    if words is None:
+        reason = f"it takes longer than {limits.timeout_s:g} s to compile."
+    elif code in (-signal.SIGXCPU, -signal.SIGKILL):
+        reason = f"it takes more than {limits.cpu_s} s of processor time to compile, or the system ended the compiler for lack of memory."
+    elif "memory" in words.lower() or code == -signal.SIGABRT:
+        reason = f"compiling it takes more than {limits.memory_mb} MB of memory."
+    else:
+        reason = f"the compiler ended with code {code}. Its last words: {words[-300:] or 'none'}"
+    return PluginRejected(plugin, reason, [Problem("the WebAssembly file", "is too costly to compile.", smaller)])
