@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
-import orjson
-
+from mockforge_asgi.types import Document, Json
 from mockforge_plugin.values import (
     Allow,
     Decision,
@@ -21,9 +20,6 @@ from mockforge_plugin.values import (
     Principal,
     Reply,
 )
-
-Json: TypeAlias = Any
-"""A JSON value."""
 
 CONTRACT: Final = "0.1"
 """The contract version this host speaks; a plugin that names another one is refused by name."""
@@ -48,31 +44,24 @@ ERROR_CODES: Final = ("denied", "invalid_input", "invalid_config", "not_found", 
 """The codes of the error envelope."""
 
 
-class Document:
-    """One JSON payload, kept as bytes, as a value, or both: each form is made at most once."""
+class _Around(Document):
+    __slots__ = ("_inner", "_name", "_rest")
 
-    __slots__ = ("_json", "_value")
-
-    def __init__(self, value: Json = None, *, json: bytes | None = None) -> None:
-        self._value, self._json = value, json
-
-    @classmethod
-    def of_json(cls, json: bytes) -> Document:
-        """A document from its UTF-8 JSON text."""
-        return cls(json=json)
+    def __init__(self, inner: Document, name: str, rest: Mapping[str, Json]) -> None:
+        super().__init__()
+        self._inner, self._name, self._rest = inner, name, rest
 
     @property
     def json(self) -> bytes:
-        """The document as UTF-8 JSON text."""
         if self._json is None:
-            self._json = orjson.dumps(self._value)
+            tail = orjson.dumps(self._rest)
+            self._json = b'{"%b":%b%b%b' % (self._name.encode(), self._inner.json, b"," if self._rest else b"", tail[1:])
         return self._json
 
     @property
     def value(self) -> Json:
-        """The document as Python data; shared, so never changed by who reads it."""
-        if self._value is None and self._json is not None:
-            self._value = orjson.loads(self._json)
+        if self._value is None:
+            self._value = {self._name: self._inner.value, **self._rest}
         return self._value
 
 

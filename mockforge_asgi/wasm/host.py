@@ -15,7 +15,7 @@ from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, Plug
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.description import read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.pool import Held, Instance, Pool, PluginPool, PoolLimits
+from mockforge_asgi.wasm.pool import Held, Instance, PluginPool, Pool, PoolLimits
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20)
 """What making an instance ready may use: instantiate, load, describe, init."""
@@ -111,17 +111,28 @@ class WasmHost:
         return instance
 
     async def start(self) -> None:
-        """Run `start` once in one instance, and prepare the warm ones."""
-        await self._once("plugin.start")
+        """Make the first instance, run `start` in it, and prepare the warm ones. Raises PluginFailed when it cannot start."""
+        fiber = self.fiber("plugin.start", budget=_SETUP)
+        held = await _taken(self._pool, fiber)
+        has_run = "plugin.start" in self._ops
+        try:
+            if has_run:
+                await self.run(held, fiber, NOTHING)
+        finally:
+            if has_run and self.options.is_per_request:
+                self._pool.discard(held)
+            else:
+                self._pool.give(held)
         self._pool.prepare()
 
-    async def _once(self, op: str) -> None:
-        if op in self._ops:
-            lease = self.lease()
+    async def _stop(self) -> None:
+        if "plugin.stop" in self._ops:
+            fiber = self.fiber("plugin.stop", budget=_SETUP)
+            held = await _taken(self._pool, fiber)
             try:
-                await lease.call(op, NOTHING)
+                await self.run(held, fiber, NOTHING)
             finally:
-                lease.release()
+                self._pool.give(held)
 
     def lease(self) -> Lease:
         """A lease for one request or one task."""
@@ -130,7 +141,7 @@ class WasmHost:
     async def close(self) -> None:
         """Stop the plugin, drain its calls, free its instances."""
         try:
-            await self._once("plugin.stop")
+            await self._stop()
         except (PluginFailed, PluginUnavailable) as error:
             self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
         await self._pool.close(self.options.drain_s)
