@@ -36,11 +36,31 @@ OPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The operations that a plugin of each kind must implement."""
 
-OPTIONAL_OPS: Final = ("plugin.validate_config", "plugin.init", "plugin.destroy", "plugin.start", "plugin.stop", "plugin.health",
-                       "response.can_handle", "data.connect", "data.schema", "endpoint.call")
+OPTIONAL_OPS: Final = (
+    "plugin.validate_config",
+    "plugin.init",
+    "plugin.destroy",
+    "plugin.start",
+    "plugin.stop",
+    "plugin.health",
+    "response.can_handle",
+    "data.connect",
+    "data.schema",
+    "endpoint.call",
+)
 """Operations that a plugin may leave out; the host then does without."""
 
-ERROR_CODES: Final = ("denied", "invalid_input", "invalid_config", "not_found", "unsupported_op", "timeout", "unavailable", "limit", "internal")
+ERROR_CODES: Final = (
+    "denied",
+    "invalid_input",
+    "invalid_config",
+    "not_found",
+    "unsupported_op",
+    "timeout",
+    "unavailable",
+    "limit",
+    "internal",
+)
 """The codes of the error envelope."""
 
 

@@ -1,0 +1,45 @@
+"""The ASGI types and the JSON payload that all layers share. Holds no behaviour beyond encoding a payload at most once."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Json: TypeAlias = Any
+"""A JSON value."""
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Header pairs as ASGI carries them: lower-case names."""
+
+
+class Document:
+    """One JSON payload, kept as bytes, as a value, or both: each form is made at most once."""
+
+    __slots__ = ("_json", "_value")
+
+    def __init__(self, value: Json = None, *, json: bytes | None = None) -> None:
+        self._value, self._json = value, json
+
+    @classmethod
+    def of_json(cls, json: bytes) -> Document:
+        """A document from its UTF-8 JSON text."""
+        return cls(json=json)
+
+    @property
+    def json(self) -> bytes:
+        """The document as UTF-8 JSON text."""
+        if self._json is None:
+            self._json = orjson.dumps(self._value)
+        return self._json
+
+    @property
+    def value(self) -> Json:
+        """The document as Python data; shared, so never changed by who reads it."""
+        if self._value is None and self._json is not None:
+            self._value = orjson.loads(self._json)
+        return self._value
+
+
+__all__ = ["ASGIApp", "Document", "Headers", "Json", "Message", "Receive", "Scope", "Send"]
