@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from mockforge_asgi.types import Document, Json
+from mockforge_asgi.types import NOTHING, Document, Json
 from mockforge_plugin.values import (
     Allow,
     Decision,
@@ -62,31 +62,6 @@ ERROR_CODES: Final = (
     "internal",
 )
 """The codes of the error envelope."""
-
-
-class _Around(Document):
-    __slots__ = ("_inner", "_name", "_rest")
-
-    def __init__(self, inner: Document, name: str, rest: Mapping[str, Json]) -> None:
-        super().__init__()
-        self._inner, self._name, self._rest = inner, name, rest
-
-    @property
-    def json(self) -> bytes:
-        if self._json is None:
-            tail = orjson.dumps(self._rest)
-            self._json = b'{"%b":%b%b%b' % (self._name.encode(), self._inner.json, b"," if self._rest else b"", tail[1:])
-        return self._json
-
-    @property
-    def value(self) -> Json:
-        if self._value is None:
-            self._value = {self._name: self._inner.value, **self._rest}
-        return self._value
-
-
-NOTHING: Final = Document({})
-"""The empty document, for operations without input."""
 
 
 @dataclass(frozen=True, slots=True)

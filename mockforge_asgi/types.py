@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,11 @@ class Document:
         """A document from its UTF-8 JSON text."""
         return cls(json=json)
 
+    @classmethod
+    def around(cls, inner: Document, name: str, rest: Mapping[str, Json]) -> Document:
+        """An object that holds `inner` under that name beside the rest; the inner document's text is not made again."""
+        return _Around(inner, name, rest)
+
     @property
     def json(self) -> bytes:
         """The document as UTF-8 JSON text."""
@@ -42,4 +48,28 @@ class Document:
         return self._value
 
 
-__all__ = ["ASGIApp", "Document", "Headers", "Json", "Message", "Receive", "Scope", "Send"]
+class _Around(Document):
+    __slots__ = ("_inner", "_name", "_rest")
+
+    def __init__(self, inner: Document, name: str, rest: Mapping[str, Json]) -> None:
+        super().__init__()
+        self._inner, self._name, self._rest = inner, name, rest
+
+    @property
+    def json(self) -> bytes:
+        if self._json is None:
+            tail = orjson.dumps(self._rest)
+            self._json = b'{"%b":%b%b%b' % (self._name.encode(), self._inner.json, b"," if self._rest else b"", tail[1:])
+        return self._json
+
+    @property
+    def value(self) -> Json:
+        if self._value is None:
+            self._value = {self._name: self._inner.value, **self._rest}
+        return self._value
+
+
+NOTHING: Final = Document({})
+"""The empty document, for operations without input."""
+
+__all__ = ["NOTHING", "ASGIApp", "Document", "Headers", "Json", "Message", "Receive", "Scope", "Send"]
