@@ -7,6 +7,7 @@ Pure standard library and importable natively and inside the sandbox. How they b
 from __future__ import annotations
 
 import json as _json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -68,6 +69,12 @@ class Principal:
     email: str | None = None
     attributes: Mapping[str, Json] = field(default_factory=dict)
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Principal:
+        """The principal of its document."""
+        return cls(document["id"], tuple(document.get("roles", ())), tuple(document.get("groups", ())), document.get("name"),
+                   document.get("email"), document.get("attributes") or {})
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -76,14 +83,44 @@ class Body:
     data: bytes | None = None
     available: int = 0
 
+    @property
+    def size(self) -> int:
+        """Its length in bytes, wherever it is."""
+        return self.available if self.data is None else len(self.data)
+
+
+def body_of(document: Mapping[str, Any] | None) -> Body:
+    """The body of a body document: `{"text"}`, `{"base64"}`, `{"available": n}` or nothing."""
+    if not document:
+        return Body(b"")
+    if "text" in document:
+        return Body(document["text"].encode())
+    if "base64" in document:
+        return Body(b64decode(document["base64"], validate=True))
+    return Body(None, document["available"])
+
+
+def body_document(body: bytes | Body) -> dict[str, Json]:
+    """The document of a body: text when it is UTF-8, else base64."""
+    data = body.data if isinstance(body, Body) else body
+    if data is None:
+        return {"available": body.available if isinstance(body, Body) else 0}
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(data).decode("ascii")}
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole HTTP answer, or the name of an operator's template with variables for it."""
+    """A whole HTTP answer, or the name of an operator's template with variables for it.
+
+    From a modifier the body may be a `Body` that is still at the host: it stays as it is.
+    """
 
     status: int = 200
     headers: Pairs = ()
-    body: bytes = b""
+    body: bytes | Body = b""
     template: str | None = None
     vars: Mapping[str, Json] = field(default_factory=dict)
 
@@ -97,6 +134,16 @@ class Response:
     def text(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
         """An answer of `text/plain; charset=utf-8`."""
         return cls(status, (("content-type", "text/plain; charset=utf-8"), *pairs(headers)), text.encode())
+
+    @classmethod
+    def html(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+        """An answer of `text/html; charset=utf-8`."""
+        return cls(status, (("content-type", "text/html; charset=utf-8"), *pairs(headers)), text.encode())
+
+    @classmethod
+    def redirect(cls, url: str, status: int = 302, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+        """An answer that sends the client to another address (RFC 9110 §15.4)."""
+        return cls(status, (("location", url), *pairs(headers)))
 
     @classmethod
     def render(cls, template: str, vars: Mapping[str, Json] | None = None, status: int = 200,
@@ -156,6 +203,31 @@ class DataResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """One table (collection, file, ...) of a data source's schema."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    primary_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a plugin is: `ok`, `degraded` or `down`, and why."""
+
+    status: str = "ok"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """Who the plugin is, as its manifest says."""
+
+    id: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a template function."""
 
@@ -178,3 +250,19 @@ class FunctionMetadata:
     examples: tuple[str, ...] = ()
     category: str | None = None
     pure: bool = False
+
+
+def cookie(name: str, value: str, *, max_age_s: int | None = None, path: str = "/", http_only: bool = True, secure: bool = False,
+           same_site: str = "Lax") -> tuple[str, str]:
+    """A `set-cookie` header pair (RFC 6265 §4.1). Raises: ValueError for characters a cookie cannot carry."""
+    if not name or any(c in "()<>@,;:\\\"/[]?={} \t" or not " " < c < "\x7f" for c in name):
+        raise ValueError(f"{name!r} is no cookie name")
+    if any(c in ' ",;\\' or not " " < c < "\x7f" for c in value):
+        raise ValueError(f"the value of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")
+    parts = [f"{name}={value}", f"Path={path}"]
+    if max_age_s is not None:
+        parts.append(f"Max-Age={max_age_s}")
+    parts += ["HttpOnly"] * http_only + ["Secure"] * secure
+    if same_site:
+        parts.append(f"SameSite={same_site}")
+    return "set-cookie", "; ".join(parts)

@@ -1,0 +1,36 @@
+"""The author's kit of mockforge plugins: value types, base classes and host calls.
+
+Pure standard library. The same plugin file runs natively and in the sandbox.
+"""
+
+from mockforge_plugin.failure import HostError, PluginError
+from mockforge_plugin.host import HostCall, HttpAnswer, data, http, kv, log, now, resource, secret
+from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
+from mockforge_plugin.request import Answer, Request
+from mockforge_plugin.values import (
+    Allow,
+    Body,
+    Column,
+    DataResult,
+    Decision,
+    Deny,
+    FunctionMetadata,
+    Headers,
+    Health,
+    Json,
+    Parameter,
+    PluginInfo,
+    Principal,
+    Query,
+    Reply,
+    Response,
+    Table,
+    cookie,
+)
+
+__all__ = [
+    "Allow", "Answer", "AuthPlugin", "Body", "Column", "DataResult", "DataSourcePlugin", "Decision", "Deny", "FunctionMetadata",
+    "Headers", "Health", "HostCall", "HostError", "HttpAnswer", "Json", "ModifierPlugin", "Parameter", "PluginError", "PluginInfo",
+    "Principal", "Query", "Reply", "Request", "Response", "ResponsePlugin", "Table", "TemplatePlugin", "cookie", "data", "endpoint",
+    "function", "http", "kv", "log", "now", "resource", "secret",
+]

@@ -1,0 +1,56 @@
+"""The way from a plugin to its host: one current context, whatever world the plugin runs in.
+
+Natively the host sets it around each call (`entered`); in the sandbox there is one for the life of the instance (`install`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from mockforge_plugin.failure import HostError
+from mockforge_plugin.values import Json
+
+
+class HostContext(Protocol):
+    """What a host gives a plugin while it runs. Each method raises `HostError` when a door refuses or fails."""
+
+    async def door(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door and await its answer."""
+
+    def door_wait(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door and block until it answers; refuses on an event loop's own thread."""
+
+    def door_now(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door that answers at once: log, secret.get, config.get, clock.now, random.bytes."""
+
+
+_current: ContextVar[HostContext] = ContextVar("mockforge_plugin_host")
+_installed: list[HostContext] = []
+
+
+def current() -> HostContext:
+    """The context of the running call. Raises: HostError outside a call."""
+    try:
+        return _current.get()
+    except LookupError:
+        if _installed:
+            return _installed[0]
+    raise HostError("host calls work only while the host runs the plugin: move it from module level into a method", code="unavailable")
+
+
+def install(context: HostContext) -> None:
+    """Make this the context of everything that has no other (the sandbox does so once)."""
+    _installed[:] = [context]
+
+
+@contextmanager
+def entered(context: HostContext) -> Iterator[HostContext]:
+    """The context is current inside the `with` block (and in tasks and threads that copy it)."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)

@@ -1,0 +1,315 @@
+"""From an author's module, class or object to one that answers operations: described once, called by JSON documents.
+
+The tables are made when the plugin is loaded, so that a call is one look-up, the author's method and one conversion.
+Errors are the author's own exceptions; whoever calls makes the envelope (`mockforge_plugin.failure.error_envelope`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import CodeType, CoroutineType, ModuleType
+from typing import Any, TypeAlias
+
+from mockforge_plugin import documents
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import PluginError, WrongAnswer, error_envelope
+from mockforge_plugin.functions import caller, metadata
+from mockforge_plugin.plugin import (
+    ENDPOINT_MARK,
+    FUNCTION_MARK,
+    AuthPlugin,
+    DataSourcePlugin,
+    ModifierPlugin,
+    Plugin,
+    ResponsePlugin,
+    TemplatePlugin,
+    is_implemented,
+)
+from mockforge_plugin.request import Answer, Request
+from mockforge_plugin.values import Json, PluginInfo
+
+CONTRACT = "0.1"
+KIT = "python 0.1.0"
+
+Handler: TypeAlias = Callable[[Any], Any]
+Convert: TypeAlias = Callable[[Any], Json]
+
+_KINDS: tuple[tuple[type[Plugin], str], ...] = (
+    (AuthPlugin, "authenticate"), (ResponsePlugin, "generate"), (ModifierPlugin, "modify"), (DataSourcePlugin, "query"))
+
+_MODULE_METHODS = ("validate_config", "init", "destroy", "start", "stop", "health", "authenticate", "capabilities", "can_handle",
+                   "generate", "modify", "connect", "query", "schema")
+
+__all__ = ["CONTRACT", "KIT", "PluginObject", "encode", "error_envelope", "load_plugin"]
+
+
+def load_plugin(target: ModuleType | type | object) -> PluginObject:
+    """The plugin of a module (its one plugin class, or its functions), of a class, or of a ready object.
+
+    Raises: PluginError when there is none, or more than one.
+    """
+    if isinstance(target, ModuleType):
+        classes = _classes(target)
+        if len(classes) > 1:
+            names = ", ".join(c.__name__ for c in classes)
+            raise PluginError(f"one plugin class per module, not {len(classes)}: {names}. Let one derive from several kinds instead.",
+                              code="invalid_config")
+        return PluginObject(classes[0]()) if classes else PluginObject(_from_functions(target))
+    return PluginObject(target() if isinstance(target, type) else target)
+
+
+def _classes(module: ModuleType) -> list[type]:
+    """Plugin classes that the module itself defines, without those that another one of them derives from."""
+    own = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__]
+    return [c for c in dict.fromkeys(own) if not any(other is not c and issubclass(other, c) for other in own)]
+
+
+class _Functions:
+    """A plugin made of a module's functions."""
+
+    config: Mapping[str, Json] = {}
+
+
+def _from_functions(module: ModuleType) -> object:
+    target = _Functions()
+    for name, value in vars(module).items():
+        marked = hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK)
+        if inspect.isfunction(value) and (marked or (name in _MODULE_METHODS and value.__module__ == module.__name__)):
+            setattr(target, name, value)
+    if not vars(target):
+        raise PluginError("no plugin here: derive a class from AuthPlugin, ResponsePlugin, ModifierPlugin, TemplatePlugin or "
+                          "DataSourcePlugin, or define functions such as authenticate(request) or generate(request)", code="invalid_config")
+    return target
+
+
+class PluginObject:
+    """One instance of an author's plugin, ready to be called."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+        self._connected = False
+        marked = list(_marked(target))
+        self._functions = {metadata(m).name: (m, metadata(m)) for m in marked if hasattr(m, FUNCTION_MARK)}
+        self._callers = {name: caller(method, name) for name, (method, _) in self._functions.items()}
+        self._endpoints = {getattr(m, ENDPOINT_MARK): m for m in marked if hasattr(m, ENDPOINT_MARK)}
+        self._handlers = dict(self._make_handlers())
+        self._check_kinds()
+
+    def describe(self) -> dict[str, Json]:
+        """What the author implemented: operations, functions, endpoints, capabilities."""
+        capabilities = getattr(self.target, "capabilities", None)
+        told = capabilities() if is_implemented(capabilities) and callable(capabilities) else {}
+        return {"contract": CONTRACT, "kit": KIT, "ops": sorted(self._implemented()), "functions":
+                [documents.function_document(about) for _, about in self._functions.values()], "endpoints": sorted(self._endpoints),
+                "capabilities": dict(told)}
+
+    def call(self, op: str, document: Any) -> Json | Awaitable[Json]:
+        """The answer's JSON-ready data, or an awaitable of it when the author's method is async.
+
+        JSON-ready means that `encode` takes it: tuples and number keys are still themselves.
+        Raises: whatever the author's method raises; PluginError for an operation that is not there.
+        """
+        handler = self._handlers.get(op)
+        if handler is None:
+            raise PluginError(f"this plugin has no {op}; it has {', '.join(sorted(self._implemented()))}", code="unsupported_op")
+        return handler(document)
+
+    def _implemented(self) -> set[str]:
+        return {op for op in self._handlers if op not in ("plugin.init", "data.connect")} | self._optional_ops()
+
+    def _optional_ops(self) -> set[str]:
+        return {op for op, name in (("plugin.init", "init"), ("data.connect", "connect")) if self._has(name)}
+
+    def _make_handlers(self) -> Iterator[tuple[str, Handler]]:
+        has = self._has
+
+        def get(name: str) -> Callable[..., Any]:
+            return getattr(self.target, name)  # type: ignore[no-any-return]  # an author's object is anything
+        yield "plugin.init", self._init
+        for name in ("destroy", "start", "stop"):
+            if has(name):
+                yield f"plugin.{name}", _plain(get(name), _nothing)
+        if has("validate_config"):
+            yield "plugin.validate_config", self._validate
+        if has("health"):
+            yield "plugin.health", _plain(get("health"), documents.health_document)
+        if has("authenticate"):
+            yield "auth.authenticate", _on_request(get("authenticate"), documents.decision_document, whole=True)
+        if has("can_handle"):
+            yield "response.can_handle", _on_request(get("can_handle"), _as_bool)
+        if has("generate"):
+            yield "response.generate", _on_request(get("generate"), documents.generated_document)
+        if has("modify"):
+            yield "response.modify", _on_answer(get("modify"))
+        if has("query"):
+            yield "data.query", self._query_handler(get("query"))
+            yield "data.connect", self._connect
+        if has("schema"):
+            yield "data.schema", _plain(get("schema"), documents.schema_document)
+        if self._functions:
+            yield "template.call", self._function
+        if self._endpoints:
+            handlers = {name: _on_request(method, documents.response_document) for name, method in self._endpoints.items()}
+            yield "endpoint.call", lambda document: _named(handlers, document["endpoint"], "endpoint")(document)
+
+    def _has(self, name: str) -> bool:
+        return is_implemented(getattr(self.target, name, None))
+
+    def _check_kinds(self) -> None:
+        cls = type(self.target)
+        for kind, name in _KINDS:
+            if issubclass(cls, kind) and not self._has(name):
+                raise PluginError(f"{cls.__name__} is {_article(kind)} and must define the method {name}", code="invalid_config")
+        if issubclass(cls, TemplatePlugin) and not self._functions:
+            raise PluginError(f"{cls.__name__} is a TemplatePlugin and must mark a method with @function", code="invalid_config")
+        if not self._implemented():
+            raise PluginError(f"{cls.__name__} has no method of a plugin", code="invalid_config")
+
+    # -- operations that keep something in the object
+
+    def _init(self, document: Any) -> Any:
+        target = self.target
+        target.config = document["config"] or {}
+        about = document.get("plugin") or {}
+        target.plugin = PluginInfo(about.get("id", ""), about.get("version", ""))
+        if not self._has("init"):
+            return None
+        result = target.init(target.config) if inspect.signature(target.init).parameters else target.init()
+        return _finish(result, _nothing, target.init)
+
+    def _validate(self, document: Any) -> Any:
+        method = self.target.validate_config
+        try:
+            result = method(document["config"] or {})
+        except ValueError as exc:
+            return [{"path": "", "message": str(exc)}]
+        return _finish(result, documents.problems_document, method)
+
+    def _connect(self, document: Any) -> Any:
+        if self._connected or not self._has("connect"):
+            return None
+        return _finish(self.target.connect(), self._keep_connection, self.target.connect)
+
+    def _keep_connection(self, connection: Any) -> None:
+        self.target.connection = connection
+        self._connected = True
+
+    def _query_handler(self, method: Callable[..., Any]) -> Handler:
+        taken = inspect.signature(method).parameters
+        anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
+        optional = [name for name in ("limit", "cursor") if anything or name in taken]
+
+        def run(document: Any) -> Any:
+            options = {name: document[name] for name in optional if document.get(name) is not None}
+            return _finish(method(document["query"], document.get("params") or {}, **options), documents.data_document, method)
+
+        async def connect_and_run(opening: Awaitable[None], document: Any) -> Any:
+            await opening
+            answer = run(document)
+            return await answer if inspect.isawaitable(answer) else answer
+
+        def query(document: Any) -> Any:
+            opening = self._connect(None)
+            return run(document) if opening is None else connect_and_run(opening, document)
+        return query
+
+    def _function(self, document: Any) -> Any:
+        name = document["function"]
+        run = _named(self._callers, name, "template function")
+        return _finish(run(document.get("args") or [], document.get("kwargs") or {}), _same, None)
+
+
+def _marked(target: object) -> Iterator[Callable[..., Any]]:
+    """Bound methods (or functions) marked as template functions or endpoints, in the order they are written."""
+    found = vars(target) if isinstance(target, _Functions) else {n: v for c in reversed(type(target).__mro__) for n, v in vars(c).items()}
+    for name, value in found.items():
+        if hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK):
+            yield getattr(target, name)
+
+
+def _on_request(method: Callable[..., Any], convert: Callable[[Any, str], Json], *, whole: bool = False) -> Handler:
+    """A handler for operations on a request; `whole`: the document is the request itself."""
+    from_document, name = Request.from_document, method.__name__
+
+    def on_document(document: Any) -> Any:
+        return finish(method(from_document(document)))
+
+    def on_part(document: Any) -> Any:
+        return finish(method(from_document(document["request"], document.get("fingerprint", ""))))
+
+    def finish(result: Any) -> Any:
+        if type(result) is CoroutineType or inspect.isawaitable(result):
+            return _later(result, lambda value: convert(value, name), method)
+        try:
+            return convert(result, name)
+        except WrongAnswer as exc:
+            raise _at(exc, method) from None
+    return on_document if whole else on_part
+
+
+def _on_answer(method: Callable[..., Any]) -> Handler:
+    def modify(document: Any) -> Any:
+        request = Request.from_document(document["request"], document.get("fingerprint", ""))
+        return _finish(method(request, Answer(document["response"])), documents.modified_document, method)
+    return modify
+
+
+def _plain(method: Callable[..., Any], convert: Convert) -> Handler:
+    return lambda document: _finish(method(), convert, method)
+
+
+def _finish(result: Any, convert: Convert, method: Callable[..., Any] | None) -> Any:
+    """The converted result, now or when it is there."""
+    if inspect.isawaitable(result):
+        return _later(result, convert, method)
+    try:
+        return convert(result)
+    except WrongAnswer as exc:
+        raise _at(exc, method) from None
+
+
+async def _later(result: Awaitable[Any], convert: Convert, method: Callable[..., Any] | None) -> Json:
+    value = await result
+    try:
+        return convert(value)
+    except WrongAnswer as exc:
+        raise _at(exc, method) from None
+
+
+def _at(exc: WrongAnswer, method: Callable[..., Any] | None) -> WrongAnswer:
+    """The error with the place of the method whose answer it is about."""
+    exc.at = code_of(method)
+    return exc
+
+
+def code_of(method: object) -> CodeType | None:
+    """The code of a function or method, decorated or not."""
+    plain = getattr(method, "__func__", method)
+    code = getattr(inspect.unwrap(plain), "__code__", None) if callable(plain) else None
+    return code if isinstance(code, CodeType) else None
+
+
+def _named(table: Mapping[str, Any], name: str, what: str) -> Any:
+    found = table.get(name)
+    if found is None:
+        raise PluginError(f"this plugin has no {what} '{name}'; it has {', '.join(table)}", code="not_found")
+    return found
+
+
+def _article(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+
+
+def _as_bool(value: object, method: str) -> bool:
+    if not isinstance(value, bool):
+        raise WrongAnswer(f"{method} must return True or False, not {type(value).__name__}")
+    return value
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+def _same(value: Json) -> Json:
+    return value

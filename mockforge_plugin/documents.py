@@ -1,0 +1,242 @@
+"""What a plugin returned → the JSON document that its operation answers with, checked field by field.
+
+Each function takes the author's value and the name of the method that gave it, for the words of the error.
+The way back, documents → values, is in `mockforge_plugin.reading`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import WrongAnswer
+from mockforge_plugin.fields import as_header_text, as_mapping, as_status, as_text, as_texts, header_pairs
+from mockforge_plugin.request import Answer
+from mockforge_plugin.values import (
+    Allow,
+    Body,
+    Column,
+    DataResult,
+    Deny,
+    FunctionMetadata,
+    Health,
+    Json,
+    Principal,
+    Reply,
+    Response,
+    Table,
+    body_document,
+)
+
+COLUMN_TYPES = frozenset({"text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"})
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------------
+
+
+def decision_document(value: object, method: str = "authenticate") -> Json:
+    """`{"allow"}`, `{"deny"}`, `{"reply"}` or None."""
+    if value is None:
+        return None
+    write = _decisions.get(type(value))
+    if write is None:
+        hint = next((words for kind, words in _hints.items() if isinstance(value, kind)), "")
+        raise WrongAnswer(f"{method} must return Allow, Deny, Reply or None, not {type(value).__name__}{hint}")
+    return write(value, method)
+
+
+def _allow(value: Allow, method: str) -> Json:
+    if type(value.principal) is not Principal:
+        raise WrongAnswer(f"{method}: Allow.principal must be a Principal, not {type(value.principal).__name__}")
+    return {"allow": {"principal": principal_document(value.principal, method),
+                      "claims": as_mapping(value.claims, f"{method}: Allow.claims"),
+                      "set_headers": header_pairs(value.set_headers, f"{method}: Allow.set_headers")}}
+
+
+def _deny(value: Deny, method: str) -> Json:
+    code = as_status(value.status, f"{method}: Deny.status")
+    if code < 400:
+        raise WrongAnswer(f"{method}: Deny.status must be 400 to 599, not {code}")
+    return {"deny": {"status": code, "reason": as_text(value.reason, f"{method}: Deny.reason"),
+                     "challenge": None if value.challenge is None else as_header_text(value.challenge, f"{method}: Deny.challenge")}}
+
+
+def _reply(value: Reply, method: str) -> Json:
+    if not isinstance(value.response, Response):
+        raise WrongAnswer(f"{method}: Reply.response must be a Response, not {type(value.response).__name__}")
+    return {"reply": response_document(value.response, method)}
+
+
+_hints: dict[type, str] = {Response: " (wrap a Response in Reply)", Principal: " (wrap a Principal in Allow)",
+                           bool: " (say Allow(Principal(...)) or Deny())"}
+
+_decisions: dict[type, Callable[[Any, str], Json]] = {Allow: _allow, Deny: _deny, Reply: _reply}
+
+
+def principal_document(value: Principal, method: str = "authenticate") -> dict[str, Json]:
+    """Its id and whatever else it has."""
+    document: dict[str, Json] = {"id": as_text(value.id, f"{method}: Principal.id")}
+    for name in ("roles", "groups"):
+        if items := getattr(value, name):
+            document[name] = as_texts(items, f"{method}: Principal.{name}")
+    for name in ("name", "email"):
+        if (item := getattr(value, name)) is not None:
+            document[name] = as_text(item, f"{method}: Principal.{name}")
+    if value.attributes:
+        document["attributes"] = as_mapping(value.attributes, f"{method}: Principal.attributes")
+    return document
+
+
+# -- responses --------------------------------------------------------------------------------------------------------------
+
+
+def response_document(value: object, method: str = "generate") -> dict[str, Json]:
+    """The document of a whole answer. A dict or list becomes JSON, a str plain text, both with status 200."""
+    if isinstance(value, Response):
+        code = as_status(value.status, f"{method}: Response.status")
+        headers = header_pairs(value.headers, f"{method}: Response.headers")
+        if value.template is not None:
+            return {"status": code, "headers": headers, "template": as_text(value.template, f"{method}: Response.template"),
+                    "vars": as_mapping(value.vars, f"{method}: Response.vars")}
+        body: object = value.body
+        if isinstance(body, str):  # a slip that has one meaning
+            return {"status": code, "headers": headers, "body": {"text": body}}
+        if not isinstance(body, bytes | Body):
+            raise WrongAnswer(f"{method}: Response.body must be bytes, not {type(body).__name__}")
+        return {"status": code, "headers": headers, "body": body_document(body)}
+    if isinstance(value, dict | list):
+        return {"status": 200, "headers": [["content-type", "application/json"]], "body": {"text": encode(value)}}
+    if isinstance(value, str):
+        return {"status": 200, "headers": [["content-type", "text/plain; charset=utf-8"]], "body": {"text": value}}
+    raise WrongAnswer(f"{method} must return a Response (or a dict or list for JSON, a str for text), not {type(value).__name__}")
+
+
+def generated_document(value: object, method: str = "generate") -> Json:
+    """A response document, or None for "not mine"."""
+    return None if value is None else response_document(value, method)
+
+
+def modified_document(value: object, method: str = "modify") -> Json:
+    """A response document, or None for "unchanged"."""
+    if value is None or isinstance(value, Answer):
+        return None
+    if not isinstance(value, Response):
+        raise WrongAnswer(f"{method} must return a Response or None (unchanged), not {type(value).__name__}")
+    return response_document(value, method)
+
+
+# -- data -------------------------------------------------------------------------------------------------------------------
+
+
+def data_document(value: object, method: str = "query") -> dict[str, Json]:
+    """Columns and rows. A list of dicts will do: the first row's keys name the columns."""
+    if isinstance(value, list):
+        value = _from_dicts(value, method)
+    if not isinstance(value, DataResult):
+        raise WrongAnswer(f"{method} must return a DataResult or a list of dicts, not {type(value).__name__}")
+    width = len(value.columns)
+    rows = [[_cell(cell) for cell in row] for row in value.rows]
+    for number, row in enumerate(rows):
+        if len(row) != width:
+            raise WrongAnswer(f"{method}: row {number} has {len(row)} cells for {width} columns")
+    document: dict[str, Json] = {"columns": [_column(c, method) for c in value.columns], "rows": rows, "truncated": bool(value.truncated)}
+    if value.next is not None:
+        document["next"] = as_text(value.next, f"{method}: DataResult.next")
+    if value.total is not None:
+        document["total"] = int(value.total)
+    return document
+
+
+def _from_dicts(rows: list[Any], method: str) -> DataResult:
+    wrong = next((row for row in rows if not isinstance(row, dict)), None)
+    if wrong is not None:
+        raise WrongAnswer(f"{method} gave a list with a {type(wrong).__name__} in it; rows must be dicts, or return a DataResult")
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    return DataResult(tuple(Column(name, _type_of(next((row[name] for row in rows if row.get(name) is not None), None))) for name in names),
+                      tuple(tuple(row.get(name) for name in names) for row in rows))
+
+
+def _type_of(value: object) -> str:
+    return _cell_types.get(type(value), "text")
+
+
+_cell_types: dict[type, str] = {bool: "boolean", int: "integer", float: "float", datetime: "datetime", date: "datetime", bytes: "binary",
+                                UUID: "uuid", dict: "json", list: "json"}
+
+_plain = frozenset({str, int, float, bool, type(None)})
+
+_cells: dict[type, Callable[[Any], Json]] = {
+    datetime: datetime.isoformat, date: date.isoformat, time: time.isoformat, timedelta: timedelta.total_seconds,
+    bytes: lambda v: b64encode(v).decode("ascii"), bytearray: lambda v: b64encode(v).decode("ascii"), UUID: str, Decimal: str,
+    tuple: list, set: sorted, frozenset: sorted,
+}
+
+
+def _cell(value: Any) -> Json:
+    """A cell as JSON: dates in ISO 8601, binary in base64, UUID and Decimal as text."""
+    kind = type(value)
+    if kind in _plain:
+        return value
+    change = _cells.get(kind)
+    return value if change is None else change(value)
+
+
+def _column(value: Any, method: str) -> dict[str, Json]:
+    if not isinstance(value, Column):
+        raise WrongAnswer(f"{method}: columns must be Column(...), not {type(value).__name__}")
+    if value.type not in COLUMN_TYPES:
+        raise WrongAnswer(f"{method}: column '{value.name}' has type '{value.type}'; known: {', '.join(sorted(COLUMN_TYPES))}")
+    return {"name": as_text(value.name, f"{method}: Column.name"), "type": value.type, "nullable": bool(value.nullable)}
+
+
+def schema_document(value: object, method: str = "schema") -> dict[str, Json]:
+    """The tables of a data source."""
+    if not isinstance(value, list | tuple) or not all(isinstance(table, Table) for table in value):
+        raise WrongAnswer(f"{method} must return a list of Table(...)")
+    return {"tables": [{"name": as_text(t.name, f"{method}: Table.name"), "columns": [_column(c, method) for c in t.columns],
+                        "primary_keys": as_texts(t.primary_keys, f"{method}: Table.primary_keys")} for t in value]}
+
+
+# -- lifecycle and descriptions ---------------------------------------------------------------------------------------------
+
+
+def health_document(value: object, method: str = "health") -> dict[str, Json]:
+    """Status and detail; None means ok, a str is the status."""
+    health = Health() if value is None else Health(value) if isinstance(value, str) else value
+    if not isinstance(health, Health) or health.status not in ("ok", "degraded", "down"):
+        raise WrongAnswer(f"{method} must return Health('ok' | 'degraded' | 'down', detail), not {value!r}")
+    return {"status": health.status, "detail": as_text(health.detail, f"{method}: Health.detail")}
+
+
+def problems_document(value: object, method: str = "validate_config") -> Json:
+    """None when the configuration is good, else `[{"path", "message"}]`. A problem is a str, a (path, message) pair or a dict."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise WrongAnswer(f"{method} must return None or a list of problems, not {type(value).__name__}")
+    return [_problem(item, method) for item in value] or None
+
+
+def _problem(item: Any, method: str) -> dict[str, str]:
+    if isinstance(item, str):
+        return {"path": "", "message": item}
+    if isinstance(item, tuple) and len(item) == 2:
+        return {"path": str(item[0]), "message": str(item[1])}
+    if isinstance(item, dict) and "message" in item:
+        return {"path": str(item.get("path", "")), "message": str(item["message"])}
+    raise WrongAnswer(f"{method}: a problem is a str, a (path, message) pair or a dict with both, not {item!r}")
+
+
+def function_document(value: FunctionMetadata) -> dict[str, Json]:
+    """The metadata of a template function."""
+    parameters = [{"name": p.name, "type": p.type, "description": p.description, "required": p.required, "default": p.default,
+                   "var_args": p.var_args} for p in value.parameters]
+    return {"name": value.name, "description": value.description, "parameters": parameters, "returns": value.returns,
+            "examples": list(value.examples), "category": value.category, "pure": value.pure}

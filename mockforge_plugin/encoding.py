@@ -1,0 +1,58 @@
+"""Strict JSON text of what a plugin answers, and words for what JSON cannot carry."""
+
+from __future__ import annotations
+
+import json as _json
+from typing import Any
+
+from mockforge_plugin.failure import WrongAnswer
+from mockforge_plugin.values import Json
+
+_encoder = _json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def encode(value: Json) -> str:
+    """Strict JSON text: no NaN, no lone surrogates, nothing that is not JSON. Raises: WrongAnswer naming the place."""
+    try:
+        text = _encoder.encode(value)
+        if not text.isascii():
+            text.encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise WrongAnswer(_why_not_json(value) or f"the answer is not JSON: {exc}") from None
+    return text
+
+
+def _why_not_json(value: Any, path: str = "answer", depth: int = 0) -> str | None:
+    """What is wrong where, or None when nothing is found."""
+    if depth > 100:
+        return f"{path[:80]}... is nested too deeply"
+    if isinstance(value, float):
+        return None if value - value == 0 else f"{path} is {value}, which JSON cannot carry"
+    if isinstance(value, str):
+        return None if _is_unicode(value) else f"{path} holds a lone surrogate, which UTF-8 cannot carry"
+    if value is None or isinstance(value, int):
+        return None
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | None):
+                return f"{path} has a key of type {type(key).__name__}; keys must be str"
+            found = _why_not_json(item, f"{path}[{key!r}]", depth + 1)
+            if found:
+                return found
+        return None
+    if isinstance(value, list | tuple):
+        return next((found for i, item in enumerate(value) if (found := _why_not_json(item, f"{path}[{i}]", depth + 1))), None)
+    return f"{path} is a {type(value).__name__}, which is not JSON{_remedies.get(type(value).__name__, '')}"
+
+
+_remedies = {"datetime": "; use .isoformat()", "date": "; use .isoformat()", "time": "; use .isoformat()", "UUID": "; use str(...)",
+             "Decimal": "; use str(...) or float(...)", "bytes": "; use .decode() or base64", "set": "; use sorted(...)",
+             "frozenset": "; use sorted(...)"}
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

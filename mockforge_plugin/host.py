@@ -1,0 +1,258 @@
+"""Host calls: key-value storage, HTTP, data sources, secrets, log, clock, files and bodies.
+
+Each call that may wait gives a `HostCall`: `await kv.get("k")` in async code, `kv.get("k").result()` in plain functions.
+`secret`, `log` and `now` answer at once. What a plugin may reach is decided by the host, at its doors.
+"""
+
+from __future__ import annotations
+
+import json as _json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from mockforge_plugin.context import current
+from mockforge_plugin.failure import HostError
+from mockforge_plugin.values import Column, DataResult, Headers, Json, pairs
+
+T = TypeVar("T")
+U = TypeVar("U")
+Steps: TypeAlias = Generator[tuple[str, dict[str, Json]], Any, T]
+"""Doors to ask one after the other: yields (door, payload), is sent the answer, returns the result."""
+
+
+class HostCall(Generic[T]):
+    """Something asked of the host. Await it in async code; `.result()` in plain functions. Use it once."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps = self._steps
+        try:
+            door, payload = next(steps)
+            context = current()
+            while True:
+                door, payload = steps.send((yield from context.door(door, payload).__await__()))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
+
+    def result(self) -> T:
+        """The answer, waited for. Natively this blocks the plugin's worker thread, and is refused on the event loop's own."""
+        steps = self._steps
+        try:
+            door, payload = next(steps)
+            context = current()
+            while True:
+                door, payload = steps.send(context.door_wait(door, payload))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
+
+    def then(self, change: Callable[[T], U]) -> HostCall[U]:
+        """This call with its answer changed."""
+        return HostCall(_then(self._steps, change))
+
+
+def _then(steps: Steps[T], change: Callable[[T], U]) -> Steps[U]:
+    return change((yield from steps))
+
+
+def _ask(door: str, payload: dict[str, Json], pick: Callable[[Any], T]) -> Steps[T]:
+    return pick((yield door, payload))
+
+
+def _settled(value: T) -> Steps[T]:
+    yield from ()
+    return value
+
+
+def settled(value: T) -> HostCall[T]:
+    """A call that asks nothing and answers this."""
+    return HostCall(_settled(value))
+
+
+def read_body(of: str, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
+    """A body at the host, whole or in part, as many chunks as the host needs."""
+    return HostCall(_read_body(of, offset, length))
+
+
+def _read_body(of: str, offset: int, length: int | None) -> Steps[bytes]:
+    parts: list[bytes] = []
+    wanted = length
+    while wanted is None or wanted > 0:
+        payload: dict[str, Json] = {"of": of, "offset": offset}
+        if wanted is not None:
+            payload["length"] = wanted
+        answer = yield "body.read", payload
+        chunk = b64decode(answer["base64"])
+        parts.append(chunk)
+        offset += len(chunk)
+        if wanted is not None:
+            wanted -= len(chunk)
+        if not chunk or offset >= answer["total"]:
+            break
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+class KeyValue:
+    """The plugin's own storage: JSON values under string keys, atomic across workers. `ttl_s` forgets a key after so many seconds."""
+
+    def get(self, key: str, default: Json = None) -> HostCall[Json]:
+        """The value, or the default when there is none."""
+        return HostCall(_ask("kv.get", {"key": key}, lambda a: default if a["value"] is None else a["value"]))
+
+    def set(self, key: str, value: Json, *, ttl_s: float | None = None) -> HostCall[None]:
+        """Store a value."""
+        return HostCall(_ask("kv.set", _timed({"key": key, "value": value}, ttl_s), _nothing))
+
+    def delete(self, key: str) -> HostCall[bool]:
+        """Forget a key; True when it was there."""
+        return HostCall(_ask("kv.delete", {"key": key}, lambda a: bool(a["deleted"])))
+
+    def add_if_absent(self, key: str, value: Json, *, ttl_s: float | None = None) -> HostCall[bool]:
+        """Store only when the key is new; True when it was (nonces, one-time codes)."""
+        return HostCall(_ask("kv.add_if_absent", _timed({"key": key, "value": value}, ttl_s), lambda a: bool(a["added"])))
+
+    def incr(self, key: str, by: int = 1, *, ttl_s: float | None = None) -> HostCall[int]:
+        """Add to a counter (0 when new); the new value."""
+        return HostCall(_ask("kv.incr", _timed({"key": key, "by": by}, ttl_s), lambda a: int(a["value"])))
+
+    def compare_and_set(self, key: str, expected: Json, value: Json, *, ttl_s: float | None = None) -> HostCall[bool]:
+        """Store only when the present value equals `expected` (None: absent); True when stored."""
+        payload = _timed({"key": key, "expected": expected, "value": value}, ttl_s)
+        return HostCall(_ask("kv.compare_and_set", payload, lambda a: bool(a["swapped"])))
+
+
+def _timed(payload: dict[str, Json], ttl_s: float | None) -> dict[str, Json]:
+    if ttl_s is not None:
+        payload["ttl_s"] = ttl_s
+    return payload
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What another server answered."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode()
+
+    def json(self) -> Json:
+        """The body as JSON."""
+        return _json.loads(self.body)
+
+
+class Http:
+    """Requests to other servers, through the host's allow-list."""
+
+    def request(self, method: str, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+                body: bytes | str | None = None, json: Json = None, timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+        """Send a request; the answer is whole. Pass `json` to send a JSON body."""
+        sent = [list(pair) for pair in pairs(headers)]
+        payload: dict[str, Json] = {"method": method, "url": url, "headers": sent}
+        if json is not None:
+            sent.append(["content-type", "application/json"])
+            body = _json.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        if isinstance(body, str):
+            payload["body"] = {"text": body}
+        elif body is not None:
+            payload["body"] = {"base64": b64encode(body).decode()}
+        if timeout_ms is not None:
+            payload["timeout_ms"] = timeout_ms
+        return HostCall(_ask("http.request", payload, _http_answer))
+
+    def get(self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+            timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+        """Send a GET request."""
+        return self.request("GET", url, headers=headers, timeout_ms=timeout_ms)
+
+    def post(self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None, body: bytes | str | None = None,
+             json: Json = None, timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+        """Send a POST request."""
+        return self.request("POST", url, headers=headers, body=body, json=json, timeout_ms=timeout_ms)
+
+
+def _http_answer(answer: Any) -> HttpAnswer:
+    body = answer.get("body") or {}
+    data = body["text"].encode() if "text" in body else b64decode(body.get("base64", ""))
+    return HttpAnswer(int(answer["status"]), Headers((str(k), str(v)) for k, v in answer.get("headers", ())), data)
+
+
+class Data:
+    """Named queries of the operator's data sources."""
+
+    def query(self, source: str, query: str, params: Mapping[str, Json] | None = None, *, limit: int | None = None,
+              cursor: str | None = None) -> HostCall[DataResult]:
+        """Run a granted query; `cursor` is the `next` of the page before."""
+        payload: dict[str, Json] = {"source": source, "query": query, "params": dict(params or {})}
+        if limit is not None:
+            payload["limit"] = limit
+        if cursor is not None:
+            payload["cursor"] = cursor
+        return HostCall(_ask("data.query", payload, _data_result))
+
+
+def _data_result(answer: Any) -> DataResult:
+    columns = tuple(Column(c["name"], c.get("type", "text"), c.get("nullable", True)) for c in answer["columns"])
+    return DataResult(columns, tuple(map(tuple, answer["rows"])), bool(answer.get("truncated")), answer.get("next"), answer.get("total"))
+
+
+class Log:
+    """Lines for the operator's log."""
+
+    def debug(self, message: object) -> None:
+        """For whoever debugs the plugin."""
+        self._line("debug", message)
+
+    def info(self, message: object) -> None:
+        """What happened."""
+        self._line("info", message)
+
+    def warning(self, message: object) -> None:
+        """What the operator should look at."""
+        self._line("warning", message)
+
+    def error(self, message: object) -> None:
+        """What went wrong."""
+        self._line("error", message)
+
+    def _line(self, level: str, message: object) -> None:
+        current().door_now("log", {"level": level, "message": str(message)})
+
+
+def secret(name: str) -> str:
+    """A secret that the operator granted. Raises: HostError (`denied`, `not_found`)."""
+    value = current().door_now("secret.get", {"name": name})["value"]
+    if not isinstance(value, str):
+        raise HostError(f"secret '{name}' has no value", code="not_found")
+    return value
+
+
+def now() -> datetime:
+    """The time of the host's clock, in UTC (frozen when the operator says so)."""
+    nanoseconds = int(current().door_now("clock.now", {})["unix_ns"])
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(microsecond=nanoseconds // 1_000 % 1_000_000)
+
+
+def resource(path: str) -> HostCall[bytes]:
+    """A file of the plugin's own folder."""
+    return HostCall(_ask("file.read", {"path": path}, lambda a: b64decode(a["base64"])))
+
+
+kv = KeyValue()
+http = Http()
+data = Data()
+log = Log()

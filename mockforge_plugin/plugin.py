@@ -1,0 +1,163 @@
+"""What an author derives from: one base class per kind, and the marks for template functions and endpoints.
+
+A plugin of several kinds derives from several. Every method may be `def` or `async def`. A module with functions of the same
+names (`def authenticate(request)`) is a plugin too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar, overload
+
+from mockforge_plugin.request import Answer, Request
+from mockforge_plugin.values import DataResult, Decision, Health, Json, PluginInfo, Response, Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTION_MARK = "__mockforge_function__"
+ENDPOINT_MARK = "__mockforge_endpoint__"
+_OPTIONAL = "__mockforge_optional__"
+
+
+def _optional(method: F) -> F:
+    """A method that counts as implemented only when a subclass defines it."""
+    setattr(method, _OPTIONAL, True)
+    return method
+
+
+def is_implemented(method: object) -> bool:
+    """Whether an author wrote this method, rather than inherited it from the kit."""
+    return callable(method) and not getattr(method, _OPTIONAL, False)
+
+
+class Plugin:
+    """What all kinds share: configuration and lifecycle. Derive from the kinds, not from this."""
+
+    config: Mapping[str, Json] = {}
+    """The validated configuration; set before `init`."""
+
+    plugin: PluginInfo = PluginInfo()
+    """The plugin's own id and version; set before `init`."""
+
+    kind: ClassVar[str] = ""
+
+    @_optional
+    def validate_config(self, config: Mapping[str, Json]) -> Any:
+        """What is wrong with the configuration: None, or problems, each a str or a (path, message) pair."""
+
+    @_optional
+    def init(self) -> Any:
+        """Prepare this instance from `self.config`. No network."""
+
+    @_optional
+    def destroy(self) -> Any:
+        """Undo `init`."""
+
+    @_optional
+    def start(self) -> Any:
+        """Once per plugin generation, in one designated instance; leave data for the others in `kv`."""
+
+    @_optional
+    def stop(self) -> Any:
+        """Once per plugin generation, at its end."""
+
+    @_optional
+    def health(self) -> Health | str | Any | None:
+        """How the plugin is; None means ok."""
+
+
+class AuthPlugin(Plugin):
+    """Decides who may pass."""
+
+    kind = "auth"
+
+    @_optional
+    def authenticate(self, request: Request) -> Decision | Any:
+        """`Allow`, `Deny`, `Reply`, or None when the request carries nothing of this plugin's."""
+        raise NotImplementedError
+
+    @_optional
+    def capabilities(self) -> Mapping[str, Json]:
+        """What the plugin can do, in its own words: `{"schemes": ["ApiKey"], "challenge": "ApiKey"}`."""
+        return {}
+
+
+class ResponsePlugin(Plugin):
+    """Answers requests."""
+
+    kind = "response"
+
+    @_optional
+    def can_handle(self, request: Request) -> bool | Any:
+        """Whether `generate` should be asked; without it, it always is."""
+        return True
+
+    @_optional
+    def generate(self, request: Request) -> Response | dict[str, Json] | list[Json] | str | Any | None:
+        """The answer, or None when the request is not for this plugin. A dict or list is sent as JSON, a str as text."""
+        raise NotImplementedError
+
+
+class ModifierPlugin(Plugin):
+    """Changes answers already made."""
+
+    kind = "modifier"
+
+    @_optional
+    def modify(self, request: Request, response: Answer) -> Response | Any | None:
+        """The changed answer (`response.replace(...)`), or None to leave it. Read its body only if needed: `response.read()`."""
+        raise NotImplementedError
+
+
+class TemplatePlugin(Plugin):
+    """Gives functions to templates: every method marked `@function`."""
+
+    kind = "template"
+
+
+class DataSourcePlugin(Plugin):
+    """Brings data: named queries, answered with rows."""
+
+    kind = "data_source"
+
+    connection: Any = None
+    """What `connect` gave."""
+
+    @_optional
+    def connect(self) -> Any:
+        """Open the source; called before an instance's first query, its result kept as `self.connection`."""
+
+    @_optional
+    def query(self, query: str, params: Mapping[str, Json], *, limit: int | None = None,
+              cursor: str | None = None) -> DataResult | list[dict[str, Json]] | Any:
+        """Run the query of that name. `limit` and `cursor` may be left out of an own signature."""
+        raise NotImplementedError
+
+    @_optional
+    def schema(self) -> Sequence[Table] | Any:
+        """The tables there are."""
+        return []
+
+
+@overload
+def function(method: F, /) -> F: ...
+@overload
+def function(*, name: str | None = None, description: str | None = None, returns: str | None = None, examples: Sequence[str] = (),
+             category: str | None = None, pure: bool = False) -> Callable[[F], F]: ...
+def function(method: Any = None, /, **about: Any) -> Any:
+    """Mark a method (or module function) as a template function; its signature and docstring become its metadata.
+
+    `pure` says that equal arguments give equal answers, so that the host may remember them.
+    """
+    def mark(target: F) -> F:
+        setattr(target, FUNCTION_MARK, about)
+        return target
+    return mark if method is None else mark(method)
+
+
+def endpoint(name: str) -> Callable[[F], F]:
+    """Mark a method (or module function) as the handler of the manifest's endpoint of that name: takes a request, gives a response."""
+    def mark(target: F) -> F:
+        setattr(target, ENDPOINT_MARK, name)
+        return target
+    return mark

@@ -1,0 +1,209 @@
+"""What a plugin is given of one exchange: the request, and for modifiers the answer already made.
+
+Both hold the host's document and look into it when asked; bodies that stayed at the host are read by host calls.
+"""
+
+from __future__ import annotations
+
+import json as _json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from mockforge_plugin.host import HostCall, read_body, settled
+from mockforge_plugin.values import Body, Headers, Json, Pairs, Principal, Query, Response, body_document, body_of, pairs
+
+
+class _WithBody:
+    """Whatever has headers and a body at the host."""
+
+    __slots__ = ("_body", "_document", "_headers")
+    _of = "request"
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._headers: Headers | None = None
+        self._body: Body | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """Header pairs in order, as far as they are granted; names in lower case."""
+        if self._headers is None:
+            self._headers = Headers((k, v) for k, v in self._document["headers"])
+        return self._headers
+
+    def header(self, name: str, default: str | None = None) -> str | None:
+        """The first header of that name, whatever its case, or the default."""
+        low = name.lower()
+        for key, value in self._document["headers"]:
+            if key == low or key.lower() == low:
+                return str(value)
+        return default
+
+    @property
+    def body(self) -> Body:
+        """The body as it came: whole, or its size when it stayed at the host. `read()` works for both."""
+        if self._body is None:
+            self._body = body_of(self._document.get("body"))
+        return self._body
+
+    def read(self, *, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
+        """The body, or a part of it. Await it, or call `.result()` in plain functions."""
+        body = self.body
+        if body.data is not None:
+            return settled(body.data[offset:] if length is None else body.data[offset:offset + length])
+        if not body.available:
+            return settled(b"")
+        return read_body(self._of, offset, length)
+
+    def text(self, encoding: str = "utf-8") -> HostCall[str]:
+        """The body as text. Raises: UnicodeDecodeError when awaited."""
+        return self.read().then(lambda data: data.decode(encoding))
+
+    def json(self) -> HostCall[Json]:
+        """The body as JSON. Raises: ValueError when awaited."""
+        return self.read().then(_json.loads)
+
+
+class Request(_WithBody):
+    """One HTTP request, as far as the plugin's grants let it see."""
+
+    __slots__ = ("_cookies", "_principal", "_query", "fingerprint")
+    _principal: Principal | None
+
+    def __init__(self, method: str = "GET", path: str = "/", *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+                 query: Mapping[str, str] | Iterable[Iterable[str]] | None = None, body: bytes | str = b"", scheme: str = "http",
+                 host: str = "localhost", client: str | None = None, route: str | None = None, path_params: Mapping[str, str] | None = None,
+                 principal: Principal | None = None, fingerprint: str = "") -> None:
+        """A request made by hand, for tests of a plugin."""
+        data = body.encode() if isinstance(body, str) else body
+        document = {"method": method, "scheme": scheme, "host": host, "path": path, "raw_path": path, "query": pairs(query),
+                    "headers": [(k.lower(), v) for k, v in pairs(headers)], "client": client, "route": route,
+                    "path_params": dict(path_params or {}), "principal": None, "body": body_document(data)}
+        self._set(document, fingerprint)
+        self._principal = principal
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], fingerprint: str = "") -> Request:
+        """The request of a request document; nothing is copied until it is looked at."""
+        self = cls.__new__(cls)
+        self._set(document, fingerprint)
+        return self
+
+    def _set(self, document: Mapping[str, Any], fingerprint: str) -> None:
+        self._document = document
+        self.fingerprint = fingerprint
+        self._headers = None
+        self._body = None
+        self._cookies: dict[str, str] | None = None
+        self._query: Query | None = None
+        self._principal = None
+
+    @property
+    def method(self) -> str:
+        """`GET`, `POST`, ..."""
+        return str(self._document["method"])
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return str(self._document.get("scheme", "http"))
+
+    @property
+    def host(self) -> str:
+        """Host and port as the client named them."""
+        return str(self._document.get("host", ""))
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+        return str(self._document["path"])
+
+    @property
+    def raw_path(self) -> str:
+        """The path as sent, percent-encoded."""
+        return str(self._document.get("raw_path", self._document["path"]))
+
+    @property
+    def query(self) -> Query:
+        """Query pairs in order, as far as they are granted."""
+        if self._query is None:
+            self._query = Query((k, v) for k, v in self._document.get("query") or ())
+        return self._query
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Cookies by name; of a repeated name the first counts (RFC 6265 §5.4 order)."""
+        if self._cookies is None:
+            found: dict[str, str] = {}
+            for line in self.headers.all("cookie"):
+                for part in line.split(";"):
+                    name, separator, value = part.strip().partition("=")
+                    if separator:
+                        found.setdefault(name, value.strip('"'))
+            self._cookies = found
+        return self._cookies
+
+    @property
+    def client(self) -> str | None:
+        """The client's address, when granted."""
+        return self._document.get("client")
+
+    @property
+    def route(self) -> str | None:
+        """The template of the matched route, such as `/hello/{name}`."""
+        return self._document.get("route")
+
+    @property
+    def path_params(self) -> dict[str, str]:
+        """Values of the route's placeholders."""
+        return self._document.get("path_params") or {}
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who auth found the caller to be, when granted."""
+        if self._principal is None:
+            found = self._document.get("principal")
+            if found:
+                self._principal = Principal.from_document(found)
+        return self._principal
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and raw path; no query."""
+        return f"{self.scheme}://{self.host}{self.raw_path}"
+
+    def form(self) -> HostCall[Query]:
+        """The body as `application/x-www-form-urlencoded` pairs."""
+        return self.text().then(lambda text: Query(parse_qsl(text, keep_blank_values=True)))
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
+
+
+class Answer(_WithBody):
+    """The answer that a modifier may change: `status`, `headers`, `body.available`, `read()`."""
+
+    __slots__ = ()
+    _of = "response"
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return int(self._document["status"])
+
+    def replace(self, *, status: int | None = None, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+                body: bytes | str | None = None) -> Response:
+        """This answer with parts replaced; a body that is not given stays as it is, unread, at the host."""
+        kept: Pairs = self.headers if headers is None else pairs(headers)
+        new: bytes | Body = self.body if body is None else body.encode() if isinstance(body, str) else body
+        return Response(self.status if status is None else status, kept, new)
+
+    def with_headers(self, changes: Mapping[str, str | None]) -> Response:
+        """This answer with headers set, or removed where the value is None; the body stays."""
+        gone = {name.lower() for name in changes}
+        kept = [pair for pair in self.headers if pair[0].lower() not in gone]
+        return self.replace(headers=[*kept, *((name, value) for name, value in changes.items() if value is not None)])
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.status}>"
