@@ -9,7 +9,8 @@
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── DoorError                  the guest asked a door for something it may not have, or the door failed
     ├── StateError                 the state store cannot do it
-    └── Refused                    the client: malformed path, body too large, too slow
+    ├── Refused                    the client: malformed path, body too large, too slow
+    └── ClientLeft                 the client went away; nobody is left to answer
 
 A message says what happened to which thing, why, and what to do. A client never sees a plugin's inside.
 """
@@ -109,3 +110,7 @@ class Refused(MockForgeError):
     def __init__(self, status: int, reason: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.status, self.reason, self.headers = status, reason, tuple(headers)
         super().__init__(f"{status} {reason}")
+
+
+class ClientLeft(MockForgeError):
+    """The client went away while its request was read or worked on; there is nobody left to answer."""

@@ -1,0 +1,1 @@
+"""Requests and answers: the only code that reads and sends ASGI messages."""

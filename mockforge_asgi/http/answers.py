@@ -1,0 +1,85 @@
+"""MockResponse and TemplateAnswer: what links and plugins answer with, and how one is sent.
+
+The only sender of ASGI response messages that are ours. Content-Length and framing are always ours; HEAD, 204, 205 and 304 carry no body
+(RFC 9110 §9.3.2, §15.3.5, §15.4.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from mockforge_asgi.http.headers import wire_headers, with_headers
+from mockforge_asgi.types import Headers, Json, Send
+
+_BODILESS = frozenset({204, 205, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class MockResponse:
+    """A whole answer. Made once, it may be sent any number of times."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: bytes = b""
+    _wire: Headers | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), body: bytes = b"") -> MockResponse:
+        """An answer from text headers. Raises BadHeader."""
+        return cls(status, wire_headers(headers), body)
+
+    @classmethod
+    def json(cls, value: Json, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:
+        """An answer of `application/json`."""
+        return cls(status, ((b"content-type", b"application/json"), *wire_headers(headers)), orjson.dumps(value))
+
+    @classmethod
+    def text(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:
+        """An answer of `text/plain; charset=utf-8`."""
+        return cls(status, ((b"content-type", b"text/plain; charset=utf-8"), *wire_headers(headers)), text.encode())
+
+    def adding(self, extra: Headers) -> MockResponse:
+        """The same answer with those headers set too."""
+        return MockResponse(self.status, tuple(with_headers(self.headers, extra)), self.body) if extra else self
+
+    @property
+    def wire(self) -> Headers:
+        """The headers as sent, Content-Length included; checked once. Raises BadHeader, and ValueError for a status nobody can send."""
+        if self._wire is None:
+            if not 200 <= self.status <= 599:
+                raise ValueError(f"status {self.status} cannot be sent: a final answer has 200 to 599")
+            headers = wire_headers(self.headers)
+            if self.status not in (204, 304):
+                length = 0 if self.status in _BODILESS else len(self.body)
+                headers = (*headers, (b"content-length", b"%d" % length))
+            object.__setattr__(self, "_wire", headers)
+            return headers
+        return self._wire
+
+    async def send(self, send: Send, *, head: bool = False) -> None:
+        """Send it over HTTP; `head` leaves the body out (the answer to a HEAD request)."""
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self.wire)})
+        body = b"" if head or self.status in _BODILESS else self.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def send_denial(self, send: Send) -> None:
+        """Send it as the denial response of a websocket handshake (ASGI extension `websocket.http.response`)."""
+        await send({"type": "websocket.http.response.start", "status": self.status, "headers": list(self.wire)})
+        await send({"type": "websocket.http.response.body", "body": self.body, "more_body": False})
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateAnswer:
+    """An answer whose body the host renders from the operator's template of that name."""
+
+    status: int = 200
+    headers: Headers = ()
+    template: str = ""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+
+    def adding(self, extra: Headers) -> TemplateAnswer:
+        """The same answer with those headers set too."""
+        return TemplateAnswer(self.status, tuple(with_headers(self.headers, extra)), self.template, self.vars) if extra else self

@@ -1,0 +1,144 @@
+"""Documents: a request as plugins see it, cut down to what each may see; an answer as a modifier sees it.
+
+The shapes are the contract's. A document is built once per distinct `RequestView`, however many plugins share it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot
+from mockforge_asgi.types import Json
+from mockforge_plugin.values import Principal
+
+INLINE_BODY_BYTES: Final = 16 * 1024
+"""Bodies up to this size travel inside the document when they are read already; larger ones are fetched through a door."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """What of a request a plugin may see. Names of headers are lower-case; None means all."""
+
+    headers: frozenset[str] | None = frozenset()
+    cookies: frozenset[str] | None = frozenset()
+    query: frozenset[str] | None = frozenset()
+    body: bool = False
+    client: bool = False
+    principal: bool = False
+
+
+EVERYTHING: Final = RequestView(None, None, None, True, True, True)
+"""The view of trusted code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """Names that carried the caller's credentials; after auth no plugin sees them, whatever its grants."""
+
+    headers: frozenset[str] = frozenset()
+    cookies: frozenset[str] = frozenset()
+    query: frozenset[str] = frozenset()
+
+    def __or__(self, other: Consumed) -> Consumed:
+        return Consumed(self.headers | other.headers, self.cookies | other.cookies, self.query | other.query)
+
+
+NOTHING_CONSUMED: Final = Consumed()
+
+
+def request_document(
+    snapshot: RequestSnapshot,
+    view: RequestView,
+    *,
+    route: str | None = None,
+    path_params: Mapping[str, str] | None = None,
+    principal: Principal | None = None,
+    body: bytes | None = None,
+    body_length: int | None = 0,
+    consumed: Consumed = NOTHING_CONSUMED,
+) -> dict[str, Json]:
+    """The request document for a view. An unread body of unknown length is `{"available": -1}`."""
+    return {
+        "method": snapshot.method,
+        "scheme": snapshot.scheme,
+        "host": snapshot.host,
+        "path": snapshot.path,
+        "raw_path": snapshot.raw_path,
+        "query": _allowed(snapshot.query, view.query, consumed.query) if snapshot.query_string else [],
+        "headers": _headers(snapshot, view, consumed),
+        "client": snapshot.client if view.client else None,
+        "route": route,
+        "path_params": path_params or {},
+        "principal": principal_document(principal) if view.principal and principal else None,
+        "body": _request_body(view, body, body_length),
+    }
+
+
+def _allowed(items: Pairs, names: Collection[str] | None, consumed: Collection[str]) -> list[tuple[str, str]]:
+    if names is None:
+        return [item for item in items if item[0] not in consumed]
+    return [item for item in items if item[0] in names and item[0] not in consumed] if names else []
+
+
+def _headers(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
+    whole_cookie = view.headers is None or "cookie" in view.headers
+    if not whole_cookie and not view.headers and view.cookies == frozenset():
+        return []
+    shown = _allowed(snapshot.headers, view.headers, consumed.headers | {"cookie"})
+    cookies = None if whole_cookie else view.cookies
+    if cookies == frozenset() or "cookie" in consumed.headers:
+        return shown
+    crumbs = [c for line in _all(snapshot, "cookie") for c in _crumbs(line)]
+    kept = "; ".join(c for name, c in crumbs if (cookies is None or name in cookies) and name not in consumed.cookies)
+    return [*shown, ("cookie", kept)] if kept else shown
+
+
+def _all(snapshot: RequestSnapshot, name: str) -> list[str]:
+    return [value for key, value in snapshot.headers if key == name]
+
+
+def _crumbs(line: str) -> list[tuple[str, str]]:
+    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1)."""
+    return [(crumb.partition("=")[0].strip(), crumb.strip()) for crumb in line.split(";") if crumb.strip()]
+
+
+def _request_body(view: RequestView, body: bytes | None, length: int | None) -> Json:
+    if not view.body or length == 0:
+        return {"available": 0}
+    if body is None or len(body) > INLINE_BODY_BYTES:
+        return {"available": -1 if length is None else length}
+    return body_document(body)
+
+
+def body_document(body: bytes) -> Json:
+    """`{"text"}` where the bytes are UTF-8, else `{"base64"}`."""
+    try:
+        return {"text": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(body).decode("ascii")}
+
+
+def principal_document(principal: Principal) -> Json:
+    """Who the credentials belong to, as plugins with that permission see it."""
+    return {
+        "id": principal.id,
+        "roles": list(principal.roles),
+        "groups": list(principal.groups),
+        "name": principal.name,
+        "email": principal.email,
+        "attributes": dict(principal.attributes),
+    }
+
+
+def response_document(response: MockResponse, names: frozenset[str] | None = None) -> Json:
+    """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers."""
+    headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers]
+    return {
+        "status": response.status,
+        "headers": [pair for pair in headers if names is None or pair[0] in names],
+        "body": {"available": len(response.body)},
+    }

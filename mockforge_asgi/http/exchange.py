@@ -1,0 +1,147 @@
+"""Exchange: one request on its way through the chains: what came in, what was found out, and the way to answer.
+
+Built only for requests that somebody here claims. Nothing of it outlives the request; `release` ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
+from typing import Final, Protocol, TypeVar, cast
+
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.departure import ALREADY_WATCHED, Departure
+from mockforge_asgi.http.documents import NOTHING_CONSUMED, Consumed, RequestView, request_document
+from mockforge_asgi.http.fingerprint import fingerprint
+from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits, Intake
+from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.types import Document, Headers, Json, Receive, Scope, Send
+from mockforge_plugin.values import Principal
+
+SCOPE_KEY: Final = "mockforge.exchange"
+"""Where pieces that are mounted apart find the exchange of their request."""
+
+
+class Releasable(Protocol):
+    """What an exchange holds for its length: a plugin's lease."""
+
+    def release(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+L = TypeVar("L", bound=Releasable)
+
+
+class Exchange:
+    """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
+
+    __slots__ = (
+        "_documents", "_fingerprint", "allowed_headers", "claims", "consumed", "intake", "leases", "notes", "path_params", "principal",
+        "receive", "route", "scope", "send", "snapshot",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.snapshot = RequestSnapshot(scope, path)
+        self.intake = Intake(scope, receive, limits)
+        self.route: str | None = None
+        self.path_params: Mapping[str, str] = {}
+        self.principal: Principal | None = None
+        self.claims: Mapping[str, Json] = {}
+        self.allowed_headers: Headers = ()
+        """Headers that an Allow put on the eventual answer."""
+        self.consumed: Consumed = NOTHING_CONSUMED
+        self.leases: dict[Hashable, Releasable] = {}
+        self.notes: list[str] | None = None
+        """In dev mode: why links did not answer."""
+        self._documents: dict[RequestView, Document] | None = None
+        self._fingerprint: str | None = None
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
+        """The exchange of this request, and whether it is new: pieces mounted inside one another share one."""
+        found = scope.get(SCOPE_KEY)
+        return (found, False) if isinstance(found, Exchange) else (cls(scope, receive, send, limits=limits), True)
+
+    def matched(self, route: str, path_params: Mapping[str, str]) -> None:
+        """A route was found: its template and the parameters of the path."""
+        self.route, self.path_params, self._documents = route, path_params, None
+
+    def allowed(self, principal: Principal, claims: Mapping[str, Json], headers: Headers = ()) -> None:
+        """Auth let the caller pass."""
+        self.principal, self.claims, self._documents = principal, claims, None
+        self.allowed_headers = (*self.allowed_headers, *headers)
+
+    def consume(self, consumed: Consumed) -> None:
+        """Hide what carried credentials from every document that is made from now on."""
+        self.consumed, self._documents = self.consumed | consumed, None
+
+    def document(self, view: RequestView) -> Document:
+        """The request document for a view; a body is in it if it was read before and is small."""
+        if self._documents is None:
+            self._documents = {}
+        document = self._documents.get(view)
+        if document is None:
+            document = self._documents[view] = Document(self._build(view))
+        return document
+
+    def _build(self, view: RequestView) -> Json:
+        return request_document(
+            self.snapshot,
+            view,
+            route=self.route,
+            path_params=self.path_params,
+            principal=self.principal,
+            body=self.intake.body_now,
+            body_length=self.intake.length,
+            consumed=self.consumed,
+        )
+
+    async def body(self) -> bytes:
+        """The whole body. Raises Refused (413, 408) and ClientLeft."""
+        body = self.intake.body_now
+        if body is None:
+            body = await self.intake.body()
+            self._documents = None
+        return body
+
+    async def read_body(self, of: str) -> bytes:
+        """The request's body for a door. Raises DoorError for any other."""
+        if of != "request":
+            raise DoorError("not_found", f"there is no body of a '{of}' here")
+        return await self.body()
+
+    async def fingerprint(self) -> str:
+        """The request's fingerprint, body included; made once."""
+        if self._fingerprint is None:
+            body, hidden = await self.body(), self.consumed
+            self._fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
+        return self._fingerprint
+
+    def watched(self) -> AbstractContextManager[None]:
+        """`with exchange.watched(): await …` ends with ClientLeft once the client has left. May be nested; the outermost counts."""
+        return ALREADY_WATCHED if self.intake.watched or self.scope["type"] != "http" else Departure(self.intake)
+
+    def lease(self, key: Hashable, make: Callable[[], L]) -> L:
+        """The lease under that key, made on first use and released with the exchange. One key always holds one type."""
+        held = self.leases.get(key)
+        if held is None:
+            held = self.leases[key] = make()
+        return cast(L, held)
+
+    def replay(self) -> Receive:
+        """The `receive` for the wrapped app."""
+        return self.intake.replay()
+
+    async def respond(self, response: MockResponse) -> None:
+        """Send the answer, with the headers auth put on it."""
+        head = self.snapshot.method == "HEAD"
+        await response.adding(self.allowed_headers).send(self.send, head=head)
+
+    def release(self) -> None:
+        """Give every lease back and stop listening to the client."""
+        self.intake.close()
+        while self.leases:
+            self.leases.popitem()[1].release()

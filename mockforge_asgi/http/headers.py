@@ -1,0 +1,82 @@
+"""Which headers may leave: bytes that are safe on the wire, names that are ours, names a guest needs a grant for.
+
+`wire_headers` is for answers of the operator, `guest_headers` for answers of plugins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from mockforge_asgi.types import Headers
+
+OURS: Final = frozenset(
+    b"""connection content-length keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding
+    upgrade""".split()
+)
+"""Framing and hop-by-hop headers (RFC 9110 §7.6.1): always the server's and ours, silently left out of any answer."""
+
+RESTRICTED: Final = frozenset(
+    b"""set-cookie set-cookie2 strict-transport-security content-security-policy content-security-policy-report-only clear-site-data
+    service-worker-allowed alt-svc nel report-to reporting-endpoints public-key-pins x-sendfile x-lighttpd-send-file""".split()
+)
+"""Headers that act on the whole origin, its browsers or the proxy in front: a guest sets them only under a grant."""
+
+RESTRICTED_PREFIXES: Final = (b"access-control-", b"x-accel-")
+"""Families of restricted headers."""
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+class BadHeader(ValueError):
+    """A header that must not be sent: bytes that would forge another header or message (RFC 9110 §5.5)."""
+
+
+def wire_header(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
+    """One header as ASGI carries it, lower-case name, trimmed value. Raises BadHeader."""
+    try:
+        key = name.encode("ascii") if isinstance(name, str) else name
+        data = value.encode("latin-1") if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        raise BadHeader(f"header {name!r} holds characters that HTTP cannot carry; percent-encode them") from None
+    if not _NAME.fullmatch(key):
+        raise BadHeader(f"header name {name!r} is not a token (RFC 9110 §5.6.2)")
+    if not _VALUE.fullmatch(data):
+        raise BadHeader(f"header {name!r} has a line break or control character in its value")
+    return key.lower(), data.strip(b" \t")
+
+
+def wire_headers(items: Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers fit to be sent, without those that are ours. Raises BadHeader."""
+    pairs: Iterable[tuple[str | bytes, str | bytes]] = items.items() if isinstance(items, Mapping) else items
+    made = (wire_header(name, value) for name, value in pairs)
+    return tuple(pair for pair in made if pair[0] not in OURS)
+
+
+def is_restricted(name: bytes) -> bool:
+    """Whether a guest needs a grant to set that (lower-case) header."""
+    return name in RESTRICTED or name.startswith(RESTRICTED_PREFIXES)
+
+
+def guest_headers(items: Iterable[tuple[str, str]], granted: frozenset[str] = frozenset()) -> tuple[Headers, tuple[str, ...]]:
+    """A guest's headers without ours and without restricted ones it has no grant for, and the names of the latter.
+
+    `granted` holds lower-case names. Raises BadHeader.
+    """
+    kept: list[tuple[bytes, bytes]] = []
+    denied: list[str] = []
+    for pair in wire_headers(items):
+        name = pair[0].decode("ascii")
+        if is_restricted(pair[0]) and name not in granted:
+            denied.append(name)
+        else:
+            kept.append(pair)
+    return tuple(kept), tuple(dict.fromkeys(denied))
+
+
+def with_headers(headers: Iterable[tuple[bytes, bytes]], extra: Headers) -> list[tuple[bytes, bytes]]:
+    """The headers with `extra` set: each replaces its namesakes, but cookies, challenges and `Vary` are added."""
+    replaced = {name for name, _ in extra} - {b"set-cookie", b"vary", b"www-authenticate", b"link"}
+    return [*(pair for pair in headers if pair[0].lower() not in replaced), *extra]

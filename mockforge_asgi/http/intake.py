@@ -1,0 +1,171 @@
+"""Intake: all that still comes in from the client: its body (bounded, timed), its leaving, and what later readers must see again.
+
+The only reader of ASGI request messages. Nothing is read before somebody asks; what was read is replayed, message by message, to who comes
+after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from mockforge_asgi.errors import ClientLeft, Refused
+from mockforge_asgi.types import Message, Receive, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How much of a body is held in memory, and how long its sender may take in all."""
+
+    max_bytes: int = 1024 * 1024
+    timeout_s: float = 30.0
+
+
+DEFAULT_LIMITS: Final = BodyLimits()
+
+
+class Intake:
+    """The client's side of one exchange."""
+
+    __slots__ = (
+        "_body", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_seen", "_touched", "gone", "length", "limits", "watched",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS) -> None:
+        self._receive = receive
+        self.limits = limits
+        self.length = _announced(scope)
+        """The body's length: announced by the client, or read; None while nobody can know."""
+        self.gone = False
+        """Whether the client is known to have left."""
+        self.watched = False
+        """Whether a watch over the client is set up (see `departure`)."""
+        self._body: bytes | None = b"" if self.length == 0 else None
+        self._seen: deque[Message] = deque()
+        self._touched = False
+        self._refusal: Refused | None = None
+        self._lock: asyncio.Lock | None = None
+        self._listener: asyncio.Task[Message] | None = None
+        self._on_departure: Callable[[], None] | None = None
+
+    @property
+    def body_now(self) -> bytes | None:
+        """The body if it is whole already, without waiting."""
+        return self._body
+
+    async def body(self) -> bytes:
+        """The whole body. Raises Refused (413 over the limit, 408 too slow) and ClientLeft."""
+        if self._body is not None:
+            return self._body
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            if self._body is None:
+                try:
+                    self._body = await self._read()
+                except Refused as refusal:
+                    self._refusal = refusal
+                    raise
+                self.length = len(self._body)
+                self._listen()
+        return self._body
+
+    async def _read(self) -> bytes:
+        most = self.limits.max_bytes
+        if self.length is not None and self.length > most:
+            raise Refused(413, f"the body has {self.length} bytes, the most is {most}")
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                await self._read_rest(most)
+        except TimeoutError:
+            raise Refused(408, f"the body did not arrive within {self.limits.timeout_s:g} s") from None
+        return b"".join(m.get("body") or b"" for m in self._seen if m["type"] == "http.request")
+
+    async def _read_rest(self, most: int) -> None:
+        size = sum(len(m.get("body") or b"") for m in self._seen)
+        self._touched = True
+        while True:
+            message = await self._receive()
+            self._seen.append(message)
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise ClientLeft("the client left before its body was whole")
+            size += len(message.get("body") or b"")
+            if size > most:
+                raise Refused(413, f"the body has more than {most} bytes")
+            if not message.get("more_body", False):
+                return
+
+    def replay(self) -> Receive:
+        """The `receive` for who comes after: the client's own if nothing was read, else what was read and then the client's own."""
+        return self._next if self._touched else self._receive
+
+    async def _next(self) -> Message:
+        if self._seen:
+            return self._seen.popleft()
+        if self._listener is not None:
+            listener, self._listener = self._listener, None
+            return await listener
+        return await self._receive()
+
+    def watch(self, on_departure: Callable[[], None]) -> None:
+        """Call that function once when the client leaves; listening begins when the body is whole or known to be empty."""
+        self._on_departure = on_departure
+        if self.gone:
+            on_departure()
+        else:
+            self._listen()
+
+    def unwatch(self) -> None:
+        """Stop caring. A message that is being waited for is kept for `replay`."""
+        self._on_departure = None
+
+    def close(self) -> None:
+        """The exchange is over."""
+        self._on_departure = None
+        if self._listener is not None:
+            self._listener.cancel()
+            self._listener = None
+
+    def _listen(self) -> None:
+        if self._on_departure is not None and self._listener is None and self._body is not None:
+            self._touched = True
+            self._listener = asyncio.ensure_future(_one(self._receive))
+            self._listener.add_done_callback(self._heard)
+
+    def _heard(self, listener: asyncio.Task[Message]) -> None:
+        if listener is not self._listener or listener.cancelled():
+            return
+        self._listener = None
+        if listener.exception() is not None:
+            return  # whoever receives next meets the same error
+        message = listener.result()
+        self._seen.append(message)
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            if self._on_departure is not None:
+                self._on_departure()
+        elif not message.get("more_body", False):
+            self._listen()
+
+
+async def _one(receive: Receive) -> Message:
+    return await receive()
+
+
+def _announced(scope: Scope) -> int | None:
+    """The body's length as the head tells it; None when only reading can tell."""
+    if scope["type"] != "http":
+        return 0
+    coded = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+        coded = coded or name == b"transfer-encoding"
+    has_framing = scope.get("http_version", "1.1")[:1] == "1"
+    return 0 if has_framing and not coded else None

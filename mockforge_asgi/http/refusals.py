@@ -1,0 +1,39 @@
+"""Refusals: what a client is told when its request cannot be served. It never sees a plugin's inside."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, Refused
+from mockforge_asgi.http.answers import MockResponse
+
+_TITLES = {
+    400: "Bad request",
+    401: "Authentication required",
+    403: "Forbidden",
+    404: "Not found",
+    408: "Request timeout",
+    413: "Body too large",
+    502: "Plugin failed",
+    503: "Unavailable",
+    504: "Plugin timed out",
+}
+
+
+def refusal(status: int, message: str, headers: tuple[tuple[str, str], ...] = (), *, error: str | None = None) -> MockResponse:
+    """`{"error", "message"}` under that status."""
+    named = (("cache-control", "no-store"), *headers)
+    return MockResponse.json({"error": error or _TITLES.get(status, "Refused"), "message": message}, status, named)
+
+
+def answer_to(error: MockForgeError) -> MockResponse:
+    """What a client sees of an error of ours or of a plugin's."""
+    if isinstance(error, Refused):
+        return refusal(error.status, error.reason, error.headers)
+    if isinstance(error, PluginUnavailable):
+        return refusal(503, "try again later", (("retry-after", str(max(1, ceil(error.retry_after_s)))),))
+    if isinstance(error, LimitExceeded) and error.limit in ("timeout_ms", "cpu_ms"):
+        return refusal(504, "the plugin that should answer took too long")
+    if isinstance(error, PluginFailed):
+        return refusal(502, "the plugin that should answer failed")
+    return refusal(500, "the mock server could not answer", error="Internal error")

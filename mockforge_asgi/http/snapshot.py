@@ -1,0 +1,86 @@
+"""RequestSnapshot: one request's head, whole and immutable.
+
+Built on every claimed request, so nothing is decoded before somebody asks. Bodies belong to `intake`, documents for plugins to `documents`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl, quote
+
+from mockforge_asgi.http.paths import route_path
+from mockforge_asgi.types import Scope
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _text(value: str) -> str:
+    """The text without lone surrogates, which JSON cannot carry (a server may decode a path with `surrogateescape`)."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+class RequestSnapshot:
+    """A request's head. `path` is decoded and without the mount's root path; header names are lower-case."""
+
+    __slots__ = ("_headers", "_host", "_query", "_scope", "method", "path", "query_string", "raw_headers", "scheme")
+
+    def __init__(self, scope: Scope, path: str | None = None) -> None:
+        self._scope = scope
+        self.method: Final[str] = scope.get("method", "GET")  # a websocket handshake is a GET
+        self.path: Final[str] = _text(route_path(scope) if path is None else path)
+        self.scheme: Final[str] = scope.get("scheme", "http")
+        self.query_string: Final[bytes] = scope.get("query_string", b"")
+        self.raw_headers: Final[tuple[tuple[bytes, bytes], ...]] = tuple(scope["headers"])
+        self._headers: Pairs | None = None
+        self._query: Pairs | None = None
+        self._host: str | None = None
+
+    @property
+    def headers(self) -> Pairs:
+        """Every header, in order, names lower-case, values as latin-1 text (RFC 9110 §5.5)."""
+        if self._headers is None:
+            self._headers = tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.raw_headers)
+        return self._headers
+
+    def header(self, name: str, default: str | None = None) -> str | None:
+        """The first value of a header, by lower-case name; decodes only that one."""
+        wanted = name.encode("latin-1")
+        for key, value in self.raw_headers:
+            if key == wanted or key.lower() == wanted:
+                return value.decode("latin-1")
+        return default
+
+    @property
+    def query(self) -> Pairs:
+        """The query's pairs, percent-decoded, in order, repeated names kept, blank values kept."""
+        if self._query is None:
+            text = self.query_string.decode("latin-1")
+            self._query = tuple(parse_qsl(text, keep_blank_values=True, errors="replace")) if text else ()
+        return self._query
+
+    @property
+    def host(self) -> str:
+        """The Host header, or the server's own address where a client sent none."""
+        if self._host is None:
+            server = self._scope.get("server")
+            self._host = self.header("host") or (f"{server[0]}:{server[1]}" if server and server[1] is not None else "")
+        return self._host
+
+    @property
+    def raw_path(self) -> str:
+        """The path as the client sent it, still percent-encoded, root path included, without the query."""
+        raw: bytes | None = self._scope.get("raw_path")
+        if raw is None:
+            return quote(_text(self._scope["path"]), safe="/:@!$&'()*+,;=~%-._")
+        return raw.partition(b"?")[0].decode("latin-1")
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address as the server tells it, without the port."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else None
+
+    def __repr__(self) -> str:
+        return f"RequestSnapshot({self.method} {self.path})"
