@@ -1,0 +1,222 @@
+"""Matchers: what a route asks of a request beyond method and path: headers, query parameters, and values in a JSON body.
+
+Each is a frozen value that answers `holds`, and says in words why it does not. Regular expressions run on a linear-time engine
+and must match the whole value. Which route is asked first is `index`'s affair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import orjson
+import re2
+
+from mockforge_asgi.types import Json
+
+MAX_EXPRESSION: Final = 1000
+"""The longest regular expression accepted, in characters."""
+MAX_REGEX_MEMORY: Final = 1 << 20
+"""Bytes that one compiled expression may take; bounds repeats such as `(a{1000}){1000}`."""
+_STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d{1,9})\]")
+
+
+class MatcherError(ValueError):
+    """A matcher cannot be used; the message says why."""
+
+
+class Facts(Protocol):
+    """What routes look at: a request snapshot has these."""
+
+    @property
+    def method(self) -> str:
+        """The method, in upper case."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Header pairs, names in lower case."""
+        ...
+
+    @property
+    def query(self) -> Sequence[tuple[str, str]]:
+        """Query pairs, decoded."""
+        ...
+
+
+class Matcher(Protocol):
+    """One condition of a route."""
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body must have been read."""
+        ...
+
+    def holds(self, request: Facts, body: bytes | None) -> bool:
+        """Whether the request fulfils it."""
+        ...
+
+    def why_not(self, request: Facts, body: bytes | None) -> str:
+        """In words, for the developer: what was wanted and what was there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A condition on one text value. `op`: equals, contains, regex."""
+
+    op: str
+    text: str
+    _compiled: Any = field(default=None, compare=False, repr=False)
+
+    __test__ = False
+
+    @classmethod
+    def of(cls, op: str, text: str) -> Test:
+        """A test made ready. Raises MatcherError."""
+        if op not in ("equals", "contains", "regex"):
+            raise MatcherError(f"{op!r} is not one of equals, contains, regex")
+        if op != "regex":
+            return cls(op, text)
+        if len(text) > MAX_EXPRESSION:
+            raise MatcherError(f"regular expression is longer than {MAX_EXPRESSION} characters")
+        options = re2.Options()
+        options.max_mem, options.log_errors = MAX_REGEX_MEMORY, False
+        try:
+            return cls(op, text, re2.compile(text, options))
+        except re2.error as error:
+            raise MatcherError(f"regular expression {text!r}: {_words(error)}") from None
+
+    def holds(self, value: str) -> bool:
+        """Whether the value passes."""
+        if self.op == "equals":
+            return value == self.text
+        if self.op == "contains":
+            return self.text in value
+        try:
+            return self._compiled.fullmatch(value) is not None
+        except UnicodeEncodeError:
+            return False
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.text!r}"
+
+
+def _words(error: Exception) -> str:
+    text = error.args[0] if error.args else error
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatcher:
+    """A condition on a header (`place` is "header") or query parameter ("query"); any of its values may pass. `tests` empty: presence."""
+
+    place: str
+    name: str
+    tests: tuple[Test, ...] = ()
+    is_absent: bool = False
+
+    @property
+    def needs_body(self) -> bool:
+        """Never."""
+        return False
+
+    def _values(self, request: Facts) -> list[str]:
+        name = self.name
+        return [v for k, v in (request.headers if self.place == "header" else request.query) if k == name]
+
+    def holds(self, request: Facts, body: bytes | None) -> bool:
+        """Whether the field is as wanted."""
+        values = self._values(request)
+        if self.is_absent or not values:
+            return self.is_absent and not values
+        return all(any(test.holds(value) for value in values) for test in self.tests)
+
+    def why_not(self, request: Facts, body: bytes | None) -> str:
+        """In words."""
+        values = self._values(request)
+        if self.is_absent:
+            return f"{self.place} {self.name!r} must be absent, but is there"
+        if not values:
+            return f"{self.place} {self.name!r} is missing"
+        wanted = " and ".join(str(test) for test in self.tests if not any(test.holds(value) for value in values))
+        # The value itself may be a credential, and this text may reach a page or a log.
+        return f"{self.place} {self.name!r} is there, but not {wanted}"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyMatcher:
+    """A condition on the JSON body: the value at `path` (`user.tags[0]`, or "" for all of it) equals `value`, types included."""
+
+    path: str
+    steps: tuple[str | int, ...]
+    value: str
+    """The wanted value as JSON text with sorted keys."""
+
+    @classmethod
+    def of(cls, path: str, value: Json) -> BodyMatcher:
+        """A matcher made ready. Raises MatcherError."""
+        steps: list[str | int] = []
+        at, text = 0, path.removeprefix("$").removeprefix(".")
+        while at < len(text):
+            found = _STEP.match(text, at)
+            if found is None:
+                raise MatcherError(f"body path {path!r} is not like 'user.tags[0]'")
+            steps.append(found.group(1) if found.group(1) is not None else int(found.group(2)))
+            at = found.end()
+        return cls(path, tuple(steps), _canonical(value))
+
+    @property
+    def needs_body(self) -> bool:
+        """Always."""
+        return True
+
+    def holds(self, request: Facts, body: bytes | None) -> bool:
+        """Whether the body has that value there."""
+        try:
+            value = orjson.loads(body or b"")
+            for step in self.steps:
+                if isinstance(value, Mapping) != isinstance(step, str):
+                    return False
+                value = value[step]
+            return _canonical(value) == self.value
+        except (orjson.JSONDecodeError, LookupError, TypeError):
+            return False
+
+    def why_not(self, request: Facts, body: bytes | None) -> str:
+        """In words."""
+        return f"the body's {self.path or 'JSON'} is not {self.value}"
+
+
+def _canonical(value: Json) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def field_matcher(place: str, name: str, condition: Json) -> FieldMatcher:
+    """A matcher from its written form: a text (equals), true or false (present, absent), or a mapping of
+    `equals`, `contains`, `regex`, `present`, `absent` that must all hold. Raises MatcherError."""
+    if place == "header":
+        name = name.lower()
+    if isinstance(condition, bool):
+        return FieldMatcher(place, name, is_absent=not condition)
+    if isinstance(condition, str | int | float):
+        return FieldMatcher(place, name, (Test.of("equals", str(condition)),))
+    if not isinstance(condition, Mapping) or not condition:
+        raise MatcherError(f"{place} {name!r}: a matcher is a text, true, false, or a mapping of equals, contains, regex, present, absent")
+    presence = {op: bool(value) for op, value in condition.items() if op in ("present", "absent")}
+    tests = tuple(Test.of(op, str(text)) for op, value in condition.items() if op not in presence for text in _list(value))
+    is_absent = presence.get("absent", False) or presence.get("present") is False
+    if is_absent and (tests or presence.get("present")):
+        raise MatcherError(f"{place} {name!r}: what is absent cannot have a value as well")
+    return FieldMatcher(place, name, tests, is_absent)
+
+
+def _list(value: Json) -> list[Json]:
+    return list(value) if isinstance(value, list | tuple) else [value]

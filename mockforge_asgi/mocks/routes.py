@@ -1,0 +1,83 @@
+"""The `routes:` of a configuration as an index: each entry's pattern, matchers and answer, every fault reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from mockforge_asgi.config.objects import RouteConfig, RouteMatch
+from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.mocks.answers import AnswerError, RouteAnswer, answer_of
+from mockforge_asgi.mocks.index import Route, RouteIndex
+from mockforge_asgi.mocks.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
+from mockforge_asgi.mocks.pattern import PatternError, parse
+
+Routes: TypeAlias = RouteIndex[RouteAnswer]
+
+_SUFFIXES: Final[Mapping[str, str]] = {"application/json": ".json", "text/html": ".html", "application/xml": ".xml", "text/xml": ".xml"}
+
+
+def build_routes(routes: Iterable[RouteConfig]) -> Routes:
+    """The index of those routes. Raises ConfigError with the faults of all of them."""
+    made: list[Route[RouteAnswer]] = []
+    problems: list[Problem] = []
+    for position, entry in enumerate(routes):
+        try:
+            made.append(_route(entry, position))
+        except (PatternError, MatcherError, AnswerError) as error:
+            problems.append(Problem(_place(entry, position), str(error)))
+    index = RouteIndex(made)
+    problems += [
+        Problem(later.source, f"{later} can never answer: {earlier.source} asks for just the same", "Remove one, or add a matcher.")
+        for later, earlier in index.duplicates()
+    ]
+    if problems:
+        raise ConfigError("the routes cannot be used", problems)
+    return index
+
+
+def inline_templates(routes: Iterable[RouteConfig]) -> dict[str, str]:
+    """Every `template_text` of the routes by the name that its route's answer asks for."""
+    return {
+        inline_name(entry, position): str(entry.response.value)
+        for position, entry in enumerate(routes)
+        if entry.response.kind == "template_text"
+    }
+
+
+def inline_name(entry: RouteConfig, position: int) -> str:
+    """The name of a route's own template; its suffix tells the content type, from the route's header or else from the text."""
+    declared = next((value for name, value in entry.response.headers if name.lower() == "content-type"), "")
+    suffix = _SUFFIXES.get(declared.partition(";")[0].strip().lower())
+    if suffix is None:
+        text = str(entry.response.value).lstrip()
+        is_json = not declared and text[:1] in ("{", "[") and text[:2] not in ("{{", "{%", "{#")
+        suffix = ".json" if is_json else ".txt"
+    return f"routes[{position}]{suffix}"
+
+
+def plugins_named(routes: Iterable[RouteConfig]) -> frozenset[str]:
+    """The plugins that routes name as their answer."""
+    return frozenset(str(entry.response.value) for entry in routes if entry.response.kind == "plugin")
+
+
+def _place(entry: RouteConfig, position: int) -> str:
+    return entry.place or f"routes[{position}]"
+
+
+def _route(entry: RouteConfig, position: int) -> Route[RouteAnswer]:
+    return Route(
+        parse(entry.match.path),
+        answer_of(entry.response, inline_name=inline_name(entry, position) if entry.response.kind == "template_text" else ""),
+        frozenset(method.upper() for method in entry.match.methods) or None,
+        tuple(_matchers(entry.match)),
+        _place(entry, position),
+    )
+
+
+def _matchers(match: RouteMatch) -> Iterator[Matcher]:
+    yield from (field_matcher("header", name, condition) for name, condition in match.headers.items())
+    yield from (field_matcher("query", name, condition) for name, condition in match.query.items())
+    yield from (BodyMatcher.of(path, value) for path, value in match.body.items())
+
+
