@@ -46,15 +46,23 @@ class ComponentGuest:
         names = list(self.component.type.imports(self.engine))
         unknown = [n for n in names if n != HOST_INTERFACE and not n.startswith("wasi:")]
         if unknown:
-            raise PluginRejected(self.plugin, f"it imports {', '.join(unknown)}, which no host provides; a component may import {HOST_INTERFACE} only.")
+            raise PluginRejected(
+                self.plugin, f"it imports {', '.join(unknown)}, which no host provides; a component may import {HOST_INTERFACE} only."
+            )
 
     def _link(self) -> None:
         linker = self._linker
         root = ffi._wasmtime_component_linker_root(linker.ptr())
         instance = ctypes.POINTER(ffi.wasmtime_component_linker_instance_t)()
         name = HOST_INTERFACE.encode()
-        _check(ffi._wasmtime_component_linker_instance_add_instance(root, ctypes.create_string_buffer(name), len(name), ctypes.byref(instance)))
-        _check(ffi._wasmtime_component_linker_instance_add_func_async(instance, ctypes.create_string_buffer(b"call"), 4, self._callback, None, NO_FINALIZER))
+        _check(
+            ffi._wasmtime_component_linker_instance_add_instance(root, ctypes.create_string_buffer(name), len(name), ctypes.byref(instance))
+        )
+        _check(
+            ffi._wasmtime_component_linker_instance_add_func_async(
+                instance, ctypes.create_string_buffer(b"call"), 4, self._callback, None, NO_FINALIZER
+            )
+        )
         ffi._wasmtime_component_linker_instance_delete(instance)
         ffi._wasmtime_component_linker_instance_delete(root)
         linker.define_unknown_imports_as_traps(self.component)
@@ -65,7 +73,8 @@ class ComponentGuest:
         raw, error = ffi.wasmtime_component_instance_t(), ctypes.POINTER(ffi.wasmtime_error_t)()
         fiber.keep = (raw, error)
         fiber.call = ffi._wasmtime_component_linker_instantiate_async(
-            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), ctypes.byref(error))
+            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), ctypes.byref(error)
+        )
         try:
             await self.scheduler.run(fiber)
             if error:
@@ -130,7 +139,8 @@ class ComponentInstance:
         store.arm()
         self.broken = True  # until the call is seen to have ended well
         fiber.call = ffi._wasmtime_component_func_call_async(
-            ctypes.byref(self._functions[export]), store.context, self._args, n_args, ctypes.byref(result), 1, ctypes.byref(error))
+            ctypes.byref(self._functions[export]), store.context, self._args, n_args, ctypes.byref(result), 1, ctypes.byref(error)
+        )
         await self.scheduler.run(fiber)
         if error:
             taken, self._error = error, ctypes.POINTER(ffi.wasmtime_error_t)()
@@ -154,8 +164,13 @@ class ComponentInstance:
             raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
         size = _U64.from_address(base + 8).value
         if size > fiber.budget.output_bytes:
-            raise LimitExceeded(self.plugin, fiber.op, "output_kb", fiber.budget.output_bytes / 1024,
-                                f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.")
+            raise LimitExceeded(
+                self.plugin,
+                fiber.op,
+                "output_kb",
+                fiber.budget.output_bytes / 1024,
+                f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.",
+            )
         text = ctypes.string_at(_U64.from_address(base + 16).value, size) if size else b""
         if not is_ok:
             raise reported(fiber, text)
@@ -171,8 +186,15 @@ def reported(fiber: Fiber, text: bytes) -> PluginFailed:
     try:
         envelope = orjson.loads(text)["error"]
         details = envelope.get("details") or {}
-        return PluginFailed(fiber.plugin, fiber.op, str(envelope["message"])[:2000], code=str(envelope.get("code", "internal"))[:40],
-                            retryable=envelope.get("retryable") is True, details=details, author_traceback=str(details.get("traceback", ""))[:8000])
+        return PluginFailed(
+            fiber.plugin,
+            fiber.op,
+            str(envelope["message"])[:2000],
+            code=str(envelope.get("code", "internal"))[:40],
+            retryable=envelope.get("retryable") is True,
+            details=details,
+            author_traceback=str(details.get("traceback", ""))[:8000],
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
         return PluginFailed(fiber.plugin, fiber.op, text.decode(errors="replace")[:2000] or "no reason given")
 
@@ -186,7 +208,9 @@ def _json(fiber: Fiber, text: bytes) -> Json:
 
 def _export(plugin: str, store: GuestStore, raw: Any, name: str, *, optional: bool = False) -> Any:
     text = name.encode()
-    index = ffi._wasmtime_component_instance_get_export_index(ctypes.byref(raw), store.context, None, ctypes.create_string_buffer(text), len(text))
+    index = ffi._wasmtime_component_instance_get_export_index(
+        ctypes.byref(raw), store.context, None, ctypes.create_string_buffer(text), len(text)
+    )
     func = ffi.wasmtime_component_func_t()
     try:
         if index and ffi._wasmtime_component_instance_get_func(ctypes.byref(raw), store.context, index, ctypes.byref(func)):
@@ -202,7 +226,9 @@ def _export(plugin: str, store: GuestStore, raw: Any, name: str, *, optional: bo
 def _door_callback(scheduler: Scheduler) -> Any:
     """The C callback behind `host.call`: records what the guest wants, on the fiber's stack, and nothing else."""
 
-    def record(_env: object, _context: object, _type: object, args: Any, _n: int, results: Any, _m: int, error_ret: Any, continuation: Any) -> None:
+    def record(
+        _env: object, _context: object, _type: object, args: Any, _n: int, results: Any, _m: int, error_ret: Any, continuation: Any
+    ) -> None:
         try:
             door, payload = _text(args[0], 100), _text(args[1], _MAX_DOOR_PAYLOAD)
             scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
@@ -233,7 +259,7 @@ def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
     text = orjson.dumps(answer) if error is None else envelope(error)
     inner = ffi.wasmtime_component_val_t()
     inner.kind = _STRING
-    ffi._wasm_byte_vec_new(ctypes.byref(inner.of.string), len(text), ctypes.cast(text, ctypes.POINTER(ffi.wasm_byte_t)))
+    ffi._wasm_byte_vec_new(ctypes.byref(inner.of.string), len(text), ctypes.cast(ctypes.c_char_p(text), ctypes.POINTER(ffi.wasm_byte_t)))
     cell = results[0]
     cell.kind = _RESULT
     cell.of.result.is_ok = error is None

@@ -32,7 +32,9 @@ def read_description(plugin: str, said: Json) -> Description:
     if problems:
         raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
     capabilities = said.get("capabilities")
-    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities if isinstance(capabilities, dict) else {}, str(said.get("kit", ""))[:80])
+    return Description(
+        contract, frozenset(ops) & _KNOWN_OPS, read, capabilities if isinstance(capabilities, dict) else {}, str(said.get("kit", ""))[:80]
+    )
 
 
 def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetadata | None:
@@ -41,8 +43,23 @@ def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetad
         problems.append(Problem(place, "a template function needs a name that is an identifier without a leading underscore."))
         return None
     parameters = tuple(
-        Parameter(str(p.get("name", "")), str(p.get("type", "any")), str(p.get("description", "")), p.get("required") is not False,
-                  p.get("default"), p.get("var_args") is True)
-        for p in entry.get("parameters") or [] if isinstance(p, dict))
-    return FunctionMetadata(name, str(entry.get("description", "")), parameters, str(entry.get("returns", "any")),
-                            tuple(str(e) for e in entry.get("examples") or [])[:20], entry.get("category"), entry.get("pure") is True)
+        Parameter(
+            str(p.get("name", "")),
+            str(p.get("type", "any")),
+            str(p.get("description", "")),
+            p.get("required") is not False,
+            p.get("default"),
+            p.get("var_args") is True,
+        )
+        for p in entry.get("parameters") or []
+        if isinstance(p, dict)
+    )
+    return FunctionMetadata(
+        name,
+        str(entry.get("description", "")),
+        parameters,
+        str(entry.get("returns", "any")),
+        tuple(str(e) for e in entry.get("examples") or [])[:20],
+        entry.get("category"),
+        entry.get("pure") is True,
+    )

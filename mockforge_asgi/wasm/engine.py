@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Final, Literal, TypeAlias
 
 import wasmtime
@@ -68,7 +69,7 @@ def config(kind: EngineKind) -> wasmtime.Config:
 
 def config_digest(kind: EngineKind) -> str:
     """Names the settings, the wasmtime version and the machine's architecture: code compiled under another digest is not ours to run."""
-    facts = [wasmtime.__version__, platform.machine(), platform.system(), dict(_SETTINGS[kind])]
+    facts = [version("wasmtime"), platform.machine(), platform.system(), dict(_SETTINGS[kind])]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -84,8 +85,10 @@ class Engines:
     def get(self, kind: EngineKind) -> wasmtime.Engine:
         """The engine of that kind. Raises UnsupportedPlatform in a process forked after it was made."""
         if self._pid != os.getpid():
-            raise UnsupportedPlatform("this plugin runtime was started before the process forked; start it in the worker (create the app in the worker, "
-                                      "or use MockForge without an explicit runtime).")
+            raise UnsupportedPlatform(
+                "this plugin runtime was started before the process forked; start it in the worker (create the app in the worker, "
+                "or use MockForge without an explicit runtime)."
+            )
         if kind not in self._made:
             self._made[kind] = wasmtime.Engine(config(kind))
         return self._made[kind]

@@ -61,7 +61,9 @@ class Fiber:
 
     __slots__ = ("budget", "call", "cpu_s", "deadline", "doors", "keep", "op", "pending", "plugin", "request", "slices", "waiter")
 
-    def __init__(self, plugin: str, op: str, budget: Budget, doors: Doors, request: RequestDoors | None, deadline: float | None = None) -> None:
+    def __init__(
+        self, plugin: str, op: str, budget: Budget, doors: Doors, request: RequestDoors | None, deadline: float | None = None
+    ) -> None:
         self.plugin, self.op, self.budget, self.doors, self.request = plugin, op, budget, doors, request
         self.deadline = deadline
         """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
@@ -83,8 +85,12 @@ class GuestTrapped(PluginFailed):
     """The guest trapped (unreachable, out of bounds, stack overflow, ...): its instance is gone."""
 
 
-_TRAPS = {"STACK_OVERFLOW": "recursed too deeply (stack overflow)", "MEMORY_OUT_OF_BOUNDS": "reached outside its memory",
-          "UNREACHABLE": "gave up (unreachable: usually a panic, an abort or no memory left)", "INTEGER_DIVISION_BY_ZERO": "divided by zero"}
+_TRAPS = {
+    "STACK_OVERFLOW": "recursed too deeply (stack overflow)",
+    "MEMORY_OUT_OF_BOUNDS": "reached outside its memory",
+    "UNREACHABLE": "gave up (unreachable: usually a panic, an abort or no memory left)",
+    "INTEGER_DIVISION_BY_ZERO": "divided by zero",
+}
 
 
 def failure(fiber: Fiber, error: Any, trap: Any = None) -> PluginFailed:
@@ -100,8 +106,12 @@ def failure(fiber: Fiber, error: Any, trap: Any = None) -> PluginFailed:
     return GuestTrapped(fiber.plugin, fiber.op, _last_line(text))
 
 
-_MARKS = {"STACK_OVERFLOW": ("call stack exhausted",), "UNREACHABLE": ("wasm `unreachable`",), "MEMORY_OUT_OF_BOUNDS": ("out of bounds memory",),
-          "INTEGER_DIVISION_BY_ZERO": ("integer divide by zero",)}
+_MARKS = {
+    "STACK_OVERFLOW": ("call stack exhausted",),
+    "UNREACHABLE": ("wasm `unreachable`",),
+    "MEMORY_OUT_OF_BOUNDS": ("out of bounds memory",),
+    "INTEGER_DIVISION_BY_ZERO": ("integer divide by zero",),
+}
 
 
 def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
@@ -113,7 +123,7 @@ def _last_line(text: str) -> str:
     return (lines[-1] if lines else "the guest trapped")[:300]
 
 
-NO_FINALIZER: Any = ctypes.cast(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+NO_FINALIZER: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
 """A null finalizer, for C structures that want one."""
 
 Continuation = ffi.wasmtime_func_async_continuation_callback_t

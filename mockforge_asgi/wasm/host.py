@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
@@ -50,7 +50,7 @@ class HostOptions:
     config: Json
     budget: Budget
     is_per_request: bool = False
-    pool: PoolLimits = PoolLimits()
+    pool: PoolLimits = field(default_factory=PoolLimits)
     charge_bytes: int = 64 << 20
     drain_s: float = 10.0
 
@@ -61,8 +61,13 @@ class WasmHost:
     def __init__(self, options: HostOptions, guest: Guest, doors: Doors, pool: Pool, events: EventStream) -> None:
         self.options, self._guest, self._doors, self._events = options, guest, doors, events
         self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
-        self._init = Document({"config": options.config, "plugin": {"id": options.plugin, "version": options.version},
-                               "isolation": "per_request" if options.is_per_request else "reused"})
+        self._init = Document(
+            {
+                "config": options.config,
+                "plugin": {"id": options.plugin, "version": options.version},
+                "isolation": "per_request" if options.is_per_request else "reused",
+            }
+        )
         self._ops: frozenset[str] = frozenset()
 
     def fiber(self, op: str, *, budget: Budget | None = None, request: RequestDoors | None = None, deadline: float | None = None) -> Fiber:
@@ -76,7 +81,9 @@ class WasmHost:
             said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
             self._ops = said.ops
             if "plugin.validate_config" in said.ops:
-                found = await instance.call(self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json)
+                found = await instance.call(
+                    self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
+                )
                 self._refuse_config(found)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
@@ -86,9 +93,12 @@ class WasmHost:
 
     def _refuse_config(self, found: Json) -> None:
         if found:
-            problems = [Problem(f"plugins.{self.options.plugin}.config.{f.get('path', '')}".rstrip("."), str(f.get("message", f)))
-                        if isinstance(f, dict) else Problem(f"plugins.{self.options.plugin}.config", str(f))
-                        for f in (found if isinstance(found, list) else [found])]
+            problems = [
+                Problem(f"plugins.{self.options.plugin}.config.{f.get('path', '')}".rstrip("."), str(f.get("message", f)))
+                if isinstance(f, dict)
+                else Problem(f"plugins.{self.options.plugin}.config", str(f))
+                for f in (found if isinstance(found, list) else [found])
+            ]
             raise ConfigError(f"plugin '{self.options.plugin}' does not accept its configuration:", problems)
 
     async def _instantiate(self) -> GuestInstance:
@@ -159,8 +169,17 @@ class WasmHost:
             outcome, message = _outcome(error), str(error)
             raise
         finally:
-            self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=time.perf_counter() - began, cpu_s=fiber.cpu_s,
-                                           slices=fiber.slices, error=message))
+            self._events.emit(
+                CallFinished(
+                    plugin=fiber.plugin,
+                    op=fiber.op,
+                    outcome=outcome,
+                    wall_s=time.perf_counter() - began,
+                    cpu_s=fiber.cpu_s,
+                    slices=fiber.slices,
+                    error=message,
+                )
+            )
 
 
 def _outcome(error: BaseException) -> str:
@@ -223,5 +242,3 @@ async def _taken(pool: PluginPool, fiber: Fiber) -> Held:
     """Waits for an instance; the wait counts against the call's `timeout_ms`."""
     fiber.deadline = asyncio.get_running_loop().time() + fiber.budget.timeout_s
     return await pool.take(fiber.deadline)
-
-

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import MockForgeError, PluginUnavailable
@@ -142,8 +142,11 @@ class PluginPool:
 
     async def _wait(self, deadline: float) -> None:
         if len(self._waiting) >= self.limits.max_waiting:
-            raise PluginUnavailable(self.plugin, f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
-                                                 "(raise pool.max_instances or pool.max_waiting)")
+            raise PluginUnavailable(
+                self.plugin,
+                f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
+                "(raise pool.max_instances or pool.max_waiting)",
+            )
         turn = self._pool.loop.create_future()
         self._waiting.append(turn)
         try:
@@ -165,6 +168,13 @@ class PluginPool:
         now = held.used_s = self._pool.loop.time()
         limits = self.limits
         if held.instance.broken or self._closing or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+            self.discard(held)
+        else:
+            self.idle.append(held)
+            self.wake_next()
+
+    def _ready(self, held: Held) -> None:
+        if self._closing:
             self.discard(held)
         else:
             self.idle.append(held)
@@ -200,15 +210,13 @@ class PluginPool:
         if self._refill is None and not self._closing and len(self.idle) < self.limits.warm:
             self._refill = self._pool.loop.create_task(self._prepare())
 
+    def _wants_more(self) -> bool:
+        return not self._closing and len(self.idle) < self.limits.warm and self.live < self.limits.max_instances
+
     async def _prepare(self) -> None:
         try:
-            while not self._closing and len(self.idle) < self.limits.warm and self.live < self.limits.max_instances and self._pool.reserve(self.charge):
-                held = await self._made()
-                if self._closing:
-                    self.discard(held)
-                else:
-                    self.idle.append(held)
-                    self.wake_next()
+            while self._wants_more() and self._pool.reserve(self.charge):
+                self._ready(await self._made())
         except MockForgeError:
             pass  # the next call makes its own instance and reports what is wrong
         finally:
@@ -228,5 +236,3 @@ class PluginPool:
             self._drained = self._pool.loop.create_future()
             await asyncio.wait([self._drained], timeout=drain_s)
         self._pool.remove(self)
-
-

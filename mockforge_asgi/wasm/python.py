@@ -26,16 +26,29 @@ def sandbox_path() -> Path:
     """The CPython component that the package build made. Raises UnsupportedPlatform when it is missing."""
     path = Path(str(resources.files("mockforge_asgi.wasm") / "guests" / "python-sandbox.wasm"))
     if not path.exists():
-        raise UnsupportedPlatform("the Python sandbox component is missing from this installation. It is made by the package build: "
-                                  "run ./scripts/serve once in a source checkout, or install a wheel.")
+        raise UnsupportedPlatform(
+            "the Python sandbox component is missing from this installation. It is made by the package build: "
+            "run ./scripts/serve once in a source checkout, or install a wheel."
+        )
     return path
 
 
 class PythonGuest(ComponentGuest):
     """One plugin's source files, run by the shared component."""
 
-    def __init__(self, plugin: str, engine: Engine, component: Component, scheduler: Scheduler, limits: StoreLimits, *,
-                 version: str, entry: str, files: Mapping[str, str], seed: str | None = None) -> None:
+    def __init__(
+        self,
+        plugin: str,
+        engine: Engine,
+        component: Component,
+        scheduler: Scheduler,
+        limits: StoreLimits,
+        *,
+        version: str,
+        entry: str,
+        files: Mapping[str, str],
+        seed: str | None = None,
+    ) -> None:
         super().__init__(plugin, engine, component, scheduler, limits)
         self._bundle = {"entry": entry, "files": dict(files), "plugin": {"id": plugin, "version": version}}
         self._seed = seed

@@ -28,6 +28,7 @@ class StoreLimits:
         return self.memory_bytes * self.memories
 
 
+_NO_FINALIZER: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
 _arm = ffi._wasmtime_context_set_epoch_deadline
 
 
@@ -37,7 +38,7 @@ class GuestStore:
     __slots__ = ("_ptr", "context")
 
     def __init__(self, engine: Engine, limits: StoreLimits) -> None:
-        self._ptr: Any = ffi._wasmtime_store_new(engine.ptr(), None, ctypes.cast(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p)))
+        self._ptr: Any = ffi._wasmtime_store_new(engine.ptr(), None, _NO_FINALIZER)
         self.context: Any = ffi._wasmtime_store_context(self._ptr)
         ffi._wasmtime_store_limiter(self._ptr, limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories)
         self.arm()

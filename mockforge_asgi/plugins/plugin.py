@@ -1,0 +1,176 @@
+"""A loaded plugin: one generation, with the typed operations that the chains call.
+
+Builds the documents under the plugin's grants, calls the host, reads the answer. It knows nothing of how the code runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mockforge_asgi.contract import NOTHING, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost, RequestDoors
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.documents import RequestView, response_document
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.plugins.answers import AnswerReader
+
+DEFAULT_PRIORITY: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFacts:
+    """What is known of a plugin without running it. `name` is the operator's, `id` the author's."""
+
+    name: str
+    id: str
+    version: str
+    digest: str
+    runtime: str
+    kinds: frozenset[str]
+    priority: float = DEFAULT_PRIORITY
+    alias: str = ""
+    prefix: str | None = None
+    endpoints: Mapping[str, str] | None = None
+    on_failure: str = "error"
+    templates: frozenset[str] = frozenset()
+
+
+class Plugin:
+    """One generation of one plugin. Its methods raise PluginFailed, LimitExceeded and PluginUnavailable."""
+
+    __slots__ = ("_reader", "_shared", "description", "facts", "host", "response_headers", "view")
+
+    def __init__(
+        self,
+        facts: PluginFacts,
+        description: Description,
+        host: PluginHost,
+        view: RequestView,
+        reader: AnswerReader,
+        *,
+        response_headers: frozenset[str] | None = frozenset(),
+        leases_per_request: bool = False,
+    ) -> None:
+        self.facts, self.description, self.host, self.view, self._reader = facts, description, host, view, reader
+        self.response_headers = response_headers
+        """Names of the answer's headers that a modifier sees; None means all."""
+        self._shared: Lease | None = None if leases_per_request else host.lease()
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it."""
+        return self.facts.name
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it is: auth, template, response, modifier, data_source."""
+        return self.facts.kinds
+
+    @property
+    def priority(self) -> float:
+        """Its place in a chain; lowest first."""
+        return self.facts.priority
+
+    @property
+    def functions(self) -> tuple[FunctionMetadata, ...]:
+        """The template functions it offers."""
+        return self.description.functions
+
+    def _lease(self, exchange: Exchange | None) -> Lease:
+        if self._shared is not None:
+            return self._shared
+        if exchange is None:
+            return self.host.lease()
+        lease: Lease = exchange.lease(self, self.host.lease)
+        return lease
+
+    async def authenticate(self, exchange: Exchange) -> Decision:
+        """Who sends this request? None: not mine."""
+        said = await self._lease(exchange).call("auth.authenticate", exchange.document(self.view), request=exchange)
+        return self._reader.decision("auth.authenticate", said)
+
+    async def can_handle(self, exchange: Exchange) -> bool:
+        """Whether it wants to answer; a plugin that does not say so is asked to answer."""
+        if "response.can_handle" not in self.description.ops:
+            return True
+        said = await self._lease(exchange).call("response.can_handle", await self._with_fingerprint(exchange), request=exchange)
+        if not isinstance(said, bool):
+            raise self._reader.fault("response.can_handle", f"{type(said).__name__} instead of true or false")
+        return said
+
+    async def generate(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
+        """Its answer to the request. None: not mine."""
+        said = await self._lease(exchange).call("response.generate", await self._with_fingerprint(exchange), request=exchange)
+        return None if said is None else self._reader.response("response.generate", said)
+
+    async def _with_fingerprint(self, exchange: Exchange) -> Document:
+        rest: dict[str, Json] = {"fingerprint": await exchange.fingerprint()}
+        return Document.around(exchange.document(self.view), "request", rest)
+
+    async def modify(self, exchange: Exchange, response: MockResponse) -> MockResponse | None:
+        """The answer changed, or None: as it was. A body left out of the changed answer stays as it was."""
+        rest: dict[str, Json] = {"response": response_document(response, self.response_headers)}
+        document = Document.around(exchange.document(self.view), "request", rest)
+        said = await self._lease(exchange).call("response.modify", document, request=_ResponseDoors(exchange, response))
+        if said is None:
+            return None
+        changed = self._reader.response("response.modify", said)
+        if not isinstance(changed, MockResponse):
+            raise self._reader.fault("response.modify", "a template; a modifier answers a finished body")
+        if said.get("body") is None:
+            return MockResponse(changed.status, changed.headers, response.body)
+        return changed
+
+    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+        """The value of one of its template functions."""
+        document = Document({"function": name, "args": list(args), "kwargs": dict(kwargs)})
+        return await self._lease(exchange).call("template.call", document, request=exchange)
+
+    async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateAnswer:
+        """Its answer at one of its own endpoints."""
+        document = Document.around(exchange.document(self.view), "request", {"endpoint": name})
+        said = await self._lease(exchange).call("endpoint.call", document, request=exchange)
+        return self._reader.response("endpoint.call", said)
+
+    async def query(
+        self, exchange: Exchange | None, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
+    ) -> dict[str, Json]:
+        """Rows of one of its queries."""
+        wanted: dict[str, Any] = {"query": query, "params": dict(params)}
+        if limit is not None:
+            wanted["limit"] = limit
+        if cursor is not None:
+            wanted["cursor"] = cursor
+        said = await self._lease(exchange).call("data.query", Document(wanted), request=exchange)
+        if not isinstance(said, dict) or not isinstance(said.get("columns"), list) or not isinstance(said.get("rows"), list):
+            raise self._reader.fault("data.query", "no object with 'columns' and 'rows'")
+        return said
+
+    async def schema(self) -> Json:
+        """The tables it offers."""
+        return await self._lease(None).call("data.schema", NOTHING)
+
+    async def health(self) -> Json:
+        """How it is; a plugin that does not say so is well."""
+        if "plugin.health" not in self.description.ops:
+            return {"status": "ok"}
+        return await self._lease(None).call("plugin.health", NOTHING)
+
+
+class _ResponseDoors:
+    """Lets a modifier read the body of the answer it changes."""
+
+    __slots__ = ("_exchange", "_response")
+
+    def __init__(self, exchange: RequestDoors, response: MockResponse) -> None:
+        self._exchange, self._response = exchange, response
+
+    async def read_body(self, of: str) -> bytes:
+        """The body of the `request` or the `response`."""
+        if of == "response":
+            return self._response.body
+        if of == "request":
+            return await self._exchange.read_body(of)
+        raise DoorError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")
