@@ -1,0 +1,99 @@
+"""Compiling in a limited subprocess."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.events import Compiling
+from mockforge_asgi.wasm.compile import CompileLimits, compile_wasm
+from mockforge_asgi.wasm.engine import config
+
+SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
+
+
+def slow(branches: int, locals_: int) -> bytes:
+    """A module that takes long to compile: one loop of many branches, in which every local stays alive."""
+    step = "(if (i64.eqz (local.get {0})) (then (local.set {1} (i64.add (local.get {2}) (local.get {0})))))"
+    body = "".join(step.format(n % locals_, 7 * n % locals_, 13 * n % locals_) for n in range(branches))
+    return bytes(wasmtime.wat2wasm(f"(module (func (local {'i64 ' * locals_}) (loop $l {body} (br $l))))"))
+
+
+SLOW = slow(20_000, 400)
+
+
+def children() -> set[str]:
+    """Process ids of this process's children."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+async def test_the_code_runs_and_progress_is_reported() -> None:
+    seen: list[Compiling] = []
+    with await compile_wasm(SEVEN, "core", plugin="seven", on_progress=seen.append) as code:
+        engine = wasmtime.Engine(config("core"))
+        module = wasmtime.Module.deserialize_file(engine, f"/proc/self/fd/{code.fileno()}")
+    assert [e.name for e in module.exports] == ["f"]
+    assert [(e.what, e.size_bytes, e.done) for e in (seen[0], seen[-1])] == [("seven", len(SEVEN), False), ("seven", len(SEVEN), True)]
+
+
+async def test_a_refusal_by_the_compiler_reaches_the_author() -> None:
+    invalid = SEVEN.replace(b"\x41\x07\x0b", b"\x42\x07\x0b")  # i64.const where i32 is promised
+    with pytest.raises(PluginRejected, match="type mismatch"):
+        await compile_wasm(invalid, "core", plugin="bad")
+
+
+async def test_a_component_is_not_compiled_as_a_module() -> None:
+    with pytest.raises(PluginRejected):
+        await compile_wasm(bytes(wasmtime.wat2wasm("(component)")), "core", plugin="bad")
+
+
+async def test_processor_time_is_bounded() -> None:
+    with pytest.raises(PluginRejected, match="processor time"):
+        await compile_wasm(SLOW, "core", plugin="greedy", limits=CompileLimits(cpu_s=1))
+
+
+async def test_wall_time_is_bounded() -> None:
+    with pytest.raises(PluginRejected, match="takes longer than"):
+        await compile_wasm(SLOW, "core", plugin="slow", limits=CompileLimits(timeout_s=0.3))
+
+
+async def test_memory_is_bounded() -> None:
+    with pytest.raises(PluginRejected, match="MB of memory"):
+        await compile_wasm(SLOW, "core", plugin="big", limits=CompileLimits(memory_mb=150))
+
+
+async def test_cancelling_ends_the_subprocess_and_leaves_no_descriptor() -> None:
+    before, descriptors = children(), len(os.listdir("/proc/self/fd"))
+    task = asyncio.create_task(compile_wasm(SLOW, "core", plugin="slow"))
+    while not children() - before:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    while children() - before:
+        await asyncio.sleep(0)
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
+
+
+async def test_the_subprocess_sees_nothing_of_the_operators_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HELLO_KEYS", "planted-secret")
+    seen: set[bytes] = set()
+    before = children()
+    task = asyncio.create_task(compile_wasm(slow(5_000, 100), "core", plugin="slow"))
+    while not task.done():
+        for pid in children() - before:
+            try:
+                seen.add(
+                    Path(f"/proc/{pid}/environ").read_bytes() if b"compile_worker" in Path(f"/proc/{pid}/cmdline").read_bytes() else b""
+                )
+            except OSError:
+                continue  # it ended between the look and the read
+        await asyncio.sleep(0)
+    (await task).close()
+    assert seen - {b""}
+    assert not any(b"planted-secret" in environment for environment in seen)

@@ -1,0 +1,192 @@
+"""The private directory beneath the compiled-code cache."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mockforge_asgi.wasm.entries import Entries, EntriesUnusable
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Entries:
+    return Entries(tmp_path / "compiled", tmp_path / "state" / "key")
+
+
+def read(entries: Entries, name: str = NAME) -> bytes | None:
+    """The entry's content without its MAC, if it verifies."""
+    with entries.reading(name) as fd:
+        return None if fd is None else os.pread(fd, 1 << 20, 0)[:-32]
+
+
+def test_what_was_written_is_read(entries: Entries) -> None:
+    assert read(entries) is None
+    entries.write(NAME, io.BytesIO(b"code"))
+    assert read(entries) == b"code"
+    entries.write(NAME, io.BytesIO(b"newer"))
+    assert read(entries) == b"newer"
+
+
+def test_directory_entry_and_key_are_private(entries: Entries, tmp_path: Path) -> None:
+    entries.write(NAME, io.BytesIO(b"code"))
+    modes = [p.stat().st_mode & 0o777 for p in (entries.directory, entries.directory / NAME, tmp_path / "state" / "key")]
+    assert modes == [0o700, 0o600, 0o600]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[1] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def widen(path: Path) -> None:
+    path.chmod(0o666)
+
+
+def link_away(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def link_twice(path: Path) -> None:
+    os.link(path, path.with_name("twin"))
+
+
+def swap(path: Path) -> None:
+    (path.parent / OTHER).replace(path)
+
+
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def give_away(path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(path, 12345, 12345)
+
+
+@pytest.mark.parametrize("harm", [flip, cut, empty, widen, link_away, link_twice, swap, make_fifo, give_away])
+def test_an_entry_that_somebody_touched_is_not_handed_out_and_is_made_anew(entries: Entries, harm: object) -> None:
+    entries.write(NAME, io.BytesIO(b"code"))
+    entries.write(OTHER, io.BytesIO(b"other code"))
+    assert callable(harm)
+    harm(entries.directory / NAME)
+    assert read(entries) is None
+    assert not (entries.directory / NAME).is_symlink()
+    entries.write(NAME, io.BytesIO(b"code"))
+    assert read(entries) == b"code"
+
+
+def test_an_entry_replaced_while_open_changes_nothing_for_its_reader(entries: Entries) -> None:
+    entries.write(NAME, io.BytesIO(b"code"))
+    with entries.reading(NAME) as fd:
+        assert fd is not None
+        entries.write(NAME, io.BytesIO(b"evil"))
+        entries.remove(NAME)
+        assert os.pread(fd, 4, 0) == b"code"
+
+
+def test_a_directory_open_to_others_is_closed_and_said(tmp_path: Path) -> None:
+    (tmp_path / "compiled").mkdir(mode=0o755)
+    (tmp_path / "compiled").chmod(0o777)
+    entries = Entries(tmp_path / "compiled", tmp_path / "key")
+    assert "mode 777" in entries.repaired
+    assert (tmp_path / "compiled").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["compiled", "key"])
+def test_what_belongs_to_another_user_is_refused_in_words(tmp_path: Path, what: str) -> None:
+    Entries(tmp_path / "compiled", tmp_path / "key").close()
+    os.chown(tmp_path / what, 12345, 12345)
+    with pytest.raises(EntriesUnusable, match="belongs to another user"):
+        Entries(tmp_path / "compiled", tmp_path / "key")
+
+
+def test_a_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "compiled").symlink_to(tmp_path / "real")
+    with pytest.raises(EntriesUnusable, match="cannot be used"):
+        Entries(tmp_path / "compiled", tmp_path / "key")
+
+
+def test_a_directory_moved_away_stays_the_one_in_use(entries: Entries) -> None:
+    entries.directory.rename(entries.directory.with_name("moved"))
+    entries.directory.mkdir(mode=0o777)
+    entries.write(NAME, io.BytesIO(b"code"))
+    assert list(entries.directory.iterdir()) == []
+    assert read(entries) == b"code"
+
+
+@pytest.mark.parametrize("harm", [flip, cut, widen])
+def test_a_key_that_others_could_know_is_replaced_and_all_entries_fall(tmp_path: Path, harm: object) -> None:
+    first = Entries(tmp_path / "compiled", tmp_path / "key")
+    first.write(NAME, io.BytesIO(b"code"))
+    assert callable(harm)
+    harm(tmp_path / "key")
+    second = Entries(tmp_path / "compiled", tmp_path / "key")
+    assert read(second) is None
+    second.write(NAME, io.BytesIO(b"code"))
+    assert read(Entries(tmp_path / "compiled", tmp_path / "key")) == b"code"
+
+
+def test_a_write_that_fails_leaves_nothing(entries: Entries) -> None:
+    class Full(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        entries.write(NAME, Full(b"code"))
+    assert [p.name for p in entries.directory.iterdir()] == ["locks"]
+
+
+def test_the_least_recently_read_entries_go_first(entries: Entries) -> None:
+    for age, name in enumerate((NAME, OTHER, "c" * 64)):
+        entries.write(name, io.BytesIO(b"x" * 1000))
+        os.utime(entries.directory / name, (time.time() - 10 * age, time.time() - 1000))
+    entries.prune(2200)
+    assert sorted(p.name[0] for p in entries.directory.iterdir()) == ["a", "b", "l"]
+
+
+def test_what_a_dead_writer_left_is_removed_later(entries: Entries) -> None:
+    for name, age in ((".new-old", 7200), (".new-now", 5)):
+        (entries.directory / name).touch()
+        os.utime(entries.directory / name, (time.time() - age, time.time() - age))
+    entries.prune(1 << 30)
+    assert {p.name for p in entries.directory.iterdir()} == {"locks", ".new-now"}
+
+
+def locks_in_another_process(entries: Entries, *names: str) -> list[bool]:
+    """Which of the names another process can lock now."""
+    code = (
+        "import sys; from pathlib import Path; from mockforge_asgi.wasm.entries import Entries;"
+        "e = Entries(Path(sys.argv[1]), Path(sys.argv[2])); print(*(int(e.try_lock(n)) for n in sys.argv[3:]))"
+    )
+    arguments = [sys.executable, "-c", code, str(entries.directory), str(entries.directory.parent / "state" / "key"), *names]
+    return [word == "1" for word in subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()]
+
+
+def test_only_one_process_makes_an_entry(entries: Entries) -> None:
+    assert entries.try_lock(NAME)
+    assert locks_in_another_process(entries, NAME, OTHER) == [False, True]
+    entries.unlock(NAME)
+    assert locks_in_another_process(entries, NAME) == [True]
