@@ -1,0 +1,275 @@
+"""The egress door: HTTP requests of plugins, only to where a rule allows, checked after name resolution.
+
+Names are resolved here, every address is checked, and the connection goes to a checked address with the name in SNI and
+Host; nothing looks the name up again. No proxies, no cookies, no environment. Reading what was asked is
+`security/target.py`; which addresses lie inside is `security/address.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any, Protocol, TypeAlias
+
+from mockforge_asgi.errors import DoorError, UnsupportedPlatform
+from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant
+from mockforge_asgi.security.inflate import BoundedBody
+from mockforge_asgi.security.target import Pair, Spec, Target, read_spec
+
+try:
+    import httpcore2
+except ImportError as error:
+    raise UnsupportedPlatform("plugins with network grants need the http extra: pip install 'mockforge-asgi[http]'") from error
+
+Json: TypeAlias = Any
+Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Gives the addresses of a name; raises OSError where there are none."""
+
+_KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+"""Request headers that go along to another origin: those that cannot be credentials."""
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_IDLE = 8
+
+
+class Rule(Protocol):
+    """One allowed place. `host` is a name, `*.name` for any below it, or an address; `private` allows addresses inside."""
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Name, wildcard or address."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The one port."""
+        ...
+
+    @property
+    def private(self) -> bool:
+        """Whether addresses inside are meant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EgressLimits:
+    """What one plugin may use of the network. Bytes of answers are counted before and after decompression."""
+
+    max_request_bytes: int = 1024 * 1024
+    max_response_bytes: int = 4 * 1024 * 1024
+    timeout_s: float = 10.0
+    max_concurrent: int = 16
+    max_redirects: int = 5
+
+
+class Egress:
+    """The way out for one plugin, under its rules; keeps a few connections open. Belongs to one event loop."""
+
+    def __init__(self, rules: Iterable[Rule], limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
+                 ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:  # fmt: skip
+        self.rules, self.limits = tuple(rules), limits or EgressLimits()
+        self._hosts = tuple((rule, _rule_host(rule.host)) for rule in self.rules)
+        self._resolver, self._make_context = resolver or system_resolver, ssl_context
+        self._context: ssl.SSLContext | None = None
+        self._slots = asyncio.Semaphore(self.limits.max_concurrent)
+        self._idle: list[tuple[tuple[str, str, int], httpcore2.AsyncHTTPConnection]] = []
+
+    async def request(self, payload: Mapping[str, Json]) -> Json:
+        """Answer an `http.request`: `{"status", "headers", "body"}`. Raises DoorError."""
+        spec = read_spec(payload, max_body_bytes=self.limits.max_request_bytes)
+        self.rule_for(spec.target)
+        timeout_s = min(self.limits.timeout_s, spec.timeout_s or self.limits.timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s), self._slots:
+                return await self._follow(spec)
+        except TimeoutError:
+            message = f"no answer from {spec.target.scheme}://{spec.target.authority} within {timeout_s:g} s"
+            raise DoorError("timeout", message, retryable=True) from None
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
+            raise DoorError("unavailable", f"{spec.target.scheme}://{spec.target.authority}: {_words(error)}", retryable=True) from error
+        except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol) as error:
+            raise DoorError(
+                "unavailable", f"{spec.target.scheme}://{spec.target.authority} does not speak HTTP: {_words(error)}"
+            ) from error
+
+    def rule_for(self, target: Target) -> Rule:
+        """The rule that allows the place. Raises DoorError (`denied`)."""
+        allowed = [
+            rule for rule, host in self._hosts if rule.scheme == target.scheme and rule.port == target.port and _covers(host, target.host)
+        ]
+        if not allowed:
+            raise DoorError("denied", f"{target.scheme}://{target.host}:{target.port} is not among the places granted to this plugin")
+        return next((rule for rule in allowed if rule.private), allowed[0])
+
+    async def close(self) -> None:
+        """Close the connections kept open."""
+        idle, self._idle = self._idle, []
+        for _, connection in idle:
+            await connection.aclose()
+
+    async def _follow(self, spec: Spec) -> Json:
+        for _ in range(self.limits.max_redirects + 1):
+            status, headers, body = await self._exchange(spec)
+            location = next((value for name, value in headers if name == "location"), None)
+            if not spec.follow_redirects or status not in _REDIRECTS or location is None:
+                return {"status": status, "headers": [list(pair) for pair in headers], "body": _body(body)}
+            spec = _redirected(spec, status, location)
+        raise DoorError("unavailable", f"more than {self.limits.max_redirects} redirects")
+
+    async def _exchange(self, spec: Spec) -> tuple[int, list[Pair], bytes]:
+        connection = await self._connection(spec.target)
+        kept = False
+        try:
+            answer = await connection.handle_async_request(_wire(spec))
+            headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.headers
+                       if name.lower() not in _HOP_BY_HOP]  # fmt: skip
+            bodiless = spec.method == "HEAD" or answer.status in (204, 304)
+            encoding = "" if bodiless else ",".join(value for name, value in headers if name == "content-encoding")
+            body = BoundedBody(encoding, self.limits.max_response_bytes)
+            async for piece in answer.aiter_stream():
+                body.feed(piece)
+            await answer.aclose()
+            whole = body.whole()
+            kept = self._keep(spec.target, connection)
+        finally:
+            if not kept:
+                await connection.aclose()
+        if encoding:
+            headers = [pair for pair in headers if pair[0] not in ("content-encoding", "content-length")]
+        return answer.status, headers, whole
+
+    async def _connection(self, target: Target) -> httpcore2.AsyncHTTPConnection:
+        """A connection to a checked address: one kept open, or a new one."""
+        rule = self.rule_for(target)
+        for entry in [e for e in self._idle if e[0] == target.origin]:
+            self._idle.remove(entry)
+            if entry[1].is_available() and not entry[1].has_expired():
+                return entry[1]
+            await entry[1].aclose()
+        addresses = await self._checked_addresses(target, rule)
+        if target.scheme == "https" and self._context is None:
+            self._context = self._make_context()
+        origin = httpcore2.Origin(target.scheme.encode(), target.host.encode(), target.port)
+        return httpcore2.AsyncHTTPConnection(origin, self._context, keepalive_expiry=15.0, network_backend=_Pinned(addresses))
+
+    async def _checked_addresses(self, target: Target, rule: Rule) -> list[str]:
+        literal = _literal(target.host)
+        try:
+            found = [literal] if literal else list(await self._resolver(target.host, target.port))
+            addresses = [ip_address(text.split("%", 1)[0]) for text in found]
+        except (OSError, ValueError) as error:
+            raise DoorError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
+        if not addresses:
+            raise DoorError("unavailable", f"the name {target.host!r} has no address", retryable=True)
+        for address in addresses:
+            if is_inside(address) and not rule.private:
+                raise DoorError(
+                    "denied", f"{target.host!r} leads to an address inside; a rule with `private: true` for it would allow that"
+                )
+            if is_never_meant(address) and not literal:
+                raise DoorError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
+        return [str(address) for address in addresses]
+
+    def _keep(self, target: Target, connection: httpcore2.AsyncHTTPConnection) -> bool:
+        if len(self._idle) >= _MAX_IDLE or not connection.is_idle():
+            return False
+        self._idle.append((target.origin, connection))
+        return True
+
+
+async def request(rules: Iterable[Rule], payload: Mapping[str, Json], limits: EgressLimits | None = None) -> Json:
+    """One request under some rules, without keeping a connection. Raises DoorError."""
+    egress = Egress(rules, limits)
+    try:
+        return await egress.request(payload)
+    finally:
+        await egress.close()
+
+
+async def system_resolver(host: str, port: int) -> Sequence[str]:
+    """The operating system's addresses of a name."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class _Pinned(httpcore2.AsyncNetworkBackend):
+    """Connects to the given addresses, whatever name is asked for."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses, self._backend = addresses, httpcore2.AnyIOBackend()
+
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+                          socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None) -> httpcore2.AsyncNetworkStream:  # fmt: skip
+        for address in self._addresses[:-1]:
+            try:
+                return await self._backend.connect_tcp(address, port, timeout=2.0)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._backend.connect_tcp(self._addresses[-1], port, timeout=timeout)
+
+
+def _redirected(spec: Spec, status: int, location: str) -> Spec:
+    """The request that follows a redirect (RFC 9110 §15.4), without anything secret where the origin changes."""
+    target = spec.target.join(location)
+    if status == 303 or (status in (301, 302) and spec.method == "POST"):
+        spec = replace(spec, method="HEAD" if spec.method == "HEAD" else "GET", body=b"",
+                       headers=tuple(pair for pair in spec.headers if not pair[0].startswith("content-")))  # fmt: skip
+    if target.origin == spec.target.origin:
+        return replace(spec, target=target)
+    if spec.body:
+        raise DoorError(
+            "denied", f"the server redirects the body to another place, {target.scheme}://{target.authority}; it is not sent on"
+        )
+    return replace(spec, target=target, headers=tuple(pair for pair in spec.headers if pair[0] in _KEPT_ELSEWHERE))
+
+
+def _wire(spec: Spec) -> httpcore2.Request:
+    target = spec.target
+    headers = [(b"host", target.authority.encode()), *((name.encode("latin-1"), value.encode("latin-1")) for name, value in spec.headers)]
+    if not any(name == b"user-agent" for name, _ in headers):
+        headers.append((b"user-agent", b"mockforge-asgi"))
+    headers.append((b"accept-encoding", b"gzip, deflate"))
+    if spec.body or spec.method in ("POST", "PUT", "PATCH"):
+        headers.append((b"content-length", str(len(spec.body)).encode()))
+    url = httpcore2.URL(scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode())
+    return httpcore2.Request(spec.method.encode(), url, headers=headers, content=spec.body)
+
+
+def _body(data: bytes) -> Json:
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def _rule_host(host: str) -> str:
+    return "*." + canonical_host(host[2:]) if host.startswith("*.") else canonical_host(host)
+
+
+def _covers(rule_host: str, host: str) -> bool:
+    if rule_host.startswith("*."):
+        return host.endswith(rule_host[1:]) and _literal(host) is None
+    return rule_host == host
+
+
+def _literal(host: str) -> str | None:
+    """The host itself where it is an address."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None
+
+
+def _words(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return text[:200]

@@ -1,0 +1,58 @@
+"""A body taken piece by piece, decoded, and never larger than allowed, before or after."""
+
+from __future__ import annotations
+
+import zlib
+
+from mockforge_asgi.errors import DoorError
+
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+class BoundedBody:
+    """Collects the pieces of one body. `encoding` is the answer's Content-Encoding."""
+
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        self._coding, self._max_bytes = encoding.strip().lower(), max_bytes
+        if self._coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise DoorError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
+        self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
+        self._received, self._size, self._pieces = 0, 0, list[bytes]()
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece. Raises DoorError once it is too much, or cannot be decoded."""
+        self._received += len(piece)
+        if self._received > self._max_bytes:
+            raise self._too_large()
+        try:
+            self._inflate(piece)
+        except zlib.error as error:
+            raise DoorError("unavailable", f"the server's answer cannot be decoded: {error}") from error
+
+    def whole(self) -> bytes:
+        """The body. Raises DoorError where an encoded one ends too early."""
+        if self._inflater is not None and self._received and not self._inflater.eof:
+            raise DoorError("unavailable", "the server's answer ends in the middle of its encoding", retryable=True)
+        return b"".join(self._pieces)
+
+    def _inflate(self, piece: bytes) -> None:
+        if self._inflater is None:
+            self._keep(piece)
+            return
+        if self._coding == "deflate" and self._received == len(piece) and piece and piece[0] & 0x0F != 8:
+            self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, as some servers send it
+        while piece:
+            if self._inflater.eof:  # a further gzip member
+                self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+            self._keep(self._inflater.decompress(piece, self._max_bytes - self._size + 1))
+            piece = self._inflater.unconsumed_tail or self._inflater.unused_data
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise self._too_large()
+        if data:
+            self._pieces.append(data)
+
+    def _too_large(self) -> DoorError:
+        return DoorError("limit", f"the server's answer has more than {self._max_bytes} bytes")

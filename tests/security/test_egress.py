@@ -1,0 +1,464 @@
+"""The egress door against real servers: what is granted gets through, everything else does not."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.security.egress import Egress, EgressLimits
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    host: str
+    port: int
+    private: bool = True
+    scheme: str = "http"
+
+
+@dataclass
+class Server:
+    """A server of raw bytes: what it was sent, and what it answers by path."""
+
+    port: int = 0
+    heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    answers: dict[str, bytes | Answer] = field(default_factory=dict)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                self.heads.append(head)
+                length = next((int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")), 0)
+                self.bodies.append(await reader.readexactly(length))
+                answer = self.answers.get(head.split(" ")[1], reply(b"hello"))
+                if callable(answer):
+                    await answer(reader, writer, head)
+                    break
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def reply(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    running = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = running.sockets[0].getsockname()[1]
+    yield made
+    running.close()
+
+
+def resolver(**names: list[str] | list[list[str]]) -> Callable[[str, int], Awaitable[Sequence[str]]]:
+    """Names to addresses; a list of lists answers one after the other."""
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        found: Any = names.get(host.replace(".", "_").replace("-", "_"))
+        if found is None:
+            raise OSError("Name or service not known")
+        return list(found.pop(0)) if isinstance(found[0], list) else list(found)
+
+    return resolve
+
+
+@pytest.fixture
+async def door(server: Server) -> AsyncIterator[Egress]:
+    made = Egress([Rule("127.0.0.1", server.port)], EgressLimits(timeout_s=5))
+    yield made
+    await made.close()
+
+
+def get(url: str, **more: Any) -> dict[str, Any]:
+    return {"method": "GET", "url": url, "headers": [], **more}
+
+
+async def refused(egress: Egress, payload: dict[str, Any]) -> DoorError:
+    with pytest.raises(DoorError) as caught:
+        await egress.request(payload)
+    await egress.close()
+    return caught.value
+
+
+async def test_a_granted_place_answers(server: Server, door: Egress) -> None:
+    answer = await door.request(get(f"http://127.0.0.1:{server.port}/x?y=z", headers=[["X-A", "é"]]))
+    assert answer == {"status": 200, "headers": [["content-length", "5"]], "body": {"text": "hello"}}
+    lines = server.heads[0].split("\r\n")
+    assert lines[0] == "GET /x?y=z HTTP/1.1"
+    assert {"host: " + f"127.0.0.1:{server.port}", "x-a: é", "accept-encoding: gzip, deflate"} <= {
+        line[:1].lower() + line[1:] for line in lines
+    }
+
+
+async def test_a_body_is_sent_and_bytes_come_back_as_base64(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(b"\xff\x00")
+    answer = await door.request({"method": "POST", "url": f"http://127.0.0.1:{server.port}/", "body": {"text": "é"}})
+    assert server.bodies == ["é".encode()]
+    assert answer["body"] == {"base64": base64.b64encode(b"\xff\x00").decode()}
+
+
+async def test_connections_are_used_again(server: Server, door: Egress) -> None:
+    for _ in range(5):
+        await door.request(get(f"http://127.0.0.1:{server.port}/"))
+    assert server.connections == 1
+
+
+async def test_a_connection_closed_by_the_server_is_not_used_again(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(b"x", Connection="close")
+    for _ in range(3):
+        await door.request(get(f"http://127.0.0.1:{server.port}/"))
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:{other}/", "https://127.0.0.1:{port}/", "http://localhost:{port}/", "http://127.0.0.2:{port}/", "http://127.0.0.1/"],
+)
+async def test_what_no_rule_names_is_denied(server: Server, door: Egress, url: str) -> None:
+    error = await refused(door, get(url.format(port=server.port, other=server.port + 1)))
+    assert error.code == "denied"
+    assert server.connections == 0
+
+
+async def test_without_rules_nothing_is_reached(server: Server) -> None:
+    assert (await refused(Egress([]), get(f"http://127.0.0.1:{server.port}/"))).code == "denied"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "169.254.169.254", "10.1.2.3", "[fd00:ec2::254]"]
+)
+async def test_an_address_inside_needs_private(host: str) -> None:
+    error = await refused(Egress([Rule(host, 80, private=False)]), get(f"http://{host}/"))
+    assert error.code == "denied"
+    assert "private: true" in error.message
+
+
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::ffff:10.0.0.1"], ["169.254.169.254"], ["64:ff9b::7f00:1"]]
+)
+async def test_a_name_that_leads_inside_is_denied(addresses: list[str]) -> None:
+    egress = Egress([Rule("idp.example", 80, private=False)], resolver=resolver(idp_example=addresses))
+    assert (await refused(egress, get("http://idp.example/"))).code == "denied"
+
+
+async def test_localhost_is_inside_whatever_its_dot() -> None:
+    for url in ("http://localhost/", "http://localhost./"):
+        assert "private" in (await refused(Egress([Rule("localhost", 80, private=False)]), get(url))).message
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1"])
+async def test_even_a_private_name_may_not_lead_to_metadata(address: str) -> None:
+    egress = Egress([Rule("inside.example", 80)], resolver=resolver(inside_example=[address]))
+    assert "link-local, metadata" in (await refused(egress, get("http://inside.example/"))).message
+
+
+async def test_a_private_name_is_reached_by_its_checked_address(server: Server) -> None:
+    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.1"]))
+    answer = await egress.request(get(f"http://IDP.example.:{server.port}/"))
+    await egress.close()
+    assert answer["status"] == 200
+    assert f"host: idp.example:{server.port}\r\n" in server.heads[0].lower()
+
+
+async def test_a_name_is_looked_up_once_per_connection_so_it_cannot_change_in_between(server: Server) -> None:
+    answers = [["127.0.0.1"], ["169.254.169.254"]]
+    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=answers))
+    assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200
+    assert answers == [["169.254.169.254"]]
+    await egress.close()
+    assert (await refused(egress, get(f"http://idp.example:{server.port}/"))).code == "denied"
+
+
+async def test_the_next_address_is_tried(server: Server) -> None:
+    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.77", "127.0.0.1"]))
+    assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200
+    await egress.close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "host", "allowed"),
+    [("*.example.com", "a.example.com", True), ("*.example.com", "a.b.example.com", True), ("*.example.com", "example.com", False),
+     ("*.example.com", "badexample.com", False), ("bücher.example", "xn--bcher-kva.example", True), ("Example.com.", "example.com",
+     True)],
+)  # fmt: skip
+async def test_rules_cover_names(server: Server, rule: str, host: str, allowed: bool) -> None:
+    async def anything(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    egress = Egress([Rule(rule, server.port)], resolver=anything)
+    if allowed:
+        assert (await egress.request(get(f"http://{host}:{server.port}/")))["status"] == 200
+        await egress.close()
+    else:
+        assert (await refused(egress, get(f"http://{host}:{server.port}/"))).code == "denied"
+
+
+async def test_no_proxy_of_the_environment_is_used(server: Server, door: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert (await door.request(get(f"http://127.0.0.1:{server.port}/")))["status"] == 200
+
+
+async def test_a_redirect_is_an_answer_unless_asked_to_follow(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location="/next")
+    answer = await door.request(get(f"http://127.0.0.1:{server.port}/"))
+    assert (answer["status"], ["location", "/next"] in answer["headers"]) == (302, True)
+    followed = await door.request(get(f"http://127.0.0.1:{server.port}/", follow_redirects=True, headers=[["authorization", "secret"]]))
+    assert followed["body"] == {"text": "hello"}
+    assert "authorization: secret" in server.heads[-1]
+
+
+@pytest.mark.parametrize(
+    "location", ["http://169.254.169.254/latest/meta-data/", "//127.0.0.1:9/", "http://localhost/", "https://127.0.0.1/"]
+)
+async def test_a_redirect_to_a_place_not_granted_is_denied(server: Server, door: Egress, location: str) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location=location)
+    assert (await refused(door, get(f"http://127.0.0.1:{server.port}/", follow_redirects=True))).code == "denied"
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://user@h/", "http://127.1/", "gopher://h/"])
+async def test_a_redirect_to_an_odd_url_is_refused(server: Server, door: Egress, location: str) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location=location)
+    assert (await refused(door, get(f"http://127.0.0.1:{server.port}/", follow_redirects=True))).code == "invalid_input"
+
+
+async def test_credentials_never_go_to_another_host(server: Server) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location=f"http://other.example:{server.port}/there")
+    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
+    headers = [["Authorization", "secret"], ["Cookie", "secret"], ["X-Api-Key", "secret"], ["Accept", "text/plain"]]
+    await egress.request(get(f"http://idp.example:{server.port}/", follow_redirects=True, headers=headers))
+    await egress.close()
+    assert server.heads[-1].startswith("GET /there")
+    assert "secret" not in server.heads[-1]
+    assert "accept: text/plain" in server.heads[-1]
+
+
+async def test_a_body_never_goes_to_another_host(server: Server) -> None:
+    server.answers["/"] = reply(b"", "307 Temporary Redirect", Location=f"http://other.example:{server.port}/there")
+    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
+    payload = {"method": "POST", "url": f"http://idp.example:{server.port}/", "body": {"text": "client_secret=x"}, "follow_redirects": True}
+    assert (await refused(egress, payload)).code == "denied"
+    assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "follows"),
+    [("301 Moved", "POST", "GET"), ("302 Found", "POST", "GET"), ("303 See Other", "PUT", "GET"), ("307 Temporary", "POST", "POST"),
+     ("308 Permanent", "PUT", "PUT")],
+)  # fmt: skip
+async def test_the_method_after_a_redirect_is_as_the_rfc_says(server: Server, door: Egress, status: str, method: str, follows: str) -> None:
+    server.answers["/"] = reply(b"", status, Location="/next")
+    await door.request({"method": method, "url": f"http://127.0.0.1:{server.port}/", "body": {"text": "b"}, "follow_redirects": True})
+    assert server.heads[-1].split(" ")[0] == follows
+    assert server.bodies[-1] == (b"" if follows == "GET" else b"b")
+
+
+async def test_redirects_end(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location="/")
+    assert "5 redirects" in (await refused(door, get(f"http://127.0.0.1:{server.port}/", follow_redirects=True))).message
+    assert len(server.heads) == 6
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", lambda b: zlib.compress(b)[2:-4])]
+)
+async def test_a_packed_answer_is_unpacked(server: Server, door: Egress, coding: str, pack: Callable[[bytes], bytes]) -> None:
+    server.answers["/"] = reply(pack(b"text " * 100), Content_Encoding=coding)
+    answer = await door.request(get(f"http://127.0.0.1:{server.port}/"))
+    assert answer == {"status": 200, "headers": [], "body": {"text": "text " * 100}}
+
+
+async def test_several_gzip_members_are_one_body(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(gzip.compress(b"one ") + gzip.compress(b"two"), Content_Encoding="gzip")
+    assert (await door.request(get(f"http://127.0.0.1:{server.port}/")))["body"] == {"text": "one two"}
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "code"),
+    [(gzip.compress(b"\0" * 50_000_000), "gzip", "limit"), (b"x" * 200_000, "identity", "limit"), (b"not packed", "gzip", "unavailable"),
+     (b"x", "br", "unavailable"), (gzip.compress(b"x" * 1000)[:-20], "gzip", "unavailable"), (gzip.compress(gzip.compress(b"x")),
+     "gzip, gzip", "unavailable")],
+)  # fmt: skip
+async def test_a_body_that_cannot_be_taken_is_refused(server: Server, body: bytes, coding: str, code: str) -> None:
+    server.answers["/"] = reply(body, Content_Encoding=coding)
+    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
+    assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == code
+
+
+async def test_an_endless_body_is_cut(server: Server) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            await writer.drain()
+
+    server.answers["/"] = endless
+    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
+    assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == "limit"
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+    await reader.read()
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(1000):
+        writer.write(b"x")
+        await writer.drain()
+    await reader.read()
+
+
+@pytest.mark.parametrize("answer", [silent, drip])
+async def test_a_server_that_does_not_finish_is_timed_out(server: Server, door: Egress, answer: Answer) -> None:
+    server.answers["/"] = answer
+    error = await refused(door, get(f"http://127.0.0.1:{server.port}/", timeout_ms=60))
+    assert (error.code, error.retryable) == ("timeout", True)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_server_that_speaks_no_http_is_unavailable(server: Server, door: Egress, raw: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(raw)
+
+    server.answers["/"] = answer
+    assert (await refused(door, get(f"http://127.0.0.1:{server.port}/"))).code == "unavailable"
+
+
+async def test_nobody_listening_is_unavailable_and_may_be_tried_again() -> None:
+    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    error = await refused(Egress([Rule("127.0.0.1", port)]), get(f"http://127.0.0.1:{port}/"))
+    assert (error.code, error.retryable) == ("unavailable", True)
+
+
+async def test_an_unknown_name_is_unavailable() -> None:
+    error = await refused(Egress([Rule("no.example", 80)], resolver=resolver()), get("http://no.example/"))
+    assert "cannot be resolved" in error.message
+
+
+async def test_requests_at_once_are_limited_and_none_is_lost(server: Server) -> None:
+    now = most = 0
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        now -= 1
+        writer.write(reply(b"x", Connection="close"))
+
+    server.answers["/"] = counting
+    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=3))
+    await asyncio.gather(*(egress.request(get(f"http://127.0.0.1:{server.port}/")) for _ in range(12)))
+    await egress.close()
+    assert most == 3
+
+
+async def test_a_cancelled_request_leaves_no_connection(server: Server, door: Egress) -> None:
+    closed = asyncio.Event()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        task.cancel()
+        await reader.read()
+        closed.set()
+
+    server.answers["/"] = until_closed
+    task = asyncio.ensure_future(door.request(get(f"http://127.0.0.1:{server.port}/")))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(closed.wait(), 5)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A server's TLS context and the client's trust in it."""
+
+    server: ssl.SSLContext
+    names_seen: list[str]
+    trust: Callable[[], ssl.SSLContext]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("idp.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    names: list[str] = []
+    context.sni_callback = lambda sock, server_name, ctx: names.append(server_name)
+    return Authority(context, names, lambda: ssl.create_default_context(cafile=str(pem)))
+
+
+@pytest.fixture
+async def tls_server(authority: Authority) -> AsyncIterator[Server]:
+    made = Server()
+    running = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=authority.server)
+    made.port = running.sockets[0].getsockname()[1]
+    yield made
+    running.close()
+
+
+async def test_tls_names_the_host_and_checks_its_certificate(tls_server: Server, authority: Authority) -> None:
+    rules = [Rule(host, tls_server.port, scheme="https") for host in ("idp.example", "other.example")]
+    names = resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"])
+    egress = Egress(rules, resolver=names, ssl_context=authority.trust)
+    assert (await egress.request(get(f"https://idp.example:{tls_server.port}/")))["status"] == 200
+    assert authority.names_seen == ["idp.example"]
+    assert (await refused(egress, get(f"https://other.example:{tls_server.port}/"))).code == "unavailable"
+
+
+async def test_an_untrusted_certificate_is_refused(tls_server: Server) -> None:
+    egress = Egress([Rule("idp.example", tls_server.port, scheme="https")], resolver=resolver(idp_example=["127.0.0.1"]))
+    assert "certificate" in (await refused(egress, get(f"https://idp.example:{tls_server.port}/"))).message.lower()
