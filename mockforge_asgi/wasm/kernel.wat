@@ -13,6 +13,7 @@
 ;; against the end of the heap. A fault stores its code in a control word and traps.
 (module
   (import "mockforge" "door" (func $door (param i32) (result i64)))
+  (export "door" (func $door))                                                      ;; for the WASI shims
   (memory (export "memory") 4)
 
   ;; control words
@@ -28,9 +29,9 @@
   (global $LOG i32 (i32.const 0x1000)) (global $SETTINGS i32 (i32.const 0x10000))
   (global $MAX_LOG_BYTES i32 (i32.const 0x2000))
   (global $MARK i32 (i32.const 0x4d464b32))
-  (global $LIVE_MASK i64 (i64.const 0xffffffff00000000))
 
-  ;; door numbers: 1 flush the log, 2 copy the reply that did not fit, 3 http request, 4 headers of its answer, 5 any other door
+  ;; door numbers: 1 flush the log, 2 copy the reply that did not fit, 3 http request, 4 headers of its answer, 5 any other door,
+  ;; from 16 on: wasi.wat
   ;; faults: 1 not a live block, 2 out of memory, 3 variables full, 4 a door refused, 5 exit, 6 abort
 
   (func $fault (export "fault") (param $code i32)
@@ -60,7 +61,7 @@
     (if (i64.eqz (local.get $n)) (then (call $fault (i32.const 1))))
     (i32.wrap_i64 (local.get $n)))
 
-  (func $alloc (export "alloc") (param $n i64) (result i64) (local $block i64) (local $end i64) (local $pages i32)
+  (func $alloc (export "alloc") (param $n i64) (result i64) (local $block i64) (local $end i64)
     (if (i64.eqz (local.get $n)) (then (return (i64.const 0))))
     (if (i64.gt_u (local.get $n) (i64.const 0x7fffffff)) (then (call $fault (i32.const 2))))
     (local.set $block (i64.add (call $end) (i64.const 16)))
@@ -134,7 +135,7 @@
   (func $block_argument (param $i i32) (param $p i64)
     (call $set_argument (i32.add (local.get $i) (i32.const 1)) (call $argument (local.get $p)))
     (call $set_argument (local.get $i) (i32.wrap_i64 (local.get $p))))
-  (func $ask (export "ask") (param $number i32) (result i64) (local $answer i64) (local $block i64)
+  (func $ask (param $number i32) (result i64) (local $answer i64) (local $block i64)
     (local.set $answer (call $door (local.get $number)))
     (if (i64.eqz (local.get $answer)) (then (return (i64.const 0))))
     (if (i64.eq (local.get $answer) (i64.const 3)) (then (call $fault (i32.const 4))))

@@ -1,0 +1,392 @@
+"""Guests of the Extism ABI: core modules from Rust, Go, C, AssemblyScript, ... on the existing plugin kits.
+
+Each instance is a store with a kernel instance (`kernel.py`), the plugin's own, and WASI shims where it asks for them.
+What the plugin may import is what those export; anything else refuses it by name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import wasmtime
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.wasm.component import reported
+from mockforge_asgi.wasm.extism_doors import GuestDoors
+from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, failure
+from mockforge_asgi.wasm.kernel import (
+    FAULT_ABORT,
+    FAULT_EXIT,
+    FAULT_HANDLE,
+    FAULT_MEMORY,
+    FAULT_REFUSED,
+    FAULT_VARS,
+    KernelMemory,
+    OutputTooLarge,
+    kernel_wasm,
+    settings_table,
+)
+from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.store import GuestStore, StoreLimits
+from mockforge_asgi.wasm.wasi import WASI, GuestMemory
+
+ENV: Final = "extism:host/env"
+USER: Final = "extism:host/user"
+_USER_FUNCTIONS: Final = frozenset({"mockforge_door"})
+_INTERNAL: Final = frozenset({"memory", "door", "fault"}) | _USER_FUNCTIONS
+_MEMORY: Final = 3
+"""wasmtime's number for an export that is a memory."""
+_ALWAYS_DONE = Continuation(lambda _env: True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtismOptions:
+    """What an Extism guest has beside its code."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What `config_get` answers."""
+    entry: ExtismEntry = field(default_factory=ExtismEntry)
+    vars_bytes: int = 128 << 10
+    """Room for the variables of one instance."""
+    log_level: int = 2
+    """0 trace, 1 debug, 2 info, 3 warn, 4 error; what is below is dropped inside the guest."""
+
+
+class Kernel:
+    """The kernel's and the shims' code for one engine, and the door they share; one per scheduler."""
+
+    __slots__ = ("_callback", "_linker", "_pre", "engine", "functions", "scheduler", "wasi")
+
+    def __init__(self, engine: wasmtime.Engine, scheduler: Scheduler) -> None:
+        self.engine, self.scheduler = engine, scheduler
+        self._callback = _door_callback(scheduler)
+        self._linker = wasmtime.Linker(engine)
+        door = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i64()])
+        _check(
+            ffi._wasmtime_linker_define_async_func(
+                self._linker.ptr(), b"mockforge", 9, b"door", 4, door.ptr(), self._callback, None, NO_FINALIZER
+            )
+        )
+        module = wasmtime.Module(engine, kernel_wasm())
+        self.wasi = wasmtime.Module(engine, kernel_wasm("wasi"))
+        self._pre = self._linker.instantiate_pre(module)
+        env, shims = _functions(module.exports), _functions(self.wasi.exports)
+        self.functions: dict[tuple[str, str], str] = {
+            **{(ENV, name): type_ for name, type_ in env.items() if name not in _INTERNAL},
+            **{(USER, name): env[name] for name in _USER_FUNCTIONS},
+            **{(WASI, name): type_ for name, type_ in shims.items() if name != "abort"},
+            ("env", "abort"): shims["abort"],
+        }
+        """Every function that a plugin may import, with its type."""
+
+    def instantiate(self, store: GuestStore) -> Any:
+        """A kernel instance; it has no start function, so this needs no scheduling. Raises MemoryError over the store's limits."""
+        instance, trap, error = ffi.wasmtime_instance_t(), ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        future = ffi._wasmtime_instance_pre_instantiate_async(
+            self._pre.ptr(), store.context, ctypes.byref(instance), ctypes.byref(trap), ctypes.byref(error)
+        )
+        done = ffi._wasmtime_call_future_poll(future)
+        ffi._wasmtime_call_future_delete(future)
+        if error:
+            ffi._wasmtime_error_delete(error)
+        if trap:
+            ffi._wasm_trap_delete(trap)
+        if not done or error or trap:
+            raise MemoryError("the kernel does not fit into the instance's limits")
+        return instance
+
+    def close(self) -> None:
+        """Free the code; instances keep their own share."""
+        self._linker.close()
+
+
+class ExtismGuest:
+    """A plugin's compiled code, checked and ready to be instantiated.
+
+    Raises PluginRejected for an import that no door answers to, and for an operation whose export is missing.
+    """
+
+    def __init__(
+        self, plugin: str, kernel: Kernel, module: wasmtime.Module, limits: StoreLimits, options: ExtismOptions = ExtismOptions()
+    ) -> None:
+        self.plugin, self.kernel, self.module, self.limits, self.options = plugin, kernel, module, limits, options
+        self.scheduler = kernel.scheduler
+        self.namespaces = self._check_imports()
+        self.exports = _functions(module.exports)
+        self.calls = frozenset(name for name, type_ in self.exports.items() if type_ in ("()->(i32)", "()->()"))
+        self.entry = options.entry
+        self.entry.check(plugin, self.calls)
+        self._settings = settings_table(options.settings)
+
+    def _check_imports(self) -> frozenset[str]:
+        problems, used = [], set()
+        for wanted in self.module.imports:
+            name = (wanted.module, wanted.name or "")
+            type_ = _type(wanted.type)
+            known = self.kernel.functions.get(name)
+            if known is None:
+                problems.append(Problem("import", f"{name[0]} {name[1]} is not known to this host.", "Build the plugin without it."))
+            elif type_ != known:
+                problems.append(
+                    Problem("import", f"{name[0]} {name[1]} has the type {type_}, here it is {known}.", "Rebuild it with a current kit.")
+                )
+            used.add(name[0])
+        if problems:
+            raise PluginRejected(self.plugin, "its code imports what this host does not have:", problems)
+        return frozenset(used)
+
+    async def instantiate(self, fiber: Fiber) -> ExtismInstance:
+        """A fresh instance, initialised as its toolchain wants it, paid for by the fiber's budget."""
+        store = GuestStore(self.kernel.engine, self.limits)
+        instance = None
+        try:
+            kernel = self.kernel.instantiate(store)
+            memory = KernelMemory(
+                store.context,
+                _extern(store, kernel, "memory").of.memory,
+                settings=self._settings,
+                vars_bytes=self.options.vars_bytes,
+                log_level=self.options.log_level,
+            )
+            instance = ExtismInstance(self, store, memory)
+            await instance.link(fiber, kernel)
+            return instance
+        except MemoryError as error:
+            store.close()
+            raise LimitExceeded(fiber.plugin, fiber.op, "memory_mb", self.limits.memory_bytes / (1 << 20)) from error
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Nothing is shared but code, which goes with the last instance."""
+
+
+class ExtismInstance:
+    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
+
+    __slots__ = (
+        "_error",
+        "_error_ref",
+        "_functions",
+        "_guest",
+        "_instance",
+        "_results",
+        "_trap",
+        "_trap_ref",
+        "broken",
+        "doors",
+        "memory",
+        "store",
+    )
+
+    def __init__(self, guest: ExtismGuest, store: GuestStore, memory: KernelMemory) -> None:
+        self._guest, self.store, self.memory = guest, store, memory
+        self.doors = GuestDoors(memory)
+        self.broken = False
+        self._functions: dict[str, Any] = {}
+        self._results = (ffi.wasmtime_val_t * 2)()
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        self._instance = ffi.wasmtime_instance_t()
+
+    async def link(self, fiber: Fiber, kernel: Any) -> None:
+        """Instantiate the plugin upon its kernel and run its initialisers: guest code, under the fiber's budget."""
+        guest, context = self._guest, self.store.context
+        linker = ffi._wasmtime_linker_new(guest.kernel.engine.ptr())
+        try:
+            for name in guest.namespaces & {ENV, USER}:
+                _define(linker, context, name, kernel)
+            if guest.namespaces & {WASI, "env"}:
+                _define(linker, context, "kernel", kernel)
+                shims = ffi.wasmtime_instance_t()
+                await self._instantiate(fiber, linker, guest.kernel.wasi, shims)
+                for name in guest.namespaces & {WASI, "env"}:
+                    _define(linker, context, name, shims)
+            await self._instantiate(fiber, linker, guest.module, self._instance)
+        finally:
+            ffi._wasmtime_linker_delete(linker)
+        if (own := _extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
+            self.doors.guest_memory = GuestMemory(context, own.of.memory)
+        for name in _initialisers(guest.exports):
+            await self._run(fiber, name, guest.exports[name])
+
+    async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
+        self.store.arm()
+        fiber.keep = self
+        fiber.call = ffi._wasmtime_linker_instantiate_async(
+            linker, self.store.context, module.ptr(), ctypes.byref(instance), self._trap_ref, self._error_ref
+        )
+        await self._guest.scheduler.run(fiber)
+        if self._trap or self._error:
+            raise self._failed(fiber)
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """What the plugin says of itself; without `describe`, what its exports and its manifest say."""
+        if "describe" in self._guest.calls:
+            return self._guest.entry.json(fiber, await self._call(fiber, "describe", b""))
+        return self._guest.entry.described(self._guest.calls)
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        entry = self._guest.entry
+        if not entry.is_mapped:
+            export = entry.export(fiber.op)
+            if export not in self._guest.calls:
+                raise PluginFailed(fiber.plugin, fiber.op, f"it has no export '{export}' of type () -> i32", code="unsupported_op")
+            return entry.json(fiber, await self._call(fiber, export, payload))
+        mapped = await entry.mapped(fiber, payload)
+        return mapped.answer(await self._call(fiber, mapped.export, mapped.data))
+
+    async def _call(self, fiber: Fiber, export: str, data: bytes) -> bytes:
+        memory = self.memory
+        self.broken = True  # until the call is seen to have ended well
+        try:
+            memory.begin(data)
+        except MemoryError as error:
+            raise self._over_memory(fiber, "the input does not fit. ") from error
+        status = await self._run(fiber, export, "")
+        try:
+            outcome = memory.finish(fiber.budget.output_bytes)
+        except OutputTooLarge as error:
+            self.broken = False
+            limit = fiber.budget.output_bytes
+            raise LimitExceeded(
+                fiber.plugin,
+                fiber.op,
+                "output_kb",
+                limit / 1024,
+                f"its answer of {error.size} bytes is over limits.output_kb={limit // 1024}. Raise the limit or answer less.",
+            ) from None
+        self.broken = False
+        if status or outcome.error is not None:
+            raise reported(fiber, outcome.error if outcome.error is not None else f"its export '{export}' returned {status}".encode())
+        return outcome.output
+
+    async def _run(self, fiber: Fiber, export: str, type_: str) -> int:
+        """One export to its end; the status it returns, 0 if it returns none. Raises PluginFailed when it trapped."""
+        function = self._functions.get(export)
+        if function is None:
+            function = self._functions[export] = self._function(export, type_)
+        reference, n_args, n_results = function
+        results = self._results
+        self.store.arm()
+        fiber.keep = self
+        fiber.call = ffi._wasmtime_func_call_async(
+            self.store.context, reference, _ZEROS, n_args, results, n_results, self._trap_ref, self._error_ref
+        )
+        try:
+            await self._guest.scheduler.run(fiber)
+        finally:
+            for level, message in self.doors.take_log():
+                _log(fiber, level, message)
+        if self._trap or self._error:
+            raise self._failed(fiber)
+        return int(results[0].of.i32) if n_results else 0
+
+    def _function(self, export: str, type_: str) -> tuple[Any, int, int]:
+        func = _extern(self.store, self._instance, export).of.func
+        type_ = type_ or self._guest.exports[export]
+        params, _, returned = type_.partition("->")
+        return ctypes.byref(func), params.count("i"), returned.count("i")
+
+    def _failed(self, fiber: Fiber) -> PluginFailed:
+        trap, error = self._trap, self._error
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        failed = failure(fiber, error, trap)
+        fault, first = self.memory.fault(), self.memory.arguments()[0]
+        if fault == FAULT_MEMORY:
+            return self._over_memory(fiber)
+        if fault == FAULT_REFUSED and (refused := self.doors.refused) is not None:
+            return PluginFailed(
+                fiber.plugin, fiber.op, refused.message, code=refused.code, retryable=refused.retryable, details=refused.details
+            )
+        if fault == FAULT_VARS:
+            room = self._guest.options.vars_bytes
+            return LimitExceeded(fiber.plugin, fiber.op, "vars_kb", room / 1024, f"its variables take more than {room // 1024} KiB.")
+        words = {
+            FAULT_HANDLE: "its code passed on a handle that is no live block",
+            FAULT_EXIT: f"its code left with status {first}",
+            FAULT_ABORT: f"its code called abort (line {first})",
+        }
+        return type(failed)(fiber.plugin, fiber.op, words[fault]) if fault in words else failed
+
+    def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:
+        mib = self._guest.limits.memory_bytes / (1 << 20)
+        return LimitExceeded(
+            fiber.plugin, fiber.op, "memory_mb", mib, f"{why}it needs more memory than limits.memory_mb={mib:g}. Raise it."
+        )
+
+    def close(self) -> None:
+        """Free the instance."""
+        self.store.close()
+
+
+_ZEROS: Any = (ffi.wasmtime_val_t * 2)()  # the arguments of `hs_init(argc, argv)`: two i32 of 0
+
+
+def _initialisers(exports: Mapping[str, str]) -> list[str]:
+    names = (
+        ["_initialize", "hs_init"] if "hs_init" in exports else ["__wasm_call_ctors"] if "__wasm_call_ctors" in exports else ["_initialize"]
+    )
+    return [name for name in names if exports.get(name) in ("()->()", "(i32,i32)->()", "()->(i32)")]
+
+
+def _log(fiber: Fiber, level: str, message: str) -> None:
+    try:
+        fiber.doors.call_now("log", {"level": level, "message": message})
+    except DoorError:
+        pass  # a full log is no reason to fail the call
+
+
+def _door_callback(scheduler: Scheduler) -> Any:
+    """The C callback behind the kernel's door: records what the guest wants, on the fiber's stack, and nothing else."""
+
+    def record(_env: object, _caller: object, args: Any, _n: int, results: Any, _m: int, trap_ret: Any, continuation: Any) -> None:
+        try:
+            fiber = scheduler.current
+            assert fiber is not None and isinstance(fiber.keep, ExtismInstance)
+            request = fiber.keep.doors.open(args[0].of.i32, results[0])
+            if request is not None:
+                scheduler.suspend(continuation, request)
+                return
+        except BaseException as error:  # an exception must not cross the trampoline
+            text = f"door: {error!r}"[:300].encode()
+            trap_ret[0] = ffi._wasmtime_trap_new(text, len(text))
+        cell = continuation.contents
+        cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER
+
+    return ffi.wasmtime_func_async_callback_t(record)
+
+
+def _functions(exports: Any) -> dict[str, str]:
+    return {export.name: _type(export.type) for export in exports if isinstance(export.type, wasmtime.FuncType)}
+
+
+def _type(type_: object) -> str:
+    if not isinstance(type_, wasmtime.FuncType):
+        return type(type_).__name__
+    return f"({','.join(map(str, type_.params))})->({','.join(map(str, type_.results))})".replace("->()", "->()")
+
+
+def _extern(store: GuestStore, instance: Any, name: str) -> Any:
+    text, found = name.encode(), ffi.wasmtime_extern_t()
+    held = ffi._wasmtime_instance_export_get(store.context, ctypes.byref(instance), text, len(text), ctypes.byref(found))
+    return found if held else None
+
+
+def _define(linker: Any, context: Any, name: str, instance: Any) -> None:
+    text = name.encode()
+    _check(ffi._wasmtime_linker_define_instance(linker, context, text, len(text), ctypes.byref(instance)))
+
+
+def _check(error: Any) -> None:
+    if error:
+        raise wasmtime.WasmtimeError._from_ptr(error)

@@ -1,0 +1,135 @@
+"""Which export of an Extism plugin serves which operation, and how unmodified Extism plugins are spoken to.
+
+A plugin written for our contract exports `auth_authenticate`, `response_generate`, ... and speaks JSON documents. One
+that was written for no contract is mapped by its manifest: `entry: {file: plugin.wasm, response: count_vowels}`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
+from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.wasm.extism_doors import body_bytes, body_document
+from mockforge_asgi.wasm.fiber import Fiber
+
+
+@dataclass(frozen=True, slots=True)
+class MappedCall:
+    """One call of a mapped export: its input, and what its output means."""
+
+    export: str
+    data: bytes
+    answer: Callable[[bytes], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtismEntry:
+    """The `entry` of a manifest, read. Without a mapping the plugin speaks our contract."""
+
+    response: str = ""
+    """The export whose output is the body of the answer; its input is the body of the request."""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    """Template functions, by name: exports whose input is the first argument as text."""
+
+    @classmethod
+    def of(cls, plugin: str, entry: object) -> tuple[str, ExtismEntry]:
+        """The plugin's file and the mapping. Raises PluginRejected."""
+        if isinstance(entry, str):
+            return entry, cls()
+        if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
+            raise PluginRejected(plugin, "`entry` must be a file name, or a mapping with `file`.")
+        response, functions = entry.get("response", ""), entry.get("template", {})
+        named = isinstance(functions, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in functions.items())
+        problems = [
+            Problem(f"entry.{key}", "is unknown.", "Known are file, response and template.")
+            for key in set(entry) - {"file", "response", "template"}
+        ]
+        if not isinstance(response, str):
+            problems.append(Problem("entry.response", "must name an export."))
+        if not named:
+            problems.append(Problem("entry.template", "must map function names to exports."))
+        if problems:
+            raise PluginRejected(plugin, "its `entry` is wrong:", problems)
+        return file, cls(response, dict(functions))
+
+    @property
+    def is_mapped(self) -> bool:
+        """True for a plugin that was not written for our contract."""
+        return bool(self.response or self.functions)
+
+    def check(self, plugin: str, exports: frozenset[str]) -> None:
+        """Raises PluginRejected for an export that the mapping names and the code lacks."""
+        missing = [name for name in (self.response, *self.functions.values()) if name and name not in exports]
+        if missing:
+            raise PluginRejected(
+                plugin,
+                f"its code has no export {', '.join(missing)} of type () -> i32.",
+                [Problem("entry", f"its exports of that type are: {', '.join(sorted(exports)) or 'none'}.")],
+            )
+
+    @staticmethod
+    def export(op: str) -> str:
+        """The export that serves an operation of our contract."""
+        return op.replace(".", "_")
+
+    @staticmethod
+    def json(fiber: Fiber, text: bytes) -> Json:
+        """An output of our contract; nothing at all is null."""
+        if not text:
+            return None
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise PluginFailed(fiber.plugin, fiber.op, f"its answer is not JSON: {error}", code="invalid_output") from None
+
+    def described(self, exports: frozenset[str]) -> dict[str, Json]:
+        """The description of a plugin that has none of its own."""
+        if not self.is_mapped:
+            known = [op for ops in OPS.values() for op in ops] + list(OPTIONAL_OPS)
+            return {"contract": CONTRACT, "ops": [op for op in known if self.export(op) in exports]}
+        ops = (["response.generate"] if self.response else []) + (["template.call"] if self.functions else [])
+        return {"contract": CONTRACT, "ops": ops, "functions": [{"name": name} for name in self.functions]}
+
+    async def mapped(self, fiber: Fiber, payload: bytes) -> MappedCall:
+        """The call of an unmodified export that an operation stands for."""
+        document = orjson.loads(payload)
+        if fiber.op == "response.generate" and self.response:
+            return MappedCall(self.response, await _request_body(fiber, document["request"]), _answer)
+        name = document.get("function", "") if fiber.op == "template.call" else ""
+        if name not in self.functions:
+            raise PluginFailed(fiber.plugin, fiber.op, f"its manifest maps no export to {name or fiber.op}", code="unsupported_op")
+        args = document.get("args") or [""]
+        data = args[0].encode() if isinstance(args[0], str) else orjson.dumps(args[0])
+        return MappedCall(self.functions[name], data, _value)
+
+
+async def _request_body(fiber: Fiber, request: Json) -> bytes:
+    body = request.get("body") or {}
+    if not body.get("available"):
+        return body_bytes(body)
+    try:
+        answer = await fiber.doors.call("body.read", {"of": "request"}, fiber.request)
+    except DoorError as error:
+        raise PluginFailed(fiber.plugin, fiber.op, error.message, code=error.code, retryable=error.retryable) from error
+    return base64.b64decode(answer["base64"])
+
+
+def _answer(output: bytes) -> Json:
+    try:
+        orjson.loads(output)
+        content_type = "application/json"
+    except orjson.JSONDecodeError:
+        content_type = "text/plain; charset=utf-8"
+    return {"status": 200, "headers": [["content-type", content_type]], "body": body_document(output)}
+
+
+def _value(output: bytes) -> Json:
+    try:
+        return orjson.loads(output)
+    except orjson.JSONDecodeError:
+        return output.decode("utf-8", "replace")

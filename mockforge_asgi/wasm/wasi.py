@@ -1,0 +1,104 @@
+"""The host's side of the WASI shims: requests of a guest that touch its own memory.
+
+`wasi.wat` is the guest's side. Every pointer and length is the guest's and is checked here before use; nothing native
+of WASI is linked. Doors answer: `log`, `clock.now` and `random.bytes`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.contract import Json
+
+WASI: Final = "wasi_snapshot_preview1"
+FIRST: Final = 16
+FD_WRITE, CLOCK_TIME_GET, CLOCK_RES_GET, RANDOM_GET, NO_STRINGS, FD_FDSTAT_GET = range(16, 22)
+_OK, _BADF, _FAULT, _INVAL, _IO, _NOSYS = 0, 8, 21, 28, 29, 52
+_MAX_BUFFERS: Final = 1024
+_MAX_BYTES: Final = 65536
+_STDOUT, _STDERR = 1, 2
+
+Ask = tuple[str, Mapping[str, Json], Callable[[Json], int]]
+"""A door, its payload, and what turns its answer into an error number."""
+
+
+class GuestMemory:
+    """The plugin's own memory, by a base that never moves; its size is asked each time."""
+
+    __slots__ = ("_base", "_context", "_memory")
+
+    def __init__(self, context: Any, memory: Any) -> None:
+        self._context, self._memory = context, memory
+        self._base = ctypes.cast(ffi._wasmtime_memory_data(context, ctypes.byref(memory)), ctypes.c_void_p).value or 0
+
+    def _holds(self, at: int, n: int) -> bool:
+        return at + n <= int(ffi._wasmtime_memory_data_size(self._context, ctypes.byref(self._memory)))
+
+    def read(self, at: int, n: int) -> bytes | None:
+        """The bytes there, or None if they are not all inside."""
+        return ctypes.string_at(self._base + at, n) if self._holds(at, n) else None
+
+    def write(self, at: int, data: bytes) -> int:
+        """Write them; the error number says whether they fit."""
+        if not self._holds(at, len(data)):
+            return _FAULT
+        ctypes.memmove(self._base + at, data, len(data))
+        return _OK
+
+
+def serve(memory: GuestMemory | None, number: int, arguments: tuple[int, ...]) -> int | Ask:
+    """An error number at once, or what to ask a door first. Without memory (in a start function) nothing works."""
+    if memory is None:
+        return _NOSYS
+    a, b, c, d = arguments[:4]
+    if number == FD_WRITE:
+        return _write(memory, a, b, c, d)
+    if number == CLOCK_TIME_GET:
+        return ("clock.now", {}, lambda now: _time(memory, a, b, now)) if a in (0, 1) else _INVAL
+    if number == CLOCK_RES_GET:
+        return memory.write(b, struct.pack("<Q", 1000)) if a in (0, 1) else _INVAL
+    if number == RANDOM_GET:
+        return ("random.bytes", {"n": b}, lambda got: _random(memory, a, b, got)) if b <= _MAX_BYTES else _INVAL
+    if number == NO_STRINGS:
+        return memory.write(a, bytes(4)) or memory.write(b, bytes(4))
+    if number == FD_FDSTAT_GET:  # a character device that can be written
+        return memory.write(b, struct.pack("<BxHxxxxQQ", 2, 1, 1 << 6, 0)) if a in (_STDOUT, _STDERR) else _BADF
+    return _NOSYS
+
+
+def _write(memory: GuestMemory, fd: int, buffers: int, n_buffers: int, written: int) -> int | Ask:
+    if fd not in (_STDOUT, _STDERR):
+        return _BADF
+    if n_buffers > _MAX_BUFFERS:
+        return _INVAL
+    table = memory.read(buffers, 8 * n_buffers)
+    if table is None:
+        return _FAULT
+    parts, total = [], 0
+    for at, n in struct.iter_unpack("<II", table):
+        n = min(n, _MAX_BYTES - total)  # a short write is a valid answer; the guest comes back with the rest
+        part = memory.read(at, n)
+        if part is None:
+            return _FAULT
+        parts.append(part)
+        total += n
+    text = b"".join(parts).decode("utf-8", "replace").rstrip("\n")
+    answer = struct.pack("<I", total)
+    if not text:
+        return memory.write(written, answer)
+    level = "info" if fd == _STDOUT else "warn"
+    return "log", {"level": level, "message": text}, lambda _: memory.write(written, answer)
+
+
+def _time(memory: GuestMemory, clock: int, at: int, now: Json) -> int:
+    return memory.write(at, struct.pack("<Q", int(now["monotonic_ns" if clock else "unix_ns"]) & 0xFFFFFFFFFFFFFFFF))
+
+
+def _random(memory: GuestMemory, at: int, n: int, got: Json) -> int:
+    data = bytes.fromhex(got["hex"])
+    return memory.write(at, data) if len(data) == n else _IO
