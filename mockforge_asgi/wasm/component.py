@@ -79,7 +79,7 @@ class ComponentGuest:
             await self.scheduler.run(fiber)
             if error:
                 raise failure(fiber, error)
-            return ComponentInstance(self.plugin, store, raw, self.scheduler)
+            return ComponentInstance(self, store, raw)
         except BaseException:
             store.close()
             raise
@@ -92,13 +92,14 @@ class ComponentGuest:
 class ComponentInstance:
     """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
 
-    __slots__ = ("_args", "_buffer", "_error", "_functions", "_ops", "_result", "broken", "plugin", "scheduler", "store")
+    __slots__ = ("_args", "_buffer", "_error", "_functions", "_guest", "_ops", "_result", "broken", "plugin", "scheduler", "store")
 
-    def __init__(self, plugin: str, store: GuestStore, raw: Any, scheduler: Scheduler) -> None:
-        self.plugin, self.store, self.scheduler = plugin, store, scheduler
+    def __init__(self, guest: ComponentGuest, store: GuestStore, raw: Any) -> None:
+        self._guest = guest  # its C callback must outlive every instance
+        self.plugin, self.store, self.scheduler = guest.plugin, store, guest.scheduler
         self.broken = False
-        self._functions = {name: _export(plugin, store, raw, name) for name in ("describe", "call")}
-        load = _export(plugin, store, raw, "load", optional=True)
+        self._functions = {name: _export(self.plugin, store, raw, name) for name in ("describe", "call")}
+        load = _export(self.plugin, store, raw, "load", optional=True)
         if load is not None:
             self._functions["load"] = load
         self._args = (ffi.wasmtime_component_val_t * 2)()

@@ -1,0 +1,161 @@
+"""The pool: reuse, bounds, recycling, eviction under the cap, draining."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.pool import Pool, PluginPool, PoolLimits
+
+
+class Thing:
+    """An instance that only knows whether it is open."""
+
+    def __init__(self) -> None:
+        self.broken = self.closed = False
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Nothing."""
+        return None
+
+    def close(self) -> None:
+        """Freed."""
+        self.closed = True
+
+
+async def make() -> Thing:
+    return Thing()
+
+
+def pool(limits: PoolLimits | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p") -> PluginPool:
+    shared = shared or Pool(asyncio.get_running_loop(), cap)
+    return shared.add(name, make, limits or PoolLimits(), charge)
+
+
+def soon() -> float:
+    return asyncio.get_running_loop().time() + 30
+
+
+async def test_an_instance_given_back_is_taken_again() -> None:
+    p = pool()
+    first = await p.take(soon())
+    p.give(first)
+    assert p.take_now() is first
+    assert p.take_now() is None
+
+
+async def test_a_broken_instance_is_freed_and_its_charge_returned() -> None:
+    p = pool()
+    held = await p.take(soon())
+    held.instance.broken = True
+    p.give(held)
+    assert isinstance(held.instance, Thing) and held.instance.closed
+    assert (p.live, p._pool.charged) == (0, 0)
+
+
+async def test_an_old_instance_is_replaced() -> None:
+    p = pool(PoolLimits(recycle_calls=2))
+    first = await p.take(soon())
+    p.give(first)
+    p.give(await p.take(soon()))
+    assert await p.take(soon()) is not first
+
+
+async def test_a_call_over_the_maximum_waits_for_one_that_ends() -> None:
+    p = pool(PoolLimits(max_instances=1))
+    held = await p.take(soon())
+    waiting = asyncio.ensure_future(p.take(soon()))
+    await asyncio.sleep(0)
+    p.give(held)
+    assert await waiting is held
+
+
+async def test_a_wait_over_its_deadline_says_so() -> None:
+    p = pool(PoolLimits(max_instances=1))
+    await p.take(soon())
+    with pytest.raises(PluginUnavailable, match="came free in time"):
+        await p.take(asyncio.get_running_loop().time())
+
+
+async def test_the_queue_is_bounded() -> None:
+    p = pool(PoolLimits(max_instances=1, max_waiting=1))
+    held = await p.take(soon())
+    waiting = asyncio.ensure_future(p.take(soon()))
+    await asyncio.sleep(0)
+    with pytest.raises(PluginUnavailable, match="already wait"):
+        await p.take(soon())
+    p.give(held)
+    await waiting
+
+
+async def test_a_cancelled_wait_passes_its_turn_on() -> None:
+    p = pool(PoolLimits(max_instances=1))
+    held = await p.take(soon())
+    first, second = (asyncio.ensure_future(p.take(soon())) for _ in range(2))
+    await asyncio.sleep(0)
+    p.give(held)
+    first.cancel()
+    assert await second is held
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_the_cap_evicts_the_longest_idle_instance_of_any_plugin() -> None:
+    shared = Pool(asyncio.get_running_loop(), 200)
+    a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
+    old, young = await a.take(soon()), await b.take(soon())
+    a.give(old)
+    b.give(young)
+    old.used_s -= 5
+    third = await b.take(soon())
+    assert third is young
+    await b.take(soon())
+    assert (a.live, b.live, shared.charged) == (0, 2, 200)
+
+
+async def test_a_plugin_without_memory_waits_for_another_plugins_instance() -> None:
+    shared = Pool(asyncio.get_running_loop(), 100)
+    a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
+    held = await a.take(soon())
+    waiting = asyncio.ensure_future(b.take(soon()))
+    await asyncio.sleep(0)
+    a.give(held)
+    assert (await waiting).instance is not held.instance
+    assert (a.live, b.live) == (0, 1)
+
+
+async def test_instances_are_prepared_ahead() -> None:
+    p = pool(PoolLimits(warm=3))
+    p.prepare()
+    while len(p.idle) < 3:
+        await asyncio.sleep(0)
+    assert p.live == 3
+
+
+async def test_an_instance_that_cannot_be_made_costs_nothing() -> None:
+    async def broken() -> Thing:
+        raise PluginFailed("p", "plugin.init", "no")
+
+    shared = Pool(asyncio.get_running_loop(), 1000)
+    p = shared.add("p", broken, PoolLimits(), 100)
+    with pytest.raises(PluginFailed):
+        await p.take(soon())
+    assert (p.live, shared.charged) == (0, 0)
+
+
+async def test_closing_waits_for_running_calls_and_refuses_new_ones() -> None:
+    p = pool()
+    held, idle = await p.take(soon()), await p.take(soon())
+    p.give(idle)
+    closing = asyncio.ensure_future(p.close(30))
+    await asyncio.sleep(0)
+    assert isinstance(idle.instance, Thing) and idle.instance.closed
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await p.take(soon())
+    p.give(held)
+    await closing
+    assert isinstance(held.instance, Thing) and held.instance.closed
