@@ -1,0 +1,153 @@
+"""The sandbox of one runtime on one event loop: engines, ticker, scheduler, pool, compiled code; makes hosts for plugins.
+
+The only thing that layers above need to know of `wasm/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from wasmtime.component import Component
+
+from mockforge_asgi.contract import Doors
+from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.wasm.cache import CompiledCache, Source
+from mockforge_asgi.wasm.component import ComponentGuest
+from mockforge_asgi.wasm.engine import MIB, Engines
+from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions, Kernel
+from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from mockforge_asgi.wasm.host import Guest, HostOptions, WasmHost
+from mockforge_asgi.wasm.inspect import TRUSTED
+from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.python import PythonGuest, sandbox_path
+from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.store import StoreLimits
+from mockforge_asgi.wasm.ticker import Ticker
+
+Runtime = Literal["python", "component", "extism"]
+
+DEFAULT_MEMORY_MB: Final[Mapping[Runtime, int]] = {"python": 64, "component": 32, "extism": 16}
+"""What an instance may hold unless manifest or operator say otherwise. The Python sandbox needs 14 to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSpec:
+    """A plugin's code, and what it needs beside it."""
+
+    runtime: Runtime
+    entry: object
+    """A file's name in `files`, or an Extism plugin's mapping."""
+    files: Mapping[str, bytes]
+    memory_mb: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What Extism's `config_get` answers."""
+    seed: str | None = None
+    """Fixes the guest's random state, where the operator wants equal answers."""
+
+
+class Sandbox:
+    """One per runtime and loop. Close it when every host is closed."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, events: EventStream, *, pool_memory_mb: int = 1024, cache_dir: Path | None = None
+    ) -> None:
+        self._events = events
+        self._engines = Engines()
+        self._ticker = Ticker(self._engines)
+        self.scheduler = Scheduler(loop, self._ticker)
+        self.pool = Pool(loop, pool_memory_mb * MIB)
+        self._cache = CompiledCache(cache_dir, emit=events.emit)
+        self._python: asyncio.Task[Component] | None = None
+        self._kernel: Kernel | None = None
+
+    async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
+        """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected."""
+        guest = await self._guest(options, spec)
+        return WasmHost(options, guest, doors, self.pool, self._events)
+
+    async def _guest(self, options: HostOptions, spec: GuestSpec) -> Guest:
+        memory = spec.memory_mb * MIB
+        if spec.runtime == "extism":
+            return await self._extism(options, spec, memory)
+        engine = self._engines.get("component")
+        limits = StoreLimits(memory_bytes=memory, memories=4, tables=16, instances=64)
+        entry = _entry_file(options.plugin, spec)
+        if spec.runtime == "component":
+            code = await self._cache.load(engine, spec.files[entry], "component", plugin=options.plugin)
+            return ComponentGuest(options.plugin, engine, code, self.scheduler, limits)
+        return PythonGuest(
+            options.plugin,
+            engine,
+            await self.python_component(),
+            self.scheduler,
+            limits,
+            version=options.version,
+            entry=entry,
+            files=_sources(options.plugin, spec.files),
+            seed=spec.seed,
+        )
+
+    async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> Guest:
+        file, entry = ExtismEntry.of(options.plugin, spec.entry)
+        if file not in spec.files:
+            raise PluginRejected(options.plugin, f"its entry '{file}' is not in the package.")
+        engine = self._engines.get("core")
+        module = await self._cache.load(engine, spec.files[file], "core", plugin=options.plugin)
+        if self._kernel is None:
+            self._kernel = Kernel(engine, self.scheduler)
+        return ExtismGuest(
+            options.plugin,
+            self._kernel,
+            module,
+            StoreLimits(memory_bytes=memory, memories=4, tables=8, instances=8),
+            ExtismOptions(settings=spec.settings, entry=entry),
+        )
+
+    async def python_component(self) -> Component:
+        """The CPython component, loaded once per runtime and shared by all its Python plugins."""
+        if self._python is None or (self._python.done() and (self._python.cancelled() or self._python.exception())):
+            self._python = asyncio.ensure_future(self._load_python())
+        return await asyncio.shield(self._python)
+
+    async def _load_python(self) -> Component:
+        path = sandbox_path()
+        digest = await asyncio.to_thread(_digest, path)
+        engine = self._engines.get("component")
+        return await self._cache.load(engine, Source(path, digest), "component", plugin="the Python sandbox", caps=TRUSTED)
+
+    async def close(self) -> None:
+        """Stop ticking and free what instances shared."""
+        if self._python is not None and not self._python.done():
+            self._python.cancel()
+        self._ticker.stop()
+        self._cache.close()
+        if self._kernel is not None:
+            self._kernel.close()
+        self._engines.close()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entry_file(plugin: str, spec: GuestSpec) -> str:
+    if not isinstance(spec.entry, str):
+        raise PluginRejected(plugin, f"runtime '{spec.runtime}' takes the name of one file as `entry`.")
+    if spec.entry not in spec.files:
+        raise PluginRejected(plugin, f"its entry '{spec.entry}' is not in the package.")
+    return spec.entry
+
+
+def _sources(plugin: str, files: Mapping[str, bytes]) -> dict[str, str]:
+    """The Python files of a package, as text."""
+    try:
+        return {name: content.decode("utf-8") for name, content in files.items() if name.endswith(".py")}
+    except UnicodeDecodeError as error:
+        raise PluginRejected(plugin, f"a Python file is not UTF-8: {error}.") from None
