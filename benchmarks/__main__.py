@@ -1,0 +1,50 @@
+"""`python -m benchmarks [NAME ...] [--json FILE] [--quick]`: runs benchmarks, prints a table and JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.figures import Figure, show
+
+NAMES = ("calls", "concurrency", "hostile", "service")
+
+
+def runner(name: str) -> Callable[[bool], AsyncIterator[Figure]]:
+    """The benchmark's `run(quick)`."""
+    found: Callable[[bool], AsyncIterator[Figure]] = import_module(f"benchmarks.{name}").run
+    return found
+
+
+async def measure(names: list[str], quick: bool) -> list[Figure]:
+    """Run the benchmarks one after the other, showing each figure as it comes."""
+    figures = []
+    for name in names:
+        async for figure in runner(name)(quick):
+            show(figure)
+            figures.append(figure)
+    return figures
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures the budgets. One JSON line a figure.")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=f"one or more of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON lines there instead of to standard output")
+    parser.add_argument("--quick", action="store_true", help="few and short turns: to see that it runs, not to quote")
+    options = parser.parse_args()
+    figures = asyncio.run(measure(options.names or list(NAMES), options.quick))
+    lines = "".join(f.line() + "\n" for f in figures)
+    if options.json:
+        options.json.write_text(lines, encoding="utf-8")
+    else:
+        sys.stdout.write(lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
