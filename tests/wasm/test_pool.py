@@ -9,7 +9,7 @@ import pytest
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.pool import Pool, PluginPool, PoolLimits
+from mockforge_asgi.wasm.pool import PluginPool, Pool, PoolLimits
 
 
 class Thing:
@@ -31,7 +31,9 @@ async def make() -> Thing:
     return Thing()
 
 
-def pool(limits: PoolLimits | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p") -> PluginPool:
+def pool(
+    limits: PoolLimits | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p"
+) -> PluginPool:
     shared = shared or Pool(asyncio.get_running_loop(), cap)
     return shared.add(name, make, limits or PoolLimits(), charge)
 

@@ -1,0 +1,190 @@
+"""The sandboxed host: opening, both isolation modes, events, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
+from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.host import HostOptions, WasmHost
+from mockforge_asgi.wasm.pool import Pool, PoolLimits
+from tests.wasm.guests import COMPONENT, Bench, TestDoors, bench
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Bench]:
+    async with bench() as made:
+        yield made
+
+
+def host(
+    stand: Bench,
+    *,
+    per_request: bool = False,
+    text: str = COMPONENT,
+    cpu_s: float = 0.05,
+    limits: PoolLimits | None = None,
+    events: EventStream | None = None,
+) -> WasmHost:
+    options = HostOptions("guest", "1.0.0", {}, Budget(cpu_s, 30.0), per_request, limits or PoolLimits())
+    pool = Pool(asyncio.get_running_loop())
+    return WasmHost(options, stand.guest(text), stand.doors, pool, events or EventStream())
+
+
+async def opened(stand: Bench, **kwargs: object) -> WasmHost:
+    made = host(stand, **kwargs)  # type: ignore[arg-type]
+    await made.open()
+    await made.start()
+    return made
+
+
+EMPTY = Document({})
+
+
+async def test_open_gives_what_the_plugin_says_of_itself(stand: Bench) -> None:
+    assert (await host(stand).open()).ops == {"auth.authenticate", "response.generate"}
+
+
+@pytest.mark.parametrize(("said", "words"), [('{\\"contract\\":\\"9.9\\"}', "9.9"), ("[1]", "JSON object"), ("oops", "not JSON")])
+async def test_a_plugin_that_describes_itself_wrongly_is_rejected(stand: Bench, said: str, words: str) -> None:
+    from tests.wasm.guests import DESCRIPTION
+
+    size = len(said.replace("\\", ""))
+    text = COMPONENT.replace(DESCRIPTION, said).replace(
+        f"(i32.const {len(DESCRIPTION.replace(chr(92), ''))})) (i32.const 0))", f"(i32.const {size})) (i32.const 0))"
+    )
+    with pytest.raises(PluginRejected, match=words):
+        await host(stand, text=text).open()
+
+
+async def test_reused_instances_keep_their_memory_between_calls(stand: Bench) -> None:
+    made = await opened(stand)
+    lease = made.lease()
+    assert [await lease.call("count", EMPTY) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_per_request_instances_keep_it_within_one_request_only(stand: Bench) -> None:
+    made = await opened(stand, per_request=True)
+    for _ in range(3):
+        lease = made.lease()
+        assert [await lease.call("count", EMPTY) for _ in range(2)] == [1, 2]
+        lease.release()
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+async def test_64_requests_at_once_each_get_their_own_answer(stand: Bench, per_request: bool) -> None:
+    made = await opened(stand, per_request=per_request)
+
+    async def request(n: int) -> Json:
+        lease = made.lease()
+        try:
+            return await lease.call("door.wait", Document({"n": n})), await lease.call("echo", Document(n))
+        finally:
+            lease.release()
+
+    calls = [asyncio.ensure_future(request(n)) for n in range(64)]
+    while stand.doors.waiting < 16:
+        await asyncio.sleep(0)
+    stand.doors.open.set()
+    assert await asyncio.gather(*calls) == [({"waited": {"n": n}}, n) for n in range(64)]
+
+
+async def test_an_instance_that_broke_is_not_used_again(stand: Bench) -> None:
+    made = await opened(stand)
+    lease = made.lease()
+    assert await lease.call("count", EMPTY) == 1
+    with pytest.raises(PluginFailed):
+        await lease.call("trap", EMPTY)
+    assert await lease.call("count", EMPTY) == 1
+
+
+async def test_after_a_crash_a_request_gets_no_second_instance(stand: Bench) -> None:
+    made = await opened(stand, per_request=True)
+    lease = made.lease()
+    with pytest.raises(LimitExceeded):
+        await lease.call("spin", EMPTY)
+    with pytest.raises(PluginFailed, match="earlier call"):
+        await lease.call("count", EMPTY)
+    lease.release()
+
+
+async def test_every_call_is_an_event(stand: Bench) -> None:
+    events, seen = EventStream(), []
+    made = await opened(stand, events=events)
+    events.subscribe(lambda e: seen.append(e), CallFinished)
+    lease = made.lease()
+    await lease.call("echo", EMPTY)
+    with pytest.raises(PluginFailed):
+        await lease.call("trap", EMPTY)
+    with pytest.raises(LimitExceeded):
+        await lease.call("spin", EMPTY)
+    assert [(e.op, e.outcome) for e in seen if isinstance(e, CallFinished)] == [("echo", "ok"), ("trap", "failed"), ("spin", "limit")]
+
+
+async def test_a_closed_host_refuses_calls_and_ends_running_ones_first(stand: Bench) -> None:
+    made = await opened(stand)
+    running = asyncio.ensure_future(made.lease().call("door.wait", EMPTY))
+    while not stand.doors.waiting:
+        await asyncio.sleep(0)
+    closing = asyncio.ensure_future(made.close())
+    await asyncio.sleep(0)
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await made.lease().call("echo", EMPTY)
+    stand.doors.open.set()
+    assert await running == {"waited": {}}
+    await closing
+
+
+@dataclass
+class Scripted:
+    """A guest whose answers the test writes down."""
+
+    said: dict[str, Json]
+    calls: list[str] = field(default_factory=list)
+    broken: bool = False
+    closed: int = 0
+
+    async def instantiate(self, fiber: Fiber) -> Scripted:
+        """Itself."""
+        return self
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """The given operations."""
+        return {"contract": "0.1", "ops": list(self.said)}
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """The given answer."""
+        self.calls.append(fiber.op)
+        return self.said[fiber.op]
+
+    def close(self) -> None:
+        """Counted."""
+        self.closed += 1
+
+
+def scripted(said: dict[str, Json]) -> tuple[WasmHost, Scripted]:
+    guest = Scripted(said)
+    options = HostOptions("guest", "1.0.0", {"a": 1}, Budget())
+    return WasmHost(options, guest, TestDoors(), Pool(asyncio.get_running_loop()), EventStream()), guest
+
+
+async def test_the_lifecycle_runs_in_order() -> None:
+    made, guest = scripted({f"plugin.{name}": None for name in ("validate_config", "init", "start", "stop")})
+    await made.open()
+    await made.start()
+    await made.close()
+    assert guest.calls == ["plugin.validate_config", "plugin.init", "plugin.start", "plugin.stop"]
+    assert guest.closed >= 2
+
+
+async def test_a_refused_configuration_lists_every_fault() -> None:
+    made, _ = scripted({"plugin.validate_config": [{"path": "header", "message": "must not be empty"}, "and more"]})
+    with pytest.raises(ConfigError) as caught:
+        await made.open()
+    assert [p.place for p in caught.value.problems] == ["plugins.guest.config.header", "plugins.guest.config"]
