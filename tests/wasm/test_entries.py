@@ -88,6 +88,7 @@ def give_away(path: Path) -> None:
 def test_an_entry_that_somebody_touched_is_not_handed_out_and_is_made_anew(entries: Entries, harm: object) -> None:
     entries.write(NAME, io.BytesIO(b"code"))
     entries.write(OTHER, io.BytesIO(b"other code"))
+    assert (read(entries), read(entries, OTHER)) == (b"code", b"other code")
     assert callable(harm)
     harm(entries.directory / NAME)
     assert read(entries) is None
