@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
 from mockforge_asgi.http.headers import wire_headers, with_headers
-from mockforge_asgi.types import Headers, Json, Send
+from mockforge_asgi.types import Headers, Json, Message, Send
+
+TEMPLATE_EXTENSION: Final = "mockforge.template"
+"""The ASGI extension, and the message type, by which an answer asks a `Templates` around it to be rendered."""
 
 _BODILESS = frozenset({204, 205, 304})
 
@@ -79,6 +83,17 @@ class TemplateAnswer:
     headers: Headers = ()
     template: str = ""
     vars: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def message(self) -> Message:
+        """The message that asks to be rendered, in the shape of an ASGI response extension."""
+        return {
+            "type": TEMPLATE_EXTENSION,
+            "status": self.status,
+            "headers": list(self.headers),
+            "name": self.template,
+            "vars": dict(self.vars),
+        }
 
     def adding(self, extra: Headers) -> TemplateAnswer:
         """The same answer with those headers set too."""

@@ -55,7 +55,7 @@ def request_document(
     view: RequestView,
     *,
     route: str | None = None,
-    path_params: Mapping[str, str] | None = None,
+    path_params: Mapping[str, Json] | None = None,
     principal: Principal | None = None,
     body: bytes | None = None,
     body_length: int | None = 0,
@@ -72,7 +72,7 @@ def request_document(
         "headers": _headers(snapshot, view, consumed),
         "client": snapshot.client if view.client else None,
         "route": route,
-        "path_params": path_params or {},
+        "path_params": dict(path_params or {}),
         "principal": principal_document(principal) if view.principal and principal else None,
         "body": _request_body(view, body, body_length),
     }

@@ -1,6 +1,6 @@
 """Exchange: one request on its way through the chains: what came in, what was found out, and the way to answer.
 
-Built only for requests that somebody here claims. Nothing of it outlives the request; `release` ends it.
+Built only for requests that somebody here claims. Nothing of it outlives the request; `close` ends it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
-from mockforge_asgi.errors import DoorError
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.errors import ConfigError, DoorError
+from mockforge_asgi.http.answers import TEMPLATE_EXTENSION, MockResponse, TemplateAnswer
 from mockforge_asgi.http.departure import ALREADY_WATCHED, Departure
 from mockforge_asgi.http.documents import NOTHING_CONSUMED, Consumed, RequestView, request_document
 from mockforge_asgi.http.fingerprint import fingerprint
@@ -47,7 +47,7 @@ class Exchange:
         self.snapshot = RequestSnapshot(scope, path)
         self.intake = Intake(scope, receive, limits)
         self.route: str | None = None
-        self.path_params: Mapping[str, str] = {}
+        self.path_params: Mapping[str, Json] = {}
         self.principal: Principal | None = None
         self.claims: Mapping[str, Json] = {}
         self.allowed_headers: Headers = ()
@@ -63,9 +63,12 @@ class Exchange:
     def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
         """The exchange of this request, and whether it is new: pieces mounted inside one another share one."""
         found = scope.get(SCOPE_KEY)
-        return (found, False) if isinstance(found, Exchange) else (cls(scope, receive, send, limits=limits), True)
+        if not isinstance(found, Exchange):
+            return cls(scope, receive, send, limits=limits), True
+        found.scope, found.send = scope, send
+        return found, False
 
-    def matched(self, route: str, path_params: Mapping[str, str]) -> None:
+    def matched(self, route: str, path_params: Mapping[str, Json]) -> None:
         """A route was found: its template and the parameters of the path."""
         self.route, self.path_params, self._documents = route, path_params, None
 
@@ -135,13 +138,27 @@ class Exchange:
         """The `receive` for the wrapped app."""
         return self.intake.replay()
 
-    async def respond(self, response: MockResponse) -> None:
-        """Send the answer, with the headers auth put on it."""
-        head = self.snapshot.method == "HEAD"
-        await response.adding(self.allowed_headers).send(self.send, head=head)
+    async def respond(self, answer: MockResponse | TemplateAnswer) -> None:
+        """Send the answer, with the headers auth put on it. One that must still be rendered goes to the `Templates` mounted around us.
+
+        Raises ConfigError where there is none.
+        """
+        answer = answer.adding(self.allowed_headers) if self.allowed_headers else answer
+        if isinstance(answer, TemplateAnswer):
+            if TEMPLATE_EXTENSION not in (self.scope.get("extensions") or {}):
+                raise ConfigError(
+                    f"an answer asks for template '{answer.template}', but nothing renders it: mount `Templates` around this app."
+                )
+            await self.send(answer.message)
+        else:
+            await answer.send(self.send, head=self.snapshot.method == "HEAD")
 
     def release(self) -> None:
-        """Give every lease back and stop listening to the client."""
-        self.intake.close()
+        """Give every lease back: no plugin works for this request any more, though the wrapped app may."""
         while self.leases:
             self.leases.popitem()[1].release()
+
+    def close(self) -> None:
+        """The request is over."""
+        self.release()
+        self.intake.close()

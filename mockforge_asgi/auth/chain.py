@@ -1,0 +1,130 @@
+"""AuthChain: decides who may pass, by the operator's protection rules. Mountable around any ASGI app, and a step of `MockForge`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mockforge_asgi.auth.composition import NOBODY, Authenticator, compose
+from mockforge_asgi.auth.credentials import consumed_by
+from mockforge_asgi.auth.forward import forward
+from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
+from mockforge_asgi.auth.rules import Protection
+from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
+from mockforge_asgi.config.objects import ProtectRule
+from mockforge_asgi.contract import Allow, Decision, Deny
+from mockforge_asgi.errors import ClientLeft, MockForgeError, PluginUnavailable
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.documents import Consumed
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits
+from mockforge_asgi.http.paths import check_path, is_plain, route_path
+from mockforge_asgi.http.refusals import answer_to
+from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
+
+
+class AuthRuntime(Protocol):
+    """What the chain asks of the runtime: the current generation of an auth plugin by its configured name."""
+
+    def plugin(self, name: str, /) -> Authenticator:
+        """Raises KeyError for a plugin that is not loaded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The plugins of one rule: as it names them, in their order, what they read of credentials, and the refusal when none decides."""
+
+    named: tuple[Authenticator, ...]
+    plugins: tuple[Authenticator, ...]
+    consumed: Consumed
+    nobody: Deny
+
+    @classmethod
+    def of(cls, named: tuple[Authenticator, ...]) -> Panel:
+        """Lowest priority number first; equals stay as the rule names them."""
+        plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
+        challenges = [c for p in plugins if isinstance(c := p.description.capabilities.get("challenge"), str)]
+        nobody = Deny(NOBODY.status, NOBODY.reason, ", ".join(dict.fromkeys(challenges)) or None)
+        return cls(named, plugins, consumed_by(plugin.view for plugin in plugins), nobody)
+
+
+class AuthChain:
+    """Guards HTTP requests and websockets whose path a rule protects; all else passes through untouched."""
+
+    def __init__(self, app: ASGIApp, *, runtime: AuthRuntime, rules: Iterable[ProtectRule], limits: BodyLimits = DEFAULT_LIMITS) -> None:
+        self.app, self.runtime, self.limits = app, runtime, limits
+        self.protection = Protection(rules)
+        self._panels: dict[ProtectRule, Panel] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request pass, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        path = route_path(scope)
+        if is_plain(path, scope.get("raw_path")) and not self.protection.covers(path):
+            return await self.app(scope, receive, send)
+        exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
+        try:
+            await self._guard(exchange)
+        finally:
+            if is_new:
+                exchange.close()
+
+    async def _guard(self, exchange: Exchange) -> None:
+        try:
+            self.check(exchange)
+            if self.is_protected(exchange) and is_preflight(exchange) and await answer_preflight(self.app, exchange):
+                return
+            decision = await self.decide(exchange)
+        except ClientLeft:
+            return
+        except MockForgeError as error:
+            return await self.refuse(exchange, answer_to(error))
+        if decision is None or isinstance(decision, Allow):
+            await forward(self.app, exchange, is_protected=self.is_protected(exchange), share=True)
+        else:
+            await self.refuse(exchange, verdict(decision))
+
+    def check(self, exchange: Exchange) -> None:
+        """Refuse a path that could be taken for a protected one. Raises Refused."""
+        check_path(exchange.scope, exchange.snapshot.path, self.protection.covers)
+
+    def is_protected(self, exchange: Exchange) -> bool:
+        """Whether a rule is about this request."""
+        return self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path) is not None
+
+    async def decide(self, exchange: Exchange) -> Decision:
+        """The decision about this request; None lets an anonymous caller pass. What an Allow brings is noted in the exchange.
+
+        Raises Refused, ClientLeft, and PluginUnavailable when a plugin that is needed fails.
+        """
+        rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
+        if rule is None:
+            return None
+        panel = self._panel(rule)
+        decision = await compose(rule.mode, panel.plugins, exchange)
+        if isinstance(decision, Allow):
+            exchange.allowed(decision.principal, decision.claims, wire_headers(decision.set_headers))
+        exchange.consume(panel.consumed)
+        return panel.nobody if decision is NOBODY else decision
+
+    def _panel(self, rule: ProtectRule) -> Panel:
+        """The rule's plugins as they are loaded now; worked out once per generation."""
+        try:
+            current = tuple(self.runtime.plugin(name) for name in rule.auth)
+        except KeyError as error:
+            raise PluginUnavailable(str(error.args[0]), "it guards this path and is not loaded") from error
+        known = self._panels.get(rule)
+        if known is None or known.named != current:
+            known = self._panels[rule] = Panel.of(current)
+        return known
+
+    async def refuse(self, exchange: Exchange, answer: MockResponse | TemplateAnswer) -> None:
+        """Send the answer of a caller that may not pass."""
+        if exchange.scope["type"] == "websocket":
+            await refuse_handshake(exchange, answer)
+        else:
+            await exchange.respond(answer)

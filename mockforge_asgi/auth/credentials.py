@@ -1,0 +1,42 @@
+"""Which parts of a request carried the caller's credentials, so that no plugin after auth gets to see them.
+
+They are what the asked auth plugins may read, less what is plainly no secret, plus the standard places. The wrapped app still gets
+its request as the client sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mockforge_asgi.http.documents import Consumed, RequestView
+
+STANDARD: Final = frozenset({"authorization", "proxy-authorization"})
+"""Headers that are credentials by definition (RFC 9110 §11.6.2, §11.7.2)."""
+
+USUAL: Final = Consumed(
+    frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"}),
+    frozenset(),
+    frozenset({"access_token", "api_key", "apikey"}),
+)
+"""What is taken for credentials when a plugin may read everything."""
+
+NO_SECRETS: Final = frozenset(
+    """accept accept-encoding accept-language content-encoding content-length content-type date dnt host origin referer traceparent
+    user-agent x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id""".split()
+)
+"""Headers an auth plugin may look at which later plugins may see all the same."""
+
+
+def consumed_by(views: Iterable[RequestView]) -> Consumed:
+    """What auth plugins with these views have had to themselves."""
+    found = Consumed(STANDARD)
+    for view in views:
+        found |= Consumed(
+            USUAL.headers if view.headers is None else view.headers - NO_SECRETS,
+            view.cookies or frozenset(),
+            USUAL.query if view.query is None else view.query,
+        )
+        if view.cookies is None:
+            found |= Consumed(frozenset({"cookie"}))
+    return found

@@ -1,0 +1,57 @@
+"""CORS preflights on protected paths: browsers send them without credentials, so they are answered before auth (Fetch §3.2.2).
+
+They never reach a mock. The wrapped app may answer one, as it would without us, but only with an answer that is one: with
+`Access-Control-Allow-Origin`, and without a body. Whatever else it says to a caller that nobody has asked for credentials is not sent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.types import ASGIApp, Message
+
+_ORIGIN: Final = b"access-control-allow-origin"
+
+
+def is_preflight(exchange: Exchange) -> bool:
+    """Whether the request is one: OPTIONS without a body, from an origin, about another method."""
+    snapshot = exchange.snapshot
+    return (
+        snapshot.method == "OPTIONS"
+        and exchange.scope["type"] == "http"
+        and not exchange.intake.length
+        and snapshot.header("origin") is not None
+        and snapshot.header("access-control-request-method") is not None
+    )
+
+
+async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
+    """Let the app answer a preflight; False when what it said is not an answer to one and was not sent."""
+    start: Message | None = None
+
+    async def keep_start(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and start is None:
+            start = message
+
+    await app(exchange.scope, exchange.replay(), keep_start)
+    if start is None or not any(name.lower() == _ORIGIN for name, _ in start.get("headers") or ()):
+        return False
+    await exchange.respond(MockResponse(start["status"], wire_headers(start["headers"])))
+    return True
+
+
+def open_preflight(snapshot: RequestSnapshot) -> MockResponse:
+    """The answer of a server that holds nothing but mocks: every origin, method and header, without credentials."""
+    asked = snapshot.header("access-control-request-headers")
+    headers = {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": snapshot.header("access-control-request-method", "GET") or "GET",
+        "access-control-max-age": "600",
+        **({"access-control-allow-headers": asked} if asked else {}),
+    }
+    return MockResponse(204, wire_headers(headers))
