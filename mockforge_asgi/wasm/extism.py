@@ -19,7 +19,7 @@ from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, Plugin
 from mockforge_asgi.wasm.component import reported
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
-from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, failure
+from mockforge_asgi.wasm.fiber import Fiber, failure
 from mockforge_asgi.wasm.kernel import (
     FAULT_ABORT,
     FAULT_EXIT,
@@ -29,20 +29,14 @@ from mockforge_asgi.wasm.kernel import (
     FAULT_VARS,
     KernelMemory,
     OutputTooLarge,
-    kernel_wasm,
     settings_table,
 )
-from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.linking import ENV, USER, Kernel, define, extern, functions, signature
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 from mockforge_asgi.wasm.wasi import WASI, GuestMemory
 
-ENV: Final = "extism:host/env"
-USER: Final = "extism:host/user"
-_USER_FUNCTIONS: Final = frozenset({"mockforge_door"})
-_INTERNAL: Final = frozenset({"memory", "door", "fault"}) | _USER_FUNCTIONS
 _MEMORY: Final = 3
 """wasmtime's number for an export that is a memory."""
-_ALWAYS_DONE = Continuation(lambda _env: True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +52,6 @@ class ExtismOptions:
     """0 trace, 1 debug, 2 info, 3 warn, 4 error; what is below is dropped inside the guest."""
 
 
-class Kernel:
-    """The kernel's and the shims' code for one engine, and the door they share; one per scheduler."""
-
-    __slots__ = ("_callback", "_linker", "_pre", "engine", "functions", "scheduler", "wasi")
-
-    def __init__(self, engine: wasmtime.Engine, scheduler: Scheduler) -> None:
-        self.engine, self.scheduler = engine, scheduler
-        self._callback = _door_callback(scheduler)
-        self._linker = wasmtime.Linker(engine)
-        door = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i64()])
-        _check(
-            ffi._wasmtime_linker_define_async_func(
-                self._linker.ptr(), b"mockforge", 9, b"door", 4, door.ptr(), self._callback, None, NO_FINALIZER
-            )
-        )
-        module = wasmtime.Module(engine, kernel_wasm())
-        self.wasi = wasmtime.Module(engine, kernel_wasm("wasi"))
-        self._pre = self._linker.instantiate_pre(module)
-        env, shims = _functions(module.exports), _functions(self.wasi.exports)
-        self.functions: dict[tuple[str, str], str] = {
-            **{(ENV, name): type_ for name, type_ in env.items() if name not in _INTERNAL},
-            **{(USER, name): env[name] for name in _USER_FUNCTIONS},
-            **{(WASI, name): type_ for name, type_ in shims.items() if name != "abort"},
-            ("env", "abort"): shims["abort"],
-        }
-        """Every function that a plugin may import, with its type."""
-
-    def instantiate(self, store: GuestStore) -> Any:
-        """A kernel instance; it has no start function, so this needs no scheduling. Raises MemoryError over the store's limits."""
-        instance, trap, error = ffi.wasmtime_instance_t(), ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
-        future = ffi._wasmtime_instance_pre_instantiate_async(
-            self._pre.ptr(), store.context, ctypes.byref(instance), ctypes.byref(trap), ctypes.byref(error)
-        )
-        done = ffi._wasmtime_call_future_poll(future)
-        ffi._wasmtime_call_future_delete(future)
-        if error:
-            ffi._wasmtime_error_delete(error)
-        if trap:
-            ffi._wasm_trap_delete(trap)
-        if not done or error or trap:
-            raise MemoryError("the kernel does not fit into the instance's limits")
-        return instance
-
-    def close(self) -> None:
-        """Free the code; instances keep their own share."""
-        self._linker.close()
-
-
 class ExtismGuest:
     """A plugin's compiled code, checked and ready to be instantiated.
 
@@ -118,7 +64,7 @@ class ExtismGuest:
         self.plugin, self.kernel, self.module, self.limits, self.options = plugin, kernel, module, limits, options
         self.scheduler = kernel.scheduler
         self.namespaces = self._check_imports()
-        self.exports = _functions(module.exports)
+        self.exports = functions(module.exports)
         self.calls = frozenset(name for name, type_ in self.exports.items() if type_ in ("()->(i32)", "()->()"))
         self.entry = options.entry
         self.entry.check(plugin, self.calls)
@@ -128,7 +74,7 @@ class ExtismGuest:
         problems, used = [], set()
         for wanted in self.module.imports:
             name = (wanted.module, wanted.name or "")
-            type_ = _type(wanted.type)
+            type_ = signature(wanted.type)
             known = self.kernel.functions.get(name)
             if known is None:
                 problems.append(Problem("import", f"{name[0]} {name[1]} is not known to this host.", "Build the plugin without it."))
@@ -149,7 +95,7 @@ class ExtismGuest:
             kernel = self.kernel.instantiate(store)
             memory = KernelMemory(
                 store.context,
-                _extern(store, kernel, "memory").of.memory,
+                extern(store, kernel, "memory").of.memory,
                 settings=self._settings,
                 vars_bytes=self.options.vars_bytes,
                 log_level=self.options.log_level,
@@ -202,24 +148,24 @@ class ExtismInstance:
         linker = ffi._wasmtime_linker_new(guest.kernel.engine.ptr())
         try:
             for name in guest.namespaces & {ENV, USER}:
-                _define(linker, context, name, kernel)
+                define(linker, context, name, kernel)
             if guest.namespaces & {WASI, "env"}:
-                _define(linker, context, "kernel", kernel)
+                define(linker, context, "kernel", kernel)
                 shims = ffi.wasmtime_instance_t()
                 await self._instantiate(fiber, linker, guest.kernel.wasi, shims)
                 for name in guest.namespaces & {WASI, "env"}:
-                    _define(linker, context, name, shims)
+                    define(linker, context, name, shims)
             await self._instantiate(fiber, linker, guest.module, self._instance)
         finally:
             ffi._wasmtime_linker_delete(linker)
-        if (own := _extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
+        if (own := extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
             self.doors.guest_memory = GuestMemory(context, own.of.memory)
         for name in _initialisers(guest.exports):
             await self._run(fiber, name, guest.exports[name])
 
     async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
         self.store.arm()
-        fiber.keep = self
+        fiber.keep = self.doors
         fiber.call = ffi._wasmtime_linker_instantiate_async(
             linker, self.store.context, module.ptr(), ctypes.byref(instance), self._trap_ref, self._error_ref
         )
@@ -277,7 +223,7 @@ class ExtismInstance:
         reference, n_args, n_results = function
         results = self._results
         self.store.arm()
-        fiber.keep = self
+        fiber.keep = self.doors
         fiber.call = ffi._wasmtime_func_call_async(
             self.store.context, reference, _ZEROS, n_args, results, n_results, self._trap_ref, self._error_ref
         )
@@ -291,7 +237,7 @@ class ExtismInstance:
         return int(results[0].of.i32) if n_results else 0
 
     def _function(self, export: str, type_: str) -> tuple[Any, int, int]:
-        func = _extern(self.store, self._instance, export).of.func
+        func = extern(self.store, self._instance, export).of.func
         type_ = type_ or self._guest.exports[export]
         params, _, returned = type_.partition("->")
         return ctypes.byref(func), params.count("i"), returned.count("i")
@@ -344,49 +290,3 @@ def _log(fiber: Fiber, level: str, message: str) -> None:
         fiber.doors.call_now("log", {"level": level, "message": message})
     except DoorError:
         pass  # a full log is no reason to fail the call
-
-
-def _door_callback(scheduler: Scheduler) -> Any:
-    """The C callback behind the kernel's door: records what the guest wants, on the fiber's stack, and nothing else."""
-
-    def record(_env: object, _caller: object, args: Any, _n: int, results: Any, _m: int, trap_ret: Any, continuation: Any) -> None:
-        try:
-            fiber = scheduler.current
-            assert fiber is not None and isinstance(fiber.keep, ExtismInstance)
-            request = fiber.keep.doors.open(args[0].of.i32, results[0])
-            if request is not None:
-                scheduler.suspend(continuation, request)
-                return
-        except BaseException as error:  # an exception must not cross the trampoline
-            text = f"door: {error!r}"[:300].encode()
-            trap_ret[0] = ffi._wasmtime_trap_new(text, len(text))
-        cell = continuation.contents
-        cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER
-
-    return ffi.wasmtime_func_async_callback_t(record)
-
-
-def _functions(exports: Any) -> dict[str, str]:
-    return {export.name: _type(export.type) for export in exports if isinstance(export.type, wasmtime.FuncType)}
-
-
-def _type(type_: object) -> str:
-    if not isinstance(type_, wasmtime.FuncType):
-        return type(type_).__name__
-    return f"({','.join(map(str, type_.params))})->({','.join(map(str, type_.results))})".replace("->()", "->()")
-
-
-def _extern(store: GuestStore, instance: Any, name: str) -> Any:
-    text, found = name.encode(), ffi.wasmtime_extern_t()
-    held = ffi._wasmtime_instance_export_get(store.context, ctypes.byref(instance), text, len(text), ctypes.byref(found))
-    return found if held else None
-
-
-def _define(linker: Any, context: Any, name: str, instance: Any) -> None:
-    text = name.encode()
-    _check(ffi._wasmtime_linker_define_instance(linker, context, text, len(text), ctypes.byref(instance)))
-
-
-def _check(error: Any) -> None:
-    if error:
-        raise wasmtime.WasmtimeError._from_ptr(error)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Builds an Extism plugin from Rust: sdk/rust/build.sh <folder of the crate> <output file>
+#
+# Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). It must bring the sources of the standard
+# library, as Debian's packages rustc-web, cargo-web and rust-web-src do; the package lld gives the linker.
+# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked.
+set -eu
+crate=$(cd "$1" && pwd)
+output=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+export RUSTC="${RUSTC:-rustc}" RUSTC_BOOTSTRAP=1
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$crate/target}"
+cargo=${CARGO:-cargo}
+cd "$crate"
+"$cargo" fetch --locked
+RUSTFLAGS="-Clinker=wasm-ld --remap-path-prefix=$crate=/plugin --remap-path-prefix=$("$RUSTC" --print sysroot)=/rust"
+for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$sources=/crates"; done
+export RUSTFLAGS
+"$cargo" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
+cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/"*.wasm "$output"
+chmod 644 "$output"
