@@ -7,6 +7,7 @@
     ├── PluginFailed               the guest: its code raised, trapped or answered nonsense
     │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
+    ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
     ├── DoorError                  the guest asked a door for something it may not have, or the door failed
     ├── StateError                 the state store cannot do it
     ├── Refused                    the client: malformed path, body too large, too slow
@@ -86,6 +87,14 @@ class PluginUnavailable(MockForgeError):
     def __init__(self, plugin: str, message: str, *, retry_after_s: float = 1.0) -> None:
         self.plugin, self.retry_after_s = plugin, retry_after_s
         super().__init__(f"plugin '{plugin}' is unavailable: {message}")
+
+
+class TemplateFailed(MockForgeError):
+    """A template of the operator's cannot be rendered. `line` is 0 where none is to blame."""
+
+    def __init__(self, template: str, line: int, message: str) -> None:
+        self.template, self.line = template, line
+        super().__init__(f"template '{template}'{f' line {line}' if line else ''}: {message}")
 
 
 class DoorError(MockForgeError):

@@ -40,6 +40,14 @@ class PluginRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrantUnused(Event):
+    """The operator grants what the plugin does not ask for; it has no effect."""
+
+    plugin: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginStopped(Event):
     """A plugin generation was drained and stopped."""
 
@@ -115,6 +123,14 @@ class CacheTrouble(Event):
     """The compiled-code cache could not be used as it is; code is compiled again instead. `what` says why and what to do."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderFailed(Event):
+    """A template of the operator's could not be rendered, or not be reloaded; `reason` names its line."""
+
+    template: str
+    reason: str
 
 
 Subscriber = Callable[[Event], None]
