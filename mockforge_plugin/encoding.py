@@ -11,18 +11,18 @@ from mockforge_plugin.values import Json
 _encoder = _json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def encode(value: Json) -> str:
-    """Strict JSON text: no NaN, no lone surrogates, nothing that is not JSON. Raises: WrongAnswer naming the place."""
+def encode(value: Json, what: str = "answer") -> str:
+    """Strict JSON text: no NaN, no lone surrogates, nothing that is not JSON. Raises: WrongAnswer naming the place in `what`."""
     try:
         text = _encoder.encode(value)
         if not text.isascii():
             text.encode()
     except (TypeError, ValueError, RecursionError) as exc:
-        raise WrongAnswer(_why_not_json(value) or f"the answer is not JSON: {exc}") from None
+        raise WrongAnswer(_why_not_json(value, what) or f"the {what} is not JSON: {exc}") from None
     return text
 
 
-def _why_not_json(value: Any, path: str = "answer", depth: int = 0) -> str | None:
+def _why_not_json(value: Any, path: str, depth: int = 0) -> str | None:
     """What is wrong where, or None when nothing is found."""
     if depth > 100:
         return f"{path[:80]}... is nested too deeply"

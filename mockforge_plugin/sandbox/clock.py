@@ -1,0 +1,102 @@
+"""Time inside the sandbox: the host's clock behind `time` and `datetime`.
+
+Before the component has a host (while it is built) the clock stands at the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import datetime as _datetime
+import time as _time
+from typing import Any, NoReturn
+
+_real = _datetime.datetime
+_clock: list[Any] = []
+
+
+def start(now: Any) -> None:
+    """From here on time is what `now()` says: `{"unix_ns", "monotonic_ns"}`."""
+    _clock[:] = [now]
+
+
+def time_ns() -> int:
+    """Nanoseconds since the Unix epoch."""
+    return int(_clock[0]()["unix_ns"]) if _clock else 0
+
+
+def time() -> float:
+    """Seconds since the Unix epoch."""
+    return time_ns() / 1e9
+
+
+def monotonic_ns() -> int:
+    """Nanoseconds of a clock that never goes back."""
+    return int(_clock[0]()["monotonic_ns"]) if _clock else 0
+
+
+def monotonic() -> float:
+    """Seconds of a clock that never goes back."""
+    return monotonic_ns() / 1e9
+
+
+def sleep(seconds: float) -> NoReturn:
+    """Refused."""
+    raise PermissionError("a sandboxed plugin cannot sleep; to delay an answer let the operator configure latency")
+
+
+def clock_gettime(_id: int = 0) -> float:
+    """Any clock of the system: the host's."""
+    return time() if _id == 0 else monotonic()
+
+
+def _at(real: Any) -> Any:
+    """A `time` function whose moment defaults to the host's now."""
+    def convert(seconds: float | None = None) -> Any:
+        return real(time() if seconds is None else seconds)
+    return convert
+
+
+def _of(real: Any, before: int) -> Any:
+    """A `time` function whose struct_time defaults to the host's now."""
+    def convert(*args: Any) -> Any:
+        return real(*args) if len(args) > before else real(*args, _time.gmtime())
+    return convert
+
+
+class datetime(_real):
+    """`datetime.datetime` whose present is the host's."""
+
+    __slots__ = ()
+
+    @classmethod
+    def now(cls, tz: _datetime.tzinfo | None = None) -> datetime:
+        nanoseconds = time_ns()
+        moment = cls(1970, 1, 1, tzinfo=_datetime.UTC) + _datetime.timedelta(microseconds=nanoseconds // 1000)
+        return moment.replace(tzinfo=None) if tz is None else moment.astimezone(tz)
+
+    @classmethod
+    def utcnow(cls) -> datetime:
+        return cls.now()
+
+    @classmethod
+    def today(cls) -> datetime:
+        return cls.now()
+
+    def __repr__(self) -> str:
+        return f"datetime.{super().__repr__()}"
+
+
+def put_in_place() -> None:
+    """Replace what would ask the system for the time. Local time is UTC."""
+    for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
+        setattr(_time, name, monotonic)
+        setattr(_time, f"{name}_ns", monotonic_ns)
+    for function in (time, time_ns, sleep, clock_gettime):
+        setattr(_time, function.__name__, function)
+    for name in ("gmtime", "localtime", "ctime"):
+        setattr(_time, name, _at(getattr(_time, name)))
+    _time.strftime = _of(_time.strftime, 1)
+    _time.asctime = _of(_time.asctime, 0)
+    datetime.__module__ = "datetime"
+    datetime.__qualname__ = "datetime"
+    datetime.min, datetime.max = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)
+    _datetime.datetime = datetime  # type: ignore[misc]  # the point of this module

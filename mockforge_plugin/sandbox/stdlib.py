@@ -1,0 +1,60 @@
+"""The standard-library modules that sandboxed plugins may import. They are in the component's snapshot; nothing else is."""
+
+from __future__ import annotations
+
+MODULES: tuple[str, ...] = (
+    "__future__", "abc", "array", "base64", "binascii", "bisect", "builtins", "calendar", "cmath", "codecs", "collections",
+    "collections.abc", "colorsys", "configparser", "contextlib", "contextvars", "copy", "copyreg", "csv", "dataclasses", "datetime",
+    "decimal", "difflib", "email.header", "email.message", "email.utils", "encodings", "enum", "errno", "fnmatch", "fractions",
+    "functools", "gc", "graphlib", "gzip", "hashlib", "heapq", "hmac", "html", "html.entities", "html.parser", "http", "http.cookies",
+    "inspect", "io", "ipaddress", "itertools", "json", "keyword", "linecache", "locale", "logging", "math", "mimetypes", "numbers",
+    "operator", "os", "os.path", "pathlib", "pickle", "pprint", "quopri", "random", "re", "reprlib", "secrets", "shlex", "statistics",
+    "string", "stringprep", "struct", "sys", "textwrap", "time", "timeit", "tomllib", "traceback", "types", "typing", "unicodedata",
+    "urllib", "urllib.error", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "xml.sax.saxutils", "zlib",
+    "zoneinfo",
+)
+"""Full names; their parent packages come with them."""
+
+HELPERS: tuple[str, ...] = (
+    "_strptime", "_pydecimal", "_pydatetime", "encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig", "encodings.utf_16",
+    "encodings.utf_16_le", "encodings.utf_16_be", "encodings.utf_32", "encodings.cp1252", "encodings.cp1250", "encodings.cp1251",
+    "encodings.cp437", "encodings.cp850", "encodings.iso8859_2", "encodings.iso8859_15", "encodings.idna", "encodings.punycode",
+    "encodings.unicode_escape", "encodings.raw_unicode_escape", "encodings.hex_codec", "encodings.base64_codec", "encodings.rot_13",
+    "encodings.quopri_codec", "encodings.zlib_codec", "email.charset", "email.encoders", "email.errors", "email.mime.text",
+    "email.parser", "email.policy", "email.generator", "email.headerregistry", "email.contentmanager", "xml.etree.ElementPath",
+    "importlib.resources", "annotationlib",
+)
+"""Modules that those above import only when first used; preloaded, not offered."""
+
+HINTS: dict[str, str] = {
+    **dict.fromkeys(("requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "socket", "ssl"),
+                    "for HTTP use `from mockforge_plugin import http`"),
+    **dict.fromkeys(("asyncio", "anyio", "trio", "concurrent", "threading", "multiprocessing", "subprocess", "signal", "queue", "sched"),
+                    "a sandboxed plugin runs one call at a time; `await` the kit's host calls directly"),
+    **dict.fromkeys(("sqlite3", "psycopg", "asyncpg", "pymysql", "pymongo", "redis", "sqlalchemy", "dbm", "shelve"),
+                    "for data use `from mockforge_plugin import data` or `kv`"),
+    **dict.fromkeys(("shutil", "tempfile", "glob", "importlib", "zipfile", "tarfile"),
+                    "for the plugin's own files use `from mockforge_plugin import resource`"),
+}
+"""What to use instead of some modules that are often reached for."""
+
+
+def offered() -> frozenset[str]:
+    """Every name that `import` accepts, parent packages included."""
+    names = set(MODULES)
+    for name in MODULES:
+        while "." in name:
+            name = name.rpartition(".")[0]
+            names.add(name)
+    return frozenset(names)
+
+
+def refusal(name: str) -> str:
+    """The words of the ImportError for a module that is not offered."""
+    hint = HINTS.get(name) or HINTS.get(name.partition(".")[0])
+    listed = ", ".join(name for name in MODULES if not name.startswith("_"))
+    return (
+        f"the sandbox has no module '{name}'{f': {hint}' if hint else ''}. "
+        f"A plugin may import its own files, mockforge_plugin, and {listed}. "
+        "One that needs more can be built as a component with its dependencies, or run natively where the operator trusts it."
+    )
