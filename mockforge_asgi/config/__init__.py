@@ -1,0 +1,70 @@
+"""The operator's configuration: `mockforge.yaml` → frozen objects.
+
+Importing this costs nothing; pydantic and YAML are loaded when something is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mockforge_asgi.config.objects import (
+    Config,
+    Grants,
+    InstancesConfig,
+    LimitOverrides,
+    LimitsConfig,
+    NamedQuery,
+    NativeTrust,
+    PluginUse,
+    ProtectRule,
+    Right,
+    RouteConfig,
+    RouteMatch,
+    RouteResponse,
+    SecretSource,
+    ServerConfig,
+    SourceConfig,
+    StateConfig,
+    TemplatesConfig,
+)
+
+
+def load_config(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None, *, base_dir: Path | None = None, dev: bool | None = None
+) -> Config:
+    """The configuration of a file, of a mapping, or (None) the empty one.
+
+    Relative paths are meant from the file's folder, or from `base_dir`. `dev` wins over what the document says.
+    Raises ConfigError with every problem found.
+    """
+    if isinstance(source, Config):
+        return source
+    from mockforge_asgi.config.load import load
+
+    return load({"version": 1} if source is None else source, base_dir=base_dir, dev=dev)
+
+
+__all__ = [
+    "Config",
+    "Grants",
+    "InstancesConfig",
+    "LimitOverrides",
+    "LimitsConfig",
+    "NamedQuery",
+    "NativeTrust",
+    "PluginUse",
+    "ProtectRule",
+    "Right",
+    "RouteConfig",
+    "RouteMatch",
+    "RouteResponse",
+    "SecretSource",
+    "ServerConfig",
+    "SourceConfig",
+    "StateConfig",
+    "TemplatesConfig",
+    "load_config",
+]

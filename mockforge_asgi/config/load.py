@@ -1,0 +1,167 @@
+"""Loads `mockforge.yaml` (or JSON, or a mapping): reads, checks, and builds the frozen `Config`.
+
+All faults are found in one go and raised together. Plugins themselves are not looked at here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from mockforge_asgi.config import objects, schema, schema_routes
+from mockforge_asgi.config.faults import in_order, problems_of
+from mockforge_asgi.config.places import Places, clip, quote
+from mockforge_asgi.config.reader import Unreadable, not_json, read
+from mockforge_asgi.config.references import unfit
+from mockforge_asgi.errors import ConfigError
+
+MAX_BYTES = 8 * 1024 * 1024
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any], *, base_dir: Path | None = None, dev: bool | None = None) -> objects.Config:
+    """The configuration of a file or mapping; `dev` wins over what it says. Raises ConfigError with every problem found."""
+    if isinstance(source, Mapping):
+        return _from_mapping(source, (base_dir or Path.cwd()).absolute(), dev)
+    name = os.fspath(source)
+    file = Path(name).expanduser().absolute()
+    try:
+        value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES)
+    except Unreadable as error:
+        raise ConfigError(f"'{clip(name, 200)}' cannot be used:", error.problems) from None
+    return _check(value, places, base_dir or file.parent, file, dev)
+
+
+def _bytes(file: Path, name: str) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file '{clip(name, 200)}'. Check the path, or make one that begins with `version: 1`.") from None
+    except OSError as error:
+        raise ConfigError(f"'{clip(name, 200)}' cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise ConfigError(f"'{clip(name, 200)}' is no path: {error}.") from None
+
+
+def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None) -> objects.Config:
+    places = Places("configuration")
+    value = _plain(source)
+    if problems := not_json(value, places):
+        raise ConfigError("the configuration cannot be used:", problems)
+    return _check(value, places, base_dir, None, dev)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Mappings, tuples and paths as the dicts, lists and texts that a file would give."""
+    if depth > 100:
+        return value
+    if isinstance(value, Mapping):
+        return {k: _plain(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v, depth + 1) for v in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:
+    head = f"'{clip(places.name, 200)}' cannot be used:" if file else "the configuration cannot be used:"
+    if not isinstance(value, dict):
+        what = "is empty." if value is None else f"must be a mapping, not {quote(value)}."
+        raise ConfigError(head, [places.problem((), what, "Begin it with `version: 1`.")])
+    problems = unfit(value, places)
+    try:
+        model = schema.ConfigModel.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError(head, in_order([*problems_of(error, schema.ConfigModel, places), *problems])) from None
+    if problems:
+        raise ConfigError(head, in_order(problems))
+    return _build(model, places, base_dir, file, dev)
+
+
+def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:
+    def at(path: str | None) -> Path | None:
+        return None if path is None else Path(os.path.normpath(base_dir / Path(path).expanduser()))
+
+    return objects.Config(
+        version=model.version,
+        plugins={name: _plugin(name, plugin, cast(Path, at(plugin.use))) for name, plugin in model.plugins.items()},
+        secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
+        protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods)) for r in model.protect),
+        routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
+        templates=objects.TemplatesConfig(at(model.templates.dir), dict(model.templates.inline)),
+        sources={name: _source(name, s) for name, s in model.sources.items()},
+        state=objects.StateConfig(_state_url(model.state.url, base_dir)),
+        limits=objects.LimitsConfig(**model.limits.model_dump()),
+        server=objects.ServerConfig(
+            **model.server.model_dump(exclude={"ssl_keyfile", "ssl_certfile"}),
+            ssl_keyfile=at(model.server.ssl_keyfile),
+            ssl_certfile=at(model.server.ssl_certfile),
+        ),
+        dev=model.dev if dev is None else dev,
+        base_dir=base_dir,
+        file=file,
+        places=places,
+    )
+
+
+def _plugin(name: str, model: schema.PluginModel, path: Path) -> objects.PluginUse:
+    return objects.PluginUse(
+        name=name,
+        use=model.use,
+        path=path,
+        config=dict(model.config),
+        grants=model.grants.build(),
+        digest=model.digest,
+        enabled=model.enabled,
+        priority=model.priority,
+        alias=model.alias or name.replace("-", "_"),
+        prefix=model.prefix or f"/{name}",
+        isolation=model.isolation,
+        on_failure=model.on_failure,
+        limits=objects.LimitOverrides(**model.limits.model_dump()),
+        instances=objects.InstancesConfig(**model.instances.model_dump()),
+        native=objects.NativeTrust(model.native.trust) if model.native else None,
+        templates=frozenset(model.templates),
+    )
+
+
+def _secret(model: schema.SecretModel, file: Path | None) -> objects.SecretSource:
+    if model.env is not None:
+        return objects.SecretSource("env", env=model.env)
+    return objects.SecretSource("file", file=file) if file else objects.SecretSource("value", value=model.value or "")
+
+
+def _route(model: schema_routes.RouteModel, file: Path | None, place: str) -> objects.RouteConfig:
+    match, response = model.match, model.response
+    return objects.RouteConfig(
+        match=objects.RouteMatch(
+            match.path,
+            tuple(match.method),
+            {k: c.model_dump(exclude_unset=True) for k, c in match.headers.items()},
+            {k: c.model_dump(exclude_unset=True) for k, c in match.query.items()},
+            dict(match.body),
+        ),
+        response=objects.RouteResponse(
+            cast(Any, response.kind),
+            str(file) if response.kind == "file" else response.content,
+            response.status,
+            tuple((k, v) for k, values in response.headers.items() for v in values),
+            dict(response.vars),
+        ),
+        name=model.name,
+        place=place,
+    )
+
+
+def _source(name: str, model: schema_routes.SourceModel) -> objects.SourceConfig:
+    queries = {k: objects.NamedQuery(k, q.query, dict(q.params), q.limit) for k, q in model.queries.items()}
+    return objects.SourceConfig(name, model.plugin, queries)
+
+
+def _state_url(url: str, base_dir: Path) -> str:
+    if not url.startswith("sqlite:///"):
+        return "memory://"
+    return f"sqlite:///{os.path.normpath(base_dir / Path(url.removeprefix('sqlite:///')).expanduser())}"

@@ -1,0 +1,229 @@
+"""What `mockforge.yaml` says, as frozen objects with absolute paths.
+
+Made by `load_config`; read by everything above. Nothing here checks anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from mockforge_asgi.config.network import NetworkRule
+from mockforge_asgi.config.places import Places
+
+Json: TypeAlias = Any
+Isolation: TypeAlias = Literal["reused", "per_request"]
+_V = TypeVar("_V")
+
+
+def _nothing() -> Mapping[str, _V]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One permission with its extent: names, network rules or sizes, as far as it has any. A flag has none."""
+
+    name: str
+    names: frozenset[str] = frozenset()
+    network: tuple[NetworkRule, ...] = ()
+    max_keys: int | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the operator allows one plugin, by permission name (`request.headers`, `secrets`, ...)."""
+
+    rights: Mapping[str, Right] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret's value comes from. The value itself never shows."""
+
+    kind: Literal["env", "file", "value"]
+    env: str = ""
+    file: Path | None = None
+    value: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOverrides:
+    """The operator's own limits for a plugin; None leaves the manifest's."""
+
+    memory_mb: int | None = None
+    cpu_ms: int | None = None
+    timeout_ms: int | None = None
+    output_kb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesConfig:
+    """How many instances a sandboxed plugin has, how many calls may wait for one, and how long each lives."""
+
+    warm: int = 1
+    max: int = 16
+    max_waiting: int = 256
+    recycle_calls: int = 10_000
+    recycle_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTrust:
+    """The operator's word that a native plugin may run: its package digest, or in dev mode its path."""
+
+    trust: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginUse:
+    """One plugin as configured. `name` is the key under `plugins:`; the manifest's id may be used under several names."""
+
+    name: str
+    use: str
+    path: Path
+    config: Mapping[str, Json] = field(default_factory=_nothing)
+    grants: Grants = field(default_factory=Grants)
+    digest: str | None = None
+    enabled: bool = True
+    priority: float | None = None
+    alias: str = ""
+    prefix: str | None = None
+    isolation: Isolation | None = None
+    on_failure: Literal["error", "skip"] = "error"
+    limits: LimitOverrides = field(default_factory=LimitOverrides)
+    instances: InstancesConfig = field(default_factory=InstancesConfig)
+    native: NativeTrust | None = None
+    templates: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectRule:
+    """Which plugins decide about requests whose path matches. `methods` empty: all of them."""
+
+    path: str
+    auth: tuple[str, ...]
+    mode: Literal["first", "any", "all", "optional"] = "first"
+    methods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """What a request must look like. `methods` empty: any.
+
+    Conditions on headers, query parameters and values in a JSON body are as written: a text (equals), true or false (present,
+    absent), or a mapping of `equals`, `contains`, `regex`, `present`, `absent`; for the body, any JSON value (equals).
+    """
+
+    path: str
+    methods: tuple[str, ...] = ()
+    headers: Mapping[str, Json] = field(default_factory=_nothing)
+    query: Mapping[str, Json] = field(default_factory=_nothing)
+    body: Mapping[str, Json] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResponse:
+    """What a route answers: `kind` says how `value` is meant."""
+
+    kind: Literal["plugin", "json", "text", "html", "base64", "file", "template", "template_text"]
+    value: Json
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    vars: Mapping[str, Json] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """One entry of `routes:`. `place` is where it stands, for messages."""
+
+    match: RouteMatch
+    response: RouteResponse
+    name: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatesConfig:
+    """The operator's templates: files below `dir`, and texts by name."""
+
+    dir: Path | None = None
+    inline: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """A query that plugins and templates may ask for by name. `params` maps each parameter to its type."""
+
+    name: str
+    query: str
+    params: Mapping[str, str] = field(default_factory=_nothing)
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """A named data source: the plugin that serves it, and its queries."""
+
+    name: str
+    plugin: str
+    queries: Mapping[str, NamedQuery] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class StateConfig:
+    """Where shared state lives: `memory://`, or `sqlite:///` and an absolute path."""
+
+    url: str = "memory://"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several worker processes see the same state."""
+        return not self.url.startswith("memory:")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """Bounds of requests, and of all plugins together."""
+
+    max_body_kb: int = 1024
+    body_timeout_ms: int = 10_000
+    pool_memory_mb: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Defaults of `mockforge serve`; its options win."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    ssl_keyfile: Path | None = None
+    ssl_certfile: Path | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    stop_timeout_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. `file` is None when it came from a mapping; `places` tells where each value stands."""
+
+    version: int = 1
+    plugins: Mapping[str, PluginUse] = field(default_factory=_nothing)
+    secrets: Mapping[str, SecretSource] = field(default_factory=_nothing)
+    protect: tuple[ProtectRule, ...] = ()
+    routes: tuple[RouteConfig, ...] = ()
+    templates: TemplatesConfig = field(default_factory=TemplatesConfig)
+    sources: Mapping[str, SourceConfig] = field(default_factory=_nothing)
+    state: StateConfig = field(default_factory=StateConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    dev: bool = False
+    base_dir: Path = field(default_factory=Path.cwd)
+    file: Path | None = None
+    places: Places = field(default_factory=lambda: Places("configuration"), repr=False, compare=False)

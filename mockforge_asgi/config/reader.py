@@ -1,0 +1,294 @@
+"""Reads YAML (1.2's plain types) or JSON text into data, and remembers the line of every value.
+
+Refuses what has no place in a configuration: aliases, tags, duplicate keys, several documents, values that JSON cannot
+say, and text that is too long, too deep or not UTF-8. Knows nothing of what the data means.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from mockforge_asgi.config.places import Path, Places, clip, quote
+from mockforge_asgi.errors import Problem
+
+Json: TypeAlias = Any
+MAX_DEPTH = 64
+MAX_VALUES = 500_000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STR_TAG = "tag:yaml.org,2002:str"
+_INT = re.compile(r"[-+]?[0-9]{1,19}\Z|0x[0-9a-fA-F]{1,15}\Z|0o[0-7]{1,20}\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?\Z")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_WORDS: dict[str, Json] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+class Unreadable(Exception):
+    """The text is no usable document; `problems` says why, each with its place."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+def read(data: bytes | str, name: str, *, max_bytes: int) -> tuple[Json, Places]:
+    """The document's data and places. Raises Unreadable with every fault found."""
+    text = _text(data, name, max_bytes)
+    if name.lower().endswith(".json"):
+        return _read_json(text, name)
+    builder = _build(text, name)
+    if builder.problems:
+        raise Unreadable(builder.problems)
+    return builder.root, Places(name, builder.lines)
+
+
+def _text(data: bytes | str, name: str, max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        raise Unreadable([Problem(name, f"is longer than {max_bytes // 1024} KiB.", "Split it, or move large bodies to files.")])
+    if isinstance(data, str):
+        return data.removeprefix("\ufeff")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise Unreadable([Problem(f"{name}:{line}", "is not UTF-8 text.", "Save the file as UTF-8.")]) from None
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A list or mapping being filled; `seen` has the line of each key of a mapping."""
+
+    value: list[Json] | dict[str, Json]
+    path: Path
+    key: str | None = None
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def wants_key(self) -> bool:
+        return isinstance(self.value, dict) and self.key is None
+
+    def next_path(self) -> Path:
+        if isinstance(self.value, dict):
+            return (*self.path, self.key if self.key is not None else "?")
+        return (*self.path, len(self.value))
+
+    def put(self, item: Json) -> None:
+        if isinstance(self.value, dict):
+            self.value[self.key or ""] = item
+            self.key = None
+        else:
+            self.value.append(item)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Makes data from parser events, without recursion."""
+
+    name: str
+    root: Json = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stack: list[_Frame] = field(default_factory=list)
+    documents: int = 0
+
+    def fault(self, line: int, what: str, remedy: str = "") -> None:
+        if len(self.problems) < 100:
+            self.problems.append(Problem(f"{self.name}:{line}", what, remedy))
+
+    def take(self, event: Any) -> None:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.ScalarEvent):
+            self.scalar(event, line)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self.open({} if isinstance(event, yaml.MappingStartEvent) else [], line, event.tag, event.implicit)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self.stack.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            self.fault(line, f"the alias '*{clip(str(event.anchor))}' is not accepted.", "Write the value out where it is used.")
+            self.place(None, line)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents == 2:
+                self.fault(line, "a second document starts here.", "Keep one document per file: remove '---' and what follows.")
+
+    def open(self, value: list[Json] | dict[str, Json], line: int, tag: str | None, implicit: bool) -> None:
+        if tag and not implicit:
+            self.fault(line, f"the tag '{clip(tag)}' is not accepted.", "Remove it.")
+        if len(self.stack) >= MAX_DEPTH:
+            raise Unreadable([*self.problems, Problem(f"{self.name}:{line}", f"values are nested more than {MAX_DEPTH} deep.")])
+        if self.stack and self.stack[-1].wants_key():
+            self.fault(line, "a list or mapping is used as a key.", "Keys are text.")
+            self.stack[-1].key = "?"
+        path = self.place(value, line)
+        self.stack.append(_Frame(value, path))
+
+    def scalar(self, event: Any, line: int) -> None:
+        if self.stack and self.stack[-1].wants_key():
+            self.key(event.value, line)
+            return
+        if event.tag and not any(event.implicit) and event.tag != _STR_TAG:
+            self.fault(line, f"the tag '{clip(str(event.tag))}' is not accepted.", "Remove it.")
+        value = resolve(event.value) if event.implicit[0] and not event.style else event.value
+        if isinstance(value, float) and not math.isfinite(value):
+            value = 0.0
+            self.fault(line, f"'{clip(event.value)}' is not a number that JSON can say.", "Put it in quotes if it is text.")
+        self.place(value, line)
+
+    def key(self, key: str, line: int) -> None:
+        frame = self.stack[-1]
+        if key in frame.seen:
+            first = frame.seen[key]
+            self.fault(line, f"the key '{clip(key)}' is given twice (first on line {first}).", "Keep one of them.")
+        frame.seen.setdefault(key, line)
+        frame.key = key
+        self.lines.setdefault((*frame.path, key), line)
+
+    def place(self, value: Json, line: int) -> Path:
+        """Put a finished value or an opened container where it belongs; gives its path."""
+        if not self.stack:
+            if self.documents <= 1:
+                self.root = value
+            self.lines.setdefault((), line)
+            return ()
+        if len(self.lines) > MAX_VALUES:
+            raise Unreadable([Problem(f"{self.name}:{line}", f"holds more than {MAX_VALUES} values.")])
+        frame = self.stack[-1]
+        path = frame.next_path()
+        self.lines.setdefault(path, line)
+        frame.put(value)
+        return path
+
+
+def resolve(text: str) -> Json:
+    """A plain scalar by YAML 1.2's core schema: `no`, `on` and dates are text; numbers JSON cannot say are infinite."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    if not text.isdigit() and _FLOAT.match(text):
+        return float(text)
+    return math.inf if _NOT_JSON.match(text) else text
+
+
+def _build(text: str, name: str) -> _Builder:
+    builder = _Builder(name)
+    try:
+        for event in _events(text):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise Unreadable([*builder.problems, _syntax(error, text, name)]) from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise Unreadable([*builder.problems, _bad_character(error, text, name)]) from None
+    return builder
+
+
+def _events(text: str) -> Iterator[Any]:
+    yield from yaml.parse(text, Loader=_LOADER)
+
+
+def _bad_character(error: Exception, text: str, name: str) -> Problem:
+    bad = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    if bad is None:
+        return Problem(name, f"is not YAML: {clip(str(error), 200)}.")
+    line = text.count("\n", 0, bad.start()) + 1
+    return Problem(f"{name}:{line}", f"the control character U+{ord(bad.group()):04X} is not accepted.", "Remove it.")
+
+
+_SYNTAX = (
+    (
+        "mapping values are not allowed",
+        "a ':' starts a value where none may stand.",
+        "Quote text that contains ': ', or check the indentation.",
+    ),
+    ("expected ':'", "a key without ':' stands here.", "Write `key: value`, or quote the text."),
+    ("expected <block end>", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
+    ("did not find expected key", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
+    ("expected '-' indicator", "the indentation does not fit the list above.", "Line its '-' up under each other."),
+    ("expected ',' or", "a bracket is not closed.", "Close every '[' and '{', with commas between the items."),
+    ("end of stream", "a quote or bracket is not closed.", "Close it."),
+    ("unexpected end", "a quote or bracket is not closed.", "Close it."),
+)
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    rows = text.splitlines()
+    char = rows[line][column : column + 1] if line < len(rows) else ""
+    place, said = f"{name}:{line + 1}", str(error.problem or error.context or "")
+    if "cannot start any token" in said and char == "\t":
+        return Problem(place, "a tab is used for indentation.", "Use spaces.")
+    if "cannot start any token" in said:
+        return Problem(place, f"'{clip(char)}' cannot start a value.", "Put the text in quotes.")
+    for sign, what, remedy in _SYNTAX:
+        if sign in said:
+            return Problem(place, what, remedy)
+    return Problem(place, f"is not YAML: {clip(said, 200)}.")
+
+
+def _read_json(text: str, name: str) -> tuple[Json, Places]:
+    """JSON by the letter of RFC 8259; lines come from the YAML parser where it can read the same text."""
+    twice: set[str] = set()
+
+    def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
+        value: dict[str, Json] = {}
+        for key, item in items:
+            if key in value:
+                twice.add(key)
+            value[key] = item
+        return value
+
+    try:
+        value = json.loads(text, object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        raise Unreadable([Problem(f"{name}:{error.lineno}", f"is not JSON: {error.msg} (column {error.colno}).")]) from None
+    except (RecursionError, ValueError) as error:
+        raise Unreadable([Problem(name, f"is not usable JSON: {clip(str(error), 120)}.")]) from None
+    try:
+        places = Places(name, _build(text, name).lines)
+    except Unreadable:
+        places = Places(name)
+    problems = [Problem(name, f"the key '{clip(k)}' is given twice in one object.", "Keep one of them.") for k in sorted(twice)]
+    if problems := [*problems, *not_json(value, places)]:
+        raise Unreadable(problems)
+    return value, places
+
+
+def not_json(value: object, places: Places) -> list[Problem]:
+    """What in the data JSON cannot say, or is too deep or too much; at most a few problems."""
+    problems: list[Problem] = []
+    todo: list[tuple[Path, object]] = [((), value)]
+    seen = 0
+    while todo and len(problems) < 20:
+        path, item = todo.pop()
+        if (seen := seen + 1) > MAX_VALUES:
+            return [*problems, places.problem((), f"holds more than {MAX_VALUES} values.")]
+        if len(path) > MAX_DEPTH:
+            return [*problems, places.problem(path[:6], f"values are nested more than {MAX_DEPTH} deep.")]
+        if isinstance(item, dict):
+            problems += [places.problem(path, f"the key {quote(k)} is not text.", "Keys are text.") for k in item if not isinstance(k, str)]
+            todo += [((*path, k), v) for k, v in item.items() if isinstance(k, str)]
+        elif isinstance(item, list):
+            todo += [((*path, i), v) for i, v in enumerate(item)]
+        elif what := _no_json_scalar(item):
+            problems.append(places.problem(path, what))
+    return problems
+
+
+def _no_json_scalar(item: object) -> str:
+    if item is None or isinstance(item, bool):
+        return ""
+    if isinstance(item, int):
+        return "" if -(2**63) <= item < 2**64 else "is a number of more than 64 bits."
+    if isinstance(item, float):
+        return "" if math.isfinite(item) else "is not a number that JSON can say."
+    if isinstance(item, str):
+        return "" if item.isascii() or not _SURROGATE.search(item) else "holds half of a surrogate pair."
+    return f"is a {type(item).__name__}, which is no JSON value."

@@ -1,0 +1,110 @@
+"""What is well-formed in `mockforge.yaml` but does not fit together: names that nothing has, half a key pair.
+
+Works on the data as written, so that these faults are reported beside those of form; whatever has the wrong form is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mockforge_asgi.config.faults import suggest
+from mockforge_asgi.config.places import Path, Places, clip, quote
+from mockforge_asgi.errors import Problem
+
+_STORE_USE = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
+
+
+def is_path(use: str) -> bool:
+    """Whether `use:` means a folder or archive, rather than a plugin of the store (`id@range`)."""
+    return not _STORE_USE.match(use) or use.endswith((".zip", ".tar", ".tgz", ".gz"))
+
+
+def unfit(root: Mapping[str, Any], places: Places) -> list[Problem]:
+    """Every problem of that sort."""
+    return [places.problem(path, what, remedy) for path, what, remedy in _References(root).find()]
+
+
+_Fault = tuple[Path, str, str]
+
+
+class _References:
+    """The sections of one document, and the checks between them."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self.root = root
+        self.plugins, self.secrets, self.sources = (_mapping(root.get(k)) for k in ("plugins", "secrets", "sources"))
+        templates = _mapping(root.get("templates"))
+        self.inline = None if templates.get("dir") else _mapping(templates.get("inline"))
+
+    def find(self) -> Iterator[_Fault]:
+        for name, plugin in self.plugins.items():
+            yield from self._plugin(name, _mapping(plugin))
+        for i, rule in enumerate(_list(self.root.get("protect"))):
+            for path, auth in _texts(_mapping(rule).get("auth"), ("protect", i, "auth")):
+                yield from _missing(path, auth, self.plugins, "plugin", "plugins")
+        for i, route in enumerate(_list(self.root.get("routes"))):
+            response = _mapping(_mapping(route).get("response"))
+            for path, plugin in _texts(response.get("plugin"), ("routes", i, "response", "plugin")):
+                yield from _missing(path, plugin, self.plugins, "plugin", "plugins")
+            yield from self._templates(response.get("template"), ("routes", i, "response", "template"))
+        for name, source in self.sources.items():
+            for path, plugin in _texts(_mapping(source).get("plugin"), ("sources", name, "plugin")):
+                yield from _missing(path, plugin, self.plugins, "plugin", "plugins")
+        yield from self._server()
+
+    def _plugin(self, name: str, plugin: Mapping[str, Any]) -> Iterator[_Fault]:
+        base, use = ("plugins", name), plugin.get("use")
+        if isinstance(use, str) and use and not is_path(use):
+            folder = use.partition("@")[0].replace("-", "_")[:60]
+            what = f"{quote(use)} names a plugin of the store, which this version does not have."
+            yield (*base, "use"), what, f"Give a folder or a .zip archive, such as ./plugins/{folder}."
+        grants = _mapping(plugin.get("grants"))
+        for path, secret in _texts(grants.get("secrets"), (*base, "grants", "secrets")):
+            yield from _missing(path, secret, self.secrets, "secret", "secrets")
+        yield from self._data(grants.get("data"), (*base, "grants", "data"))
+        yield from self._templates(plugin.get("templates"), (*base, "templates"))
+
+    def _data(self, data: Any, base: Path) -> Iterator[_Fault]:
+        queries = _texts(data["queries"], (*base, "queries")) if isinstance(data, dict) and "queries" in data else _texts(data, base)
+        for path, query in queries:
+            source, slash, wanted = query.partition("/")
+            yield from _missing(path, source, self.sources, "source", "sources") if slash else ()
+            if slash and source in self.sources:
+                known = _mapping(_mapping(self.sources[source]).get("queries"))
+                yield from _missing(path, wanted, known, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
+        for path, source in _texts(_mapping(data).get("raw"), (*base, "raw")):
+            yield from _missing(path, source, self.sources, "source", "sources")
+
+    def _templates(self, names: Any, base: Path) -> Iterator[_Fault]:
+        for path, name in _texts(names, base):
+            if self.inline is not None and name != "*":
+                yield from _missing(path, name, self.inline, "template", "templates.inline")
+
+    def _server(self) -> Iterator[_Fault]:
+        server = _mapping(self.root.get("server"))
+        key, certificate = server.get("ssl_keyfile"), server.get("ssl_certfile")
+        if (key is None) != (certificate is None):
+            missing = "ssl_certfile" if certificate is None else "ssl_keyfile"
+            yield ("server",), f"`{missing}` is missing.", "TLS needs both the key and the certificate."
+
+
+def _missing(path: Path, name: str, known: Mapping[str, Any], kind: str, section: str) -> Iterator[_Fault]:
+    if name not in known:
+        yield path, f"there is no {kind} '{clip(name)}'.", suggest(name, known) or f"Add it under `{section}:`."
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(value: Any, path: Path) -> list[tuple[Path, str]]:
+    """The texts of a text or list, each with its path."""
+    if isinstance(value, str):
+        return [(path, value)]
+    return [((*path, i), item) for i, item in enumerate(_list(value)) if isinstance(item, str)]

@@ -1,0 +1,141 @@
+"""`mockforge.yaml` as written: the root document, plugins, secrets, server.
+
+Only the form of each value is checked here; what must fit together is checked by `load`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mockforge_asgi.config.faults import fault
+from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
+from mockforge_asgi.config.grants import GrantsModel
+from mockforge_asgi.config.schema_routes import ProtectModel, RouteModel, SourceModel, TemplatesModel
+
+_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
+_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}\Z")
+_TRUST = re.compile(r"path\Z|sha256-[0-9a-f]{64}\Z")
+_STATE = re.compile(r"memory://\Z|memory:\Z|sqlite:///.+\Z")
+
+
+class SecretModel(Strict):
+    """Where a secret's value is: exactly one of env, file, value."""
+
+    env: Annotated[str, *matching(_ENV, "the name of an environment variable", "Write one such as API_KEYS.")] | None = Field(
+        default=None, description="Environment variable that holds it."
+    )
+    file: str | None = Field(default=None, min_length=1, description="File that holds it; one final line break is left out.")
+    value: str | None = Field(default=None, description="The value itself; for development.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SecretModel:
+        if len(self.model_fields_set) != 1 or all(v is None for v in (self.env, self.file, self.value)):
+            raise fault("a secret has exactly one source.", "Give one of env, file, value.")
+        return self
+
+
+class NativeModel(Strict):
+    """Lets a native plugin run unconfined in this process."""
+
+    trust: Annotated[
+        str, *matching(_TRUST, "a digest or the word path", "Give the package's digest (`sha256-…`), or in dev mode `path`.")
+    ] = Field(description="The digest of the package that is trusted; in dev mode also `path`.", examples=["sha256-…"])
+
+
+class InstancesModel(Strict):
+    """The pool of one sandboxed plugin."""
+
+    warm: int = Field(default=1, ge=0, le=1024, description="Instances kept ready.")
+    max: int = Field(default=16, ge=1, le=1024, description="The most instances at once.")
+    max_waiting: int = Field(default=256, ge=0, le=100_000, description="The most calls that may wait for one.")
+    recycle_calls: int = Field(default=10_000, ge=1, description="Calls after which an instance is replaced.")
+    recycle_s: float = Field(default=3600.0, gt=0, description="Seconds after which an instance is replaced.")
+
+    @model_validator(mode="after")
+    def _warm_fits(self) -> InstancesModel:
+        if self.warm > self.max:
+            raise fault(f"warm ({self.warm}) is more than max ({self.max}).", "Raise max or lower warm.")
+        return self
+
+
+class PluginModel(Strict):
+    """One plugin."""
+
+    use: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="Folder or archive of the plugin, relative to this file.",
+        examples=["./plugins/my_plugin"],
+    )
+    enabled: bool = Field(default=True, description="false leaves it out without deleting the entry.")
+    config: dict[str, Any] = Field(default_factory=dict, description="Its configuration; the manifest's `config` schema says what fits.")
+    grants: GrantsModel = Field(default_factory=GrantsModel, description="What it may reach of what it asks for.")
+    digest: Digest | None = Field(default=None, description="The package's digest; another package is refused.")
+    priority: float | None = Field(default=None, description="Its place in its chain, lowest first; the manifest's if left out.")
+    alias: Annotated[str, *matching(_ALIAS, "an identifier", "Write letters, digits and '_'.")] | None = Field(
+        default=None, description="How templates name its functions: `alias.function`. The plugin's name with '_' if left out."
+    )
+    prefix: Annotated[str, *matching(_PREFIX, "a path prefix", "Write one such as /login, without a final '/'.")] | None = Field(
+        default=None, description="Where its endpoints are mounted. `/` and the plugin's name if left out."
+    )
+    isolation: Literal["reused", "per_request"] | None = Field(
+        default=None, description="How long an instance serves; the manifest's if left out."
+    )
+    on_failure: Literal["error", "skip"] = Field(
+        default="error", description="When it fails: answer 500, or go on as if it had nothing to say. Auth always refuses."
+    )
+    limits: LimitsModel = Field(default_factory=LimitsModel, description="Limits in place of the manifest's.")
+    instances: InstancesModel = Field(default_factory=InstancesModel, description="Its pool of instances.")
+    native: NativeModel | None = Field(default=None, description="Trust in a native plugin.")
+    templates: Annotated[list[str], *short_form(as_list, {"type": "string"})] = Field(
+        default_factory=list, description="Templates that its answers may name; `*` for all."
+    )
+
+
+class StateModel(Strict):
+    """Where shared state lives."""
+
+    url: Annotated[
+        str, *matching(_STATE, "a state store", "Write memory:// for one worker, or sqlite:///state.db for several on one machine.")
+    ] = Field(default="memory://", description="memory://, or sqlite:/// and a path relative to this file.")
+
+
+class BoundsModel(Strict):
+    """Bounds of requests, and of all plugins together."""
+
+    max_body_kb: int = Field(default=1024, ge=0, le=1 << 20, description="The largest request body that is read, in KiB.")
+    body_timeout_ms: int = Field(default=10_000, ge=1, le=600_000, description="How long reading a body may take.")
+    pool_memory_mb: int = Field(default=1024, ge=16, le=1 << 20, description="Memory of all instances of all plugins, in MiB.")
+
+
+class ServerModel(Strict):
+    """Defaults of `mockforge serve`; its options win."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Worker processes.")
+    ssl_keyfile: str | None = Field(default=None, description="TLS key, relative to this file.")
+    ssl_certfile: str | None = Field(default=None, description="TLS certificate, relative to this file.")
+    log_format: Literal["text", "json"] = Field(default="text", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
+    stop_timeout_s: int = Field(default=10, ge=0, le=3600, description="How long running requests may take to end when it stops.")
+
+
+class ConfigModel(Strict):
+    """The whole of mockforge.yaml."""
+
+    version: Literal[1] = Field(description="Version of this format.", examples=["1"])
+    dev: bool = Field(default=False, description="Development mode: plugins from folders are checked for changes at each request.")
+    plugins: dict[Id, PluginModel] = Field(default_factory=dict, description="Plugins by the name they have here.")
+    secrets: dict[Name, SecretModel] = Field(default_factory=dict, description="Secrets by the name they have here.")
+    protect: list[ProtectModel] = Field(default_factory=list, description="Which paths need which auth plugins.")
+    routes: list[RouteModel] = Field(default_factory=list, description="Native routes.")
+    templates: TemplatesModel = Field(default_factory=TemplatesModel, description="The operator's templates.")
+    sources: dict[Name, SourceModel] = Field(default_factory=dict, description="Data sources by the name they have here.")
+    state: StateModel = Field(default_factory=StateModel, description="Where shared state lives.")
+    limits: BoundsModel = Field(default_factory=BoundsModel, description="Bounds of requests and of all plugins together.")
+    server: ServerModel = Field(default_factory=ServerModel, description="Defaults of `mockforge serve`.")

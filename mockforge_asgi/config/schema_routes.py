@@ -1,0 +1,174 @@
+"""The `protect:`, `routes:`, `templates:` and `sources:` of `mockforge.yaml`, as written.
+
+Whether a pattern or condition can be used is decided by what matches with it; here only its form.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, Field, model_validator
+
+from mockforge_asgi.config.faults import fault
+from mockforge_asgi.config.fields import (
+    Glob,
+    HeaderValue,
+    Methods,
+    Name,
+    QueryParameter,
+    SetHeaderName,
+    Strict,
+    as_list,
+    short_form,
+)
+from mockforge_asgi.config.places import quote
+
+KINDS = ("plugin", "json", "text", "html", "base64", "file", "template", "template_text")
+Status = Annotated[int, Field(ge=200, le=599)]
+
+
+class ProtectModel(Strict):
+    """One rule: who decides about requests to these paths."""
+
+    path: Glob = Field(description="Path glob: `*` within a segment, `**` for any number of them.", examples=["/hello/**"])
+    auth: Annotated[list[str], Field(min_length=1), *short_form(as_list, {"type": "string"})] = Field(
+        description="Auth plugins by their name under `plugins:`.", examples=["[my-auth]"]
+    )
+    mode: Literal["first", "any", "all", "optional"] = Field(default="first", description="How several decisions become one.")
+    methods: Methods = Field(default_factory=list, description="Methods it holds for; all if left out.")
+
+
+def _route_path(value: str) -> str:
+    if not value.startswith("/"):
+        raise fault(f"{quote(value)} does not start with '/'.", f"Write '/{value[:60]}'." if value else "Write '/'.")
+    if "?" in value or "#" in value:
+        raise fault(f"{quote(value)} has a '?' or '#'.", "Match the query with `query:`.")
+    if value.count("{") != value.count("}"):
+        raise fault(f"{quote(value)} has a brace without its partner.", "Parameters look like {name} or {id:int}.")
+    return value
+
+
+class ConditionModel(Strict):
+    """A condition on one text value; all that are given must hold."""
+
+    equals: str | None = Field(default=None, description="The exact value.")
+    contains: str | None = Field(default=None, description="A part of the value.")
+    regex: str | None = Field(default=None, max_length=1000, description="A regular expression (RE2) for the whole value.")
+    present: bool | None = Field(default=None, description="Whether it must be there.")
+    absent: bool | None = Field(default=None, description="Whether it must not be there.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ConditionModel:
+        if not self.model_fields_set:
+            raise fault("the condition is empty.", "Give equals, contains, regex, present or absent.")
+        return self
+
+
+def _condition(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {"present": True} if value else {"absent": True}
+    return {"equals": str(value)} if isinstance(value, str | int | float) else value
+
+
+Condition = Annotated[ConditionModel, *short_form(_condition, {"type": ["string", "number", "boolean"]})]
+
+
+class MatchModel(Strict):
+    """What a request must look like."""
+
+    method: Methods = Field(default_factory=list, description="One method or a list; any if left out.")
+    path: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_route_path)] = Field(
+        description="Path with {name} parameters; `*` and `**` as globs.", examples=["/hello/{name}"]
+    )
+    headers: dict[SetHeaderName, Condition] = Field(default_factory=dict, description="Conditions on headers.")
+    query: dict[QueryParameter, Condition] = Field(default_factory=dict, description="Conditions on query parameters.")
+    body: dict[str, Any] = Field(default_factory=dict, description="Values in a JSON body, by path such as user.tags[0].")
+
+
+class ResponseModel(Strict):
+    """What is answered: exactly one of plugin, json, text, html, base64, file, template, template_text."""
+
+    plugin: str | None = Field(default=None, description="The plugin that makes the answer.")
+    json_: Any = Field(default=None, alias="json", description="A JSON value.")
+    text: str | None = Field(default=None, description="Plain text.")
+    html: str | None = Field(default=None, description="An HTML page.")
+    base64: str | None = Field(default=None, description="Bytes in base64.")
+    file: str | None = Field(default=None, description="A file, relative to the configuration file.")
+    template: str | None = Field(default=None, description="A template by name.")
+    template_text: str | None = Field(default=None, max_length=1 << 20, description="A template written here.")
+    status: Status = Field(default=200, description="Status of the answer.")
+    headers: dict[SetHeaderName, Annotated[list[HeaderValue], *short_form(as_list, {"type": "string"})]] = Field(
+        default_factory=dict, description="Headers of the answer: a text, or a list for several."
+    )
+    vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the template.")
+
+    @property
+    def kind(self) -> str:
+        """Which of the kinds is given."""
+        return next(k for k in KINDS if k in self._given())
+
+    @property
+    def content(self) -> Any:
+        """The value given for that kind."""
+        return self.json_ if self.kind == "json" else getattr(self, self.kind)
+
+    def _given(self) -> set[str]:
+        return {"json" if name == "json_" else name for name in self.model_fields_set}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ResponseModel:
+        given = [k for k in KINDS if k in self._given()]
+        if len(given) != 1:
+            what = f"gives {' and '.join(given)} at once." if given else "says nothing to answer."
+            raise fault(what, f"Give exactly one of {', '.join(KINDS)}.")
+        if self.content is None and self.kind != "json":
+            raise fault(f"`{self.kind}` is empty.", "Give it a value.")
+        self._fits(given[0])
+        return self
+
+    def _fits(self, kind: str) -> None:
+        if kind == "plugin" and (extra := sorted(self._given() & {"status", "headers", "vars"})):
+            raise fault(f"`{extra[0]}` has no effect beside `plugin`, which makes the whole answer.", "Remove it.")
+        if "vars" in self._given() and kind not in ("template", "template_text"):
+            raise fault(f"`vars` has no effect beside `{kind}`.", "Remove it, or answer with a template.")
+        if kind == "base64":
+            try:
+                b64decode(cast(str, self.base64), validate=True)
+            except (binascii.Error, ValueError):
+                raise fault("`base64` is not base64.", "Encode the bytes with the standard alphabet and padding.") from None
+
+
+class RouteModel(Strict):
+    """One native route."""
+
+    name: str = Field(default="", max_length=128, description="A name for logs and messages.")
+    match: MatchModel = Field(description="What a request must look like.", examples=["{path: /health}"])
+    response: ResponseModel = Field(description="What is answered.", examples=["{json: {status: ok}}"])
+
+
+class TemplatesModel(Strict):
+    """The operator's templates."""
+
+    dir: str | None = Field(default=None, description="Folder of template files, relative to the configuration file.")
+    inline: dict[str, str] = Field(default_factory=dict, description="Template texts by name.")
+
+
+class QueryModel(Strict):
+    """A named query. `query` is in the words of its source."""
+
+    query: str = Field(min_length=1, max_length=65_536, description="The query's text; parameters as the source writes them.")
+    params: dict[Name, Literal["text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"]] = Field(
+        default_factory=dict, description="The type of each parameter; values are checked against it."
+    )
+    limit: int = Field(default=1000, ge=1, le=100_000, description="The most rows given at once.")
+
+
+class SourceModel(Strict):
+    """A named data source."""
+
+    plugin: str = Field(description="The data_source plugin, by its name under `plugins:`.", examples=["my-source"])
+    queries: dict[Name, Annotated[QueryModel, *short_form(lambda v: {"query": v} if isinstance(v, str) else v, {"type": "string"})]] = (
+        Field(default_factory=dict, description="Queries that plugins and templates may ask for by name.")
+    )

@@ -1,0 +1,145 @@
+"""What the operator approved of a plugin: its digest, native trust, grants, configuration and limits, checked together.
+
+The step between reading a package and running it. Nothing runs here, and nothing is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mockforge_asgi.config.objects import Config, Isolation, PluginUse
+from mockforge_asgi.config.places import Path
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
+from mockforge_asgi.plugins.manifest import Limits, Manifest
+from mockforge_asgi.plugins.package import Package, open_package
+from mockforge_asgi.plugins.versions import fits
+from mockforge_asgi.security.permissions import Effective, intersect, missing_problems, unasked_problems
+
+Json: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A package that may run as it was configured, and everything that decides how."""
+
+    use: PluginUse
+    package: Package
+    manifest: Manifest
+    effective: Effective
+    config: Json
+    """The plugin's configuration with defaults filled in."""
+    limits: Limits
+    isolation: Isolation
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of looking at every plugin of a configuration: the approved ones, and why the others are not."""
+
+    approved: Mapping[str, Approval]
+    refused: Mapping[str, MockForgeError]
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd, though nothing is wrong."""
+        return tuple(warning for approval in self.approved.values() for warning in approval.warnings)
+
+
+def approve(use: PluginUse, config: Config) -> Approval:
+    """Read the plugin's package and hold it against the configuration.
+
+    Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
+    """
+    return approve_package(use, open_package(use.path, use.use), config)
+
+
+def approve_package(use: PluginUse, package: Package, config: Config) -> Approval:
+    """The same for a package that is read already."""
+    from mockforge_asgi.config.values import apply_schema
+
+    manifest = package.manifest()
+    if manifest.entry.file not in package.files:
+        what = f"there is no file '{manifest.entry.file}' in the package."
+        raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, "Correct the path.")])
+    places, base = config.places, ("plugins", use.name)
+    met = intersect(manifest.permissions, use.grants)
+    values, faults = apply_schema(manifest.config_schema, use.config, places, (*base, "config"))
+    problems = [
+        *_digest_problems(use, package, config, base),
+        *_native_problems(use, package, manifest, config, base),
+        *missing_problems(met.missing, places, base),
+        *faults,
+    ]
+    if problems:
+        raise ConfigError(f"plugin '{use.name}' not loaded:", problems)
+    warnings = (*unasked_problems(met.unasked, places, (*base, "grants")), *_warnings(use, manifest, config, base))
+    return Approval(
+        use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
+    )
+
+
+def examine(config: Config) -> Examination:
+    """Look at every enabled plugin of a configuration, also at what they need of each other. Raises nothing."""
+    approved: dict[str, Approval] = {}
+    refused: dict[str, MockForgeError] = {}
+    for name, use in config.plugins.items():
+        try:
+            if use.enabled:
+                approved[name] = approve(use, config)
+        except MockForgeError as error:
+            refused[name] = error
+    for name, approval in tuple(approved.items()):
+        if problems := list(dependency_problems(approval, approved, config)):
+            refused[name] = ConfigError(f"plugin '{name}' not loaded:", problems)
+            del approved[name]
+    return Examination(approved, refused)
+
+
+def dependency_problems(approval: Approval, others: Mapping[str, Approval], config: Config) -> Iterator[Problem]:
+    """What the plugin needs of other plugins and does not find among them."""
+    path = ("plugins", approval.use.name)
+    for wanted in approval.manifest.dependencies:
+        versions = [a.manifest.version for a in others.values() if a.manifest.id == wanted.id]
+        if not versions and not wanted.optional:
+            yield config.places.problem(path, f"the plugin needs '{wanted.id}', which is not here.", "Add it under `plugins:`.")
+        elif versions and not any(fits(version, wanted.version) for version in versions):
+            what = f"the plugin needs '{wanted.id}' {wanted.version}, and here is {', '.join(versions)}."
+            yield config.places.problem(path, what, "Use a version that fits.")
+
+
+def _digest_problems(use: PluginUse, package: Package, config: Config, base: Path) -> Iterator[Problem]:
+    is_archive = package.root is None
+    if use.digest is None:
+        if is_archive and not config.dev:
+            what = "an archive needs its digest, so that no other can take its place."
+            yield config.places.problem((*base, "use"), what, f"If you trust it, add `digest: {package.digest}`.")
+    elif use.digest != package.digest and (is_archive or not config.dev):
+        what = f"the package is not the approved one; its digest is {package.digest}."
+        yield config.places.problem(
+            (*base, "digest"), what, "If you have checked the change, write that digest; otherwise restore the package."
+        )
+
+
+def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    if manifest.runtime != "native":
+        return
+    remedy = f"If you trust its code, add `native: {{trust: {package.digest}}}`" + (" or `native: {trust: path}`." if config.dev else ".")
+    if use.native is None:
+        what = "the plugin is native: it runs unconfined in this process, with every right of the operator."
+        yield config.places.problem(base, what, remedy)
+    elif use.native.trust == "path":
+        if not config.dev:
+            yield config.places.problem((*base, "native", "trust"), "`path` is for dev mode only.", f"Write `trust: {package.digest}`.")
+    elif use.native.trust != package.digest:
+        what = f"the native plugin is not the trusted one; its digest is {package.digest}."
+        yield config.places.problem((*base, "native", "trust"), what, "If you have checked the change, write that digest.")
+
+
+def _warnings(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    if use.native is not None and manifest.runtime != "native":
+        yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
+    if use.templates and "response" not in manifest.kinds and "auth" not in manifest.kinds and not manifest.endpoints:
+        yield config.places.problem((*base, "templates"), "has no effect: the plugin answers no requests.", "Remove it.")

@@ -1,0 +1,206 @@
+"""A plugin's package: the files of a folder or of a zip archive, read safely, with one digest for all of them.
+
+Nothing outside the folder is ever read; sizes and numbers are bounded before reading. The digest of a folder and of an
+archive made from it are the same. What the files mean is `manifest.py`'s affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from mockforge_asgi.config.places import clip, quote
+from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.plugins.manifest import FILE, Manifest, read_manifest
+
+MAX_FILES: Final = 2000
+MAX_FILE_BYTES: Final = 64 << 20
+MAX_TOTAL_BYTES: Final = 128 << 20
+MAX_DEPTH: Final = 12
+_LEFT_OUT = frozenset({"__pycache__", "node_modules", "target"})
+_BAD_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+_HEADER = b"mockforge package 1\n"
+
+Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""What of a folder's files changes when they do: path, time, size, inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files of one plugin. `root` is its folder, None for an archive."""
+
+    source: str
+    """The folder or archive as the operator named it."""
+    root: Path | None
+    files: Mapping[str, bytes] = field(repr=False)
+    digest: str
+
+    def manifest(self) -> Manifest:
+        """Its plugin.yaml. Raises PluginRejected."""
+        return read_manifest(self.files[FILE], f"{self.source}/{FILE}")
+
+    def read(self, path: str) -> bytes:
+        """One file's content, as the digest saw it. Raises KeyError."""
+        return self.files[path]
+
+    def unpack(self, folder: Path) -> None:
+        """Write the files below an empty folder, readable by the owner alone."""
+        for path, data in self.files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            with os.fdopen(handle, "wb") as opened:
+                opened.write(data)
+
+
+class Unsafe(Exception):
+    """A package that must not be read further."""
+
+    def __init__(self, what: str, remedy: str = "", path: str = "") -> None:
+        self.what, self.remedy, self.path = what, remedy, path
+        super().__init__(what)
+
+
+def open_package(path: Path, source: str | None = None) -> Package:
+    """The package in a folder or archive. Raises PluginRejected."""
+    from mockforge_asgi.plugins.archive import read_archive
+
+    name = source or str(path)
+    try:
+        if path.is_dir():
+            files, root = dict(_read_folder(path)), path
+        elif path.is_file():
+            files, root = read_archive(path), None
+        else:
+            raise Unsafe("is no folder and no file.", "Check the path.")
+        if FILE not in files:
+            raise Unsafe(f"has no {FILE}.", "A plugin is a folder, or a zip of one, with plugin.yaml at its top.")
+    except Unsafe as error:
+        place = f"{name}/{clip(error.path, 120)}" if error.path else name
+        raise PluginRejected(path.name, "its package cannot be read:", [Problem(place, error.what, error.remedy)]) from None
+    except OSError as error:
+        raise PluginRejected(path.name, "its package cannot be read:", [Problem(name, f"{error.strerror or error}.")]) from error
+    return Package(name, root, files, digest_of(files))
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """`sha256-…` over the sorted list of paths, sizes and content digests: the same for the same files, however they came."""
+    outer = hashlib.sha256(_HEADER)
+    for path in sorted(files, key=lambda p: p.encode()):
+        outer.update(f"{hashlib.sha256(files[path]).hexdigest()} {len(files[path])} {path}\n".encode())
+    return f"sha256-{outer.hexdigest()}"
+
+
+def stamp(path: Path) -> Stamp:
+    """A quick look at a package's files, without reading them; it differs when any of them was changed."""
+    try:
+        if not path.is_dir():
+            return (_stamped("", os.stat(path)),)
+        found = ((name, os.stat(path / name, follow_symlinks=False)) for name in _names(path))
+        return tuple(_stamped(name, facts) for name, facts in sorted(found))
+    except OSError:
+        return ()
+
+
+def _stamped(name: str, facts: os.stat_result) -> tuple[str, int, int, int]:
+    return name, facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
+def _names(root: Path, prefix: str = "", depth: int = 0) -> Iterator[str]:
+    with os.scandir(root / prefix) as entries:
+        for entry in entries:
+            if is_left_out(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
+                yield from _names(root, f"{prefix}{entry.name}/", depth + 1)
+            else:
+                yield f"{prefix}{entry.name}"
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder of that name is never part of a package: hidden, caches, build output, editors' leftovers."""
+    return name.startswith(".") or name in _LEFT_OUT or name.endswith(("~", ".pyc", ".swp", ".orig"))
+
+
+def checked_path(path: str) -> str:
+    """A path inside a package, if it is safe on every system. Raises Unsafe."""
+    parts = path.split("/")
+    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise Unsafe("leads out of the package.", "Paths are relative and have no '..'.", path)
+    if len(path) > 512 or len(parts) > MAX_DEPTH + 1:
+        raise Unsafe("is too long or too deep.", f"The most is {MAX_DEPTH} folders and 512 characters.", path)
+    if (bad := _BAD_NAME.search(path)) or any(part != part.rstrip(". ") for part in parts):
+        raise Unsafe(f"has a name that some systems refuse ({quote(bad.group()) if bad else 'a final dot or blank'}).", "Rename it.", path)
+    if unicodedata.normalize("NFC", path) != path:
+        raise Unsafe("has a name that is not in Unicode's composed form (NFC).", "Rename it.", path)
+    return path
+
+
+def check_collisions(paths: Iterable[str]) -> None:
+    """Raises Unsafe for two paths that some file systems take for one."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        other = seen.setdefault(path.casefold(), path)
+        if other != path:
+            raise Unsafe(f"differs from {quote(other)} only in case.", "Rename one of them.", path)
+
+
+def _read_folder(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file, by descriptors from the root down, so that no link can lead elsewhere while we read."""
+    total = count = 0
+    handle = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        paths = []
+        for path, data in _walk(handle, "", 0):
+            total, count = total + len(data), count + 1
+            if total > MAX_TOTAL_BYTES:
+                raise Unsafe(f"holds more than {MAX_TOTAL_BYTES >> 20} MiB.", "Keep build output and data out of the plugin's folder.")
+            if count > MAX_FILES:
+                raise Unsafe(f"holds more than {MAX_FILES} files.", "Keep build output and data out of the plugin's folder.")
+            paths.append(path)
+            yield path, data
+        check_collisions(paths)
+    finally:
+        os.close(handle)
+
+
+def _walk(handle: int, prefix: str, depth: int) -> Iterator[tuple[str, bytes]]:
+    for name in sorted(os.listdir(handle)):
+        if is_left_out(name):
+            continue
+        path = checked_path(prefix + name)
+        mode = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            if depth >= MAX_DEPTH:
+                raise Unsafe(f"is more than {MAX_DEPTH} folders deep.", "", path)
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+            try:
+                yield from _walk(inner, f"{path}/", depth + 1)
+            finally:
+                os.close(inner)
+        else:
+            yield path, _read_file(name, handle, path, mode)
+
+
+def _read_file(name: str, handle: int, path: str, mode: int) -> bytes:
+    if stat.S_ISLNK(mode):
+        raise Unsafe("is a symbolic link.", "A package holds plain files: put the file itself there.", path)
+    if not stat.S_ISREG(mode):
+        raise Unsafe("is no plain file.", "Remove it.", path)
+    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle), "rb") as opened:
+        facts = os.fstat(opened.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise Unsafe("is no plain file.", "Remove it.", path)
+        if facts.st_size > MAX_FILE_BYTES:
+            raise Unsafe(f"is larger than {MAX_FILE_BYTES >> 20} MiB.", "", path)
+        data = opened.read(facts.st_size + 1)
+    if len(data) != facts.st_size:
+        raise Unsafe("changed while it was read.", "Try again.", path)
+    return data

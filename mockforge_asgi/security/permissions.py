@@ -1,0 +1,279 @@
+"""Permissions: what a plugin asks for, what the operator grants, and what comes of it.
+
+The effective right is the intersection; nothing is allowed by default. Doors and documents are built from `Effective`,
+which is the only thing that they believe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+from mockforge_asgi.config.network import BadRule as BadRule
+from mockforge_asgi.config.network import NetworkRule as NetworkRule
+from mockforge_asgi.config.network import meet
+from mockforge_asgi.config.objects import Grants as Grants
+from mockforge_asgi.config.objects import Right as Right
+from mockforge_asgi.config.places import Path, Places
+from mockforge_asgi.errors import Problem
+from mockforge_asgi.http.documents import RequestView
+
+NAMES: Final = {
+    "request.headers": "reads headers",
+    "request.cookies": "reads cookies",
+    "request.query": "reads query parameters",
+    "request.body": "reads the request's body",
+    "request.client": "sees the client's address",
+    "request.principal": "sees who the caller is",
+    "response.headers": "reads headers of answers",
+    "response.set_headers": "sets restricted headers",
+    "response.body": "reads the body of answers",
+    "secrets": "reads secrets",
+    "kv": "keeps data in key-value storage",
+    "network": "connects to",
+    "data": "runs the queries",
+    "data.raw": "sends query text of its own to",
+    "files": "reads files of its own folder",
+}
+"""Every permission, and what it lets a plugin do."""
+
+WILDCARD: Final = frozenset({"request.headers", "request.cookies", "request.query", "response.headers"})
+"""Permissions whose names may be `*`: all of them."""
+
+DEFAULT_MAX_KEYS: Final = 1000
+DEFAULT_MAX_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One entry of a manifest's `permissions:`."""
+
+    right: Right
+    optional: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a plugin asks for, by permission name."""
+
+    asked: Mapping[str, Permission] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class KvRight:
+    """How much a plugin may keep."""
+
+    max_keys: int = DEFAULT_MAX_KEYS
+    max_bytes: int = DEFAULT_MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What a plugin may do. Header names are lower-case; None as a set of names means all."""
+
+    request_view: RequestView = field(default_factory=RequestView)
+    response_headers: frozenset[str] | None = frozenset()
+    response_body: bool = False
+    set_headers: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+    kv: KvRight | None = None
+    network: tuple[NetworkRule, ...] = ()
+    data: frozenset[str] = frozenset()
+    """Named queries, as `source/query`."""
+    data_raw: frozenset[str] = frozenset()
+    """Sources that take query text of the plugin's own."""
+    files: tuple[str, ...] = ()
+    """Paths and globs below the plugin's folder."""
+
+
+NOTHING: Final = Effective()
+"""No right at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intersection:
+    """What comes of asking and granting: the effective rights, what is needed but not granted, what is granted but not asked for."""
+
+    effective: Effective
+    missing: tuple[Permission, ...] = ()
+    unasked: tuple[Right, ...] = ()
+
+
+def intersect(permissions: Permissions, grants: Grants) -> Intersection:
+    """The rights that are both asked for and granted."""
+    met: dict[str, Right] = {}
+    missing: list[Permission] = []
+    for name, permission in permissions.asked.items():
+        right, lacking = _meet(permission.right, grants.rights.get(name))
+        if right is not None:
+            met[name] = right
+        if lacking is not None and not permission.optional:
+            missing.append(Permission(lacking, reason=permission.reason))
+    unasked = tuple(_unasked(permissions, grants))
+    return Intersection(_effective(met), tuple(missing), unasked)
+
+
+def missing_problems(missing: Iterable[Permission], places: Places, path: Path) -> list[Problem]:
+    """One problem that names every right that is needed and not granted, with the lines to add under `grants:`."""
+    rights = tuple(missing)
+    if not rights:
+        return []
+    lines = "".join(f"\n        {line}" for line in grant_lines(rights))
+    what = f"the plugin needs {', '.join(p.right.name for p in rights)}, which {'is' if len(rights) == 1 else 'are'} not granted."
+    return [places.problem(path, what, f"If that is meant, add under `grants:`{lines}")]
+
+
+def unasked_problems(unasked: Iterable[Right], places: Places, path: Path) -> list[Problem]:
+    """Grants without effect, to be shown as warnings: the plugin does not ask for them."""
+    return [
+        places.problem((*path, *right.name.split(".")), f"{describe(right)}: granted, but the plugin does not ask for it.", "Remove it.")
+        for right in unasked
+    ]
+
+
+def grant_lines(missing: Iterable[Permission]) -> list[str]:
+    """The YAML that grants those rights, as it stands under `grants:`; each line ends with the plugin's reasons."""
+    sections: dict[str, list[Permission]] = {}
+    for permission in missing:
+        sections.setdefault(permission.right.name.partition(".")[0], []).append(permission)
+    return [_grant_line(name, entries) for name, entries in sections.items()]
+
+
+def _grant_line(section: str, entries: list[Permission]) -> str:
+    reasons = "; ".join(p.reason for p in entries if p.reason)
+    rights = {p.right.name: p.right for p in entries}
+    if section in ("request", "response"):
+        value = "{" + ", ".join(f"{name.partition('.')[2]}: {_yaml(right)}" for name, right in rights.items()) + "}"
+    elif section == "data" and "data.raw" in rights:
+        inner = [f"queries: {_yaml(rights['data'])}"] if "data" in rights else []
+        value = "{" + ", ".join([*inner, f"raw: {_yaml(rights['data.raw'])}"]) + "}"
+    else:
+        value = _yaml(rights[section])
+    return f"{section}: {value}" + (f"   # {reasons}" if reasons else "")
+
+
+def _yaml(right: Right) -> str:
+    if right.name == "network":
+        return "[" + ", ".join(_rule_yaml(rule) for rule in right.network) + "]"
+    if right.names:
+        return "[" + ", ".join(_scalar(n) for n in sorted(right.names)) + "]"
+    sizes = {"max_keys": right.max_keys, "max_bytes": right.max_bytes}
+    given = ", ".join(f"{k}: {v}" for k, v in sizes.items() if v is not None)
+    return f"{{{given}}}" if given else "true"
+
+
+def _rule_yaml(rule: NetworkRule) -> str:
+    if rule.host == "*":
+        return f"{rule.scheme}://HOST"
+    text = str(rule)
+    quoted = f'"{text}"' if any(c in text for c in "*[") else text
+    return f'{{allow: "{text}", private: true}}' if rule.is_inside else quoted
+
+
+def _scalar(name: str) -> str:
+    return (
+        name
+        if name.replace("-", "").replace("_", "").replace("/", "").replace(".", "").isalnum()
+        else f"'{name.replace(chr(39), chr(39) * 2)}'"
+    )
+
+
+def describe(right: Right) -> str:
+    """A right in words: `reads secrets: api_keys`."""
+    what = [str(rule) if rule.host != "*" else f"any {rule.scheme} host" for rule in right.network] or sorted(right.names)
+    if right.max_keys or right.max_bytes:
+        what = [f"{right.max_keys or DEFAULT_MAX_KEYS} keys", f"{right.max_bytes or DEFAULT_MAX_BYTES} bytes"]
+    return NAMES[right.name] + (f": {', '.join('all' if w == '*' else w for w in what)}" if what else "")
+
+
+def _meet(asked: Right, granted: Right | None) -> tuple[Right | None, Right | None]:
+    """(what is allowed, what is lacking) of one permission."""
+    if granted is None:
+        return None, asked
+    if asked.network:
+        return _meet_network(asked, granted)
+    if asked.names:
+        return _meet_names(asked, granted)
+    if asked.name == "kv":
+        return _meet_sizes(asked, granted)
+    return asked, None
+
+
+def _meet_network(asked: Right, granted: Right) -> tuple[Right | None, Right | None]:
+    met: dict[NetworkRule, None] = {}
+    lacking = []
+    for rule in asked.network:
+        found = [narrow for grant in granted.network if (narrow := meet(rule, grant))]
+        met.update(dict.fromkeys(found))
+        if not found:
+            lacking.append(rule)
+    return Right("network", network=tuple(met)) if met else None, Right("network", network=tuple(lacking)) if lacking else None
+
+
+def _meet_names(asked: Right, granted: Right) -> tuple[Right | None, Right | None]:
+    found = {narrow for a in asked.names for g in granted.names if (narrow := _meet_name(asked.name, a, g)) is not None}
+    lacking = frozenset(a for a in asked.names if not any(_meet_name(asked.name, a, g) is not None for g in granted.names))
+    met = frozenset({"*"}) if "*" in found else frozenset(found)
+    return Right(asked.name, met) if met else None, Right(asked.name, lacking) if lacking else None
+
+
+def _meet_name(permission: str, asked: str, granted: str) -> str | None:
+    if asked == granted or (granted == "*" and permission in WILDCARD):
+        return asked
+    if asked == "*" and permission in WILDCARD:
+        return granted
+    if permission == "files" and fnmatchcase(asked, granted):
+        return asked
+    return granted if permission == "files" and fnmatchcase(granted, asked) else None
+
+
+def _meet_sizes(asked: Right, granted: Right) -> tuple[Right, None]:
+    keys = [n for n in (asked.max_keys, granted.max_keys) if n is not None]
+    size = [n for n in (asked.max_bytes, granted.max_bytes) if n is not None]
+    return Right("kv", max_keys=min(keys, default=DEFAULT_MAX_KEYS), max_bytes=min(size, default=DEFAULT_MAX_BYTES)), None
+
+
+def _unasked(permissions: Permissions, grants: Grants) -> Iterator[Right]:
+    for name, granted in grants.rights.items():
+        asked = permissions.asked.get(name)
+        if asked is None:
+            yield granted
+            continue
+        names = frozenset(g for g in granted.names if not any(_meet_name(name, a, g) is not None for a in asked.right.names))
+        rules = tuple(g for g in granted.network if not any(meet(a, g) for a in asked.right.network))
+        if names or rules:
+            yield Right(name, names, rules)
+
+
+def _effective(met: Mapping[str, Right]) -> Effective:
+    def names(permission: str) -> frozenset[str]:
+        return met[permission].names if permission in met else frozenset()
+
+    def open_names(permission: str) -> frozenset[str] | None:
+        found = names(permission)
+        return None if "*" in found else found
+
+    kv = met.get("kv")
+    return Effective(
+        request_view=RequestView(
+            open_names("request.headers"),
+            open_names("request.cookies"),
+            open_names("request.query"),
+            "request.body" in met,
+            "request.client" in met,
+            "request.principal" in met,
+        ),
+        response_headers=open_names("response.headers"),
+        response_body="response.body" in met,
+        set_headers=names("response.set_headers"),
+        secrets=names("secrets"),
+        kv=KvRight(kv.max_keys or DEFAULT_MAX_KEYS, kv.max_bytes or DEFAULT_MAX_BYTES) if kv else None,
+        network=met["network"].network if "network" in met else (),
+        data=names("data"),
+        data_raw=names("data.raw"),
+        files=tuple(sorted(names("files"))),
+    )

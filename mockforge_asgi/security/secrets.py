@@ -1,0 +1,98 @@
+"""Secrets: read once from where the operator says they are, shown to nobody but the door that was granted them.
+
+A value never appears in a repr, an error or a log line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from mockforge_asgi.config.objects import SecretSource
+from mockforge_asgi.config.places import Places
+from mockforge_asgi.errors import ConfigError, Problem
+
+MAX_BYTES: Final = 64 * 1024
+
+
+class Secrets:
+    """The operator's secrets by name."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+
+    @classmethod
+    def load(
+        cls,
+        sources: Mapping[str, SecretSource],
+        *,
+        environ: Mapping[str, str] | None = None,
+        places: Places | None = None,
+        needed: Iterable[str] | None = None,
+    ) -> Secrets:
+        """Read every secret, or only those `needed`. Raises ConfigError that names each one that is not there."""
+        environment = os.environ if environ is None else environ
+        wanted = sources if needed is None else {name: sources[name] for name in needed if name in sources}
+        values: dict[str, str] = {}
+        problems: list[Problem] = []
+        for name, source in wanted.items():
+            value, what, remedy = _read(source, environment)
+            if value is None:
+                problems.append((places or Places("configuration")).problem(("secrets", name), what, remedy))
+            else:
+                values[name] = value
+        if problems:
+            raise ConfigError("secrets cannot be read:", problems)
+        return cls(values)
+
+    def get(self, name: str) -> str | None:
+        """The value, or None if there is no such secret."""
+        return self._values.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """The names, in order."""
+        return tuple(sorted(self._values))
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Names and values: for redaction, and for nothing else."""
+        yield from self._values.items()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(self.names())})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("secrets are not pickled")
+
+
+def _read(source: SecretSource, environ: Mapping[str, str]) -> tuple[str | None, str, str]:
+    """(value, what is wrong, remedy)."""
+    if source.kind == "value":
+        return source.value, "", ""
+    if source.kind == "env":
+        value = environ.get(source.env)
+        if value is None:
+            return None, f"the environment variable {source.env} is not set.", f"Set it: export {source.env}=…"
+        return (value, "", "") if value else (None, f"the environment variable {source.env} is empty.", "Give it a value.")
+    return _read_file(source.file or Path())
+
+
+def _read_file(file: Path) -> tuple[str | None, str, str]:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            return None, f"the file {file} is longer than {MAX_BYTES // 1024} KiB.", "A secret is a short text."
+        text = data.decode("utf-8")
+    except OSError as error:
+        return None, f"the file {file} cannot be read: {error.strerror}.", "Check the path and its permissions."
+    except UnicodeDecodeError:
+        return None, f"the file {file} is not UTF-8 text.", "Encode binary secrets, as base64 for example."
+    text = text.removesuffix("\n").removesuffix("\r")
+    return (text, "", "") if text else (None, f"the file {file} is empty.", "Give it a value.")
