@@ -29,7 +29,7 @@ class Caps:
     file_bytes: int | None = 32 * MIB
     functions: int | None = 50_000
     function_bytes: int | None = 512 * KIB
-    memory_pages: int | None = 16 * MIB // PAGE
+    memory_pages: int | None = 64 * MIB // PAGE
     memories: int | None = 8
     tables: int | None = 64
     names: int | None = 10_000
