@@ -72,13 +72,23 @@ class EgressLimits:
     max_redirects: int = 5
 
 
-class Egress:
-    """The way out for one plugin, under its rules; keeps a few connections open. Belongs to one event loop."""
+@dataclass(frozen=True, slots=True)
+class _Anywhere:
+    """The rule of trusted code."""
 
-    def __init__(self, rules: Iterable[Rule], limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
+    scheme: str
+    host: str
+    port: int
+    private: bool = True
+
+
+class Egress:
+    """The way out for one plugin, under its rules (None: anywhere); keeps a few connections open. Belongs to one event loop."""
+
+    def __init__(self, rules: Iterable[Rule] | None, limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
                  ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:  # fmt: skip
-        self.rules, self.limits = tuple(rules), limits or EgressLimits()
-        self._hosts = tuple((rule, _rule_host(rule.host)) for rule in self.rules)
+        self.limits = limits or EgressLimits()
+        self._hosts = None if rules is None else tuple((rule, _rule_host(rule.host)) for rule in rules)
         self._resolver, self._make_context = resolver or system_resolver, ssl_context
         self._context: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
@@ -104,6 +114,8 @@ class Egress:
 
     def rule_for(self, target: Target) -> Rule:
         """The rule that allows the place. Raises DoorError (`denied`)."""
+        if self._hosts is None:
+            return _Anywhere(target.scheme, target.host, target.port)
         allowed = [
             rule for rule, host in self._hosts if rule.scheme == target.scheme and rule.port == target.port and _covers(host, target.host)
         ]

@@ -1,0 +1,43 @@
+"""Reads what a guest hands to a door: each field checked, every fault a DoorError that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import DoorError
+
+
+def text(payload: Mapping[str, Json], name: str, *, max_chars: int = 512) -> str:
+    """A text that is there and not empty. Raises DoorError."""
+    value = payload.get(name)
+    if not isinstance(value, str) or not value:
+        raise DoorError("invalid_input", f"`{name}` must be a text that is not empty")
+    if len(value) > max_chars:
+        raise DoorError("invalid_input", f"`{name}` is longer than {max_chars} characters")
+    return value
+
+
+def whole(payload: Mapping[str, Json], name: str, default: int | None, *, least: int, most: int) -> int:
+    """A whole number in its range; the default (None: there is none) where it is left out. Raises DoorError."""
+    value = payload.get(name)
+    if value is None and default is not None:
+        return default
+    if type(value) is not int or not least <= value <= most:
+        raise DoorError("invalid_input", f"`{name}` must be a whole number from {least} to {most}")
+    return value
+
+
+def optional_whole(payload: Mapping[str, Json], name: str, *, least: int, most: int) -> int | None:
+    """A whole number in its range, or None where it is left out. Raises DoorError."""
+    return None if payload.get(name) is None else whole(payload, name, None, least=least, most=most)
+
+
+def members(payload: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    """An object, empty where it is left out. Raises DoorError."""
+    value = payload.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise DoorError("invalid_input", f"`{name}` must be an object")
+    return value

@@ -1,0 +1,1 @@
+"""Data sources: named, parameterised queries, whoever asks and whatever plugin answers."""

@@ -1,0 +1,53 @@
+"""Guests' lines are bounded in length and number."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.events import EventStream, GuestLogged
+from mockforge_asgi.plugins.guest_log import BURST, LINES_PER_S, MAX_CHARS, GuestLog, escaped
+
+
+def listening() -> tuple[GuestLog, list[GuestLogged], list[float]]:
+    events, told, now = EventStream(), list[GuestLogged](), [0.0]
+    events.subscribe(lambda event: told.append(event) if isinstance(event, GuestLogged) else None)
+    return GuestLog("guest", events, str, lambda: now[0]), told, now
+
+
+def test_a_long_line_is_cut_and_says_so() -> None:
+    log, told, _ = listening()
+    log.write({"level": "info", "message": "x" * 100_000})
+    assert told[0].message == "x" * MAX_CHARS + " ... (100000 characters in all)"
+
+
+def test_too_many_lines_are_left_out_and_counted() -> None:
+    log, told, now = listening()
+    for n in range(1000):
+        log.write({"level": "info", "message": str(n)})
+    assert len(told) == BURST
+    now[0] += 1.0
+    log.write({"level": "info", "message": "again"})
+    assert [line.message[:20] for line in told[-2:]] == ["(800 lines left out:", "again"]
+    for n in range(1000):
+        log.write({"level": "info", "message": str(n)})
+    assert len(told) == BURST + 1 + LINES_PER_S
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"message": 5}, {"message": "x", "level": "loud"}, {"message": "x", "level": 5}, {"message": None}]
+)
+def test_what_is_no_line_is_refused(payload: dict[str, object]) -> None:
+    log, _, _ = listening()
+    with pytest.raises(DoorError):
+        log.write(payload)
+
+
+@given(st.text())
+def test_an_escaped_text_is_one_printable_line(text: str) -> None:
+    shown = escaped(text)
+    assert len(shown.splitlines()) <= 1
+    assert shown.encode() or not text
+    assert not any(ord(c) < 32 and c != "\t" for c in shown)
