@@ -13,7 +13,7 @@ from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.places import Path
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
 from mockforge_asgi.plugins.manifest import Limits, Manifest
-from mockforge_asgi.plugins.package import Package, open_package
+from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.versions import fits
 from mockforge_asgi.security.permissions import Effective, intersect, missing_problems, unasked_problems
 
@@ -53,14 +53,14 @@ def approve(use: PluginUse, config: Config) -> Approval:
 
     Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
     """
-    return approve_package(use, open_package(use.path, use.use), config)
+    return approve_package(use, read_package(use.path, use.use), config)
 
 
 def approve_package(use: PluginUse, package: Package, config: Config) -> Approval:
     """The same for a package that is read already."""
     from mockforge_asgi.config.values import apply_schema
 
-    manifest = package.manifest()
+    manifest = package.manifest
     if manifest.entry.file not in package.files:
         what = f"there is no file '{manifest.entry.file}' in the package."
         raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, "Correct the path.")])
@@ -111,7 +111,7 @@ def dependency_problems(approval: Approval, others: Mapping[str, Approval], conf
 
 
 def _digest_problems(use: PluginUse, package: Package, config: Config, base: Path) -> Iterator[Problem]:
-    is_archive = package.root is None
+    is_archive = package.folder is None
     if use.digest is None:
         if is_archive and not config.dev:
             what = "an archive needs its digest, so that no other can take its place."

@@ -34,17 +34,14 @@ Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The files of one plugin. `root` is its folder, None for an archive."""
+    """The files of one plugin, by path, as its digest saw them. `folder` is where they are, None for an archive."""
 
     source: str
     """The folder or archive as the operator named it."""
-    root: Path | None
+    folder: Path | None
+    manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
     digest: str
-
-    def manifest(self) -> Manifest:
-        """Its plugin.yaml. Raises PluginRejected."""
-        return read_manifest(self.files[FILE], f"{self.source}/{FILE}")
 
     def read(self, path: str) -> bytes:
         """One file's content, as the digest saw it. Raises KeyError."""
@@ -68,16 +65,16 @@ class Unsafe(Exception):
         super().__init__(what)
 
 
-def open_package(path: Path, source: str | None = None) -> Package:
-    """The package in a folder or archive. Raises PluginRejected."""
+def read_package(path: Path, source: str | None = None) -> Package:
+    """The package in a folder or archive; `source` is its name in messages. Raises PluginRejected."""
     from mockforge_asgi.plugins.archive import read_archive
 
     name = source or str(path)
     try:
         if path.is_dir():
-            files, root = dict(_read_folder(path)), path
+            files, folder = dict(_read_folder(path)), path
         elif path.is_file():
-            files, root = read_archive(path), None
+            files, folder = read_archive(path), None
         else:
             raise Unsafe("is no folder and no file.", "Check the path.")
         if FILE not in files:
@@ -87,7 +84,7 @@ def open_package(path: Path, source: str | None = None) -> Package:
         raise PluginRejected(path.name, "its package cannot be read:", [Problem(place, error.what, error.remedy)]) from None
     except OSError as error:
         raise PluginRejected(path.name, "its package cannot be read:", [Problem(name, f"{error.strerror or error}.")]) from error
-    return Package(name, root, files, digest_of(files))
+    return Package(name, folder, read_manifest(files[FILE], f"{name}/{FILE}"), files, digest_of(files))
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:

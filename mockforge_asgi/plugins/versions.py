@@ -24,8 +24,8 @@ def fits(version: str, wanted: str) -> bool:
 
 
 def _triple(text: str) -> Triple:
-    numbers = [int(n) for n in text.split(".")]
-    return (numbers + [0, 0])[0], (numbers + [0, 0])[1], (numbers + [0, 0])[2]
+    first, second, third, *_ = [*map(int, text.split(".")), 0, 0]
+    return first, second, third
 
 
 def _holds(version: Triple, term: str) -> bool:

@@ -56,6 +56,11 @@ class Redactor:
         return "Redactor()"
 
 
+def redactor(secrets: Secrets) -> Redactor:
+    """The redactor for those secrets."""
+    return Redactor(secrets)
+
+
 def _hide(match: re.Match[str]) -> str:
     kept = match["scheme"] or match["key"] or match["url"] or ""
     return f"{kept}{_HIDDEN}"

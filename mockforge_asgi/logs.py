@@ -1,0 +1,199 @@
+"""Log lines from events: text for people, JSON for machines, on one stream.
+
+A subscriber of the event stream. Secrets are redacted, control characters made visible, every line bounded.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+import orjson
+
+from mockforge_asgi.events import (
+    CacheTrouble,
+    CallFinished,
+    Compiling,
+    DoorDenied,
+    Event,
+    GrantUnused,
+    GuestLogged,
+    PluginLoaded,
+    PluginRefused,
+    PluginStopped,
+    Quarantined,
+    RenderFailed,
+    RequestAnswered,
+)
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
+MAX_FIELD: Final = 4096
+MAX_LINE: Final = 16 * 1024
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOURS: Final = {"debug": "2", "info": "36", "warning": "33", "error": "31"}
+_WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take a line."""
+        ...
+
+    def flush(self) -> object:
+        """Pass it on."""
+        ...
+
+
+class LogWriter:
+    """Writes each event of at least that level as a line. Subscribe it to an event stream."""
+
+    __slots__ = ("_colour", "_format", "_least", "_redact", "_stream")
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        format: Literal["text", "json"] = "text",
+        level: Level = "info",
+        redact: Callable[[str], str] = str,
+        colour: bool = False,
+    ) -> None:
+        self._stream, self._format, self._redact, self._colour = stream, format, redact, colour
+        self._least = LEVELS.index(level)
+
+    def __call__(self, event: Event) -> None:
+        """Write the event's line, if it is wanted."""
+        level, text = line_of(event)
+        if LEVELS.index(level) >= self._least:
+            self.write(level, text, event)
+
+    def write(self, level: Level, text: str, event: Event | None = None) -> None:
+        """Write a line of our own, such as what the server says."""
+        line = self._json(level, text, event) if self._format == "json" else self._text(level, text, event)
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def _text(self, level: Level, text: str, event: Event | None) -> str:
+        at = _time(event).astimezone().strftime("%H:%M:%S")
+        head = f"\x1b[{_COLOURS[level]}m{level:<7}\x1b[0m" if self._colour else f"{level:<7}"
+        rows = self._safe(text, MAX_LINE).split("\n")
+        return f"{at} {head} " + "\n                 ".join(rows)
+
+    def _json(self, level: Level, text: str, event: Event | None) -> str:
+        entry: dict[str, Any] = {"at": _time(event).isoformat(timespec="milliseconds").replace("+00:00", "Z"), "level": level}
+        entry["event"] = _WORD.sub("_", type(event).__name__).lower() if event else "server"
+        entry["message"] = self._safe(text, MAX_FIELD)
+        for f in fields(event) if event else ():
+            if f.name != "at":
+                entry.setdefault(f.name, self._value(getattr(event, f.name)))
+        return orjson.dumps(entry).decode()
+
+    def _value(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int):
+            return value
+        if isinstance(value, float):
+            return round(value, 6)
+        if isinstance(value, tuple):
+            return [self._safe(str(v), 200) for v in value[:50]]
+        return self._safe(str(value), MAX_FIELD)
+
+    def _safe(self, text: str, most: int) -> str:
+        # Cut generously first so that a secret at the edge is still found whole, then redact, then cut for good.
+        redacted = self._redact(text[: 2 * most])
+        short = redacted if len(redacted) <= most else redacted[: most - 1] + "…"
+        return escape(short)
+
+
+class ServerLog(logging.Handler):
+    """Passes records of a library's logger on as lines of our own."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record; its traceback too, if it has one."""
+        level: Level = (
+            "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info" if record.levelno >= 20 else "debug"
+        )
+        self._writer.write(level, self.format(record))
+
+
+def escape(text: str) -> str:
+    """The text with control characters, but for line breaks and tabs, made visible; it cannot steer a terminal."""
+    return _CONTROL.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
+
+
+def _time(event: Event | None) -> datetime:
+    return datetime.now(UTC) if event is None else datetime.fromtimestamp(event.at, UTC)
+
+
+def line_of(event: Event) -> tuple[Level, str]:
+    """An event's level and words. Text of guests and clients is kept on one line."""
+    make = _LINES.get(type(event))
+    return make(event) if make else ("debug", type(event).__name__)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _flat(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _loaded(e: PluginLoaded) -> tuple[Level, str]:
+    verb = "reloaded" if e.replaced else "loaded"
+    return "info", f"{e.plugin} {e.version} {verb} in {_ms(e.load_s)} ({e.runtime}, {', '.join(e.kinds)}; {e.digest[:19]}…)"
+
+
+def _refused(e: PluginRefused) -> tuple[Level, str]:
+    return "error", e.reason + (f"\n{e.plugin}: the last good version goes on answering." if e.kept_last_good else "")
+
+
+def _called(e: CallFinished) -> tuple[Level, str]:
+    level: Level = "debug" if e.outcome in ("ok", "cancelled") else "warning" if e.outcome in ("unavailable", "limit") else "error"
+    cpu = f", {_ms(e.cpu_s)} computing" if e.cpu_s else ""
+    return level, f"{e.plugin} {e.op}: {e.outcome} in {_ms(e.wall_s)}{cpu}" + (f"\n{e.error}" if e.error else "")
+
+
+def _answered(e: RequestAnswered) -> tuple[Level, str]:
+    who = f" for {_flat(e.principal)}" if e.principal else ""
+    return "info", f"{_flat(e.method)} {_flat(e.path)} → {e.status} by {_flat(e.answered_by)} in {_ms(e.wall_s)}{who}"
+
+
+def _guest(e: GuestLogged) -> tuple[Level, str]:
+    level: Level = (
+        "debug" if e.level in ("debug", "trace") else "warning" if e.level == "warning" else "error" if e.level == "error" else "info"
+    )
+    return level, f"{e.plugin} says: {_flat(e.message)}"
+
+
+def _compiling(e: Compiling) -> tuple[Level, str]:
+    if e.done:
+        return "info", f"compiled {e.what} in {_ms(e.wall_s)}"
+    return "info", f"compiling {e.what} ({e.size_bytes / 1_000_000:.1f} MB) …"
+
+
+_LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
+    PluginLoaded: _loaded,
+    PluginRefused: _refused,
+    PluginStopped: lambda e: ("debug", f"{e.plugin} stopped ({e.digest[:19]}…)"),
+    GrantUnused: lambda e: ("warning", f"{e.plugin}: {e.detail}"),
+    CallFinished: _called,
+    DoorDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
+    GuestLogged: _guest,
+    Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),
+    RequestAnswered: _answered,
+    Compiling: _compiling,
+    CacheTrouble: lambda e: ("warning", e.what),
+    RenderFailed: lambda e: ("error", f"template {_flat(e.template)}: {e.reason}"),
+}
