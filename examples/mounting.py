@@ -1,0 +1,19 @@
+"""MockForge in front of an existing application. Run it with `uvicorn examples.mounting:app`.
+
+What no mock answers goes through to the application, untouched.
+"""
+
+from fastapi import FastAPI
+
+from mockforge_asgi import MockForge
+
+api = FastAPI()
+
+
+@api.get("/orders")
+async def orders() -> list[str]:
+    """The application's own route."""
+    return ["one", "two"]
+
+
+app = MockForge(api, config="examples/quickstart/mockforge.yaml")
