@@ -233,7 +233,7 @@ async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: R
     fields = ["key", "value", "ttl_s", "by", "expected", "name", "of", "offset", "length", "n", "path", "source", "query", "params",
     "limit",
               "cursor", "url", "message", "level"]  # fmt: skip
-    sent = payload.draw(st.dictionaries(st.sampled_from(fields), json, max_size=5) | json)
+    sent: Any = payload.draw(st.dictionaries(st.sampled_from(fields), json, max_size=5) | json)
     door = doors(rooms, None, files_root=Path("/nonexistent"))
     try:
         await door.call(name, sent, Bodies())
