@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mockforge_asgi.errors import ClientLeft, ConfigError, DoorError
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.documents import Consumed, RequestView
+from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.testing import Conversation
+from mockforge_plugin.values import Principal
+
+VIEW = RequestView(headers=frozenset({"x-key", "accept"}), body=True, principal=True)
+
+
+def exchange(talk: Conversation | None = None, **over: Any) -> Exchange:
+    talk = talk or Conversation()
+    scope = {"type": "http", "method": "GET", "path": "/a", "headers": [(b"x-key", b"k"), (b"accept", b"x")], **over}
+    return Exchange(scope, talk.receive, talk.send)
+
+
+def test_documents_are_made_once_per_view() -> None:
+    one = exchange()
+    assert one.document(VIEW) is one.document(RequestView(headers=frozenset({"accept", "x-key"}), body=True, principal=True))
+    assert one.document(VIEW) is not one.document(RequestView())
+
+
+def test_documents_follow_what_is_found_out() -> None:
+    one = exchange()
+    before = one.document(VIEW).value
+    one.matched("/{x}", {"x": "a"})
+    one.allowed(Principal("demo"), {"n": 1})
+    one.consume(Consumed(frozenset({"x-key"})))
+    after = one.document(VIEW).value
+    assert (before["route"], before["principal"], len(before["headers"])) == (None, None, 2)
+    assert (after["route"], after["path_params"], after["principal"]["id"]) == ("/{x}", {"x": "a"}, "demo")
+    assert [name for name, _ in after["headers"]] == ["accept"]
+
+
+async def test_a_body_shows_in_documents_once_it_was_read() -> None:
+    talk = Conversation([{"type": "http.request", "body": b"hi", "more_body": False}])
+    one = exchange(talk, method="POST", headers=[(b"content-length", b"2")])
+    assert one.document(VIEW).value["body"] == {"available": 2}
+    assert await one.read_body("request") == b"hi"
+    assert one.document(VIEW).value["body"] == {"text": "hi"}
+
+
+async def test_a_door_asks_for_the_requests_body_only() -> None:
+    with pytest.raises(DoorError):
+        await exchange().read_body("response")
+
+
+async def test_the_fingerprint_leaves_consumed_credentials_out() -> None:
+    one, two = exchange(), exchange(headers=[(b"x-key", b"other"), (b"accept", b"x")])
+    for each in (one, two):
+        each.consume(Consumed(frozenset({"x-key"})))
+    assert await one.fingerprint() == await two.fingerprint() == await one.fingerprint()
+
+
+async def test_an_answer_carries_auths_headers_and_heeds_head() -> None:
+    talk = Conversation()
+    one = exchange(talk, method="HEAD")
+    one.allowed(Principal("demo"), {}, ((b"set-cookie", b"s=1"),))
+    await one.respond(MockResponse.text("abc"))
+    assert talk.answer.body == b"" and talk.answer.header("content-length") == "3" and talk.answer.header("set-cookie") == "s=1"
+
+
+async def test_an_answer_to_be_rendered_goes_to_the_templates_around_us() -> None:
+    talk = Conversation()
+    await exchange(talk, extensions={"mockforge.template": {}}).respond(TemplateAnswer(200, (), "t"))
+    assert talk.sent[0]["type"] == "mockforge.template"
+    with pytest.raises(ConfigError, match="Templates"):
+        await exchange().respond(TemplateAnswer(200, (), "t"))
+
+
+class Thing:
+    released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_a_lease_is_made_once_and_released_once() -> None:
+    one = exchange()
+    thing = one.lease("a", Thing)
+    assert one.lease("a", Thing) is thing and one.lease("b", Thing) is not thing
+    one.release()
+    one.close()
+    assert thing.released == 1
+
+
+async def test_watches_nest_and_the_outermost_counts() -> None:
+    talk = Conversation()
+    one = exchange(talk)
+    talk.leave()
+    with pytest.raises(ClientLeft):
+        with one.watched():
+            with one.watched():
+                pass
+            await asyncio.Event().wait()
+
+
+async def test_a_websocket_is_not_watched() -> None:
+    talk = Conversation([{"type": "websocket.connect"}])
+    with exchange(talk, type="websocket").watched():
+        await asyncio.sleep(0)
+    assert talk.received == 0
+
+
+def test_pieces_mounted_inside_one_another_share_the_exchange() -> None:
+    talk, inner = Conversation(), Conversation()
+    outer, is_new = Exchange.of({"type": "http", "path": "/", "headers": []}, talk.receive, talk.send)
+    scope = {**outer.scope, SCOPE_KEY: outer}
+    again, is_new_too = Exchange.of(scope, talk.receive, inner.send)
+    assert again is outer and (is_new, is_new_too) == (True, False) and again.send == inner.send and again.scope is scope

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.http.headers import OURS, BadHeader, guest_headers, is_restricted, wire_header, wire_headers, with_headers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x", "a\r\nset-cookie: b=1"),
+        ("x", "a\nb"),
+        ("x", "a\rb"),
+        ("x", "a\0b"),
+        ("x", "a\x7fb"),
+        ("x\r\ny", "a"),
+        ("x y", "a"),
+        ("x:", "a"),
+        ("", "a"),
+        ("naïve", "a"),
+        ("x", "snow ☃"),
+        (b"x\n", b"a"),
+    ],
+)
+def test_bytes_that_forge_headers_are_refused(name: str | bytes, value: str | bytes) -> None:
+    with pytest.raises(BadHeader):
+        wire_header(name, value)
+
+
+def test_names_are_lowered_and_values_trimmed() -> None:
+    assert wire_header("X-Thing", "  a\tb ") == (b"x-thing", b"a\tb")
+    assert wire_header("x", "Zoë") == (b"x", b"Zo\xeb")
+
+
+def test_framing_and_hop_by_hop_headers_are_left_out() -> None:
+    assert wire_headers([(name.decode().title(), "1") for name in OURS] + [("x", "1")]) == ((b"x", b"1"),)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Set-Cookie", "Strict-Transport-Security", "Access-Control-Allow-Origin", "Content-Security-Policy", "Clear-Site-Data",
+     "Service-Worker-Allowed", "X-Accel-Redirect", "Alt-Svc"],
+)  # fmt: skip
+def test_headers_that_act_on_the_whole_origin_need_a_grant(name: str) -> None:
+    assert guest_headers([(name, "v"), ("etag", '"1"')]) == (((b"etag", b'"1"'),), (name.lower(),))
+    assert guest_headers([(name, "v")], frozenset({name.lower()})) == (((name.lower().encode(), b"v"),), ())
+
+
+def test_set_headers_replace_their_namesakes_but_cookies_and_challenges_add_up() -> None:
+    old = [(b"X-A", b"1"), (b"set-cookie", b"a=1"), (b"vary", b"accept")]
+    new = ((b"x-a", b"2"), (b"set-cookie", b"b=2"), (b"vary", b"cookie"))
+    assert with_headers(old, new) == [(b"set-cookie", b"a=1"), (b"vary", b"accept"), *new]
+
+
+@given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=20)), max_size=6))
+def test_whatever_a_guest_sets_is_refused_or_fit_for_the_wire(items: list[tuple[str, str]]) -> None:
+    try:
+        kept, _ = guest_headers(items)
+    except BadHeader:
+        return
+    for name, value in kept:
+        assert name and name == name.lower() and not set(name) & set(b" \t\r\n:\0")
+        assert not set(value) & set(b"\r\n\0") and value == value.strip(b" \t")
+        assert name not in OURS and not is_restricted(name)

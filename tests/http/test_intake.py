@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mockforge_asgi.errors import ClientLeft, Refused
+from mockforge_asgi.http.intake import BodyLimits, Intake
+from mockforge_asgi.testing import Conversation
+from mockforge_asgi.types import Message
+
+
+def scope(*headers: tuple[bytes, bytes], version: str = "1.1", kind: str = "http") -> dict[str, Any]:
+    return {"type": kind, "headers": list(headers), "http_version": version}
+
+
+CHUNKED = scope((b"transfer-encoding", b"chunked"))
+
+
+def part(body: bytes | None = None, more: bool = False) -> Message:
+    message: Message = {"type": "http.request", "more_body": more}
+    return message if body is None else {**message, "body": body}
+
+
+@pytest.mark.parametrize(
+    ("sent", "length"),
+    [
+        (scope(), 0),
+        (scope((b"content-length", b"5")), 5),
+        (scope((b"content-length", b"x")), None),
+        (CHUNKED, None),
+        (scope(version="2"), None),
+        (scope(kind="websocket"), 0),
+    ],
+)
+async def test_the_length_is_what_the_head_tells(sent: dict[str, Any], length: int | None) -> None:
+    assert Intake(sent, Conversation().receive).length == length
+
+
+async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:
+    talk = Conversation([part(b"")])
+    assert await Intake(scope(), talk.receive).body() == b""
+    assert talk.received == 0
+
+
+async def test_a_body_is_joined_and_replayed_message_by_message() -> None:
+    messages = [part(b"ab", True), part(None, True), part(b"", True), part(b"c"), {"type": "http.disconnect"}]
+    intake = Intake(CHUNKED, Conversation(messages).receive)
+    assert await intake.body() == b"abc"
+    assert await intake.body() == b"abc"
+    assert intake.length == 3
+    replay = intake.replay()
+    assert [await replay() for _ in messages] == messages
+
+
+async def test_replay_is_the_servers_own_receive_when_nothing_was_read() -> None:
+    talk = Conversation([part(b"x")])
+    intake = Intake(CHUNKED, receive := talk.receive)
+    assert intake.replay() is receive
+
+
+async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
+    talk = Conversation([part(b"x" * 11)])
+    with pytest.raises(Refused) as refused:
+        await Intake(scope((b"content-length", b"11")), talk.receive, BodyLimits(10)).body()
+    assert refused.value.status == 413 and talk.received == 0
+
+
+async def test_a_body_that_grows_over_the_limit_is_refused_and_stays_refused() -> None:
+    talk = Conversation([part(b"123456", True), part(b"123456", True), part(b"x")])
+    intake = Intake(CHUNKED, talk.receive, BodyLimits(10))
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            await intake.body()
+        assert refused.value.status == 413
+    assert talk.received == 2
+
+
+async def test_a_body_of_just_the_limit_is_taken() -> None:
+    assert await Intake(CHUNKED, Conversation([part(b"x" * 10)]).receive, BodyLimits(10)).body() == b"x" * 10
+
+
+async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        await Intake(CHUNKED, Conversation([part(b"x", True)]).receive, BodyLimits(timeout_s=0.001)).body()
+    assert refused.value.status == 408
+
+
+async def test_a_client_that_leaves_within_its_body_has_left() -> None:
+    intake = Intake(CHUNKED, Conversation([part(b"x", True), {"type": "http.disconnect"}]).receive)
+    with pytest.raises(ClientLeft):
+        await intake.body()
+    assert intake.gone
+
+
+async def test_two_readers_share_one_reading() -> None:
+    talk = Conversation([part(b"a", True), part(b"b")])
+    intake = Intake(CHUNKED, talk.receive)
+    assert await asyncio.gather(intake.body(), intake.body()) == [b"ab", b"ab"]
+
+
+async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
+    queue: asyncio.Queue[Message] = asyncio.Queue()
+    intake = Intake(CHUNKED, queue.get)
+    queue.put_nowait(part(b"a", True))
+    reader = asyncio.ensure_future(intake.body())
+    await asyncio.sleep(0)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    queue.put_nowait(part(b"b"))
+    assert await intake.body() == b"ab"
+
+
+async def test_a_departure_is_heard_and_still_replayed() -> None:
+    talk, heard = Conversation([part(b"")]), asyncio.Event()
+    intake = Intake(scope(), talk.receive)
+    intake.watch(heard.set)
+    talk.leave()
+    await heard.wait()
+    assert intake.gone
+    replay = intake.replay()
+    assert [(await replay())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
+
+
+async def test_nobody_listens_before_the_body_is_whole() -> None:
+    talk, heard = Conversation([part(b"a")]), asyncio.Event()
+    intake = Intake(CHUNKED, talk.receive)
+    intake.watch(heard.set)
+    await asyncio.sleep(0)
+    assert talk.received == 0
+    assert await intake.body() == b"a"
+    talk.leave()
+    await heard.wait()
+
+
+async def test_a_watch_that_ended_leaves_the_pending_message_to_the_next_reader() -> None:
+    queue: asyncio.Queue[Message] = asyncio.Queue()
+    intake = Intake(scope(), queue.get)
+    intake.watch(lambda: None)
+    await asyncio.sleep(0)
+    intake.unwatch()
+    reader = asyncio.ensure_future(intake.replay()())
+    await asyncio.sleep(0)
+    queue.put_nowait(part(b""))
+    queue.put_nowait({"type": "http.disconnect"})
+    assert await reader == part(b"")
+    assert await intake.replay()() == {"type": "http.disconnect"}
+
+
+async def test_a_closed_intake_leaves_no_task_behind() -> None:
+    intake = Intake(scope(), Conversation().receive)
+    intake.watch(lambda: None)
+    await asyncio.sleep(0)
+    intake.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
