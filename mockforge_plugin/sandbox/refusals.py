@@ -48,7 +48,4 @@ def put_in_place() -> dict[str, object]:
 
 def lock_imports() -> None:
     """From here on only what is in memory can be imported; the file system's importers would end the instance."""
-    sys.path[:] = []
-    sys.path_hooks[:] = []
-    sys.path_importer_cache.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") in ("BuiltinImporter", "FrozenImporter")]
