@@ -79,5 +79,3 @@ def _matchers(match: RouteMatch) -> Iterator[Matcher]:
     yield from (field_matcher("header", name, condition) for name, condition in match.headers.items())
     yield from (field_matcher("query", name, condition) for name, condition in match.query.items())
     yield from (BodyMatcher.of(path, value) for path, value in match.body.items())
-
-

@@ -107,7 +107,9 @@ def test_duplicates_are_found() -> None:
 
 
 SEGMENTS = st.sampled_from(["a", "b", "1", "a1", "", "{x}", "{x:int}", "*", "a{x}", "{x}1", "{x:path}", "**"])
-PATTERNS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(p.replace("x", f"x{i}") for i, p in enumerate(parts)))
+PATTERNS = st.lists(SEGMENTS, min_size=1, max_size=4).map(
+    lambda parts: "/" + "/".join(p.replace("x", f"x{i}") for i, p in enumerate(parts))
+)
 METHODS = st.sampled_from(["GET", "POST", "GET|POST", "HEAD", "*"])
 PATHS = st.lists(st.sampled_from(["a", "b", "1", "a1", "11", ""]), min_size=1, max_size=5).map(lambda parts: "/" + "/".join(parts))
 CONDITIONS = st.sampled_from(["1", True, False, {"regex": "[12]"}])
@@ -139,7 +141,12 @@ def first(routes: list[Route[int]], request: Request) -> tuple[int, Params] | No
 
 
 @settings(max_examples=400, deadline=None)
-@given(route_lists(), st.lists(PATHS, min_size=1, max_size=8), st.sampled_from(["GET", "POST", "HEAD", "PUT"]), st.sampled_from(["", "1", "2", "3"]))
+@given(
+    route_lists(),
+    st.lists(PATHS, min_size=1, max_size=8),
+    st.sampled_from(["GET", "POST", "HEAD", "PUT"]),
+    st.sampled_from(["", "1", "2", "3"]),
+)
 def test_the_index_finds_what_a_plain_search_finds(routes: list[Route[int]], paths: list[str], method: str, q: str) -> None:
     found = RouteIndex(routes)
     for path in paths:

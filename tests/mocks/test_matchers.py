@@ -22,7 +22,9 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
 
 
-REQUEST = Request(headers=(("accept", "text/html"), ("accept", "application/json"), ("x-empty", "")), query=(("page", "2"), ("tag", "a"), ("tag", "b")))
+REQUEST = Request(
+    headers=(("accept", "text/html"), ("accept", "application/json"), ("x-empty", "")), query=(("page", "2"), ("tag", "a"), ("tag", "b"))
+)
 
 
 @pytest.mark.parametrize(

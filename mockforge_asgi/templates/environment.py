@@ -1,0 +1,304 @@
+"""The Jinja environment, bounded: what a template may reach, and what every construct may cost.
+
+Jinja's sandbox decides attribute by attribute; here a template reaches only JSON values, a short list of text and list methods, and
+objects that say what they expose (`Exposed`). Each place where text, numbers or lists grow is routed through the rendering's meter.
+Three of Jinja's own seams are used for that: operator interception, a code generator that folds no constants into output, and the
+names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...). `test_environment` guards that they stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping, Sized
+from typing import Any, Final, TypeVar
+
+from jinja2 import StrictUndefined, Template, Undefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import Environment, TemplateModule
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension, do, loopcontrols
+from jinja2.loaders import BaseLoader
+from jinja2.runtime import AsyncLoopContext, BlockReference, LoopContext, Macro, TemplateReference
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import Cycler, Joiner, Namespace
+from jinja2.visitor import NodeTransformer
+
+from mockforge_asgi.templates.arithmetic import OPERATORS
+from mockforge_asgi.templates.kinds import Kind, to_text
+from mockforge_asgi.templates.limits import meter
+
+T = TypeVar("T")
+
+
+class Exposed:
+    """An object that templates may hold. Subclasses answer `expose`; nothing else of them can be reached."""
+
+    __slots__ = ()
+    label = "object"
+    """What messages call it."""
+
+    def expose(self, name: str) -> object:
+        """The part of that name. Raises KeyError where there is none."""
+        raise KeyError(name)
+
+
+_METHODS: Final[Mapping[type, frozenset[str]]] = {
+    str: frozenset(
+        """capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace istitle isupper
+        lower lstrip partition removeprefix removesuffix rfind rpartition rsplit rstrip split splitlines startswith strip swapcase title
+        upper""".split()
+    ),
+    dict: frozenset(["get", "items", "keys", "values"]),
+    list: frozenset(["count", "index"]),
+    tuple: frozenset(["count", "index", "grouper", "list"]),
+}
+"""Methods of plain values that cannot grow, change or reveal anything."""
+
+_PARTS: Final[Mapping[type, frozenset[str]]] = {
+    Cycler: frozenset(["current", "next", "reset"]),
+    Macro: frozenset(["arguments", "caller", "catch_kwargs", "catch_varargs", "name"]),
+    LoopContext: frozenset(
+        [
+            "changed",
+            "cycle",
+            "depth",
+            "depth0",
+            "first",
+            "index",
+            "index0",
+            "last",
+            "length",
+            "nextitem",
+            "previtem",
+            "revindex",
+            "revindex0",
+        ]
+    ),
+    BlockReference: frozenset(["super"]),
+}
+"""Parts of the template language's own objects."""
+
+_EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
+
+
+class BoundMacro(Macro):
+    """A macro whose nesting is counted and whose text is of the environment's kind."""
+
+    def _invoke(self, arguments: list[Any], autoescape: bool) -> str:
+        environment = self._environment
+        if environment.is_async:
+            return self._async_invoke(arguments, autoescape)  # type: ignore[return-value]  # awaited by the generated code
+        used = meter()
+        used.enter()
+        text = self._func(*arguments)
+        used.leave()
+        return environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined]
+
+    async def _async_invoke(self, arguments: list[Any], autoescape: bool) -> str:
+        used = meter()
+        used.enter()
+        text = await self._func(*arguments)  # type: ignore[misc]
+        used.leave()
+        return self._environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined,no-any-return]
+
+
+class _Generator(CodeGenerator):
+    """Folds no values into the output while compiling: they are escaped by their kind, under a meter."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible()
+        return node.data
+
+
+class _Bounds(NodeTransformer):
+    """Puts a counter before each loop, a weight on each list made, and turns `x | alias.fn(y)` into `alias.fn(x, y)`."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        self.generic_visit(node)
+        node.iter = _filter(node.iter, "_rounds")
+        return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        return self._weighed(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        return self._weighed(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return self._weighed(node) if node.ctx == "load" else self.generic_visit(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        none = nodes.Const(None, lineno=node.lineno)
+        return _filter(node.node, "_slice", node.arg.start or none, node.arg.stop or none, node.arg.step or none)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
+        self.generic_visit(node)
+        alias, dot, function = node.name.partition(".")
+        if not dot or node.node is None:
+            return node
+        callee = nodes.Getattr(nodes.Name(alias, "load", lineno=node.lineno), function, "load", lineno=node.lineno)
+        call = nodes.Call(callee, [node.node, *node.args], node.kwargs, node.dyn_args, node.dyn_kwargs, lineno=node.lineno)
+        call.environment = callee.environment = node.environment
+        return call
+
+    def _weighed(self, node: nodes.Expr) -> nodes.Node:
+        self.generic_visit(node)
+        return node if all(isinstance(child, nodes.Const) for child in node.iter_child_nodes()) else _filter(node, "_weighed")
+
+
+def _filter(node: nodes.Node, name: str, *args: nodes.Expr) -> nodes.Filter:
+    made = nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
+    made.environment = node.environment
+    return made
+
+
+class _Template(Template):
+    @classmethod
+    def _from_namespace(cls, environment: Environment, namespace: MutableMapping[str, Any], globals: MutableMapping[str, Any]) -> Template:
+        assert isinstance(environment, BoundedEnvironment)
+        namespace.update(environment.names)
+        return super()._from_namespace(environment, namespace, globals)
+
+
+class BoundedEnvironment(SandboxedEnvironment):
+    """Compiles templates of one kind, for rendering at once or (`is_async`) with awaits in between."""
+
+    code_generator_class = _Generator
+    template_class = _Template
+    intercepted_binops = frozenset(["+", "-", "*", "/", "//", "%", "**"])
+
+    def __init__(
+        self, kind: Kind, loader: BaseLoader, *, is_async: bool, functions: Mapping[str, object], filters: Mapping[str, Any]
+    ) -> None:
+        super().__init__(
+            autoescape=kind.escapes,
+            undefined=StrictUndefined,
+            loader=loader,
+            enable_async=is_async,
+            auto_reload=False,
+            cache_size=-1,
+            extensions=_EXTENSIONS,
+            keep_trailing_newline=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.kind = kind
+        self.concat = _concat  # type: ignore[method-assign]
+        self.globals = {"range": _range, "dict": _dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner, **functions}
+        self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, **filters}
+        self.names: Final[Mapping[str, object]] = {
+            "escape": kind.put,
+            "str": to_text,
+            "Markup": kind.ready,
+            "str_join": kind.join,
+            "markup_join": kind.join,
+            "Macro": BoundMacro,
+        }
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        _Bounds().visit(tree)
+        return tree
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute` as templates mean it: an entry of a mapping first, then a part that may be reached."""
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        if isinstance(obj, Exposed):
+            try:
+                return obj.expose(attribute)
+            except KeyError:
+                return self.undefined(f"{obj.label} has no '{attribute}'")
+        if isinstance(obj, Undefined | TemplateReference):
+            return self.getitem(obj, attribute)
+        return self._part(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]` as templates mean it."""
+        if isinstance(obj, Exposed):
+            return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
+        if isinstance(obj, str | list | tuple | dict | range | TemplateReference | Undefined):
+            try:
+                return obj[argument]
+            except (TypeError, LookupError):
+                pass
+        return self._part(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
+
+    def _part(self, obj: Any, name: str) -> Any:
+        if isinstance(obj, Namespace | TemplateModule) and not name.startswith("_"):
+            try:
+                return getattr(obj, name)
+            except AttributeError:
+                return self.undefined(obj=obj, name=name)
+        table = _METHODS if isinstance(obj, str | dict | list | tuple) else _PARTS
+        for known, names in table.items():
+            if isinstance(obj, known) or (known is LoopContext and isinstance(obj, AsyncLoopContext)):
+                if name in names and hasattr(obj, name):
+                    return getattr(obj, name)
+                break
+        if name.startswith("_"):
+            return self.unsafe_undefined(obj, name)
+        return self.undefined(obj=obj, name=name)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Everything that a template can reach and call is made to be called."""
+        return callable(obj)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """A call in a template, counted."""
+        used = meter()
+        used.spend()
+        if not isinstance(__obj, LoopContext | AsyncLoopContext):
+            return used.check_made(super().call(__context, __obj, *args, **kwargs))
+        if args and isinstance(args[0], Sized):
+            used.spend(len(args[0]))
+        used.enter()
+        result = super().call(__context, __obj, *args, **kwargs)
+        used.leave()
+        return result
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic, its result bounded before it is made."""
+        return OPERATORS[operator](left, right)
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        """A template by name; counted, since templates include one another."""
+        meter().spend()
+        return super().get_template(name, parent, globals)
+
+
+def _rounds(items: Iterable[T]) -> Iterable[T]:
+    if isinstance(items, Undefined):
+        str(items)
+    return meter().rounds(items)
+
+
+def _weighed(value: T) -> T:
+    return meter().check_made(value)
+
+
+def _slice(value: Any, start: int | None, stop: int | None, step: int | None) -> Any:
+    if not isinstance(value, str | list | tuple | range):
+        raise SecurityError(f"{type(value).__name__} cannot be sliced")
+    return meter().check_made(value[start:stop:step])
+
+
+def _concat(parts: Iterable[str]) -> str:
+    texts = parts if isinstance(parts, list) else list(parts)
+    meter().check_text(sum(map(len, texts)))
+    return "".join(texts)
+
+
+def _range(*bounds: int) -> range:
+    """`range` whose length is bounded."""
+    made = range(*bounds)
+    meter().check_length(len(made))
+    return made
+
+
+def _dict(*items: Any, **named: Any) -> dict[Any, Any]:
+    """`dict` of pairs, of a mapping, of names."""
+    return dict(*items, **named)

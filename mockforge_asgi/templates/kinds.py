@@ -1,0 +1,149 @@
+"""Kinds of text: by the end of a template's name, which content type it makes and how values are put into it.
+
+In JSON, a value put inside quotes is escaped for there, and one put elsewhere is written as JSON; so `{"name": "{{ name }}"}` stays
+JSON whatever the name is. HTML and XML escape `& < > " '`. Plain text takes values as they are. Lists and mappings are written as JSON
+everywhere. `| safe` puts a text in as it stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from jinja2.runtime import Undefined
+from markupsafe import Markup
+from markupsafe import escape as html_escape
+
+from mockforge_asgi.templates.limits import meter
+from mockforge_asgi.types import Json
+
+
+class NotPrintable(TypeError):
+    """A template puts something into its text that is no JSON value."""
+
+
+def to_json(value: Json) -> str:
+    """The value as JSON text. Raises NotPrintable."""
+    if type(value) is str:
+        return orjson.dumps(value).decode()
+    if isinstance(value, Undefined):
+        str(value)  # raises what an undefined value raises
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NotPrintable(f"{value} cannot be written as JSON")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    used = meter()
+    used.check_values(value)
+    try:
+        return orjson.dumps(value, default=_plain).decode()
+    except TypeError as error:
+        raise NotPrintable(f"a value cannot be written as JSON: {error}") from None
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, range):
+        return list(meter().rounds(value))
+    if isinstance(value, Undefined):
+        str(value)
+    raise NotPrintable(f"{type(value).__name__} is no value that can be written")
+
+
+def to_text(value: Json) -> str:
+    """The value as it stands in plain text; none is nothing. Raises NotPrintable."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, Undefined):
+        return str(value)
+    if isinstance(value, bool | int | float | list | tuple | Mapping | range):
+        return to_json(value)
+    raise NotPrintable(f"{type(value).__name__} is no value that can be written")
+
+
+class JsonText(Markup):
+    """Text that is ready to stand in JSON; what is joined to it is escaped first."""
+
+    __slots__ = ()
+
+    @classmethod
+    def escape(cls, s: Any, /) -> JsonText:
+        """The value ready to stand in JSON."""
+        return cls(json_escape(s))
+
+
+def json_escape(value: Json) -> str:
+    """The value as it stands in JSON: text escaped as inside quotes, everything else as JSON."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, str):
+        return orjson.dumps(str(value)).decode()[1:-1]
+    return "null" if value is None else to_text(value)
+
+
+def _markup_escape(value: Json) -> str:
+    return html_escape(value if isinstance(value, str) else to_text(value))
+
+
+def _join(parts: Iterable[str]) -> str:
+    texts = list(parts)
+    meter().check_text(sum(map(len, texts)))
+    return "".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of text. `finish` checks and encodes what was rendered."""
+
+    name: str
+    content_type: bytes
+    put: Callable[[Json], str]
+    """A value as it is put into the text."""
+    ready: type[str]
+    """The type of text that is put in as it stands."""
+    escapes: bool = True
+
+    def join(self, parts: Iterable[Json]) -> str:
+        """The `~` of templates."""
+        values = list(parts)
+        if any(isinstance(value, Markup) for value in values):
+            return self.ready(_join(map(self.put, values)))
+        return _join(map(to_text, values))
+
+    def finish(self, text: str) -> bytes:
+        """The body. Raises NotPrintable for a JSON template that made no JSON."""
+        try:
+            body = text.encode()
+        except UnicodeEncodeError:
+            raise NotPrintable("the text holds a lone surrogate, which UTF-8 cannot carry") from None
+        if self.name == "json":
+            try:
+                orjson.loads(body)
+            except orjson.JSONDecodeError as error:
+                raise NotPrintable(f"the result is not JSON: {error.msg} (line {error.lineno} of the result)") from None
+        return body
+
+
+JSON: Final = Kind("json", b"application/json", json_escape, JsonText)
+HTML: Final = Kind("html", b"text/html; charset=utf-8", _markup_escape, Markup)
+XML: Final = Kind("xml", b"application/xml", _markup_escape, Markup)
+TEXT: Final = Kind("text", b"text/plain; charset=utf-8", to_text, str, escapes=False)
+
+KINDS: Final[Mapping[str, Kind]] = {".json": JSON, ".html": HTML, ".htm": HTML, ".xml": XML}
+"""The kinds by the end of a template's name; any other name makes plain text. A last `.j2` does not count."""
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of the template of that name."""
+    name = name.removesuffix(".j2").removesuffix(".jinja").lower()
+    dot = name.rfind(".")
+    return KINDS.get(name[dot:], TEXT) if dot >= 0 else TEXT

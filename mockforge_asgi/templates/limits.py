@@ -1,0 +1,161 @@
+"""What one rendering may use up, and the meter that counts it.
+
+The meter of the rendering at hand is a context variable: generated template code and filters have no other way to reach it. Time spent
+waiting for plugins and data does not count; their own limits bound it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateLimits:
+    """Bounds of templates and of each rendering."""
+
+    source_bytes: int = 256 * 1024
+    """The longest template source."""
+    output_bytes: int = 4 * 1024 * 1024
+    """The longest answer, and the longest text made on the way to it, in characters."""
+    made_bytes: int = 64 * 1024 * 1024
+    """How much text one rendering may make in all, in characters, whether it is kept or not."""
+    steps: int = 100_000
+    """Loop rounds, calls and filters of one rendering, all together."""
+    values: int = 200_000
+    """The most values that one list or mapping made by a template may hold, those inside it included; ten times that for all of them."""
+    integer_bits: int = 256
+    """The largest integer that arithmetic may give."""
+    depth: int = 32
+    """How deep macros, includes and recursive loops may nest."""
+    time_ms: int = 200
+    """How long a rendering may compute. It holds the event loop, so this is kept small."""
+
+
+DEFAULT_LIMITS: Final = TemplateLimits()
+
+
+class OverLimit(Exception):
+    """A rendering used up one of its limits; `limit` is its name."""
+
+    def __init__(self, limit: str, most: float, what: str) -> None:
+        self.limit = limit
+        super().__init__(f"{what}; the limit {limit} is {most:g}")
+
+
+class Meter:
+    """Counts what one rendering uses."""
+
+    __slots__ = ("_clock", "_deadline", "_text_left", "_until_check", "_values_left", "depth", "limits", "steps_left")
+
+    def __init__(self, limits: TemplateLimits, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.limits = limits
+        self.steps_left = limits.steps
+        self.depth = 0
+        self._text_left = limits.made_bytes
+        self._values_left = 10 * limits.values
+        self._until_check = 256
+        self._clock = clock
+        self._deadline = clock() + limits.time_ms / 1000
+
+    def spend(self, steps: int = 1) -> None:
+        """Count steps; look at the clock now and then. Raises OverLimit."""
+        self.steps_left -= steps
+        if self.steps_left < 0:
+            raise OverLimit("steps", self.limits.steps, "the template takes too many loop rounds, calls and filters")
+        self._until_check -= steps
+        if self._until_check < 0:
+            self._until_check = 256
+            self.check_time()
+
+    def check_time(self) -> None:
+        """Raises OverLimit when the time is up."""
+        if self._clock() > self._deadline:
+            raise OverLimit("time_ms", self.limits.time_ms, "the template computes too long")
+
+    def check_text(self, length: int) -> None:
+        """Count a text of that length, before it is made where that is possible. Raises OverLimit."""
+        if length > self.limits.output_bytes:
+            raise OverLimit("output_bytes", self.limits.output_bytes, "the template makes a text that is too long")
+        self._text_left -= length
+        if self._text_left < 0:
+            raise OverLimit("made_bytes", self.limits.made_bytes, "the template makes too much text")
+
+    def check_length(self, length: int) -> None:
+        """Count a list or mapping of that length, before it is made. Raises OverLimit."""
+        self._values_left -= length
+        if length > self.limits.values or self._values_left < 0:
+            raise OverLimit("values", self.limits.values, "the template makes lists or mappings that are too long")
+
+    def check_made(self, value: T) -> T:
+        """The value, counted by its type. Raises OverLimit."""
+        if isinstance(value, str):
+            self.check_text(len(value))
+        elif isinstance(value, list | tuple | dict):
+            self.check_length(len(value))
+            self.check_values(value)
+        return value
+
+    def check_values(self, value: object) -> None:
+        """Raises OverLimit for a list or mapping that holds too much, however its parts are shared."""
+        left = self.limits.values
+        stack = [value]
+        while stack:
+            item = stack.pop()
+            if type(item) is str or item is None:
+                continue
+            if isinstance(item, Mapping):
+                left -= len(item)
+                if left >= 0:
+                    stack.extend(item.values())
+            elif isinstance(item, list | tuple | set | frozenset):
+                left -= len(item)
+                if left >= 0:
+                    stack.extend(item)
+            if left < 0:
+                raise OverLimit("values", self.limits.values, "the template makes a list or mapping that holds too much")
+
+    def enter(self) -> None:
+        """One level deeper. Raises OverLimit."""
+        self.depth += 1
+        if self.depth > self.limits.depth:
+            raise OverLimit("depth", self.limits.depth, "macros, includes or recursive loops nest too deep")
+
+    def leave(self) -> None:
+        """One level back."""
+        self.depth -= 1
+
+    def rounds(self, items: Iterable[T]) -> Iterable[T]:
+        """The items of a loop, counted: at once where their number is known, else one by one."""
+        if isinstance(items, Sized):
+            self.spend(len(items) + 1)
+            return items
+        return self._each(items)
+
+    def _each(self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            self.spend()
+            yield item
+
+    def waited(self, since: float) -> None:
+        """Give back the time since then: it was spent waiting for others."""
+        self._deadline += self._clock() - since
+
+    def now(self) -> float:
+        """The meter's clock."""
+        return self._clock()
+
+
+METER: ContextVar[Meter] = ContextVar("mockforge_template_meter")
+"""The meter of the rendering at hand; without one (when a template is compiled) nothing is counted, and nothing may grow."""
+
+
+def meter() -> Meter:
+    """The meter of the rendering at hand."""
+    found = METER.get(None)
+    return Meter(DEFAULT_LIMITS) if found is None else found

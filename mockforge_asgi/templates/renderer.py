@@ -1,0 +1,172 @@
+"""Renderer: a template answer becomes a response: values gathered, template run under its limits, failures told by template and line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+from jinja2 import Template
+
+from mockforge_asgi.errors import ConfigError, MockForgeError, TemplateFailed
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.templates.compiled import Compiled, Compiler
+from mockforge_asgi.templates.facts import RequestFacts
+from mockforge_asgi.templates.fake import Faker
+from mockforge_asgi.templates.functions import CHANCE, make_functions
+from mockforge_asgi.templates.limits import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
+from mockforge_asgi.templates.services import DataSources, FunctionPlugin, PluginFunctions, Query
+from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.templates.tokens import TokenTemplate
+
+Seed: TypeAlias = Literal["request"] | int | None
+"""`request`: chance follows from the request's fingerprint; a number: every rendering draws the same; None: no two are alike."""
+
+RESERVED: Final = frozenset(["data", "request", "vars"])
+"""Names that always mean the host's; a variable of an answer of that name is reached as `vars.name`. Plugins' aliases are such too."""
+
+
+class Renderer:
+    """Renders the templates of a store.
+
+    `aliases` maps the names under which templates call plugins to the plugins' names; `plugin` gives the current generation of one.
+    `sources` are the data sources that `query` serves.
+    """
+
+    def __init__(
+        self,
+        store: TemplateStore,
+        *,
+        aliases: Mapping[str, str] = MappingProxyType({}),
+        plugin: Callable[[str], FunctionPlugin] | None = None,
+        sources: frozenset[str] = frozenset(),
+        query: Query | None = None,
+        limits: TemplateLimits = DEFAULT_LIMITS,
+        seed: Seed = None,
+        locale: str = "en_US",
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        taken = sorted(RESERVED.intersection(aliases))
+        if taken:
+            raise ConfigError(f"a plugin cannot have the alias {', '.join(taken)}: templates use that name for something else")
+        self._aliases, self._plugin, self._sources, self._query = dict(aliases), plugin, sources, query
+        self._limits, self._seed, self._timer = limits, seed, timer
+        self._reserved = RESERVED | self._aliases.keys()
+        functions = {**make_functions(clock), "faker": Faker(locale)}
+        self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock)
+
+    def check(self) -> None:
+        """Compile everything. Raises ConfigError with every fault."""
+        problems = self.compiler.check()
+        if problems:
+            raise ConfigError("the templates cannot be used", problems)
+
+    def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
+        """The response where nothing has to be waited for, else None. Raises TemplateFailed."""
+        compiled = self.compiler.get(answer.template)
+        if compiled.is_async or self._seed == "request" or (compiled.needs_body and exchange.intake.body_now is None):
+            return None
+        return self._finish(compiled, answer, self._run(compiled, self._values(compiled, exchange, answer), self._chance(compiled, "")))
+
+    async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
+        """The response. Raises TemplateFailed, and what a plugin's function or a query raises."""
+        compiled = self.compiler.get(answer.template)
+        if compiled.needs_body:
+            await exchange.body()
+        chance = self._chance(compiled, await exchange.fingerprint() if self._seed == "request" else "")
+        values = self._values(compiled, exchange, answer)
+        if compiled.is_async:
+            return self._finish(compiled, answer, await self._run_waiting(compiled, values, chance))
+        return self._finish(compiled, answer, self._run(compiled, values, chance))
+
+    def _chance(self, compiled: Compiled, fingerprint: str) -> Random | None:
+        return None if self._seed is None else Random(f"{self._seed}/{fingerprint}/{compiled.name}")
+
+    def _values(self, compiled: Compiled, exchange: Exchange, answer: TemplateAnswer) -> dict[str, Any]:
+        values = {**compiled.globals, **answer.vars}
+        uses = compiled.uses
+        for name in uses & self._reserved:
+            if name == "request":
+                values[name] = RequestFacts(exchange)
+            elif name == "vars":
+                values[name] = dict(answer.vars)
+            elif name == "data":
+                if self._query is not None:
+                    values[name] = DataSources(self._sources, self._query, exchange)
+            elif self._plugin is not None:
+                values[name] = PluginFunctions(self._plugin(self._aliases[name]), exchange)
+        return values
+
+    def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
+        used = Meter(self._limits, self._timer)
+        metered, drawn = METER.set(used), CHANCE.set(chance)
+        try:
+            if isinstance(compiled.template, TokenTemplate):
+                return compiled.template.render(values)
+            most, size, parts = self._limits.output_bytes, 0, []
+            for part in compiled.template.root_render_func(_context(compiled.template, values)):
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    used.check_text(size)
+            return "".join(parts)
+        except Exception as error:
+            raise _failure(compiled, error) from error
+        finally:
+            METER.reset(metered)
+            CHANCE.reset(drawn)
+
+    async def _run_waiting(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
+        assert isinstance(compiled.template, Template)
+        used = Meter(self._limits, self._timer)
+        metered, drawn = METER.set(used), CHANCE.set(chance)
+        try:
+            most, size, parts = self._limits.output_bytes, 0, []
+            async for part in compiled.template.root_render_func(_context(compiled.template, values)):  # type: ignore[attr-defined]
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    used.check_text(size)
+            return "".join(parts)
+        except Exception as error:
+            raise _failure(compiled, error) from error
+        finally:
+            METER.reset(metered)
+            CHANCE.reset(drawn)
+
+    def _finish(self, compiled: Compiled, answer: TemplateAnswer, text: str) -> MockResponse:
+        try:
+            body = compiled.kind.finish(text)
+        except TypeError as error:
+            raise TemplateFailed(compiled.name, 0, str(error)) from error
+        headers = answer.headers
+        if not any(name == b"content-type" for name, _ in headers):
+            headers = ((b"content-type", compiled.kind.content_type), *headers)
+        return MockResponse(answer.status, headers, body)
+
+
+def _context(template: Template, values: dict[str, Any]) -> Any:
+    return template.environment.context_class(template.environment, values, template.name, template.blocks)
+
+
+def _failure(compiled: Compiled, error: Exception) -> MockForgeError:
+    """What is raised for an error inside a template: ours as it is, anything else with the author's template and line."""
+    if isinstance(error, MockForgeError):
+        return error
+    name, line = compiled.name, 0
+    traceback = error.__traceback__
+    while traceback is not None:
+        template = traceback.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            name, line = template.name or name, template.get_corresponding_lineno(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    if isinstance(error, RecursionError):
+        return TemplateFailed(name, line, "macros, includes or recursive loops nest too deep")
+    message = str(error) or type(error).__name__
+    if isinstance(error, OverLimit):
+        message += ". Make the template do less"
+    return TemplateFailed(name, line, message)
