@@ -7,11 +7,9 @@ host's affair.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from mockforge_asgi.contract import Json, RequestDoors
@@ -52,7 +50,7 @@ class Queries(Protocol):
     """Where data comes from (`sources.Sources`)."""
 
     async def query(
-        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str
+        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str, raw: bool
     ) -> Json:
         """Answer a `data.query`."""
         ...
@@ -81,16 +79,16 @@ class PluginDoors:
         rooms: Rooms,
         *,
         config: Json = None,
-        files_root: Path | None = None,
+        files: Mapping[str, bytes] | None = None,
         kinds: Collection[str] = (),
     ) -> None:
-        """`rights` None: trusted code, which may ask for everything."""
+        """`rights` None: trusted code, which may ask for everything. `files` are those of its package."""
         self.plugin, self.rights, self._rooms = plugin, rights, rooms
         self._config = config if isinstance(config, Mapping) else {}
         self._denials = 0
         self._way: Way | None = None
         self._log = GuestLog(plugin, rooms.events, rooms.redact)
-        self._files = OwnFiles(files_root, None if rights is None else rights.files)
+        self._files = OwnFiles(files or {}, None if rights is None else rights.files)
         self._around = rooms.surroundings.for_kinds(kinds)
         kv = _TRUSTED_KV if rights is None else rights.kv
         self._space = None if kv is None else KeySpace(rooms.state, f"plugin/{plugin}", _quota(kv))
@@ -100,12 +98,12 @@ class PluginDoors:
             "config.get": self._config_value,
             "clock.now": self._now,
             "random.bytes": self._random,
+            "file.read": self._files.read,
         }
         self._waiting: dict[str, Waiting] = {
             "http.request": self._http,
             "data.query": self._query,
             "body.read": self._body,
-            "file.read": self._file,
         }
 
     def call_now(self, name: str, payload: Payload) -> Json:
@@ -191,14 +189,15 @@ class PluginDoors:
     async def _query(self, payload: Payload, request: RequestDoors | None) -> Json:
         source, query = read.text(payload, "source"), read.text(payload, "query", max_chars=65_536)
         rights = self.rights
-        if rights is not None and f"{source}/{query}" not in rights.data and source not in rights.data_raw:
+        is_named = rights is None or f"{source}/{query}" in rights.data
+        if rights is not None and not is_named and source not in rights.data_raw:
             raise DoorError("denied", f"the query {source + '/' + query[:100]!r} is not granted to this plugin")
         if self._rooms.sources is None:
             raise DoorError("unavailable", "this runtime has no data sources")
         cursor = read.text(payload, "cursor", max_chars=4096) if payload.get("cursor") is not None else None
         limit = read.optional_whole(payload, "limit", least=1, most=100_000)
         params = read.members(payload, "params")
-        return await self._rooms.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin)
+        return await self._rooms.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
 
     async def _body(self, payload: Payload, request: RequestDoors | None) -> Json:
         of = read.text(payload, "of")
@@ -214,9 +213,6 @@ class PluginDoors:
         body = await request.read_body(of)
         chunk = body[offset : offset + min(length, MAX_CHUNK)]
         return {"base64": base64.b64encode(chunk).decode("ascii"), "total": len(body)}
-
-    async def _file(self, payload: Payload, request: RequestDoors | None) -> Json:
-        return await asyncio.to_thread(self._files.read, payload)
 
 
 def _quota(right: KvRight) -> Quota:

@@ -1,16 +1,18 @@
 """Sources: the named data sources of a runtime, asked by plugins and templates alike.
 
-A source is a data_source plugin under the operator's name for it. Here are the ways in, the guard against endless
+A source is a data_source plugin and the operator's named queries for it. Here are the way in, the guard against endless
 chains of plugins that ask each other, and the check of what comes back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
+from mockforge_asgi.config.objects import NamedQuery, SourceConfig
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.sources.parameters import typed_parameters
 
 Json: TypeAlias = Any
 
@@ -23,11 +25,11 @@ _asking: ContextVar[tuple[str, ...]] = ContextVar("mockforge_sources_asking", de
 
 
 class SourcePlugin(Protocol):
-    """A loaded data_source plugin."""
+    """A loaded plugin, as far as it concerns sources."""
 
     @property
-    def name(self) -> str:
-        """The operator's name for it."""
+    def kinds(self) -> frozenset[str]:
+        """Its kinds; `data_source` is one that matters."""
         ...
 
     async def query(self, exchange: None, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None) -> Json:
@@ -35,41 +37,83 @@ class SourcePlugin(Protocol):
         ...
 
 
-class Sources:
-    """All sources of a runtime; `find` gives the current plugin of a name, or None."""
+class Plugins(Protocol):
+    """The loaded plugins by the operator's names; the current generation of each."""
 
-    def __init__(self, find: Callable[[str], SourcePlugin | None]) -> None:
-        self._find = find
+    def __contains__(self, name: str) -> bool: ...
+
+    def __getitem__(self, name: str) -> SourcePlugin: ...
+
+
+class Sources:
+    """All sources of a runtime: those that the configuration names, and every other data_source plugin under its own name."""
+
+    def __init__(self, configured: Mapping[str, SourceConfig], plugins: Plugins) -> None:
+        self._configured, self._plugins = configured, plugins
 
     async def query(
-        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None, asker: str = ""
+        self,
+        source: str,
+        query: str,
+        params: Mapping[str, Json],
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        asker: str = "",
+        raw: bool = False,
     ) -> dict[str, Json]:
-        """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`. Raises DoorError."""
-        plugin = self._find(source)
-        if plugin is None:
+        """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`. Raises DoorError.
+
+        `query` is the name of a query, or with `raw` its text. `asker` is the plugin that waits for the answer.
+        """
+        configured = self._configured.get(source)
+        name = configured.plugin if configured is not None else source
+        plugin = self._plugins[name] if name in self._plugins else None
+        if plugin is None or "data_source" not in plugin.kinds:
             raise DoorError("not_found", f"there is no data source {source!r}")
-        waiting = (*_asking.get(), asker) if asker else _asking.get()
-        if plugin.name in waiting:
-            chain = " → ".join((*waiting, plugin.name))
-            raise DoorError("limit", f"data source {source!r} would wait for itself: {chain}")
-        if len(waiting) >= MAX_DEPTH:
-            raise DoorError("limit", f"data sources ask each other more than {MAX_DEPTH} deep: {' → '.join(waiting)}")
         most = min(limit or MAX_ROWS, MAX_ROWS)
+        if configured is not None and not raw:
+            named = _named(configured, query)
+            most, params = min(limit or named.limit, named.limit), typed_parameters(query, named.params, params)
+            query = named.query
+        waiting = _waiting(source, name, asker)
         token = _asking.set(waiting)
         try:
-            found = await plugin.query(None, query, params, limit=most, cursor=cursor)
-        except LimitExceeded as error:
-            raise DoorError(
-                "timeout" if error.limit == "timeout_ms" else "limit", f"data source {source!r} is over its {error.limit}"
-            ) from error
-        except PluginFailed as error:
-            code = error.code if error.code in ("not_found", "invalid_input", "timeout", "unavailable") else "unavailable"
-            raise DoorError(code, f"data source {source!r} failed in its query", retryable=error.retryable) from error
-        except PluginUnavailable as error:
-            raise DoorError("unavailable", f"data source {source!r} takes no queries now", retryable=True) from error
+            found = await _ask(plugin, source, query, params, most, cursor)
         finally:
             _asking.reset(token)
         return checked_result(source, found, most)
+
+
+def _named(configured: SourceConfig, query: str) -> NamedQuery:
+    named = configured.queries.get(query)
+    if named is None:
+        raise DoorError("not_found", f"data source {configured.name!r} has no query {query[:100]!r}")
+    return named
+
+
+def _waiting(source: str, plugin: str, asker: str) -> tuple[str, ...]:
+    """The plugins that wait, when this one is asked too. Raises DoorError where it waits already."""
+    waiting = (*_asking.get(), asker) if asker else _asking.get()
+    if plugin in waiting:
+        raise DoorError("limit", f"data source {source!r} would wait for itself: {' → '.join((*waiting, plugin))}")
+    if len(waiting) >= MAX_DEPTH:
+        raise DoorError("limit", f"data sources ask each other more than {MAX_DEPTH} deep: {' → '.join(waiting)}")
+    return waiting
+
+
+async def _ask(plugin: SourcePlugin, source: str, query: str, params: Mapping[str, Json], limit: int, cursor: str | None) -> Json:
+    try:
+        return await plugin.query(None, query, params, limit=limit, cursor=cursor)
+    except LimitExceeded as error:
+        raise DoorError(
+            "timeout" if error.limit == "timeout_ms" else "limit", f"data source {source!r} is over its {error.limit}"
+        ) from error
+    except PluginFailed as error:
+        code = error.code if error.code in ("not_found", "invalid_input", "timeout", "unavailable") else "unavailable"
+        raise DoorError(code, f"data source {source!r} failed in its query", retryable=error.retryable) from error
+    except PluginUnavailable as error:
+        raise DoorError("unavailable", f"data source {source!r} takes no queries now", retryable=True) from error
 
 
 def checked_result(source: str, found: Json, most: int) -> dict[str, Json]:

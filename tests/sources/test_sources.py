@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockforge_asgi.config.objects import NamedQuery, SourceConfig
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.sources.sources import Sources, checked_result
 
@@ -20,7 +21,7 @@ class Source:
     """A data source whose answer is made by a function."""
 
     def __init__(self, name: str, answer: Callable[..., Awaitable[Json]]) -> None:
-        self.name, self._answer = name, answer
+        self.name, self._answer, self.kinds = name, answer, frozenset({"data_source"})
         self.asked: list[tuple[Any, ...]] = []
 
     async def query(self, exchange: None, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None) -> Json:
@@ -38,7 +39,7 @@ def found(answer: Json) -> Callable[[], Awaitable[Json]]:
 
 
 def sources(*made: Source) -> Sources:
-    return Sources({source.name: source for source in made}.get)
+    return Sources({}, {source.name: source for source in made})
 
 
 async def test_a_named_query_gives_rows() -> None:
@@ -51,6 +52,36 @@ async def test_a_named_query_gives_rows() -> None:
 async def test_rows_beyond_the_limit_are_cut_and_said_to_be() -> None:
     answer = await sources(Source("db", found(USERS))).query("db", "all", {}, limit=2)
     assert (answer["rows"], answer["truncated"]) == ([[1], [2]], True)
+
+
+CONFIGURED = SourceConfig("users", "db", {"by_id": NamedQuery("by_id", "select * from users where id = :id", {"id": "integer"}, limit=2)})
+
+
+async def test_a_configured_query_is_sent_in_its_own_words_with_typed_parameters_and_its_limit() -> None:
+    source = Source("db", found(USERS))
+    every = Sources({"users": CONFIGURED}, {"db": source})
+    assert len((await every.query("users", "by_id", {"id": "42"}, limit=100))["rows"]) == 2
+    assert source.asked == [("select * from users where id = :id", {"id": 42}, 2, None)]
+    await every.query("users", "select 1", {}, raw=True)
+    assert source.asked[1][0] == "select 1"
+
+
+@pytest.mark.parametrize(
+    ("query", "params", "code"), [("by_name", {}, "not_found"), ("by_id", {"id": "x"}, "invalid_input"), ("by_id", {}, "invalid_input")]
+)
+async def test_what_is_not_configured_so_is_refused(query: str, params: dict[str, str], code: str) -> None:
+    source = Source("db", found(USERS))
+    with pytest.raises(DoorError) as caught:
+        await Sources({"users": CONFIGURED}, {"db": source}).query("users", query, params)
+    assert caught.value.code == code
+    assert not source.asked
+
+
+async def test_a_plugin_of_another_kind_is_no_source() -> None:
+    source = Source("db", found(USERS))
+    source.kinds = frozenset({"auth"})
+    with pytest.raises(DoorError, match="no data source"):
+        await sources(source).query("db", "all", {})
 
 
 async def test_an_unknown_source_is_not_found() -> None:
