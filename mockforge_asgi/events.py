@@ -40,8 +40,8 @@ class PluginRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrantUnused(Event):
-    """The operator grants what the plugin does not ask for; it has no effect."""
+class PluginWarning(Event):
+    """Something about a plugin's configuration is odd, though nothing is wrong."""
 
     plugin: str
     detail: str

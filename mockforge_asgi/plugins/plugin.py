@@ -15,6 +15,8 @@ from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.documents import RequestView, response_document
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.manifest import Endpoint
+from mockforge_asgi.security.permissions import Effective
 
 DEFAULT_PRIORITY: Final = 100.0
 
@@ -32,7 +34,7 @@ class PluginFacts:
     priority: float = DEFAULT_PRIORITY
     alias: str = ""
     prefix: str | None = None
-    endpoints: Mapping[str, str] | None = None
+    endpoints: tuple[Endpoint, ...] = ()
     on_failure: str = "error"
     templates: frozenset[str] = frozenset()
 
@@ -40,27 +42,31 @@ class PluginFacts:
 class Plugin:
     """One generation of one plugin. Its methods raise PluginFailed, LimitExceeded and PluginUnavailable."""
 
-    __slots__ = ("_reader", "_shared", "description", "facts", "host", "response_headers", "view")
+    __slots__ = ("_reader", "_shared", "description", "facts", "host", "rights", "view")
 
     def __init__(
         self,
         facts: PluginFacts,
         description: Description,
         host: PluginHost,
-        view: RequestView,
+        rights: Effective,
         reader: AnswerReader,
         *,
-        response_headers: frozenset[str] | None = frozenset(),
         leases_per_request: bool = False,
     ) -> None:
-        self.facts, self.description, self.host, self.view, self._reader = facts, description, host, view, reader
-        self.response_headers = response_headers
-        """Names of the answer's headers that a modifier sees; None means all."""
+        self.facts, self.description, self.host, self.rights, self._reader = facts, description, host, rights, reader
+        self.view: RequestView = rights.request_view
+        """What of a request it may see."""
         self._shared: Lease | None = None if leases_per_request else host.lease()
 
     @property
     def name(self) -> str:
         """The operator's name for it."""
+        return self.facts.name
+
+    @property
+    def id(self) -> str:
+        """The operator's name for it, by which chains speak of it."""
         return self.facts.name
 
     @property
@@ -111,7 +117,7 @@ class Plugin:
 
     async def modify(self, exchange: Exchange, response: MockResponse) -> MockResponse | None:
         """The answer changed, or None: as it was. A body left out of the changed answer stays as it was."""
-        rest: dict[str, Json] = {"response": response_document(response, self.response_headers)}
+        rest: dict[str, Json] = {"response": response_document(response, self.rights.response_headers)}
         document = Document.around(exchange.document(self.view), "request", rest)
         said = await self._lease(exchange).call("response.modify", document, request=_ResponseDoors(exchange, response))
         if said is None:

@@ -1,0 +1,127 @@
+"""The only road in: an approved package → doors → host → a started `Plugin`.
+
+What is approved stands in `approval.py`, what is loaded in the registry; when something is loaded again is the runtime's
+affair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import orjson
+
+from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
+from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.events import PluginLoaded, PluginWarning
+from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.approval import Approval
+from mockforge_asgi.plugins.doors import PluginDoors, Rooms
+from mockforge_asgi.plugins.manifest import Limits, Manifest
+from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
+from mockforge_asgi.wasm.fiber import Budget
+from mockforge_asgi.wasm.host import HostOptions
+from mockforge_asgi.wasm.pool import PoolLimits
+from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
+
+KIB: Final = 1024
+
+
+class Loader:
+    """Loads plugins for one runtime on one loop. `sandbox` is called when the first sandboxed plugin comes."""
+
+    def __init__(self, rooms: Rooms, sandbox: Callable[[], Sandbox], native: Callable[[Approval, PluginDoors], PluginHost]) -> None:
+        self._rooms, self._sandbox, self._native = rooms, sandbox, native
+
+    async def load(self, approval: Approval) -> Plugin:
+        """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
+        began = time.perf_counter()
+        use, manifest, package = approval.use, approval.manifest, approval.package
+        if manifest.contract != CONTRACT:
+            raise PluginRejected(use.name, f"it is written for contract {manifest.contract}; this host speaks {CONTRACT}.")
+        doors = PluginDoors(use.name, approval.effective, self._rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
+        host = await self._host(approval, doors)
+        try:
+            description = await host.open()
+            refuse_unfit(use.name, manifest, description)
+            await host.start()
+        except BaseException:
+            await host.close()
+            raise
+        for warning in approval.warnings:
+            self._rooms.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
+        self._rooms.events.emit(
+            PluginLoaded(
+                plugin=use.name, version=manifest.version, digest=package.digest, runtime=manifest.runtime,
+                kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,
+            )
+        )  # fmt: skip
+        reader = AnswerReader(use.name, approval.effective.set_headers)
+        per_request = approval.isolation == "per_request" and manifest.runtime != "native"
+        return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request)
+
+    async def _host(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+        use, manifest, limits = approval.use, approval.manifest, approval.limits
+        if manifest.runtime == "native":
+            return self._native(approval, doors)
+        wanted = use.instances
+        options = HostOptions(
+            use.name,
+            manifest.version,
+            approval.config,
+            budget(limits),
+            approval.isolation == "per_request",
+            PoolLimits(wanted.max, wanted.max_waiting, wanted.warm, wanted.recycle_calls, wanted.recycle_s),
+            limits.memory_mb * KIB * KIB,
+        )
+        files = approval.package.files
+        spec = GuestSpec(manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config))
+        return await self._sandbox().host(options, spec, doors)
+
+
+def refuse_unfit(name: str, manifest: Manifest, description: Description) -> None:
+    """Raises PluginRejected when the code does not do what the manifest says."""
+    ops = description.ops
+    problems = [
+        Problem(f"plugin.yaml kinds: {kind}", f"the code does not implement {op}.", "Implement it, or leave the kind out.")
+        for kind in sorted(manifest.kinds)
+        for op in OPS[kind]
+        if op not in ops and not (kind == "template" and description.functions)
+    ]
+    if manifest.endpoints and "endpoint.call" not in ops:
+        problems.append(Problem("plugin.yaml endpoints", "the code does not implement endpoint.call.", "Implement it, or leave it out."))
+    if problems:
+        raise PluginRejected(name, "its code is not what its manifest says:", problems)
+
+
+def facts(approval: Approval) -> PluginFacts:
+    """What is known of an approved plugin without running it."""
+    use, manifest = approval.use, approval.manifest
+    priority = manifest.priority if use.priority is None else use.priority
+    return PluginFacts(
+        name=use.name,
+        id=manifest.id,
+        version=manifest.version,
+        digest=approval.package.digest,
+        runtime=manifest.runtime,
+        kinds=manifest.kinds,
+        priority=DEFAULT_PRIORITY if priority is None else priority,
+        alias=use.alias,
+        prefix=use.prefix,
+        endpoints=manifest.endpoints,
+        on_failure=use.on_failure,
+        templates=use.templates,
+    )
+
+
+def budget(limits: Limits) -> Budget:
+    """A manifest's limits of one call, in the scheduler's units."""
+    return Budget(limits.cpu_ms / 1000, limits.timeout_ms / 1000, limits.output_kb * KIB)
+
+
+def extism_settings(config: Json) -> Mapping[str, str]:
+    """Top-level values as Extism's `config_get` gives them: text as it is, anything else as JSON."""
+    if not isinstance(config, Mapping):
+        return {}
+    return {str(k): v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in config.items()}

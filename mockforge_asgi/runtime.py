@@ -1,0 +1,246 @@
+"""PluginRuntime: the owner of everything that lives longer than a request.
+
+Holds the sandbox, the registry of loaded plugins, the shared state and the event stream. One belongs to one process and
+one event loop; on another loop (or in a forked worker) it starts anew. Two mounts may share one: it stops when the last
+of them has stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mockforge_asgi.config import Config, PluginUse, load_config
+from mockforge_asgi.contract import Json, PluginHost
+from mockforge_asgi.errors import ConfigError, MockForgeError, Problem, UnsupportedPlatform
+from mockforge_asgi.events import EventStream, PluginRefused
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.plugins.approval import Approval, approve, examine
+from mockforge_asgi.plugins.doors import PluginDoors, Rooms
+from mockforge_asgi.plugins.loader import Loader
+from mockforge_asgi.plugins.order import start_order
+from mockforge_asgi.plugins.package import stamp
+from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.plugins.registry import Registry
+from mockforge_asgi.plugins.surroundings import REAL, Surroundings
+from mockforge_asgi.security.redaction import Redactor
+from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.sources import Sources
+from mockforge_asgi.state import StateStore, open_store
+
+
+@dataclass(slots=True)
+class _Life:
+    """What exists from start to stop, on one loop."""
+
+    loop: asyncio.AbstractEventLoop
+    state: StateStore
+    registry: Registry
+    sources: Sources
+    loader: Loader
+    sandbox: list[Any] = field(default_factory=list)
+    stamps: dict[str, object] = field(default_factory=dict)
+    checking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class PluginRuntime:
+    """Loads, holds and reloads the plugins of a configuration; what chains and mounts are given.
+
+    `plugins` are the developer's own objects (`MockForge(plugins=[MyAuth()])`): trusted, never sandboxed.
+    """
+
+    def __init__(
+        self,
+        config: Config | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        plugins: Iterable[object] = (),
+        events: EventStream | None = None,
+        surroundings: Surroundings = REAL,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self.config: Config = config if isinstance(config, Config) else load_config({"version": 1} if config is None else config)
+        self.events = events or EventStream()
+        self._own = tuple(plugins)
+        self._surroundings, self._cache_dir = surroundings, cache_dir
+        self._life: _Life | None = None
+        self._pid = os.getpid()
+        self._mounts = 0
+        self._starting: asyncio.Task[None] | None = None
+        self._left_behind: list[_Life] = []
+        """Lives of a parent process: never touched again, and never freed by this one."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether plugins answer on the running loop, in this process."""
+        life = self._life
+        return life is not None and self._pid == os.getpid() and life.loop is _running_loop()
+
+    @property
+    def registry(self) -> Registry:
+        """The loaded plugins. Raises UnsupportedPlatform before `start`."""
+        return self._alive().registry
+
+    @property
+    def state(self) -> StateStore:
+        """The shared state. Raises UnsupportedPlatform before `start`."""
+        return self._alive().state
+
+    @property
+    def sources(self) -> Sources:
+        """The data sources. Raises UnsupportedPlatform before `start`."""
+        return self._alive().sources
+
+    def plugin(self, name: str) -> Plugin:
+        """The current generation of a plugin, by its configured name. Raises KeyError."""
+        return self._alive().registry[name]
+
+    def _alive(self) -> _Life:
+        if self._life is None:
+            raise UnsupportedPlatform("the plugin runtime is not started: await runtime.start(), or let the server send lifespan events.")
+        return self._life
+
+    async def start(self) -> None:
+        """Load and start every plugin; every further mount that starts it only counts. Raises MockForgeError."""
+        await self.ensure()
+        self._mounts += 1
+
+    async def stop(self) -> None:
+        """Stop every plugin when the last mount stops."""
+        self._mounts = max(0, self._mounts - 1)
+        if self._mounts == 0 and self._life is not None:
+            life, self._life = self._life, None
+            await self._end(life)
+
+    async def ensure(self) -> None:
+        """Be ready on this loop: what a request calls under a server that sends no lifespan events."""
+        if self.is_ready:
+            return
+        loop = _running_loop()
+        self._leave_other_lives(loop)
+        if self._starting is None or self._starting.get_loop() is not loop:
+            self._starting = loop.create_task(self._begin(loop), name="mockforge-start")
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        finally:
+            if starting.done() and self._starting is starting:
+                self._starting = None
+
+    def _leave_other_lives(self, loop: asyncio.AbstractEventLoop) -> None:
+        life = self._life
+        if self._pid != os.getpid():
+            self._pid, self._starting = os.getpid(), None
+        elif life is not None and life.loop is not loop and life.loop.is_running():
+            raise UnsupportedPlatform(
+                "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime."
+            )
+        if life is not None:
+            self._left_behind.append(life)
+            self._life = None
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        life = self._new_life(loop)
+        try:
+            await life.state.open()
+            await self._load_all(life)
+        except BaseException:
+            await self._end(life)
+            raise
+        self._life = life
+
+    async def _load_all(self, life: _Life) -> None:
+        life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})
+        found = await asyncio.to_thread(examine, self.config)
+        if found.refused:
+            raise one_of(found.refused)
+        for approval in start_order(found.approved):
+            life.registry.put(await life.loader.load(approval))
+
+    def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
+        config = self.config
+        secrets = Secrets.load(config.secrets, places=config.places)
+        registry = Registry(self.events)
+        sources = Sources(config.sources, registry)
+        state = open_store(config.state.url)
+        rooms = Rooms(
+            state=state,
+            events=self.events,
+            secrets=secrets,
+            sources=sources,
+            egress=_way_out,
+            surroundings=self._surroundings,
+            redact=Redactor(secrets),
+        )
+        made: list[Any] = []
+
+        def sandbox() -> Any:
+            if not made:
+                from mockforge_asgi.wasm.sandbox import Sandbox
+
+                made.append(Sandbox(loop, self.events, pool_memory_mb=config.limits.pool_memory_mb, cache_dir=self._cache_dir))
+            return made[0]
+
+        return _Life(loop, state, registry, sources, Loader(rooms, sandbox, self._native), made)
+
+    def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+        raise NotImplementedError
+
+    async def _end(self, life: _Life) -> None:
+        await life.registry.close()
+        for sandbox in life.sandbox:
+            await sandbox.close()
+        await life.state.close()
+
+    async def refresh(self) -> None:
+        """In dev mode, before a request: load again what was edited. A broken edit is reported, and the last good one stays."""
+        life = self._alive()
+        if life.checking.locked():
+            return
+        async with life.checking:
+            for use in self.config.plugins.values():
+                if use.enabled:
+                    await self._refresh(life, use)
+
+    async def _refresh(self, life: _Life, use: PluginUse) -> None:
+        seen = stamp(use.path)
+        if seen == life.stamps.get(use.name):
+            return
+        life.stamps[use.name] = seen
+        try:
+            life.registry.put(await life.loader.load(await asyncio.to_thread(approve, use, self.config)))
+        except MockForgeError as error:
+            self.events.emit(PluginRefused(plugin=use.name, reason=str(error), kept_last_good=use.name in life.registry))
+
+    async def query(self, exchange: Exchange | None, source: str, query: str, params: Mapping[str, Json]) -> Json:
+        """Rows of a source's named query, for templates. Raises DoorError."""
+        return await self.sources.query(source, query, params)
+
+
+def one_of(refused: Mapping[str, MockForgeError]) -> MockForgeError:
+    """The errors of all refused plugins as one."""
+    errors = list(refused.values())
+    if len(errors) == 1:
+        return errors[0]
+    return ConfigError(
+        f"{len(errors)} plugins cannot be loaded:", [p for e in errors for p in getattr(e, "problems", ()) or [Problem("", str(e))]]
+    )
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise UnsupportedPlatform(
+            "plugins run on asyncio only, and this is not an asyncio event loop. Requests that no plugin is asked about "
+            "pass through on any loop."
+        ) from None
+
+
+def _way_out(rules: Any) -> Any:
+    from mockforge_asgi.security.egress import Egress
+
+    return Egress(rules)
