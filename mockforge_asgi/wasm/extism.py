@@ -176,7 +176,7 @@ class ExtismInstance:
     async def describe(self, fiber: Fiber) -> Json:
         """What the plugin says of itself; without `describe`, what its exports and its manifest say."""
         if "describe" in self._guest.calls:
-            return self._guest.entry.json(fiber, await self._call(fiber, "describe", b""))
+            return self._guest.entry.json(fiber, await self.invoke(fiber, "describe", b""))
         return self._guest.entry.described(self._guest.calls)
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
@@ -186,11 +186,12 @@ class ExtismInstance:
             export = entry.export(fiber.op)
             if export not in self._guest.calls:
                 raise PluginFailed(fiber.plugin, fiber.op, f"it has no export '{export}' of type () -> i32", code="unsupported_op")
-            return entry.json(fiber, await self._call(fiber, export, payload))
+            return entry.json(fiber, await self.invoke(fiber, export, payload))
         mapped = await entry.mapped(fiber, payload)
-        return mapped.answer(await self._call(fiber, mapped.export, mapped.data))
+        return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
 
-    async def _call(self, fiber: Fiber, export: str, data: bytes) -> bytes:
+    async def invoke(self, fiber: Fiber, export: str, data: bytes) -> bytes:
+        """Run an export by its own name: bytes in, bytes out, as every Extism host does."""
         memory = self.memory
         self.broken = True  # until the call is seen to have ended well
         try:

@@ -167,10 +167,10 @@
     (call $free (local.get $name)) (call $free (local.get $payload))
     (local.get $answer))
 
-  ;; log
+  ;; log: a handle that is no live block logs nothing, since that is no reason to fail a call
   (func $log (param $level i32) (param $p i64) (local $n i32) (local $at i32) (local $mark i32)
-    (local.set $n (call $argument (local.get $p)))
-    (if (i32.lt_u (local.get $level) (i32.load (global.get $LOG_LEVEL))) (then (call $free (local.get $p)) (return)))
+    (local.set $n (i32.wrap_i64 (call $length (local.get $p))))
+    (if (i32.or (i32.eqz (local.get $n)) (i32.lt_u (local.get $level) (i32.load (global.get $LOG_LEVEL)))) (then (call $free (local.get $p)) (return)))
     (local.set $mark (local.get $level))
     (if (i32.gt_u (local.get $n) (global.get $MAX_LOG_BYTES)) (then
       (local.set $n (global.get $MAX_LOG_BYTES)) (local.set $mark (i32.or (local.get $level) (i32.const 0x100)))))   ;; 0x100: cut
@@ -205,6 +205,7 @@
 
   (func (export "config_get") (param $key i64) (result i64) (local $n i32) (local $at i32) (local $key_n i32) (local $value_n i32)
     (local.set $n (call $argument (local.get $key)))
+    (if (i32.eqz (local.get $n)) (then (return (i64.const 0))))
     (local.set $at (global.get $SETTINGS))
     (call $free (local.get $key))
     (block $absent (loop $next

@@ -1,0 +1,55 @@
+"""Unmodified Extism plugins, mapped by their manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mockforge_asgi.errors import PluginFailed, PluginRejected
+from mockforge_asgi.wasm.extism import ExtismOptions
+from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[ExtismBench]:
+    async with extism_bench() as made:
+        yield made
+
+
+async def test_an_unmodified_plugin_answers_requests(stand: ExtismBench) -> None:
+    file, entry = ExtismEntry.of(
+        "p", {"file": "plain.wasm", "response": "count_vowels", "template": {"vowels": "count_vowels", "same": "echo"}}
+    )
+    assert file == "plain.wasm"
+    ours = await stand.instance(PLAIN.read_bytes(), ExtismOptions(entry=entry))
+    assert (await ours.describe(stand.fiber()))["functions"] == [{"name": "vowels"}, {"name": "same"}]
+    document = {"request": {"body": {"text": "Ada"}}, "fingerprint": ""}
+    said = await ours.call(stand.fiber("response.generate"), json.dumps(document).encode())
+    assert said["headers"] == [["content-type", "application/json"]] and json.loads(said["body"]["text"])["count"] == 2
+    stand.doors.body = b"\xff aei"
+    document = {"request": {"body": {"available": 5}}, "fingerprint": ""}
+    with pytest.raises(PluginFailed):  # the plugin wants UTF-8
+        await ours.call(stand.fiber("response.generate"), json.dumps(document).encode())
+    assert stand.doors.asked[-1] == ("body.read", {"of": "request"})
+    call = {"function": "same", "args": ["plain words"], "kwargs": {}}
+    assert await ours.call(stand.fiber("template.call"), json.dumps(call).encode()) == "plain words"
+    call = {"function": "vowels", "args": ["aa"], "kwargs": {}}
+    assert (await ours.call(stand.fiber("template.call"), json.dumps(call).encode()))["count"] == 2
+    with pytest.raises(PluginFailed, match="nope"):
+        await ours.call(stand.fiber("template.call"), b'{"function": "nope", "args": []}')
+
+
+@pytest.mark.parametrize(
+    "entry", [3, {}, {"file": 1}, {"file": "a", "respons": "x"}, {"file": "a", "response": 1}, {"file": "a", "template": {"a": 1}}]
+)
+def test_a_wrong_entry_is_refused(entry: object) -> None:
+    with pytest.raises(PluginRejected):
+        ExtismEntry.of("p", entry)
+
+
+async def test_a_mapping_to_an_export_that_is_not_there_is_refused(stand: ExtismBench) -> None:
+    with pytest.raises(PluginRejected, match="count_bowels"):
+        stand.guest(PLAIN.read_bytes(), ExtismOptions(entry=ExtismEntry("count_bowels")))

@@ -1,0 +1,383 @@
+"""The kernel: every function against a model in Python, whatever a guest passes it; and the host's hands in its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import wasmtime
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.wasm.engine import config
+from mockforge_asgi.wasm.kernel import (
+    FAULT_HANDLE,
+    FAULT_MEMORY,
+    FAULT_VARS,
+    REPLY_NOTHING,
+    REPLY_PLACED,
+    REPLY_WAITS,
+    KernelMemory,
+    OutputTooLarge,
+    kernel_wasm,
+    log_records,
+    settings_table,
+)
+
+LIMIT = 2 << 20
+VARS = 1024
+SETTINGS = {"a": "one", "ab": "two", "": "never found", "long": "x" * 300, "empty": ""}
+WASM = kernel_wasm()
+
+
+class Kernel:
+    """A kernel without a plugin, called function by function."""
+
+    def __init__(self, *, settings: dict[str, str] = SETTINGS, vars_bytes: int = VARS) -> None:
+        configuration = config("core")
+        configuration.epoch_interruption = False
+        self.engine = wasmtime.Engine(configuration)
+        self.store = wasmtime.Store(self.engine)
+        self.store.set_limits(memory_size=LIMIT)
+        linker = wasmtime.Linker(self.engine)
+        self.doors: list[int] = []
+        door = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i64()])
+        linker.define_func("mockforge", "door", door, self._door)
+        self._exports = linker.instantiate(self.store, wasmtime.Module(self.engine, WASM)).exports(self.store)
+        memory = self._exports["memory"]
+        assert isinstance(memory, wasmtime.Memory)
+        self.memory = KernelMemory(self.store._context(), memory._memory, settings=settings_table(settings), vars_bytes=vars_bytes)
+
+    def _door(self, number: int) -> int:
+        self.doors.append(number)
+        return 0
+
+    def call(self, name: str, *args: int) -> int:
+        """The answer, unsigned."""
+        function = self._exports[name]
+        assert isinstance(function, wasmtime.Func)
+        answer = function(self.store, *(_signed(a) for a in args))
+        return (answer or 0) & 0xFFFFFFFFFFFFFFFF
+
+    def fault(self, name: str, *args: int) -> int:
+        """The fault that this call ends in, 0 if it ends well."""
+        try:
+            self.call(name, *args)
+        except wasmtime.Trap:
+            return self.memory.fault()
+        return 0
+
+    def put(self, data: bytes) -> int:
+        """A block with these bytes."""
+        at = self.call("alloc", len(data))
+        if data:
+            self.memory.write(at, data)
+        return at
+
+    def get(self, at: int) -> bytes | None:
+        """The bytes of a block; None for the handle 0."""
+        return self.memory.read(at, self.call("length", at)) if at else None
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+@dataclass
+class Model:
+    """What the kernel must do, in Python: one flat heap, blocks behind 16-byte headers."""
+
+    base: int
+    heap: bytearray = field(default_factory=bytearray)
+    input: tuple[int, int] = (0, 0)
+    output: tuple[int, int] = (0, 0)
+    error: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.heap)
+
+    def inside(self, at: int, n: int) -> bool:
+        return self.base <= at <= self.end and n <= self.end - at
+
+    def alloc(self, n: int) -> int:
+        if n == 0:
+            return 0
+        at = self.end + 16
+        end = (at + n + 15) & ~15
+        if n > 0x7FFFFFFF or end > LIMIT:
+            raise MemoryError
+        self.heap += struct.pack("<II8x", n, 0x4D464B32) + bytes(end - at)
+        return at
+
+    def length(self, at: int) -> int:
+        if at % 16 or at < 16 or not self.inside(at - 16, 16):
+            return 0
+        n, mark = struct.unpack_from("<II", self.heap, at - 16 - self.base)
+        return int(n) if mark == 0x4D464B32 and self.inside(at, n) else 0
+
+    def free(self, at: int) -> int:
+        if self.length(at):
+            self.heap[at - 12 - self.base : at - 8 - self.base] = bytes(4)
+        return 0
+
+    def load(self, at: int, n: int) -> int:
+        return int.from_bytes(self.heap[at - self.base :][:n], "little") if self.inside(at, n) else 0
+
+    def store(self, at: int, n: int, value: int) -> int:
+        if self.inside(at, n):
+            self.heap[at - self.base :][:n] = b""
+            self.heap[at - self.base : at - self.base + n] = (value & ((1 << 8 * n) - 1)).to_bytes(n, "little")
+        return 0
+
+    def input_load(self, at: int, n: int) -> int:
+        start, length = self.input
+        return self.load(start + at, n) if at < length and n <= length - at else 0
+
+    def pair(self, name: str, at: int, n: int) -> int:
+        if n == 0:
+            setattr(self, name, (0, 0))
+        elif self.inside(at, n):
+            setattr(self, name, (at, n))
+        return 0
+
+    def error_set(self, at: int) -> int:
+        if at == 0 or self.length(at):
+            self.error = at
+        return 0
+
+    def reset(self) -> int:
+        self.heap.clear()
+        self.input = self.output = (0, 0)
+        self.error = 0
+        return 0
+
+    def call(self, name: str, *a: int) -> int:
+        match name:
+            case "alloc" | "free" | "length" | "error_set" | "reset":
+                return int(getattr(self, name)(*a))
+            case "length_unsafe":
+                return self.length(*a)
+            case "load_u8" | "load_u64":
+                return self.load(a[0], 1 if name == "load_u8" else 8)
+            case "store_u8" | "store_u64":
+                return self.store(a[0], 1 if name == "store_u8" else 8, a[1])
+            case "input_load_u8" | "input_load_u64":
+                return self.input_load(a[0], 1 if name == "input_load_u8" else 8)
+            case "input_set" | "output_set":
+                return self.pair(name.removesuffix("_set"), *a)
+            case "input_offset" | "output_offset":
+                return int(getattr(self, name.removesuffix("_offset"))[0])
+            case "input_length" | "output_length":
+                return int(getattr(self, name.removesuffix("_length"))[1])
+            case "error_get":
+                return self.error
+        assert name == "memory_bytes"
+        return len(self.heap)
+
+
+ONE_HANDLE = ("free", "length", "length_unsafe", "load_u8", "load_u64", "error_set", "input_load_u8", "input_load_u64")
+NO_ARGUMENT = ("input_offset", "input_length", "output_offset", "output_length", "error_get", "memory_bytes", "reset")
+SIZES = st.one_of(
+    st.integers(0, 100), st.integers(0, 1 << 64).map(lambda n: n % (1 << 64)), st.sampled_from([1 << 16, 1 << 20, 1 << 31, (1 << 32) - 1])
+)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[Any, ...]:
+    """One call: addresses are relative to a block made before (by index), to the start of memory, or wild."""
+    address = st.one_of(
+        st.tuples(st.just("block"), st.integers(0, 8), st.sampled_from([0, 0, 0, -16, -12, -8, 1, 8, 16, 4096])),
+        st.tuples(st.just("end"), st.just(0), st.sampled_from([-17, -16, -9, -8, -7, -1, 0, 1, 16])),
+        st.tuples(st.just("at"), st.just(0), st.one_of(st.integers(0, 1 << 18), st.integers(0, (1 << 64) - 1))),
+    )
+    match draw(st.sampled_from(["alloc", "alloc", "one", "one", "store", "pair", "none"])):
+        case "alloc":
+            return ("alloc", draw(SIZES))
+        case "one":
+            return (draw(st.sampled_from(ONE_HANDLE)), draw(address))
+        case "store":
+            name = draw(st.sampled_from(["store_u8", "store_u64"]))
+            top = 255 if name == "store_u8" else (1 << 64) - 1
+            return (name, draw(address), draw(st.one_of(st.integers(0, top), st.just(0x4D464B32 << 32 | 0xFFFFFFF0 if top > 255 else 1))))
+        case "pair":
+            return (draw(st.sampled_from(["output_set", "input_set"])), draw(address), draw(SIZES))
+    return (draw(st.sampled_from(NO_ARGUMENT)),)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), st.lists(steps(), max_size=40))
+def test_the_kernel_does_what_the_model_does(data: bytes, calls: list[tuple[Any, ...]]) -> None:
+    kernel = Kernel()
+    kernel.memory.begin(data)
+    model = Model(kernel.memory.heap)
+    if data:
+        model.input = (model.alloc(len(data)), len(data))
+        model.heap[16 : 16 + len(data)] = data
+    blocks = [model.input[0]]
+    for name, *parts in calls:
+        args = [_address(part, blocks, model) if isinstance(part, tuple) else part for part in parts]
+        try:
+            expected = model.call(name, *args)
+        except MemoryError:
+            assert kernel.fault(name, *args) == FAULT_MEMORY
+            return
+        assert kernel.call(name, *args) == expected, (name, args)
+        if name == "alloc" and expected:
+            blocks.append(expected)
+    outcome = kernel.memory.finish(LIMIT)
+    start, n = model.output
+    assert outcome.output == (bytes(model.heap[start - model.base : start - model.base + n]) if n else b"")
+    assert outcome.used_bytes == len(model.heap)
+    memory = bytes(kernel.memory.view)
+    assert memory.count(0, kernel.memory.heap) == len(memory) - kernel.memory.heap, "something of the call is left"
+
+
+def _address(part: tuple[str, int, int], blocks: list[int], model: Model) -> int:
+    kind, index, offset = part
+    start = {"block": blocks[index % len(blocks)], "end": model.end, "at": 0}[kind]
+    return (start + offset) % (1 << 64)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 400)), max_size=40))
+def test_variables_are_a_bounded_dictionary(changes: list[tuple[str, int]]) -> None:
+    kernel = Kernel()
+    expected: dict[str, bytes] = {}
+    for turn, (key, size) in enumerate(changes):
+        value = bytes([turn + 1]) * size
+        sizes = {k: (31 + len(k) + len(v)) & ~15 for k, v in expected.items()}
+        if kernel.fault("var_set", kernel.put(key.encode()), kernel.put(value)):
+            assert kernel.memory.fault() == FAULT_VARS
+            sizes.pop(key, 0)
+            assert sum(sizes.values()) + 17 + size > VARS / 2, "it was full too early"
+            return
+        if size:
+            expected[key] = value
+        else:
+            expected.pop(key, None)
+        if turn % 5 == 4:
+            kernel.memory.finish(0)
+            kernel.memory.begin(b"")
+        for name in "abcd":
+            assert kernel.get(kernel.call("var_get", kernel.put(name.encode()))) == expected.get(name)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("a", b"one"), ("ab", b"two"), ("abc", None), ("long", b"x" * 300), ("empty", None), ("b", None)]
+)
+def test_settings_are_found_by_their_whole_name(key: str, value: bytes | None) -> None:
+    kernel = Kernel()
+    assert kernel.get(kernel.call("config_get", kernel.put(key.encode()))) == value
+    assert kernel.call("config_get", 0) == 0
+
+
+@pytest.mark.parametrize(("name", "arity"), [("config_get", 1), ("var_get", 1), ("var_set", 2), ("http_request", 2), ("mockforge_door", 2)])
+@pytest.mark.parametrize("handle", [1, 16, 64, 0x1000, 0x10000, 0x20000, 0xFFFFFFFF, 1 << 32, 1 << 63, (1 << 64) - 16])
+def test_a_handle_that_is_no_block_is_a_fault(name: str, arity: int, handle: int) -> None:
+    kernel = Kernel()
+    kernel.put(b"something")
+    assert kernel.fault(name, *[handle] * arity) == FAULT_HANDLE
+    assert kernel.doors == []
+
+
+def test_a_forged_length_is_a_fault() -> None:
+    kernel = Kernel()
+    block = kernel.put(b"abcdefgh")
+    kernel.call("store_u64", block - 16, 0x4D464B32 << 32 | 0xFFFF)
+    assert kernel.fault("var_get", block) == FAULT_HANDLE
+
+
+def test_a_freed_block_is_not_given_out_again() -> None:
+    kernel = Kernel()
+    first = kernel.put(b"secret")
+    kernel.call("free", first)
+    second = kernel.put(b"other!")
+    assert second > first and kernel.memory.read(first, 6) == b"secret"
+    assert kernel.call("length", first) == 0
+
+
+def test_control_words_log_settings_and_variables_are_out_of_reach() -> None:
+    kernel = Kernel()
+    before = bytes(kernel.memory.view[: kernel.memory.heap])
+    for address in range(0, kernel.memory.heap, 509):
+        kernel.call("store_u8", address, 255)
+        kernel.call("store_u64", address, (1 << 64) - 1)
+        assert kernel.call("load_u64", address) == 0
+    assert bytes(kernel.memory.view[: kernel.memory.heap]) == before
+    kernel.call("output_set", 0, 64)
+    assert kernel.memory.finish(1 << 20).output == b""
+
+
+def test_an_output_over_the_limit_is_not_copied_but_zeroed() -> None:
+    kernel = Kernel()
+    block = kernel.put(b"x" * 100)
+    kernel.call("output_set", block, 100)
+    with pytest.raises(OutputTooLarge) as raised:
+        kernel.memory.finish(99)
+    assert raised.value.size == 100
+    assert bytes(kernel.memory.view[block : block + 100]) == bytes(100)
+
+
+def test_an_error_text_is_bounded_also_when_its_length_is_forged() -> None:
+    kernel = Kernel()
+    block = kernel.put(b"bad news")
+    kernel.call("error_set", block)
+    kernel.call("store_u64", block - 16, 0x4D464B32 << 32 | 0xFFFFFFFF)
+    error = kernel.memory.finish(0, 64).error
+    assert error is not None and error.startswith(b"bad news") and len(error) <= 64
+
+
+def test_a_large_input_grows_the_memory_and_one_over_the_limit_is_refused() -> None:
+    kernel = Kernel()
+    kernel.memory.begin(b"i" * 1_000_000)
+    assert kernel.call("input_length") == 1_000_000
+    assert kernel.call("input_load_u64", 999_992) == int.from_bytes(b"i" * 8, "little")
+    kernel.memory.finish(0)
+    with pytest.raises(MemoryError):
+        kernel.memory.begin(b"i" * LIMIT)
+
+
+def test_a_reply_goes_where_the_next_block_will_be() -> None:
+    kernel = Kernel()
+    assert kernel.memory.reply(b"") == REPLY_NOTHING
+    assert kernel.memory.reply(b"answer") == REPLY_PLACED
+    assert kernel.get(kernel.call("alloc", 6)) == b"answer"
+    assert kernel.memory.reply(b"x" * (1 << 20)) == REPLY_WAITS
+
+
+def test_log_records_are_taken_once_and_cut_when_long() -> None:
+    kernel = Kernel()
+    kernel.call("log_debug", kernel.put(b"dropped: below the level"))
+    kernel.call("log_info", kernel.put("häh".encode()))
+    kernel.call("log_error", kernel.put(b"\xff" * 9000))
+    first, second = log_records(kernel.memory.take_log())
+    assert first == ("info", "häh")
+    assert second[0] == "error" and second[1] == "\ufffd" * 8192 + " (cut)"
+    kernel.call("log_error", 0x123450)
+    assert kernel.memory.take_log() == b""
+    assert kernel.doors == []
+    for _ in range(8):
+        kernel.call("log_warn", kernel.put(b"y" * 9000))
+    assert kernel.doors == [1]
+
+
+def test_much_configuration_makes_room_for_itself() -> None:
+    settings = {f"key-{n}": "v" * 1000 for n in range(500)}
+    kernel = Kernel(settings=settings, vars_bytes=1 << 18)
+    assert kernel.get(kernel.call("config_get", kernel.put(b"key-499"))) == b"v" * 1000
+    assert kernel.call("var_set", kernel.put(b"k"), kernel.put(b"v" * 200_000)) == 0
+
+
+def test_the_base_of_the_memory_stays_when_it_grows() -> None:
+    kernel = Kernel()
+    base = kernel.memory.base
+    kernel.call("alloc", 1_500_000)
+    memory = kernel._exports["memory"]
+    assert isinstance(memory, wasmtime.Memory)
+    now = ffi._wasmtime_memory_data(kernel.store._context(), ctypes.byref(memory._memory))
+    assert ctypes.cast(now, ctypes.c_void_p).value == base
