@@ -1,0 +1,99 @@
+"""Other requests' latency while guests of other plugins spin: `idle`, one, twenty, and twenty of which one fills memory.
+
+The server runs in its own process. A probe sends 200 requests a second over one connection and notes each answer's time;
+as many clients as there are spinners keep a spinning request in flight. `value` is the median, `ratio` the p99 in
+milliseconds above that of `idle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from benchmarks import guests
+from benchmarks.figures import Figure, Turn, percentile, summary
+from benchmarks.servers import serving
+from mockforge_asgi.plugins.package import read_package
+
+CASES = {"idle": [], "1_spinner": ["spin"], "20_spinners": ["spin"] * 20, "20_spinners_1_fill": ["spin"] * 19 + ["fill"]}
+_RATE = 200
+
+
+def write(folder: Path) -> Path:
+    """Two plugins that never end within their budget of two seconds, and a static route beside them."""
+    uses = {}
+    for name, body in (("spin", guests.SPIN), ("fill", guests.FILL)):
+        place = folder / name
+        place.mkdir()
+        (place / "plugin.wasm").write_bytes(guests.extism(body))
+        manifest = {"manifest_version": 1, "id": name, "version": "1.0.0", "contract": "0.1", "kinds": ["response"], "runtime": "extism"}
+        limits = {"memory_mb": 16, "cpu_ms": 2000, "timeout_ms": 60_000}
+        (place / "plugin.yaml").write_text(yaml.safe_dump({**manifest, "entry": "plugin.wasm", "limits": limits}))
+        uses[name] = {"use": f"./{name}", "digest": read_package(place).digest, "instances": {"max": 24}}
+    routes = [
+        {"match": {"path": "/health"}, "response": {"json": {"status": "ok"}}},
+        *({"match": {"path": f"/{name}"}, "response": {"plugin": name}} for name in uses),
+    ]
+    file = folder / "mockforge.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "plugins": uses, "routes": routes}))
+    return file
+
+
+async def run(quick: bool) -> AsyncIterator[Figure]:
+    """Each case in turns."""
+    seconds, turns = (2.0, 1) if quick else (8.0, 3)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
+        environment = {"BENCH_CONFIG": str(write(folder))}
+        url = await stack.enter_async_context(serving("benchmarks.apps:configured", environment))
+        seen: dict[str, list[Turn]] = {case: [] for case in CASES}
+        for _ in range(turns):
+            for case, spinners in CASES.items():
+                seen[case].append(await _measure(url, spinners, seconds))
+    calm = summary(seen["idle"]).p99 or 0.0
+    for case, found in seen.items():
+        middle = summary(found)
+        conditions = {"probe_rate": _RATE, "seconds": seconds, "turns": turns, "spinners": len(CASES[case])}
+        figure = Figure(bench="hostile", case=case, value=middle.value * 1e3, unit="ms", p99=(middle.p99 or 0) * 1e3, conditions=conditions)
+        added = ((middle.p99 or 0) - calm) * 1e3
+        yield figure if case == "idle" else replace(figure, ratio=added, against="idle p99 (ms above it)")
+
+
+async def _measure(url: str, spinners: list[str], seconds: float) -> Turn:
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
+    attackers = [asyncio.create_task(_keep_spinning(host, port, path)) for path in spinners]
+    await asyncio.sleep(0.3)  # let them be in flight
+    times: list[float] = []
+    reader, writer = await asyncio.open_connection(host, port)
+    request = f"GET /health HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
+    end = time.perf_counter() + seconds
+    while (now := time.perf_counter()) < end:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        times.append(time.perf_counter() - now)
+        await asyncio.sleep(max(0.0, 1 / _RATE - times[-1]))
+    writer.close()
+    for attacker in attackers:
+        attacker.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+    times.sort()
+    return Turn(percentile(times, 0.5), percentile(times, 0.99))
+
+
+async def _keep_spinning(host: str, port: int, path: str) -> None:
+    while True:
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(f"GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
+            await reader.read()
+        finally:
+            writer.close()
