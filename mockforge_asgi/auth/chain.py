@@ -22,14 +22,24 @@ from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits
 from mockforge_asgi.http.paths import check_path, is_plain, route_path
 from mockforge_asgi.http.refusals import answer_to
+from mockforge_asgi.lifespan import Service, lifespan
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
-class AuthRuntime(Protocol):
-    """What the chain asks of the runtime: the current generation of an auth plugin by its configured name."""
+class AuthRuntime(Service, Protocol):
+    """What the chain asks of the runtime."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether plugins answer on the running loop."""
+        ...
+
+    async def ensure(self) -> None:
+        """Be ready on this loop, under servers that send no lifespan events."""
+        ...
 
     def plugin(self, name: str, /) -> Authenticator:
-        """Raises KeyError for a plugin that is not loaded."""
+        """The current generation of a plugin, by its configured name. Raises KeyError."""
         ...
 
 
@@ -61,6 +71,8 @@ class AuthChain:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request pass, or refuse it."""
+        if scope["type"] == "lifespan":
+            return await lifespan(self.runtime, self.app, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         path = route_path(scope)
@@ -104,6 +116,8 @@ class AuthChain:
         rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
         if rule is None:
             return None
+        if not self.runtime.is_ready:
+            await self.runtime.ensure()
         panel = self._panel(rule)
         decision = await compose(rule.mode, panel.plugins, exchange)
         if isinstance(decision, Allow):

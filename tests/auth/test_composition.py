@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from mockforge_asgi.auth.composition import NOBODY, compose
+from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable, Refused
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.testing import Conversation
+from mockforge_plugin.values import Response
+from tests.auth.deciders import Decider
+
+A, B = Allow(Principal("a", ("r1",)), {"n": 1}), Allow(Principal("b", ("r2",)), {"n": 2, "m": 3})
+D, E = Deny(401, "wrong key"), Deny(403, "not you")
+R = Reply(Response(302))
+FAILS = PluginFailed("p", "auth.authenticate", "boom")
+SLOW = LimitExceeded("p", "auth.authenticate", "timeout_ms", 200)
+FULL = PluginUnavailable("p", "its pool is full", retry_after_s=3)
+Said = Decision | Exception
+
+
+def exchange() -> Exchange:
+    talk = Conversation()
+    return Exchange({"type": "http", "method": "GET", "path": "/", "headers": []}, talk.receive, talk.send)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said", "decision", "asked"),
+    [
+        ("first", [A, D], A, 1),
+        ("first", [D, A], D, 1),
+        ("first", [None, A], A, 2),
+        ("first", [None, D], D, 2),
+        ("first", [R, A], R, 1),
+        ("first", [None, None], NOBODY, 2),
+        ("first", [], NOBODY, 0),
+        ("first", [A, FAILS], A, 1),
+        ("any", [A, D], A, 1),
+        ("any", [D, A], A, 2),
+        ("any", [None, A], A, 2),
+        ("any", [D, E], D, 2),
+        ("any", [None, E], E, 2),
+        ("any", [R, E], R, 2),
+        ("any", [D, R], D, 2),
+        ("any", [None, None], NOBODY, 2),
+        ("any", [], NOBODY, 0),
+        ("any", [FAILS, A], A, 2),
+        ("any", [FULL, None, A], A, 3),
+        ("all", [A], A, 1),
+        ("all", [A, D], D, 2),
+        ("all", [D, A], D, 1),
+        ("all", [A, None], NOBODY, 2),
+        ("all", [A, R], R, 2),
+        ("all", [], NOBODY, 0),
+        ("optional", [None, None], None, 2),
+        ("optional", [], None, 0),
+        ("optional", [None, D], D, 2),
+        ("optional", [D, A], D, 1),
+        ("optional", [A, D], A, 1),
+        ("optional", [R], R, 1),
+    ],
+)
+async def test_decisions_compose(mode: str, said: list[Said], decision: Decision, asked: int) -> None:
+    plugins = [Decider(s) for s in said]
+    assert await compose(mode, plugins, exchange()) == decision
+    assert sum(len(p.asked) for p in plugins) == asked
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("first", [FAILS, A]),
+        ("first", [None, SLOW]),
+        ("any", [FAILS, D]),
+        ("any", [D, FAILS]),
+        ("any", [None, FULL]),
+        ("all", [A, FAILS]),
+        ("all", [FULL, A]),
+        ("optional", [FAILS]),
+        ("optional", [None, SLOW, A]),
+    ],
+)
+async def test_a_plugin_that_fails_lets_nobody_pass(mode: str, said: list[Said]) -> None:
+    with pytest.raises(PluginUnavailable):
+        await compose(mode, [Decider(s) for s in said], exchange())
+
+
+async def test_a_full_pool_keeps_its_retry_after() -> None:
+    with pytest.raises(PluginUnavailable) as full:
+        await compose("first", [Decider(FULL)], exchange())
+    assert full.value.retry_after_s == 3
+
+
+async def test_a_refused_body_is_no_failure_of_a_plugin() -> None:
+    with pytest.raises(Refused):
+        await compose("any", [Decider(Refused(413, "too large")), Decider(A)], exchange())
+
+
+async def test_all_gives_the_first_principal_with_roles_and_claims_of_all() -> None:
+    decision = await compose("all", [Decider(A), Decider(B)], exchange())
+    assert decision == Allow(Principal("a", ("r1", "r2")), {"n": 1, "m": 3})
