@@ -23,7 +23,7 @@ HOST, KIT = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin"
 LAYERS = (
     ("errors", "types"),
     ("events",),
-    ("http",),
+    ("http", "logs"),
     ("contract",),
     ("config",),
     ("security", "state"),

@@ -1,0 +1,100 @@
+"""The ASGI app that `mockforge serve` serves: a configuration, its runtime, and log lines of what happens.
+
+Worker processes make their own with `create`, told by one environment variable.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+
+from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.errors import MockForgeError
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.logs import Level, LogWriter, ServerLog
+from mockforge_asgi.security.redaction import Redactor, redactor
+from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.types import ASGIApp
+
+VARIABLE: Final = "MOCKFORGE_SERVE"
+_LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge_asgi")
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What a served app is told: its configuration's file, dev mode, and how it logs."""
+
+    file: str
+    dev: bool = False
+    log_format: Literal["text", "json"] = "text"
+    log_level: Level = "info"
+
+    def publish(self) -> None:
+        """Put it where worker processes find it."""
+        os.environ[VARIABLE] = json.dumps(asdict(self))
+
+    @classmethod
+    def published(cls) -> AppOptions:
+        """What was published. Raises KeyError outside a worker of `mockforge serve`."""
+        return cls(**json.loads(os.environ[VARIABLE]))
+
+    def load(self) -> Config:
+        """The configuration. Raises ConfigError."""
+        return load_config(self.file, dev=True if self.dev else None)
+
+
+def create() -> ASGIApp:
+    """The app of a worker process."""
+    return make_app(AppOptions.published())
+
+
+def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
+    """The app that those options describe. In dev mode it follows edits of the configuration. Raises ConfigError."""
+    config = config or options.load()
+    events = EventStream()
+    writer = log_writer(options, config)
+    events.subscribe(writer)
+    pass_on_server_log(writer)
+    if config.dev and config.file is not None:
+        from mockforge_asgi.cli.reload import ReloadingApp
+
+        return ReloadingApp(config, options.load, lambda changed: _mocks(changed, events), report=_reporter(writer))
+    return _mocks(config, events)
+
+
+def _mocks(config: Config, events: EventStream) -> ASGIApp:
+    from mockforge_asgi.middleware import MockForge
+    from mockforge_asgi.runtime import PluginRuntime
+
+    return MockForge(runtime=PluginRuntime(config, events=events))
+
+
+def _reporter(writer: LogWriter) -> Callable[[Level, str], None]:
+    return lambda level, text: writer.write(level, text)
+
+
+def log_writer(options: AppOptions, config: Config) -> LogWriter:
+    """Log lines on standard error, without the configuration's secrets."""
+    colour = options.log_format == "text" and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return LogWriter(sys.stderr, format=options.log_format, level=options.log_level, redact=_redactor(config), colour=colour)
+
+
+def _redactor(config: Config) -> Redactor:
+    try:
+        return redactor(Secrets.load(config.secrets, places=config.places))
+    except MockForgeError:  # said in full by the runtime, which needs them
+        return Redactor()
+
+
+def pass_on_server_log(writer: LogWriter) -> None:
+    """What the server and libraries log, from warnings up, as lines of ours."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers = [ServerLog(writer)]
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)

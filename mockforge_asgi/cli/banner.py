@@ -1,0 +1,60 @@
+"""What `mockforge serve` prints when it listens: where, and every route as a URL to click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import mockforge_asgi
+from mockforge_asgi.cli.report import table
+from mockforge_asgi.config.objects import Config, RouteConfig
+from mockforge_asgi.http.path_glob import PathGlob
+from mockforge_asgi.logs import escape
+
+if TYPE_CHECKING:
+    from mockforge_asgi.plugins.approval import Examination
+
+MOST_ROUTES: Final = 30
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
+
+
+def base_url(host: str, port: int, *, is_tls: bool) -> str:
+    """The URL under which a browser on this machine finds the server."""
+    shown = _EVERYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://{shown}" + ("" if port == (443 if is_tls else 80) else f":{port}")
+
+
+def banner(config: Config, examination: Examination, url: str, *, host: str, workers: int = 1) -> str:
+    """The text, without a final line break."""
+    mode = ", dev mode: edits hold from the next request on" if config.dev else ""
+    many = f", {workers} workers" if workers > 1 else ""
+    lines = [f"mockforge {mockforge_asgi.__version__}  {config.places.name}{mode}{many}", f"Listening on {url} (Ctrl+C stops)"]
+    if host in _EVERYWHERE:
+        lines.append("Reachable from other machines too: it listens on every address of this one.")
+    rows = [*_endpoints(examination, url), *(_route(route, config, url) for route in config.routes[:MOST_ROUTES])]
+    if rows:
+        lines.append("\n".join(f"  {line}" for line in table(rows).splitlines()))
+    if len(config.routes) > MOST_ROUTES:
+        lines.append(f"  … and {len(config.routes) - MOST_ROUTES} more routes")
+    return escape("\n".join(lines))
+
+
+def _route(route: RouteConfig, config: Config, url: str) -> tuple[str, str, str, str]:
+    response = route.response
+    answer = f"plugin {response.value}" if response.kind == "plugin" else response.kind
+    return "|".join(route.match.methods) or "ANY", f"{url}{route.match.path}", answer, _guard(route.match.path, config)
+
+
+def _guard(path: str, config: Config) -> str:
+    for rule in config.protect:
+        if path == rule.path or PathGlob(rule.path).matches(path):
+            return f"{'optional' if rule.mode == 'optional' else 'needs'} {', '.join(rule.auth)}"
+    return ""
+
+
+def _endpoints(examination: Examination, url: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, approval in examination.approved.items():
+        for endpoint in approval.manifest.endpoints:
+            prefix = (approval.use.prefix or f"/{name}").rstrip("/")
+            yield "|".join(sorted(endpoint.methods)) or "ANY", f"{url}{prefix}{endpoint.path}", f"endpoint of {name}", ""

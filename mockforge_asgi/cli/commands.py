@@ -1,0 +1,88 @@
+"""The commands `serve`, `check`, `schema`, `version` and the group that holds all; `plugin` is in `plugin_commands`."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import click
+
+import mockforge_asgi
+from mockforge_asgi.cli.plugin_commands import plugin
+from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, examination_text, warning_lines
+
+_LIBRARIES = ("wasmtime", "starlette", "jinja2", "orjson", "uvicorn")
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+def mockforge() -> None:
+    """Mock APIs whose plugins sit in the path of every request."""
+
+
+@mockforge.command(cls=Command)
+@click.argument("file", required=False, metavar=f"[{CONFIG_FILE}]")
+@click.option("--host", help="Address to listen on.  [127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for a free one.  [8000]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes.  [1]")
+@click.option("--reload", is_flag=True, help="Development: edits of plugins and of the configuration hold from the next request on.")
+@click.option("--ssl-keyfile", type=click.Path(path_type=Path), help="TLS key.")
+@click.option("--ssl-certfile", type=click.Path(path_type=Path), help="TLS certificate.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look.  [text]")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least that is logged.  [info]")
+def serve(
+    file: str | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    reload: bool,
+    ssl_keyfile: Path | None,
+    ssl_certfile: Path | None,
+    log_format: Literal["text", "json"] | None,
+    log_level: Literal["debug", "info", "warning", "error"] | None,
+) -> None:
+    """Serve the API that a configuration describes."""
+    from mockforge_asgi.cli.server import ServeOptions, serve
+
+    options = ServeOptions(config_file(file), host, port, workers, reload, ssl_keyfile, ssl_certfile, log_format, log_level)
+    raise SystemExit(serve(options))
+
+
+@mockforge.command(cls=Command)
+@click.argument("file", required=False, metavar=f"[{CONFIG_FILE}]")
+def check(file: str | None) -> None:
+    """Check a configuration and every plugin that it uses, without running anything."""
+    from mockforge_asgi.config import load_config
+    from mockforge_asgi.plugins.approval import examine
+
+    config = load_config(config_file(file))
+    examination = examine(config)
+    click.echo(examination_text(config, examination))
+    click.echo("\n".join(warning_lines(examination.warnings)), err=True, nl=bool(examination.warnings))
+    raise SystemExit(1 if examination.refused else 0)
+
+
+@mockforge.command(cls=Command)
+@click.argument("which", type=click.Choice(["manifest", "config"]))
+def schema(which: Literal["manifest", "config"]) -> None:
+    """Print the JSON Schema of plugin.yaml or mockforge.yaml, for editors."""
+    from mockforge_asgi.plugins.schemas import json_schema
+
+    click.echo(json.dumps(json_schema(which), indent=2, ensure_ascii=False))
+
+
+@mockforge.command(cls=Command)
+def version() -> None:
+    """Print the versions of this installation."""
+    click.echo(f"mockforge {mockforge_asgi.__version__}")
+    click.echo(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in _LIBRARIES:
+        try:
+            click.echo(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            click.echo(f"{name} is not installed")
+
+
+mockforge.add_command(plugin)

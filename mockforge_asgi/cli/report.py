@@ -1,0 +1,110 @@
+"""What the commands print: errors, tables, summaries; and where a command finds its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mockforge_asgi.config.objects import Config
+from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
+from mockforge_asgi.logs import escape
+
+if TYPE_CHECKING:
+    from mockforge_asgi.plugins.approval import Examination
+    from mockforge_asgi.plugins.validation import Validation
+
+CONFIG_FILE: Final = "mockforge.yaml"
+_STARTER = f"""there is no {CONFIG_FILE} in this folder. Name a file, or make one that begins like this:
+
+    version: 1
+    routes:
+      - {{match: {{method: GET, path: /hello}}, response: {{json: {{hello: world}}}}}}"""
+
+
+class Command(click.Command):
+    """A command whose known errors end it with their words and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except MockForgeError as error:
+            click.echo(f"mockforge: {escape(str(error))}", err=True)
+            raise SystemExit(1) from None
+
+
+class Group(click.Group):
+    """A group that suggests the nearest command for an unknown one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was meant."""
+        if args and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(self.list_commands(ctx))}."
+            raise click.UsageError(f"there is no command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def config_file(given: str | None) -> str:
+    """The configuration file that is meant. Raises ConfigError that says how to make one."""
+    if given is not None:
+        return given
+    if Path(CONFIG_FILE).is_file():
+        return CONFIG_FILE
+    raise ConfigError(_STARTER)
+
+
+def warning_lines(warnings: Iterable[Problem]) -> list[str]:
+    """Warnings, one a line."""
+    return [escape(f"warning: {warning}") for warning in warnings]
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns lined up; the first row is the heading."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def plugin_table(config: Config, examination: Examination) -> str:
+    """The plugins of a configuration, and for each that cannot be loaded, why."""
+    if not config.plugins:
+        return "This configuration has no plugins."
+    rows = [("NAME", "ID", "VERSION", "RUNTIME", "KINDS", "STATE", "DIGEST")]
+    for name, use in config.plugins.items():
+        approval = examination.approved.get(name)
+        if approval is None:
+            rows.append((name, "", "", "", "", "refused" if use.enabled else "disabled", ""))
+            continue
+        manifest = approval.manifest
+        kinds = ", ".join(sorted(manifest.kinds))
+        rows.append((name, manifest.id, manifest.version, manifest.runtime, kinds, "ok", approval.package.digest))
+    return escape("\n".join([table(rows), *(f"\n{error}" for error in examination.refused.values())]))
+
+
+def examination_text(config: Config, examination: Examination) -> str:
+    """What `mockforge check` says."""
+    if examination.refused:
+        return escape("\n".join(str(error) for error in examination.refused.values()))
+    plugins = ", ".join(f"{name} {a.manifest.version}" for name, a in examination.approved.items()) or "none"
+    return escape(f"{config.places.name} is fine. Routes: {len(config.routes)}. Plugins: {plugins}.")
+
+
+def validation_text(validation: Validation) -> str:
+    """What `mockforge plugin validate` says of a plugin without faults."""
+    package, manifest = validation.package, validation.package.manifest
+    limits = manifest.limits
+    size = sum(map(len, package.files.values()))
+    lines = [
+        f"{manifest.id} {manifest.version} is fine.",
+        f"  {', '.join(sorted(manifest.kinds))}; runtime {manifest.runtime}; entry {manifest.entry.file}",
+        f"  {len(package.files)} files, {size} bytes, {package.digest}",
+        f"  limits: {limits.memory_mb} MiB, {limits.cpu_ms} ms computing, {limits.timeout_ms} ms in all, {limits.output_kb} KiB of output",
+        "  asks for:" if validation.asks else "  asks for nothing",
+        *(f"    {ask}" for ask in validation.asks),
+    ]
+    return escape("\n".join(lines))

@@ -1,0 +1,159 @@
+"""Serves an app with uvicorn: the socket, workers, the banner, a stop that lets requests end. The only importer of uvicorn."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from mockforge_asgi.cli.app import AppOptions, make_app
+from mockforge_asgi.cli.banner import banner, base_url
+from mockforge_asgi.cli.report import warning_lines
+from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.config.objects import ServerConfig
+from mockforge_asgi.config.sharing import check_workers
+from mockforge_asgi.errors import ConfigError, UnsupportedPlatform
+from mockforge_asgi.plugins.approval import Examination, examine
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """The options of `mockforge serve`; None leaves what the configuration says."""
+
+    file: str
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    reload: bool = False
+    ssl_keyfile: Path | None = None
+    ssl_certfile: Path | None = None
+    log_format: Literal["text", "json"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+
+    def over(self, server: ServerConfig) -> ServerConfig:
+        """The server's settings with these options in place of what they name."""
+        names = ("host", "port", "workers", "ssl_keyfile", "ssl_certfile", "log_format", "log_level")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(server, **given)
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve until told to stop; gives the exit code. Raises ConfigError and UnsupportedPlatform before anything is served."""
+    uvicorn = _uvicorn()
+    config = load_config(options.file, dev=True if options.reload else None)
+    settings = options.over(config.server)
+    _check(config, settings)
+    examination = examine(config)
+    if examination.refused:
+        raise ConfigError("\n".join(str(error) for error in examination.refused.values()))
+    for line in warning_lines(examination.warnings):
+        click.echo(line, err=True)
+    bound = bind(settings.host, settings.port)
+    told = AppOptions(options.file, config.dev, settings.log_format, settings.log_level)
+    text = _banner(config, examination, settings, bound)
+    if settings.workers > 1:
+        return _serve_workers(uvicorn, told, settings, bound, text)
+    return _serve_here(uvicorn, make_app(told, config), settings, bound, text)
+
+
+def _uvicorn() -> Any:
+    try:
+        import uvicorn
+    except ImportError:
+        raise UnsupportedPlatform("`mockforge serve` needs uvicorn. Install it with: pip install 'mockforge-asgi[serve]'") from None
+    return uvicorn
+
+
+def _check(config: Config, settings: ServerConfig) -> None:
+    check_workers(config, settings.workers)
+    if config.dev and settings.workers > 1:
+        raise ConfigError("dev mode (--reload) runs in one worker, so that an edit holds everywhere at once. Leave --workers out.")
+    if (settings.ssl_keyfile is None) != (settings.ssl_certfile is None):
+        raise ConfigError("TLS needs both the key and the certificate: give --ssl-keyfile and --ssl-certfile.")
+    for file in (settings.ssl_keyfile, settings.ssl_certfile):
+        if file is not None and not file.is_file():
+            raise ConfigError(f"there is no file '{file}'. Check --ssl-keyfile and --ssl-certfile.")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError in words if the address cannot be had."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror:
+        raise ConfigError(f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all.") from None
+    bound = socket.socket(family, kind, proto)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        bound.bind(address)
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        raise ConfigError(_why_not(error, host, port)) from None
+    bound.set_inheritable(True)
+    return bound
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else 8000
+        return f"port {port} on {host} is in use by another program. Stop that, or choose another port: --port {other}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"port {port} may not be used without special rights. Choose one above 1023: --port 8000"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all."
+    return f"cannot listen on {host} port {port}: {error.strerror}."
+
+
+def _banner(config: Config, examination: Examination, settings: ServerConfig, bound: socket.socket) -> str:
+    url = base_url(settings.host, bound.getsockname()[1], is_tls=settings.ssl_certfile is not None)
+    return banner(config, examination, url, host=settings.host, workers=settings.workers)
+
+
+def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
+    return uvicorn.Config(
+        app,
+        workers=settings.workers,
+        loop="auto",
+        http="auto",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.stop_timeout_s,
+        ssl_keyfile=settings.ssl_keyfile,
+        ssl_certfile=settings.ssl_certfile,
+        **more,
+    )
+
+
+def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.socket, text: str) -> int:
+    class Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is optional, so its class is known only here
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                click.echo(text)
+
+    server = Server(_config(uvicorn, app, settings))
+    try:
+        server.run(sockets=[bound])
+    except KeyboardInterrupt:  # raised again by uvicorn after an orderly stop
+        return 0
+    except SystemExit:  # start-up failed; the reason has been logged
+        return 1
+    return 0 if server.started else 1
+
+
+def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound: socket.socket, text: str) -> int:
+    from uvicorn.supervisors import Multiprocess
+
+    told.publish()
+    click.echo(text)
+    supervisor = Multiprocess(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=[bound])
+    supervisor.run()
+    failed = [p for p in supervisor.processes if p.exitcode not in (0, None) and p.exitcode > 0]
+    return 1 if failed else 0
