@@ -32,6 +32,7 @@ LAYERS = (
     ("runtime",),
     ("lifespan",),
     ("mocks", "auth", "templates"),
+    ("pieces",),
     ("middleware",),
     ("cli", "admin", "testing", "__main__"),
 )

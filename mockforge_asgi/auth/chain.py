@@ -86,10 +86,10 @@ class AuthChain:
                 exchange.close()
 
     async def _guard(self, exchange: Exchange) -> None:
+        if self.lets_preflight_by(exchange) and await answer_preflight(self.app, exchange):
+            return
         try:
             self.check(exchange)
-            if self.is_protected(exchange) and is_preflight(exchange) and await answer_preflight(self.app, exchange):
-                return
             decision = await self.decide(exchange)
         except ClientLeft:
             return
@@ -107,6 +107,12 @@ class AuthChain:
     def is_protected(self, exchange: Exchange) -> bool:
         """Whether a rule is about this request."""
         return self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path) is not None
+
+    def lets_preflight_by(self, exchange: Exchange) -> bool:
+        """Whether the wrapped app may answer before auth: a preflight on a protected path that has one reading."""
+        if not is_preflight(exchange) or not self.is_protected(exchange):
+            return False
+        return is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
 
     async def decide(self, exchange: Exchange) -> Decision:
         """The decision about this request; None lets an anonymous caller pass. What an Allow brings is noted in the exchange.

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal
+from mockforge_asgi.auth.permits import TemplateRights, permit_template
+from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.http.exchange import Exchange
@@ -35,6 +36,11 @@ class Authenticator(Protocol):
     @property
     def view(self) -> RequestView:
         """The part of requests it may see: where the credentials are."""
+        ...
+
+    @property
+    def facts(self) -> TemplateRights:
+        """What is known of it without running it."""
         ...
 
     @property
@@ -102,7 +108,10 @@ async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
 async def _ask(plugin: Authenticator, exchange: Exchange) -> Decision:
     try:
         with exchange.watched():
-            return await plugin.authenticate(exchange)
+            decision = await plugin.authenticate(exchange)
+        if isinstance(decision, Reply) and decision.response.template is not None:
+            permit_template(plugin.name, plugin.facts, "auth.authenticate", decision.response.template)
+        return decision
     except PluginFailed as error:
         raise PluginUnavailable(plugin.name, f"it failed to decide about a request ({error.code})") from error
 

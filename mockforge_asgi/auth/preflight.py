@@ -11,7 +11,6 @@ from typing import Final
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import ASGIApp, Message
 
 _ORIGIN: Final = b"access-control-allow-origin"
@@ -43,15 +42,3 @@ async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
         return False
     await exchange.respond(MockResponse(start["status"], wire_headers(start["headers"])))
     return True
-
-
-def open_preflight(snapshot: RequestSnapshot) -> MockResponse:
-    """The answer of a server that holds nothing but mocks: every origin, method and header, without credentials."""
-    asked = snapshot.header("access-control-request-headers")
-    headers = {
-        "access-control-allow-origin": "*",
-        "access-control-allow-methods": snapshot.header("access-control-request-method", "GET") or "GET",
-        "access-control-max-age": "600",
-        **({"access-control-allow-headers": asked} if asked else {}),
-    }
-    return MockResponse(204, wire_headers(headers))

@@ -38,8 +38,8 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_documents", "_fingerprint", "allowed_headers", "claims", "consumed", "intake", "leases", "notes", "path_params", "principal",
-        "receive", "route", "scope", "send", "snapshot",
+        "_documents", "_fingerprint", "allowed_headers", "answered_by", "claims", "consumed", "intake", "leases", "located", "notes",
+        "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
@@ -54,6 +54,10 @@ class Exchange:
         """Headers that an Allow put on the eventual answer."""
         self.consumed: Consumed = NOTHING_CONSUMED
         self.leases: dict[Hashable, Releasable] = {}
+        self.located: object = None
+        """What the mock routes found for this request, kept until it is answered; None: not looked yet."""
+        self.answered_by = ""
+        """Which step answered, for events."""
         self.notes: list[str] | None = None
         """In dev mode: why links did not answer."""
         self._documents: dict[RequestView, Document] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal
 from mockforge_asgi.http.documents import RequestView
@@ -10,6 +11,13 @@ from mockforge_asgi.http.exchange import Exchange
 
 Decide = Callable[[Exchange], Awaitable[Decision]]
 KEYS = RequestView(headers=frozenset({"x-api-key", "accept"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the operator lets a decider use."""
+
+    templates: frozenset[str] = frozenset({"login.html"})
 
 
 class Decider:
@@ -26,6 +34,7 @@ class Decider:
     ) -> None:
         self.says, self.name, self.priority, self.view = says, name, priority, view
         self.description = Description("0.1", frozenset({"auth.authenticate"}), capabilities={"challenge": challenge} if challenge else {})
+        self.facts = Facts()
         self.asked: list[str] = []
 
     async def authenticate(self, exchange: Exchange) -> Decision:

@@ -115,6 +115,16 @@ async def test_a_reply_is_the_answer() -> None:
     assert (answer.status, answer.header("location")) == (302, "/login") and app_of(guarded).calls == []
 
 
+async def test_a_reply_may_only_have_templates_rendered_that_the_operator_lists() -> None:
+    talk = Conversation()
+    for template, kind in (("login.html", "mockforge.template"), ("other.html", "http.response.start")):
+        guarded, talk = chain(Reply(Response.render(template))), Conversation()
+        scope = {**Client(guarded).scope("GET", "/hello/x"), "extensions": {"mockforge.template": {}}}
+        await guarded(scope, talk.receive, talk.send)
+        assert talk.sent[0]["type"] == kind
+    assert talk.answer.status == 503
+
+
 @pytest.mark.parametrize(
     ("failure", "retry_after"),
     [(PluginFailed("key", "auth.authenticate", "secret inside"), "1"), (PluginUnavailable("key", "secret inside", retry_after_s=5), "5")],

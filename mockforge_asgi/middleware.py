@@ -1,0 +1,148 @@
+"""START HERE: the life of one request. Everything else serves one of these steps.
+
+no claim        the wrapped app, with the very same scope, receive and send objects: nothing read, nothing buffered
+path check      a path with more than one reading, one of them protected, is refused
+endpoints       plugins' own paths, before auth
+auth            by path rules: pass, refuse, or answer in the app's place
+responses       the first link of the chain that answers; none: the wrapped app, or a 404 that says why
+templates       rendered by the host
+modifiers       change an answer already made
+send            length and framing are always ours
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from time import perf_counter
+from typing import Any
+
+from mockforge_asgi.auth.forward import forward
+from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
+from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
+from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.contract import Allow
+from mockforge_asgi.errors import ClientLeft, MockForgeError, UnsupportedPlatform
+from mockforge_asgi.events import RequestAnswered
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.cors import open_preflight, opened
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.paths import is_plain, route_path
+from mockforge_asgi.http.refusals import answer_to, refusal
+from mockforge_asgi.lifespan import lifespan
+from mockforge_asgi.mocks.links import WAIT
+from mockforge_asgi.pieces import Pieces
+from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
+
+
+class MockForge:
+    """Mocks, guards and answers in front of `app`, or alone.
+
+    `config` is a file, a mapping or a `Config`; `plugins` are the developer's own objects, trusted; `runtime` is shared between
+    mounts, and must be made from the same configuration.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp | None = None,
+        config: Config | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        plugins: Iterable[object] = (),
+        runtime: PluginRuntime | None = None,
+        dev: bool | None = None,
+    ) -> None:
+        self.app = app
+        self.config = runtime.config if runtime is not None and config is None else load_config(config, dev=dev)
+        own = tuple(plugins)
+        self.runtime = runtime or PluginRuntime(self.config, plugins=own)
+        self._pieces = Pieces(self.config, self.runtime, has_own_plugins=bool(own))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the server's."""
+        kind = scope["type"]
+        if kind == "http" or kind == "websocket":
+            path = route_path(scope)
+            if self.app is not None and not self._pieces.claim(path) and is_plain(path, scope.get("raw_path")):
+                await self.app(scope, receive, send)
+            else:
+                await self._serve(Exchange(scope, receive, send, path, limits=self._pieces.limits))
+        elif kind == "lifespan":
+            await lifespan(self.runtime, self.app, scope, receive, send)
+        elif self.app is not None:
+            await self.app(scope, receive, send)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """Answer the request, or hand it on. Errors of ours and of plugins become answers; those of the app are its own."""
+        begun, auth = perf_counter(), self._pieces.auth
+        try:
+            if self.app is not None and auth.lets_preflight_by(exchange) and await answer_preflight(self.app, exchange):
+                return
+            try:
+                answer = await self._answer_or_refuse(exchange)
+            except ClientLeft:
+                return
+            if answer is not None:
+                await self._send(exchange, answer)
+            elif self.app is not None:
+                exchange.release()
+                await forward(self.app, exchange, is_protected=auth.is_protected(exchange))
+        finally:
+            exchange.close()
+        if answer is not None and self.runtime.events.wants(RequestAnswered):
+            self.runtime.events.emit(_answered(exchange, answer, perf_counter() - begun))
+
+    async def _answer_or_refuse(self, exchange: Exchange) -> MockResponse | None:
+        try:
+            await self._pieces.ready()
+            return await self._answer(exchange, self._pieces)
+        except ClientLeft:
+            raise
+        except UnsupportedPlatform as error:  # a loop that is not asyncio: what nothing here is about passes all the same
+            return answer_to(error) if self.app is None or self._pieces.is_configured(exchange.scope) else None
+        except MockForgeError as error:
+            return answer_to(error)
+
+    async def _answer(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
+        """Our answer, ready to be sent; None leaves the request to the wrapped app."""
+        auth, is_http = pieces.auth, exchange.scope["type"] == "http"
+        auth.check(exchange)
+        if is_http:
+            if pieces.endpoints.is_any and (own := await pieces.endpoints.answer(exchange)) is not None:
+                return await self._finish(exchange, own, "endpoint")
+            pieces.responses.locate(exchange)
+        if auth.is_protected(exchange):
+            if self.app is None and is_preflight(exchange):
+                return open_preflight(exchange.snapshot)
+            decision = await auth.decide(exchange)
+            if decision is not None and not isinstance(decision, Allow):
+                return await self._finish(exchange, verdict(decision), "auth")
+        return await self._respond(exchange, pieces) if is_http else None if self.app else refusal(404, "no websocket is served here")
+
+    async def _respond(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
+        quick = pieces.responses.answer_now(exchange)
+        found = await pieces.responses.answer(exchange) if quick is WAIT else quick
+        if found is not None:
+            answer = await self._finish(exchange, found, "responses")
+            return await pieces.modifiers.change(exchange, answer) if pieces.modifiers.plugins else answer
+        if self.app is not None:
+            return None
+        return open_preflight(exchange.snapshot) if is_preflight(exchange) else pieces.responses.nothing(exchange)
+
+    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateAnswer, by: str) -> MockResponse:
+        exchange.answered_by = by
+        if isinstance(answer, MockResponse):
+            return answer
+        return self._pieces.templates.render_now(exchange, answer) or await self._pieces.templates.render(exchange, answer)
+
+    async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
+        if exchange.scope["type"] == "websocket":
+            await refuse_handshake(exchange, answer)
+        else:
+            await exchange.respond(answer if self.app is not None else opened(exchange.snapshot, answer))
+
+
+def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
+    shot, who = exchange.snapshot, exchange.principal.id if exchange.principal is not None else None
+    by = exchange.answered_by or "refusal"
+    return RequestAnswered(method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who)

@@ -1,0 +1,115 @@
+"""Pieces: the chains of a configuration, put together as `MockForge` runs them, and which paths they could have a say in.
+
+What depends on the loaded plugins is worked out anew when the registry has changed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.auth.endpoints import Endpoints
+from mockforge_asgi.config import Config
+from mockforge_asgi.http.claims import Claims
+from mockforge_asgi.http.intake import BodyLimits
+from mockforge_asgi.http.paths import is_plain, route_path
+from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
+from mockforge_asgi.mocks.links import RouteLink
+from mockforge_asgi.mocks.modifiers import Modifiers
+from mockforge_asgi.mocks.routes import build_routes, inline_templates, plugins_named
+from mockforge_asgi.plugins.registry import Registry
+from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.templates.templates import Templates
+from mockforge_asgi.types import Receive, Scope, Send
+
+
+class Pieces:
+    """Auth, endpoints, responses, templates and modifiers over one runtime."""
+
+    __slots__ = (
+        "_configured",
+        "_generation",
+        "_is_live",
+        "_registry",
+        "_runtime",
+        "auth",
+        "claims",
+        "endpoints",
+        "limits",
+        "modifiers",
+        "responses",
+        "templates",
+    )
+
+    def __init__(self, config: Config, runtime: PluginRuntime, *, has_own_plugins: bool = False) -> None:
+        self._runtime, self._is_live = runtime, config.dev
+        self.limits: Final = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
+        self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits)
+        self.responses: Final = _responses(config, runtime, self.limits, has_own_plugins)
+        self.templates: Final = _templates(config, runtime)
+        self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)
+        self.claims = Claims(everything=True)
+        self.endpoints, self.modifiers = Endpoints(), Modifiers()
+        self._registry: Registry | None = None
+        self._generation = -1
+
+    def claim(self, path: str) -> bool:
+        """Whether any piece could have a say in a request for that plain path. True before plugins are known, and in dev mode."""
+        registry = self._registry
+        if registry is None or registry.generation != self._generation:
+            return True
+        return self.claims.cover(path)
+
+    def is_configured(self, scope: Scope) -> bool:
+        """Whether the configuration itself names that path, or it cannot be told."""
+        path = route_path(scope)
+        return self._configured.cover(path) or not is_plain(path, scope.get("raw_path"))
+
+    async def ready(self) -> None:
+        """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError."""
+        runtime = self._runtime
+        if not runtime.is_ready:
+            await runtime.ensure()
+        if self._is_live:
+            await runtime.refresh()
+        registry = runtime.registry
+        if registry is not self._registry or registry.generation != self._generation:
+            self._follow(registry)
+
+    def _follow(self, registry: Registry) -> None:
+        self._registry, self._generation = registry, registry.generation
+        self.endpoints = Endpoints(registry)
+        self.modifiers = Modifiers(registry.of_kind("modifier"))
+        claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims()
+        self.claims = Claims(everything=True) if self._is_live else claims
+
+
+def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits, has_own_plugins: bool) -> ResponseChain:
+    links = (RouteLink(build_routes(config.routes), runtime),) if config.routes else ()
+    priorities = {name: use.priority for name, use in config.plugins.items() if use.priority is not None}
+    plugins = PluginLinks(
+        runtime,
+        named_by_routes=plugins_named(config.routes),
+        priorities=priorities,
+        expects_any=has_own_plugins or bool(config.plugins),
+    )
+    return ResponseChain(None, runtime=runtime, links=links, plugins=plugins, limits=limits, explains=config.dev)
+
+
+def _templates(config: Config, runtime: PluginRuntime) -> Templates:
+    texts = {**config.templates.inline, **inline_templates(config.routes)}
+    renderer = Renderer(
+        TemplateStore(config.templates.dir, texts, is_live=config.dev),
+        aliases={use.alias: name for name, use in config.plugins.items() if use.alias},
+        plugin=runtime.plugin,
+        sources=frozenset(config.sources),
+        query=runtime.query,
+    )
+    renderer.check()
+    return Templates(None, runtime=runtime, renderer=renderer, shows_errors=config.dev)
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """What the auth chain wraps as a step: nothing, `MockForge` hands requests on itself."""
