@@ -50,14 +50,15 @@ class _Course:
 
     def __init__(self, service: Service, startup: Message, receive: Receive, send: Send) -> None:
         self.service, self.startup, self._receive, self._send = service, startup, receive, send
-        self.is_started = self.has_received = self.is_stopping = self.is_over = False
+        self.is_started = self.has_received = self.is_foreign = self.is_stopping = self.is_over = False
 
     async def through(self, app: ASGIApp, scope: Scope) -> None:
-        """Run the app. An error before it has asked for any event says that it does not care for lifespans; any other is its own."""
+        """Run the app. An error before it has asked for an event, or with a message of another protocol, says that it has no part in
+        lifespans; any other is its own."""
         try:
             await app(scope, self.receive, self.send)
         except Exception:  # foreign code
-            if self.has_received:
+            if self.has_received and not self.is_foreign:
                 if not self.is_over:
                     await self.service.stop()
                 raise
@@ -68,7 +69,7 @@ class _Course:
         if self.is_over:
             return
         if not self.is_started:
-            await self._send({"type": "lifespan.startup.complete"})
+            await self.send({"type": "lifespan.startup.complete"})
         if not self.is_stopping:
             await self._receive()
         await self.send({"type": "lifespan.shutdown.complete"})
@@ -86,6 +87,7 @@ class _Course:
         """The app's `send`: before the server hears of an end, the service is stopped."""
         kind = message["type"]
         if kind not in _KINDS:
+            self.is_foreign = True
             raise RuntimeError(f"'{kind}' is no lifespan message")
         if kind == "lifespan.startup.complete":
             self.is_started = True

@@ -1,0 +1,78 @@
+"""A plugin host of the tests: operations are plain functions in the process, documents go through JSON as everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from inspect import isawaitable
+from typing import Any
+
+from mockforge_asgi.contract import Description, Document, Json, Lease, RequestDoors
+from mockforge_asgi.http.documents import EVERYTHING, RequestView
+from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
+from mockforge_asgi.security.permissions import Effective
+
+Operation = Callable[..., Json | Awaitable[Json]]
+
+
+class PlainHost:
+    """Runs operations by name; `log` has every call, start and end."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self.operations = dict(operations)
+        self.log: list[str] = []
+
+    async def open(self) -> Description:
+        return Description("0.1", frozenset(self.operations))
+
+    def lease(self) -> Lease:
+        return PlainLease(self)
+
+    async def start(self) -> None:
+        self.log.append("start")
+
+    async def close(self) -> None:
+        self.log.append("close")
+
+
+class PlainLease:
+    """One request's hold on the host."""
+
+    def __init__(self, host: PlainHost) -> None:
+        self._host = host
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        self._host.log.append(op)
+        run = self._host.operations[op]
+        said = (
+            run(Document.of_json(document.json).value, request)
+            if run.__code__.co_argcount == 2
+            else run(Document.of_json(document.json).value)
+        )
+        return await said if isawaitable(said) else said
+
+    def release(self) -> None:
+        self._host.log.append("release")
+
+
+def plain_plugin(
+    name: str,
+    kinds: str,
+    operations: Mapping[str, Operation],
+    *,
+    view: RequestView = EVERYTHING,
+    may_set: frozenset[str] = frozenset(),
+    **facts: Any,
+) -> Plugin:
+    """A loaded plugin over a `PlainHost`; one lease per request, as isolated plugins have."""
+    host = PlainHost(operations)
+    about = PluginFacts(name, name, "1.0.0", "sha256-0", "native", frozenset(kinds.split()))
+    return Plugin(
+        replace(about, **facts),
+        Description("0.1", frozenset(operations)),
+        host,
+        Effective(request_view=view, response_headers=None, response_body=True),
+        AnswerReader(name, may_set),
+        leases_per_request=True,
+    )
