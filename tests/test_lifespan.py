@@ -1,3 +1,5 @@
+"""The lifespan of plugins around that of every sort of app."""
+
 from __future__ import annotations
 
 import asyncio

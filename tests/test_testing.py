@@ -1,3 +1,5 @@
+"""The in-process client."""
+
 from __future__ import annotations
 
 import pytest

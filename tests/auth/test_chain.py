@@ -1,3 +1,5 @@
+"""AuthChain around an app: who passes, who is refused and how, what the app and later plugins get to see."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Composition of decisions: a table of every mode."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Protection rules: which one decides."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Answers as they are sent: length, body, framing, refusal of forged headers."""
+
 from __future__ import annotations
 
 import pytest

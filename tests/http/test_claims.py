@@ -1,3 +1,5 @@
+"""Claims: the sieve by first segment."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Departure: a client that leaves ends the wait, and nothing else does."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Request documents: what each view shows."""
+
 from __future__ import annotations
 
 from typing import Any

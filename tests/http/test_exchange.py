@@ -1,3 +1,5 @@
+"""Exchange: documents, body, leases, answers of one request."""
+
 from __future__ import annotations
 
 import asyncio

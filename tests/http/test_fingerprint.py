@@ -1,3 +1,5 @@
+"""The fingerprint: what counts and what does not."""
+
 from __future__ import annotations
 
 import hashlib

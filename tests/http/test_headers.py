@@ -1,3 +1,5 @@
+"""Headers: forged ones refused, ours left out, restricted ones under grants."""
+
 from __future__ import annotations
 
 import pytest

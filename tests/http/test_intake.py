@@ -1,3 +1,5 @@
+"""Intake: bounded and timed bodies, replay, departure."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Path patterns with `*` and `**`."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""The path check: one reading, or none that is protected."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Refusals: what a client sees of an error."""
+
 from __future__ import annotations
 
 import pytest

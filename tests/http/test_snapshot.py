@@ -1,3 +1,5 @@
+"""The snapshot of a request's head."""
+
 from __future__ import annotations
 
 from typing import Any
