@@ -1,0 +1,200 @@
+"""What the servers serve: one Starlette app, `bare` and `wrapped` in `MockForge`, with every feature a middleware could spoil."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.middleware import MockForge
+from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.types import Receive, Scope, Send
+from tests.plain_host import plain_plugin
+
+FLAGS: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+"""Things that happened, for `/wait/{flag}`."""
+
+
+@asynccontextmanager
+async def course(app: Starlette) -> AsyncIterator[dict[str, str]]:
+    print("the app starts", flush=True)
+    yield {"db": "open"}
+    print("the app stops", flush=True)
+
+
+async def info(request: Request) -> JSONResponse:
+    """What the app gets to see."""
+    scope = request.scope
+    user = scope["user"].identity if "user" in scope else None
+    return JSONResponse({"path": scope["path"], "query": request.url.query, "state": dict(scope.get("state") or {}), "user": user})
+
+
+async def stream(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        for n in range(5):
+            yield f"part {n}\n"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def events(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "data: tick\n\n"
+                await asyncio.sleep(0.01)
+        finally:
+            FLAGS["events-left"].set()
+
+    return StreamingResponse(parts(), media_type="text/event-stream")
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends each part of the body back as it comes."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    more = True
+    while more:
+        message = await receive()
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        await send({"type": "http.response.body", "body": message.get("body", b""), "more_body": more})
+
+
+async def background(request: Request) -> PlainTextResponse:
+    async def later() -> None:
+        FLAGS["background"].set()
+
+    return PlainTextResponse("started", background=BackgroundTask(later))
+
+
+async def wait(request: Request) -> PlainTextResponse:
+    flag = FLAGS[request.path_params["flag"]]
+    await asyncio.wait_for(flag.wait(), 10)
+    flag.clear()
+    return PlainTextResponse("happened")
+
+
+async def boom(request: Request) -> Response:
+    raise OSError("the app's own error")
+
+
+async def boom_late(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "first"
+        raise OSError("the app's own late error")
+
+    return StreamingResponse(parts())
+
+
+async def file(request: Request) -> FileResponse:
+    return FileResponse(Path(__file__))
+
+
+async def trailers(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends trailers where the server can, and says so."""
+    can = "http.response.trailers" in (scope.get("extensions") or {})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-trailers", b"%d" % can)], "trailers": can})
+    await send({"type": "http.response.body", "body": b"body"})
+    if can:
+        await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
+
+
+async def socket(websocket: WebSocket) -> None:
+    await websocket.accept(subprotocol="echo" if "echo" in websocket.scope.get("subprotocols", ()) else None)
+    async for text in websocket.iter_text():
+        await websocket.send_text(f"{websocket.url.path} {text}")
+    FLAGS["socket-closed"].set()
+
+
+def bare() -> Starlette:
+    """The app alone."""
+    both = ["GET", "POST"]
+    return Starlette(
+        routes=[
+            Route("/stream", stream),
+            Route("/events", events),
+            Mount("/echo", app=echo),
+            Mount("/upload", app=echo),
+            Route("/background", background),
+            Route("/wait/{flag}", wait),
+            Route("/boom", boom),
+            Route("/boom-late", boom_late),
+            Route("/file", file),
+            Mount("/trailers", app=trailers),
+            WebSocketRoute("/ws", socket),
+            WebSocketRoute("/private/ws", socket),
+            Route("/{rest:path}", info, methods=both),
+        ],
+        lifespan=course,
+    )
+
+
+def authenticate(document: Json) -> Json:
+    key = dict(document["headers"]).get("x-api-key")
+    if key is None:
+        return None
+    if key != "k1":
+        return {"deny": {"status": 401, "reason": "unknown key", "challenge": "ApiKey"}}
+    return {"allow": {"principal": {"id": "demo"}, "set_headers": [["x-auth", "1"]]}}
+
+
+def generate(document: Json) -> Json:
+    request = document["request"]
+    text = f"{request['method']} {request['path_params']['name']}"
+    return {"status": 200, "headers": [["content-type", "text/plain"]], "body": {"text": text}}
+
+
+async def never(document: Json) -> Json:
+    try:
+        FLAGS["asked"].set()
+        await asyncio.Event().wait()
+    finally:
+        FLAGS["cancelled"].set()
+
+
+CONFIG: dict[str, Any] = {
+    "version": 1,
+    "plugins": {name: {"use": f"./{name}", "enabled": False} for name in ("key", "greet", "never")},
+    "protect": [{"path": "/private/**", "auth": ["key"]}, {"path": "/greet/**", "auth": ["key"]}],
+    "routes": [
+        {"match": {"method": "GET", "path": "/health"}, "response": {"json": {"status": "ok"}}},
+        {"match": {"path": "/greet/{name}"}, "response": {"plugin": "greet"}},
+        {"match": {"path": "/never"}, "response": {"plugin": "never"}},
+        {"match": {"method": "GET", "path": "/echo"}, "response": {"text": "only GET"}},
+    ],
+    "limits": {"max_body_kb": 64, "body_timeout_ms": 5000},
+}
+
+
+class Runtime(PluginRuntime):
+    """The runtime with plugins of the tests."""
+
+    async def ensure(self) -> None:
+        """Be ready, and hold them."""
+        is_new = not self.is_ready
+        await super().ensure()
+        if is_new and "key" not in self.registry:
+            asked = RequestView(headers=frozenset({"x-api-key"}))
+            self.registry.put(plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=asked))
+            self.registry.put(plain_plugin("greet", "response", {"response.generate": generate}))
+            self.registry.put(plain_plugin("never", "response", {"response.generate": never}))
+
+
+def wrapped() -> MockForge:
+    """The app in `MockForge`."""
+    return MockForge(bare(), runtime=Runtime(CONFIG))
+
+
+BARE, WRAPPED = bare(), wrapped()

@@ -1,0 +1,126 @@
+"""Real servers as subprocesses on free loopback ports, and a small client that sends just what it is told."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "uvicorn-h11": ("uvicorn", "--http", "h11", "--loop", "asyncio", "--port", "{port}", "{app}"),
+    "uvicorn-httptools": ("uvicorn", "--http", "httptools", "--loop", "uvloop", "--port", "{port}", "{app}"),
+    "hypercorn": ("hypercorn", "--bind", "127.0.0.1:{port}", "{app}"),
+    "granian": ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "{app}"),
+    "daphne": ("daphne", "-b", "127.0.0.1", "-p", "{port}", "{app}"),
+}
+READY = ("Uvicorn running on", "Running on http", "Started worker-1", "Listening on TCP address")
+HAS_LIFESPAN = frozenset(COMMANDS) - {"daphne"}
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that answers."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    is_ready: threading.Event = field(default_factory=threading.Event)
+
+    def follow(self) -> None:
+        """Keep what it prints."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if any(words in line for words in READY):
+                self.is_ready.set()
+        self.is_ready.set()
+
+    @property
+    def output(self) -> str:
+        """All it has printed."""
+        return "\n".join(self.lines)
+
+    def request(self, method: str, target: str, body: bytes | Iterator[bytes] | None = None, /, **headers: str) -> Answer:
+        """Send a request whose target is just these characters."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, target, body, named, encode_chunked=not isinstance(body, bytes | None))
+            response = connection.getresponse()
+            try:
+                received, is_cut = response.read(), False
+            except http.client.IncompleteRead as short:
+                received, is_cut = short.partial, True
+            pairs = tuple((name.lower(), value) for name, value in response.getheaders())
+            return Answer(response.status, pairs, received, is_cut)
+        finally:
+            connection.close()
+
+    def get(self, target: str, **headers: str) -> Answer:
+        """A GET request."""
+        return self.request("GET", target, None, **headers)
+
+    @contextmanager
+    def leaving(self, target: str) -> Iterator[socket.socket]:
+        """A client that sends a GET request and leaves at the end of the block."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `is_cut`: the connection ended within the body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    is_cut: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(name: str, app: str) -> Iterator[Running]:
+    """The server with `tests.servers.apps:<app>`, stopped at the end of the block."""
+    port = free_port()
+    filled = (part.format(port=port, app=f"tests.servers.apps:{app}") for part in COMMANDS[name])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *filled], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    server = Running(name, port, process)
+    follower = threading.Thread(target=server.follow, daemon=True)
+    follower.start()
+    try:
+        if not server.is_ready.wait(60) or process.poll() is not None:
+            raise RuntimeError(f"{name} did not start:\n{server.output}")
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        follower.join(10)
+        if process.stdout is not None:
+            process.stdout.close()
