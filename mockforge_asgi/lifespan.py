@@ -6,6 +6,7 @@ start-up fails is reported just as it reports itself. Servers that send no lifes
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Protocol
 
@@ -29,6 +30,9 @@ class Service(Protocol):
 
 async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the server's lifespan events for the service and the app it wraps."""
+    if app is not None and not _is_asyncio():
+        logger.warning("plugins run on asyncio only, and this is another event loop: only requests that need none are served")
+        return await app(scope, receive, send)
     startup = await receive()
     try:
         await service.start()
@@ -43,6 +47,14 @@ async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive:
     if app is not None:
         await ran.through(app, scope)
     await ran.rest()
+
+
+def _is_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Course:

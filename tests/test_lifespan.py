@@ -129,6 +129,23 @@ async def test_plugins_that_cannot_start_end_the_start_up_with_words(error: Exce
     assert "plugin 'x' not loaded: why" in server.messages[0]["message"]
 
 
+def test_on_another_loop_the_app_has_its_lifespan_and_plugins_stay_out(caplog: pytest.LogCaptureFixture) -> None:
+    trio = pytest.importorskip("trio")
+    server = Server(forgets_to_answer)
+
+    async def run() -> None:
+        async def receive() -> Message:
+            return {"type": "lifespan.startup"}
+
+        async def send(message: Message) -> None:
+            server.messages.append(message)
+
+        await lifespan(server.service, server.app, server.scope, receive, send)
+
+    trio.run(run)
+    assert server.log == [] and [m["type"] for m in server.messages] == ["lifespan.startup.complete"] and "asyncio" in caplog.text
+
+
 async def test_plugins_that_cannot_stop_are_told_to_the_server() -> None:
     server = Server(None, fails_at="stop")
     assert await server.run() == ["start", "startup.complete", "stop", "shutdown.failed"]
