@@ -32,7 +32,7 @@ class Protection:
     def rule_for(self, method: str, path: str) -> ProtectRule | None:
         """The rule that decides; None: not protected."""
         for glob, methods, rule in self._rules:
-            if (not methods or method in methods) and _matches(glob, path):
+            if (not methods or method.upper() in methods) and _matches(glob, path):
                 return rule
         return None
 

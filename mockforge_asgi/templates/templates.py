@@ -62,7 +62,7 @@ class Templates:
             await self.app(extended, exchange.replay() if is_new else receive, rendering)
         finally:
             if is_new:
-                exchange.release()
+                exchange.close()
 
     def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
         """The response where nothing has to be waited for, else None; a failed rendering gives the answer for failures."""

@@ -34,6 +34,7 @@ RULES = [
         ("GET", "/api/", "api"),
         ("GET", "/api/x/y", "api"),
         ("POST", "/api/x", "writers"),
+        ("post", "/api/x", "writers"),
         ("GET", "/api/public/x", "public"),
         ("POST", "/api/public/x", "public"),
         ("GET", "/api/x/secret", "secret"),
