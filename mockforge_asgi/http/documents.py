@@ -5,7 +5,6 @@ The shapes are the contract's. A document is built once per distinct `RequestVie
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot
 from mockforge_asgi.types import Json
-from mockforge_plugin.values import Principal
+from mockforge_plugin.values import Principal, body_document
 
 INLINE_BODY_BYTES: Final = 16 * 1024
 """Bodies up to this size travel inside the document when they are read already; larger ones are fetched through a door."""
@@ -112,14 +111,6 @@ def _request_body(view: RequestView, body: bytes | None, length: int | None) -> 
     if body is None or len(body) > INLINE_BODY_BYTES:
         return {"available": -1 if length is None else length}
     return body_document(body)
-
-
-def body_document(body: bytes) -> Json:
-    """`{"text"}` where the bytes are UTF-8, else `{"base64"}`."""
-    try:
-        return {"text": body.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"base64": b64encode(body).decode("ascii")}
 
 
 def principal_document(principal: Principal) -> Json:
