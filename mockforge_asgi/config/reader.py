@@ -249,7 +249,9 @@ def _read_json(text: str, name: str) -> tuple[Json, Places]:
         value = json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
         raise Unreadable([Problem(f"{name}:{error.lineno}", f"is not JSON: {error.msg} (column {error.colno}).")]) from None
-    except (RecursionError, ValueError) as error:
+    except RecursionError:
+        raise Unreadable([Problem(name, f"has values nested more than {MAX_DEPTH} deep.")]) from None
+    except ValueError as error:
         raise Unreadable([Problem(name, f"is not usable JSON: {clip(str(error), 120)}.")]) from None
     try:
         places = Places(name, _build(text, name).lines)

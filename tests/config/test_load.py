@@ -1,0 +1,310 @@
+"""`mockforge.yaml` as a table of good and bad documents: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.config.objects import ProtectRule, RouteMatch, RouteResponse
+from mockforge_asgi.errors import ConfigError
+
+CANONICAL = """\
+version: 1
+plugins:
+  hello-auth: {use: ./plugins/hello_auth, config: {header: X-API-Key}, grants: {request: {headers: [x-api-key]}, secrets: [api_keys]}}
+  greet:      {use: ./greet.zip, digest: sha256-0000000000000000000000000000000000000000000000000000000000000000, grants: {}}
+secrets: {api_keys: {env: HELLO_KEYS}}
+protect:
+  - {path: /hello/**, auth: [hello-auth], mode: first}
+routes:
+  - {match: {method: GET, path: "/hello/{name}"}, response: {plugin: greet}}
+  - {match: {method: GET, path: /health}, response: {json: {status: ok}}}
+"""
+
+
+def write(folder: Path, text: str, name: str = "mockforge.yaml") -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    """`LINE PATH: WHAT REMEDY` of every problem."""
+    file = write(folder, text)
+    with pytest.raises(ConfigError) as raised:
+        load_config(file)
+    return [str(problem).removeprefix(f"{file}:") for problem in raised.value.problems]
+
+
+def test_the_canonical_document_is_read(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, CANONICAL))
+    auth = config.plugins["hello-auth"]
+    assert auth.path == tmp_path / "plugins" / "hello_auth"
+    assert auth.config == {"header": "X-API-Key"}
+    assert auth.grants.rights["request.headers"].names == {"x-api-key"}
+    assert auth.grants.rights["secrets"].names == {"api_keys"}
+    assert (auth.alias, auth.prefix, auth.on_failure, auth.enabled) == ("hello_auth", "/hello-auth", "error", True)
+    assert config.secrets["api_keys"].env == "HELLO_KEYS"
+    assert config.protect == (ProtectRule("/hello/**", ("hello-auth",), "first"),)
+    assert [r.match for r in config.routes] == [RouteMatch("/hello/{name}", ("GET",)), RouteMatch("/health", ("GET",))]
+    assert [r.response for r in config.routes] == [RouteResponse("plugin", "greet"), RouteResponse("json", {"status": "ok"})]
+    assert (config.base_dir, config.dev, config.state.url) == (tmp_path, False, "memory://")
+
+
+def test_a_route_knows_its_place(tmp_path: Path) -> None:
+    file = write(tmp_path, CANONICAL)
+    assert [route.place for route in load_config(file).routes] == [f"{file}:9 routes[0]", f"{file}:10 routes[1]"]
+
+
+def test_a_mapping_and_a_json_file_say_the_same_as_yaml(tmp_path: Path) -> None:
+    data = {"version": 1, "routes": [{"match": {"path": "/a"}, "response": {"text": "x"}}], "templates": {"dir": "t"}}
+    written = load_config(write(tmp_path, json.dumps(data), "mockforge.json"))
+    given_ = load_config(data, base_dir=tmp_path)
+    assert written.routes[0].response == given_.routes[0].response == RouteResponse("text", "x")
+    assert written.templates.dir == given_.templates.dir == tmp_path / "t"
+
+
+def test_nothing_is_the_empty_configuration() -> None:
+    config = load_config()
+    assert isinstance(config, Config)
+    assert not config.plugins and not config.routes
+
+
+def test_a_configuration_is_taken_as_it_is() -> None:
+    config = load_config({"version": 1})
+    assert load_config(config) is config
+
+
+def test_dev_can_be_asked_for_from_outside(tmp_path: Path) -> None:
+    file = write(tmp_path, "version: 1\ndev: false\n")
+    assert load_config(file, dev=True).dev
+    assert not load_config(file).dev
+
+
+def test_paths_are_meant_from_the_file(tmp_path: Path) -> None:
+    text = """\
+version: 1
+plugins: {a: {use: ../a}}
+secrets: {s: {file: s.txt}}
+templates: {dir: ./t}
+routes: [{match: {path: /f}, response: {file: body.json}}]
+state: {url: "sqlite:///state.db"}
+server: {ssl_keyfile: k.pem, ssl_certfile: c.pem}
+"""
+    config = load_config(write(tmp_path, text))
+    assert config.plugins["a"].path == tmp_path.parent / "a"
+    assert config.secrets["s"].file == tmp_path / "s.txt"
+    assert config.templates.dir == tmp_path / "t"
+    assert config.routes[0].response.value == str(tmp_path / "body.json")
+    assert config.state.url == f"sqlite:///{tmp_path}/state.db" and config.state.is_shared
+    assert (config.server.ssl_keyfile, config.server.ssl_certfile) == (tmp_path / "k.pem", tmp_path / "c.pem")
+
+
+def test_short_forms_mean_the_full_ones(tmp_path: Path) -> None:
+    text = """\
+version: 1
+plugins:
+  p: {use: ./p, grants: {kv: true, files: a.csv, data: [s/q], network: [https://a.example, {allow: "http://10.0.0.5:81", private: true}]}}
+sources: {s: {plugin: p, queries: {q: "select 1"}}}
+protect: [{path: /x, auth: p, methods: get}]
+routes: [{match: {method: [get, post], path: /, headers: {X-A: "1", x-b: true}, query: {q: {regex: "a+"}}}, response: {json: null}}]
+"""
+    config = load_config(write(tmp_path, text))
+    rights = config.plugins["p"].grants.rights
+    assert set(rights) == {"kv", "files", "data", "network"}
+    assert [str(r) for r in rights["network"].network] == ["https://a.example", "http://10.0.0.5:81"]
+    assert config.sources["s"].queries["q"].query == "select 1"
+    assert config.protect[0] == ProtectRule("/x", ("p",), "first", frozenset({"GET"}))
+    match = config.routes[0].match
+    assert match.methods == ("GET", "POST")
+    assert match.headers == {"x-a": {"equals": "1"}, "x-b": {"present": True}}
+    assert match.query == {"q": {"regex": "a+"}}
+    assert config.routes[0].response == RouteResponse("json", None)
+
+
+BAD = {
+    "an empty file": ("# nothing\n", [" is empty. Begin it with `version: 1`."]),
+    "no mapping": ("- a\n", ["1: must be a mapping, not a list. Begin it with `version: 1`."]),
+    "no version": ("dev: true\n", ["1: `version` is missing. Add `version: 1`."]),
+    "another version": ("version: 2\n", ["1 version: 2 is not one of 1."]),
+    "a version in quotes": ('version: "1"\n', ["1 version: must be the number 1, not text. Write it without quotes."]),
+    "a key misspelt": ("version: 1\nplugin: {}\n", ["2 plugin: the key 'plugin' is not known. Did you mean 'plugins'?"]),
+    "a nested key misspelt": (
+        "version: 1\nserver:\n  hots: a\n  port: 99999\n",
+        ["3 server.hots: the key 'hots' is not known. Did you mean 'host'?", "4 server.port: 99999 must be at most 65535."],
+    ),
+    "a wrong word": (
+        "version: 1\nserver: {log_format: jsno}\n",
+        ["2 server.log_format: 'jsno' is not one of text, json. Did you mean 'json'?"],
+    ),
+    "yes is text": ("version: 1\ndev: yes\n", ["2 dev: must be true or false, not 'yes'. Write true or false."]),
+    "an empty value": ("version: 1\nroutes:\n", ["2 routes: is empty; it must be a list. Give it a value, or remove the key."]),
+    "an upper-case name": (
+        "version: 1\nplugins: {Greet_It: {use: ./x}}\n",
+        ["2 plugins.Greet_It: 'Greet_It' is not an id. Ids are lower-case words joined by '-', such as hello-auth."],
+    ),
+    "a plugin of the store": (
+        "version: 1\nplugins: {greet: {use: greet@^1.2}}\n",
+        [
+            "2 plugins.greet.use: 'greet@^1.2' names a plugin of the store, which this version does not have. "
+            "Give a folder or a .zip archive, such as ./plugins/greet."
+        ],
+    ),
+    "a digest that is none": (
+        "version: 1\nplugins: {greet: {use: ./g, digest: sha256-12}}\n",
+        ["2 plugins.greet.digest: 'sha256-12' is not a digest. Digests are `sha256-` and 64 hexadecimal digits."],
+    ),
+    "an unknown grant": (
+        "version: 1\nplugins: {g: {use: ./g, grants: {netwrok: []}}}\n",
+        ["2 plugins.g.grants.netwrok: the key 'netwrok' is not known. Did you mean 'network'?"],
+    ),
+    "a grant in the manifest's form": (
+        "version: 1\nplugins: {g: {use: ./g, grants: {request.headers: [a]}}}\n",
+        ["2 plugins.g.grants: 'request.headers' is the form of plugin.yaml; grants are nested. Write `request: {headers: …}`."],
+    ),
+    "a network grant for everything": (
+        "version: 1\nplugins: {g: {use: ./g, grants: {network: ['https://*']}}}\n",
+        ["2 plugins.g.grants.network[0]: 'https://*': '*' would allow every host. Name the hosts."],
+    ),
+    "an inside address without the word private": (
+        "version: 1\nplugins: {g: {use: ./g, grants: {network: ['http://localhost:90']}}}\n",
+        [
+            "2 plugins.g.grants.network[0]: 'http://localhost:90' is an address inside, which needs `private: true`. "
+            "Write {allow: 'http://localhost:90', private: true} if it is meant."
+        ],
+    ),
+    "names that nothing has": (
+        "version: 1\nplugins: {hello-auth: {use: ./h, grants: {secrets: [api_key]}}}\nsecrets: {api_keys: {env: K}}\n"
+        "protect: [{path: /, auth: [hello-auht]}]\nroutes: [{match: {path: /}, response: {plugin: nobody}}]\n",
+        [
+            "2 plugins.hello-auth.grants.secrets[0]: there is no secret 'api_key'. Did you mean 'api_keys'?",
+            "4 protect[0].auth[0]: there is no plugin 'hello-auht'. Did you mean 'hello-auth'?",
+            "5 routes[0].response.plugin: there is no plugin 'nobody'. Known: hello-auth.",
+        ],
+    ),
+    "names of data that nothing has": (
+        "version: 1\nplugins: {p: {use: ./p, grants: {data: [user/by_id, users/by_di]}}}\n"
+        "sources: {users: {plugin: p, queries: {by_id: x}}}\n",
+        [
+            "2 plugins.p.grants.data[0]: there is no source 'user'. Did you mean 'users'?",
+            "2 plugins.p.grants.data[1]: there is no query of 'users' 'by_di'. Did you mean 'by_id'?",
+        ],
+    ),
+    "half a key pair": (
+        "version: 1\nserver: {ssl_keyfile: k}\n",
+        ["2 server: `ssl_certfile` is missing. TLS needs both the key and the certificate."],
+    ),
+    "a secret with two sources": (
+        "version: 1\nsecrets: {a: {env: A, value: hunter2}}\n",
+        ["2 secrets.a: a secret has exactly one source. Give one of env, file, value."],
+    ),
+    "two answers": (
+        "version: 1\nroutes: [{match: {path: /}, response: {json: 1, text: a}}]\n",
+        [
+            "2 routes[0].response: gives json and text at once. "
+            "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+        ],
+    ),
+    "no answer": (
+        "version: 1\nroutes: [{match: {path: /}, response: {status: 204}}]\n",
+        [
+            "2 routes[0].response: says nothing to answer. "
+            "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+        ],
+    ),
+    "a header that forges another": (
+        'version: 1\nroutes: [{match: {path: /}, response: {text: a, headers: {x: "a\\r\\nset-cookie: b"}}}]\n',
+        ["2 routes[0].response.headers.x[0]: a header value cannot hold line breaks or control characters. Remove them."],
+    ),
+    "a path without its slash": (
+        "version: 1\nroutes: [{match: {path: hello}, response: {text: a}}]\n",
+        ["2 routes[0].match.path: 'hello' does not start with '/'. Write '/hello'."],
+    ),
+    "a redis that is not there yet": (
+        "version: 1\nstate: {url: 'redis://x'}\n",
+        [
+            "2 state.url: 'redis://x' is not a state store. "
+            "Write memory:// for one worker, or sqlite:///state.db for several on one machine."
+        ],
+    ),
+    "a tab": ("version: 1\nserver:\n\tport: 1\n", ["3: a tab is used for indentation. Use spaces."]),
+    "a key twice": ("version: 1\ndev: true\ndev: false\n", ["3: the key 'dev' is given twice (first on line 2). Keep one of them."]),
+    "an alias": (
+        "version: 1\nserver: &s {port: 1}\nlimits: *s\n",
+        ["3: the alias '*s' is not accepted. Write the value out where it is used."],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD.values(), ids=BAD.keys())
+def test_a_fault_has_its_place_and_its_remedy(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert faults(tmp_path, text) == expected
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    text = "version: 1\nplugins:\n  a: {use: ./a, isolation: resued, limits: {cpu_ms: 1.5}}\n  b: {use: greet@1}\nlimits: {max_body_kb: -1}\n"
+    assert [fault.split(":")[0] for fault in faults(tmp_path, text)] == [
+        "3 plugins.a.isolation",
+        "3 plugins.a.limits.cpu_ms",
+        "4 plugins.b.use",
+        "5 limits.max_body_kb",
+    ]
+
+
+def test_an_error_never_shows_a_secret(tmp_path: Path) -> None:
+    text = "version: 1\nsecrets:\n  a: hunter2\n  b: {value: [hunter2]}\n  c: {vale: hunter2}\n  d: {env: hunter2 hunter2, value: hunter2}\n"
+    assert "hunter2" not in "".join(f for f in faults(tmp_path, text) if "secrets.d.env" not in f)
+
+
+def test_a_config_never_shows_a_secret(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, "version: 1\nsecrets: {a: {value: hunter2}}\n"))
+    assert "hunter2" not in repr(config)
+
+
+def test_a_missing_file_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_a_file_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is longer than 8192 KiB"):
+        load_config(write(tmp_path, "version: 1\n#" + "x" * (8 << 20)))
+
+
+def test_a_mapping_with_what_is_not_json_is_refused() -> None:
+    data: dict[Any, Any] = {"version": 1, "plugins": {"a": {"use": "./a", "config": {"when": object(), "n": float("inf"), "b": 2**70, 3: 1}}}}
+    with pytest.raises(ConfigError) as raised:
+        load_config(data)
+    assert {p.place for p in raised.value.problems} == {
+        "configuration plugins.a.config",
+        "configuration plugins.a.config.when",
+        "configuration plugins.a.config.n",
+        "configuration plugins.a.config.b",
+    }
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+_KEYS = st.sampled_from(
+    ["version", "plugins", "secrets", "protect", "routes", "match", "response", "path", "json", "use", "grants", "request", "network", "auth",
+     "templates", "sources", "state", "url", "limits", "server", "data", "queries", "kv", "files", "headers", "a", "env", "value"]
+)  # fmt: skip
+_DOCUMENTS = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=6))
+
+
+@given(st.dictionaries(_KEYS, _DOCUMENTS, max_size=8))
+def test_whatever_a_mapping_holds_only_a_config_error_comes_of_it(data: dict[str, Any]) -> None:
+    try:
+        load_config({"version": 1, **data})
+    except ConfigError as error:
+        assert error.problems
