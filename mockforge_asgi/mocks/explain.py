@@ -1,0 +1,83 @@
+"""Why nothing matched: the routes nearest to a request, in words, for developers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Final
+
+from mockforge_asgi.mocks.answers import RouteAnswer
+from mockforge_asgi.mocks.index import Route
+from mockforge_asgi.mocks.matchers import Facts
+from mockforge_asgi.mocks.pattern import PathPattern
+from mockforge_asgi.mocks.routes import Routes
+
+LOOKED_AT: Final = 400
+"""How many routes are compared with the path, at most; each costs some microseconds."""
+TOLD: Final = 5
+_LONGEST: Final = 300
+_CLOSE: Final = 0.6
+
+
+def explain(index: Routes, request: Facts, body: bytes | None = None) -> str:
+    """Several lines: what was asked, which routes were near, and what each of them wants instead."""
+    lines = [f"No route answers {request.method} {request.path[:_LONGEST]}."]
+    if not index.routes:
+        return f"{lines[0]}\nNo routes are configured: add some under `routes:`."
+    lines += _here(index, request, body) or _near(index, request.path)
+    return "\n".join(lines)
+
+
+def _here(index: Routes, request: Facts, body: bytes | None) -> list[str]:
+    """Routes whose path fits: another method, or a matcher that does not hold."""
+    lines = []
+    for route in _candidates(index, request.path):
+        if route.pattern.match(request.path) is None:
+            continue
+        if route.method_rank(request.method) is None:
+            lines.append(f"{_show(route)} has this path, but not this method.")
+            continue
+        reasons = [
+            m.why_not(request, body) for m in route.matchers if (body is not None or not m.needs_body) and not m.holds(request, body)
+        ]
+        reasons += ["its body matcher was not tried"] if body is None and route.needs_body and not reasons else []
+        if reasons:
+            lines.append(f"{_show(route)} is near: {'; '.join(reasons)}.")
+    return lines[:TOLD]
+
+
+def _near(index: Routes, path: str) -> list[str]:
+    path = path[:_LONGEST]
+    for twin in (path.rstrip("/"), f"{path}/"):
+        route = None if twin == path else index.at(twin)
+        if route is not None:
+            return [f"{_show(route)} would answer {twin}: the paths differ by the final '/'."]
+    scored = sorted(
+        ((_likeness(route.pattern, path), n, route) for n, route in enumerate(_candidates(index, path))), key=lambda s: (-s[0], s[1])
+    )
+    near = [f"Did you mean {_show(route)}?" for score, _, route in scored[:TOLD] if score >= _CLOSE]
+    return near or [f"Nothing is near among {len(index.routes)} routes."]
+
+
+def _candidates(index: Routes, path: str) -> Iterator[Route[RouteAnswer]]:
+    """Routes that begin like the path first, then the others, up to a number."""
+    first = path[1:].partition("/")[0]
+    alike = [route for route in index.routes if route.pattern.segments[0].literal in (first, None)]
+    others = [route for route in index.routes if route.pattern.segments[0].literal not in (first, None)]
+    yield from [*alike, *others][:LOOKED_AT]
+
+
+def _likeness(pattern: PathPattern, path: str) -> float:
+    """How near a path is to a pattern: 1 is a match, 0 has nothing in common."""
+    segments = path[1:].split("/")
+    score = 0.0
+    for wanted, found in zip(pattern.segments, segments, strict=False):
+        if wanted.literal is not None:
+            score += SequenceMatcher(None, wanted.literal, found, autojunk=False).ratio()
+        else:
+            score += 0.8 if wanted.is_many or wanted.match(found) is not None else 0.3
+    return score / max(len(segments), len(pattern.segments))
+
+
+def _show(route: Route[RouteAnswer]) -> str:
+    return f"{route} ({route.source})" if route.source else str(route)

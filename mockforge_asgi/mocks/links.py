@@ -1,0 +1,233 @@
+"""Links: what the response chain asks, one after the other, for an answer.
+
+A link answers, or gives None: not mine, ask the next. The routes of the configuration and response plugins are links; so is whatever
+else may answer (fixtures 0, scenarios 1, failures 2, proxy 3, plugins 3.5, routes 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, Literal, Protocol, TypeAlias
+
+from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.mocks.answers import PluginAnswer, RouteAnswer
+from mockforge_asgi.mocks.index import NEEDS_BODY, Found
+from mockforge_asgi.mocks.routes import Routes
+
+PLUGINS: Final = 3.5
+"""The priority of response plugins, unless the operator gives another."""
+ROUTES: Final = 4.0
+"""The priority of the configuration's routes."""
+
+
+class Later(Enum):
+    """The link has to wait before it can say anything."""
+
+    WAIT = "wait"
+
+
+WAIT: Final = Later.WAIT
+LinkAnswer: TypeAlias = MockResponse | TemplateAnswer | None
+
+
+class Link(Protocol):
+    """One link of the chain."""
+
+    @property
+    def name(self) -> str:
+        """What logs and explanations call it."""
+        ...
+
+    @property
+    def priority(self) -> float:
+        """Its place: lowest first."""
+        ...
+
+    def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
+        """Its answer where nothing has to be waited for, else WAIT."""
+        ...
+
+    async def answer(self, exchange: Exchange) -> LinkAnswer:
+        """Its answer. Raises MockForgeError."""
+        ...
+
+
+class PluginFacts(Protocol):
+    """What links need to know of a plugin."""
+
+    @property
+    def on_failure(self) -> str:
+        """`error`: a failure is the answer; `skip`: it is asked as if it had nothing to say."""
+        ...
+
+    @property
+    def templates(self) -> frozenset[str]:
+        """Names of the templates that its answers may ask for; `*`: all."""
+        ...
+
+
+class ResponsePlugin(Protocol):
+    """A plugin that answers requests."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it."""
+        ...
+
+    @property
+    def priority(self) -> float:
+        """Its place among plugins."""
+        ...
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it is."""
+        ...
+
+    @property
+    def facts(self) -> PluginFacts:
+        """What is known of it."""
+        ...
+
+    async def can_handle(self, exchange: Exchange) -> bool:
+        """Whether it wants to answer."""
+        ...
+
+    async def generate(self, exchange: Exchange) -> LinkAnswer:
+        """Its answer."""
+        ...
+
+
+class Plugins(Protocol):
+    """Where links find plugins: the runtime."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether plugins answer on the running loop."""
+        ...
+
+    async def ensure(self) -> None:
+        """Be ready on this loop."""
+        ...
+
+    def plugin(self, name: str, /) -> ResponsePlugin:
+        """The current generation of a plugin. Raises KeyError."""
+        ...
+
+
+async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool, fallback: MockResponse | None = None) -> LinkAnswer:
+    """A plugin's answer; `directly`: without asking whether it wants to. `fallback` is given instead when it fails.
+
+    Raises PluginFailed and PluginUnavailable unless there is a fallback or the plugin is to be skipped when it fails.
+    """
+    if not plugins.is_ready:
+        await plugins.ensure()
+    try:
+        plugin = plugins.plugin(name)
+    except KeyError:
+        raise PluginUnavailable(name, "it is not loaded") from None
+    try:
+        with exchange.watched():
+            if not directly and not await plugin.can_handle(exchange):
+                return None
+            answer = await plugin.generate(exchange)
+        if isinstance(answer, TemplateAnswer):
+            permit(plugin, answer)
+        return answer
+    except (PluginFailed, PluginUnavailable) as error:
+        if fallback is not None:
+            return fallback
+        if plugin.facts.on_failure != "skip":
+            raise
+        if exchange.notes is not None:
+            exchange.notes.append(f"skipped: {error}")
+        return None
+
+
+def permit(plugin: ResponsePlugin, answer: TemplateAnswer) -> None:
+    """Raises PluginFailed when the plugin names a template that the operator does not let it use."""
+    allowed = plugin.facts.templates
+    if answer.template not in allowed and "*" not in allowed:
+        message = f"it asks for template {answer.template!r}; allow it with `templates: [{answer.template}]` under plugins.{plugin.name}"
+        raise PluginFailed(plugin.name, "response.generate", message, code="denied")
+
+
+class PluginLink:
+    """A response plugin that is asked about every request."""
+
+    __slots__ = ("_fallback", "_plugins", "name", "priority")
+
+    def __init__(self, plugins: Plugins, name: str, *, priority: float = PLUGINS, fallback: MockResponse | None = None) -> None:
+        self._plugins, self._fallback = plugins, fallback
+        self.name: Final = name
+        self.priority: Final = priority
+
+    def answer_now(self, exchange: Exchange) -> Literal[Later.WAIT]:
+        """Always WAIT: a plugin is called."""
+        return WAIT
+
+    async def answer(self, exchange: Exchange) -> LinkAnswer:
+        """The plugin's answer."""
+        return await ask(self._plugins, self.name, exchange, directly=False, fallback=self._fallback)
+
+
+class RouteLink:
+    """The configuration's routes."""
+
+    __slots__ = ("_fallbacks", "_plugins", "index", "name", "priority")
+
+    def __init__(
+        self, index: Routes, plugins: Plugins, *, priority: float = ROUTES, fallbacks: Mapping[str, MockResponse] | None = None
+    ) -> None:
+        self.index: Final = index
+        self._plugins, self._fallbacks = plugins, dict(fallbacks or {})
+        self.name: Final = "routes"
+        self.priority: Final = priority
+
+    def locate(self, exchange: Exchange) -> None:
+        """Find the route before anybody needs it: plugins are told the route and the path's parameters.
+
+        A route that only the body decides is found later, since the body is not read before auth.
+        """
+        found = self.index.match(exchange.snapshot, exchange.intake.body_now)
+        if found is None:
+            exchange.located = False
+        elif found is not NEEDS_BODY:
+            exchange.located = found
+            route, params = found
+            exchange.matched(route.pattern.text, params)
+
+    def _located(self, exchange: Exchange) -> Found[RouteAnswer] | None:
+        if exchange.located is None:
+            self.locate(exchange)
+        located = exchange.located
+        return located if isinstance(located, tuple) else None
+
+    def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
+        """The answer of a route that has one ready."""
+        located = exchange.located
+        if located is None:
+            self.locate(exchange)
+            located = exchange.located
+            if located is None:
+                return WAIT
+        if located is False:
+            return None
+        answer: RouteAnswer = located[0].answer  # type: ignore[index]  # what `locate` put there
+        return WAIT if isinstance(answer, PluginAnswer) else answer
+
+    async def answer(self, exchange: Exchange) -> LinkAnswer:
+        """The answer of the route."""
+        found = self._located(exchange)
+        if exchange.located is None:
+            await exchange.body()
+            found = self._located(exchange)
+        if found is None:
+            return None
+        answer = found[0].answer
+        if isinstance(answer, PluginAnswer):
+            return await ask(self._plugins, answer.plugin, exchange, directly=True, fallback=self._fallbacks.get(answer.plugin))
+        return answer
