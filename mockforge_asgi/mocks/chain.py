@@ -42,7 +42,7 @@ class ResponseRuntime(Service, Plugins, Protocol):
 class PluginLinks:
     """The links of response plugins as they are loaded now: one for each that no route names, or that the operator gave a priority."""
 
-    __slots__ = ("_generation", "_links", "_named", "_priorities", "_runtime", "expects_any")
+    __slots__ = ("_generation", "_links", "_named", "_priorities", "_registry", "_runtime", "expects_any")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class PluginLinks:
     ) -> None:
         self._runtime, self._named = runtime, frozenset(named_by_routes)
         self._priorities = dict(priorities or {})
+        self._registry: Registry | None = None
         self._generation = -1
         self._links: tuple[PluginLink, ...] = ()
         self.expects_any: Final = expects_any
@@ -64,13 +65,13 @@ class PluginLinks:
         if not self._runtime.is_ready:
             return None
         registry = self._runtime.registry
-        if registry.generation != self._generation:
+        if registry is not self._registry or registry.generation != self._generation:
             self._links = tuple(
                 PluginLink(self._runtime, plugin.name, priority=self._priorities.get(plugin.name, PLUGINS))
                 for plugin in registry.of_kind("response")
                 if plugin.name not in self._named or plugin.name in self._priorities
             )
-            self._generation = registry.generation
+            self._registry, self._generation = registry, registry.generation
         return self._links
 
 
@@ -100,8 +101,10 @@ class ResponseChain:
         """Answer the request, or let the wrapped app do it."""
         if scope["type"] == "lifespan":
             return await lifespan(self.runtime, self.app, scope, receive, send)
-        if scope["type"] != "http" and self.app is not None:
-            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            if self.app is not None:
+                return await self.app(scope, receive, send)
+            return await send({"type": "websocket.close"}) if scope["type"] == "websocket" else None
         exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
         try:
             await self._serve(exchange)

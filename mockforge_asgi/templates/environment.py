@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sized
 from typing import Any, Final, TypeVar
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
-from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Environment, TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, do, loopcontrols
@@ -20,11 +19,11 @@ from jinja2.loaders import BaseLoader
 from jinja2.runtime import AsyncLoopContext, BlockReference, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
-from jinja2.visitor import NodeTransformer
 
 from mockforge_asgi.templates.arithmetic import OPERATORS
 from mockforge_asgi.templates.kinds import Kind, to_text
 from mockforge_asgi.templates.limits import meter
+from mockforge_asgi.templates.rewriting import Bounds, Generator
 
 T = TypeVar("T")
 
@@ -101,60 +100,6 @@ class BoundMacro(Macro):
         return self._environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined,no-any-return]
 
 
-class _Generator(CodeGenerator):
-    """Folds no values into the output while compiling: they are escaped by their kind, under a meter."""
-
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        if not isinstance(node, nodes.TemplateData):
-            raise nodes.Impossible()
-        return node.data
-
-
-class _Bounds(NodeTransformer):
-    """Puts a counter before each loop, a weight on each list made, and turns `x | alias.fn(y)` into `alias.fn(x, y)`."""
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:
-        self.generic_visit(node)
-        node.iter = _filter(node.iter, "_rounds")
-        return node
-
-    def visit_List(self, node: nodes.List) -> nodes.Node:
-        return self._weighed(node)
-
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
-        return self._weighed(node)
-
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
-        return self._weighed(node) if node.ctx == "load" else self.generic_visit(node)
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
-        self.generic_visit(node)
-        if not isinstance(node.arg, nodes.Slice):
-            return node
-        none = nodes.Const(None, lineno=node.lineno)
-        return _filter(node.node, "_slice", node.arg.start or none, node.arg.stop or none, node.arg.step or none)
-
-    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
-        self.generic_visit(node)
-        alias, dot, function = node.name.partition(".")
-        if not dot or node.node is None:
-            return node
-        callee = nodes.Getattr(nodes.Name(alias, "load", lineno=node.lineno), function, "load", lineno=node.lineno)
-        call = nodes.Call(callee, [node.node, *node.args], node.kwargs, node.dyn_args, node.dyn_kwargs, lineno=node.lineno)
-        call.environment = callee.environment = node.environment
-        return call
-
-    def _weighed(self, node: nodes.Expr) -> nodes.Node:
-        self.generic_visit(node)
-        return node if all(isinstance(child, nodes.Const) for child in node.iter_child_nodes()) else _filter(node, "_weighed")
-
-
-def _filter(node: nodes.Node, name: str, *args: nodes.Expr) -> nodes.Filter:
-    made = nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
-    made.environment = node.environment
-    return made
-
-
 class _Template(Template):
     @classmethod
     def _from_namespace(cls, environment: Environment, namespace: MutableMapping[str, Any], globals: MutableMapping[str, Any]) -> Template:
@@ -166,7 +111,7 @@ class _Template(Template):
 class BoundedEnvironment(SandboxedEnvironment):
     """Compiles templates of one kind, for rendering at once or (`is_async`) with awaits in between."""
 
-    code_generator_class = _Generator
+    code_generator_class = Generator
     template_class = _Template
     intercepted_binops = frozenset(["+", "-", "*", "/", "//", "%", "**"])
 
@@ -200,7 +145,7 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        _Bounds().visit(tree)
+        Bounds().visit(tree)
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:

@@ -5,7 +5,6 @@ Loaded when a template first asks. Values come from the rendering's own chance w
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -73,7 +72,7 @@ def _plain(value: Any) -> Any:
 @cache
 def _generator(locale: str) -> Any:
     try:
-        factory = importlib.import_module("faker").Factory
+        from faker import Factory
     except ImportError:
         raise UnsupportedPlatform("templates that use 'faker' need the Faker library: pip install 'mockforge-asgi[faker]'") from None
-    return factory.create(locale)
+    return Factory.create(locale)
