@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jinja2 import Template, TemplateError, TemplateNotFound, TemplateSyntaxError, meta, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.loaders import FunctionLoader
 
 from mockforge_asgi.errors import Problem, TemplateFailed
@@ -43,7 +43,6 @@ class _Reach:
 
     sources: dict[str, Source]
     uses: set[str]
-    missing: list[str]
     needs_body: bool = False
     is_open: bool = False
     """Whether it refers to templates by computed names, so that anything may be asked for."""
@@ -89,7 +88,7 @@ class Compiler:
         if ".tokens" in name:
             tokens = TokenTemplate(source.text, kind, self._clock)
             return Compiled(name, kind, tokens, False, tokens.needs_body, frozenset(["request"]), (source,), {})
-        reach = _Reach({}, set(), [])
+        reach = _Reach({}, set())
         try:
             self._follow(name, self._environment(kind, is_async=False), reach)
             is_async = reach.is_open or not self._awaited.isdisjoint(reach.uses)
@@ -99,8 +98,6 @@ class Compiler:
             template = environment.get_template(name)
         except TemplateSyntaxError as error:
             raise TemplateFailed(error.name or name, error.lineno, error.message or "cannot be read") from error
-        except TemplateNotFound as error:
-            raise TemplateFailed(name, 0, f"refers to {error.name!r}, which is not there") from error
         except (RecursionError, MemoryError, SyntaxError, ValueError, TemplateError) as error:
             text = "nests too deep" if isinstance(error, RecursionError | MemoryError) else str(error)
             raise TemplateFailed(name, getattr(error, "lineno", None) or 0, f"cannot be compiled: {text}") from error
@@ -126,13 +123,27 @@ class Compiler:
                 continue
             reach.sources[name] = source = self._source(name)
             tree = environment._parse(source.text, name, source.place)
-            reach.uses |= meta.find_undeclared_variables(tree)
+            try:
+                reach.uses |= meta.find_undeclared_variables(tree)
+            except TemplateSyntaxError as error:
+                error.name = name
+                raise
             reach.needs_body = reach.needs_body or any(_body_parts(tree))
+            self._refer(name, tree)
             for other in meta.find_referenced_templates(tree):
                 if other is None:
                     reach.is_open = True
                 elif self.store.find(other) is not None:
                     todo.append(other)
+
+    def _refer(self, name: str, tree: nodes.Template) -> None:
+        """Raises TemplateFailed for a template that must be there and is not."""
+        for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+            other = getattr(node, "template", None)
+            if not isinstance(other, nodes.Const) or not isinstance(other.value, str) or getattr(node, "ignore_missing", False):
+                continue
+            if self.store.find(other.value) is None:
+                raise TemplateFailed(name, node.lineno, f"refers to {other.value!r}, which is not there")
 
     def _environment(self, kind: Kind, *, is_async: bool) -> BoundedEnvironment:
         key = (kind.name, is_async)

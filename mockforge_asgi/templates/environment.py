@@ -124,6 +124,7 @@ class BoundedEnvironment(SandboxedEnvironment):
             loader=loader,
             enable_async=is_async,
             auto_reload=False,
+            optimized=False,  # nothing is computed while compiling: there is no meter then
             cache_size=-1,
             extensions=_EXTENSIONS,
             keep_trailing_newline=False,

@@ -61,6 +61,8 @@ def to_text(value: Json) -> str:
     """The value as it stands in plain text; none is nothing. Raises NotPrintable."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, Undefined):
@@ -83,6 +85,11 @@ class JsonText(Markup):
 
 def json_escape(value: Json) -> str:
     """The value as it stands in JSON: text escaped as inside quotes, everything else as JSON."""
+    known = type(value)
+    if known is str:
+        return orjson.dumps(value).decode()[1:-1]
+    if known is int:
+        return str(value)
     if isinstance(value, Markup):
         return value
     if isinstance(value, str):

@@ -1,0 +1,122 @@
+"""What the template tests share: exchanges without a server, plugins in plain Python, one-line rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.templates.limits import TemplateLimits
+from mockforge_asgi.templates.renderer import Renderer, Seed
+from mockforge_asgi.templates.services import Query
+from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.types import Json, Message
+from mockforge_plugin.values import FunctionMetadata
+
+
+def exchange(
+    url: str = "/hello/Ada",
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    body: bytes = b"",
+    route: str | None = None,
+    params: Mapping[str, Json] = MappingProxyType({}),
+) -> Exchange:
+    """A request on its way, as a server would have brought it."""
+    path, _, query = url.partition("?")
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    if body:
+        pairs.append((b"content-length", b"%d" % len(body)))
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(f"nothing is sent here: {message}")
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": pairs,
+        "scheme": "http",
+        "server": ("testserver", 80),
+        "client": ("127.0.0.1", 5000),
+        "root_path": "",
+    }
+    made = Exchange(scope, receive, send)
+    if route is not None:
+        made.matched(route, dict(params))
+    return made
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a plugin without running it."""
+
+    on_failure: str = "error"
+
+
+@dataclass
+class PlainPlugin:
+    """A template plugin of plain functions; `calls` remembers what was asked."""
+
+    name: str
+    made: Mapping[str, Callable[..., Json | Awaitable[Json]]]
+    facts: Facts = Facts()
+    calls: list[tuple[str, tuple[Json, ...], dict[str, Json]]] = field(default_factory=list)
+
+    @property
+    def functions(self) -> Sequence[FunctionMetadata]:
+        return [FunctionMetadata(name) for name in self.made]
+
+    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+        self.calls.append((name, tuple(args), dict(kwargs)))
+        value = self.made[name](*args, **kwargs)
+        return await value if isinstance(value, Awaitable) else value
+
+
+def renderer(
+    templates: Mapping[str, str],
+    *plugins: PlainPlugin,
+    folder: Path | None = None,
+    is_live: bool = False,
+    limits: TemplateLimits | None = None,
+    query: Query | None = None,
+    sources: Sequence[str] = (),
+    seed: Seed = None,
+    **options: Any,
+) -> Renderer:
+    """A renderer of these templates, with these plugins under their own names."""
+    by_name = {plugin.name: plugin for plugin in plugins}
+    return Renderer(
+        TemplateStore(folder, templates, is_live=is_live),
+        aliases={name: name for name in by_name},
+        plugin=by_name.__getitem__,
+        sources=frozenset(sources),
+        query=query,
+        limits=limits or TemplateLimits(time_ms=60_000),
+        seed=seed,
+        **options,
+    )
+
+
+async def render(text: str, kind: str = "txt", *plugins: PlainPlugin, on: Exchange | None = None, **vars: Json) -> str:
+    """The text that a template of that kind makes."""
+    made = renderer({f"t.{kind}": text}, *plugins)
+    response = await made.render(on or exchange(), TemplateAnswer(template=f"t.{kind}", vars=vars))
+    return response.body.decode()
+
+
+def render_now(text: str, kind: str = "txt", *, limits: TemplateLimits | None = None, on: Exchange | None = None, **vars: Json) -> str:
+    """The same for a template that waits for nobody."""
+    response = renderer({f"t.{kind}": text}, limits=limits).render_now(on or exchange(), TemplateAnswer(template=f"t.{kind}", vars=vars))
+    assert response is not None
+    return response.body.decode()
