@@ -30,6 +30,7 @@ class Pieces:
 
     __slots__ = (
         "_configured",
+        "_filters",
         "_generation",
         "_is_live",
         "_registry",
@@ -52,6 +53,7 @@ class Pieces:
         self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)
         self.claims = Claims(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
+        self._filters = {name: use.modifies for name, use in config.plugins.items()}
         self._registry: Registry | None = None
         self._generation = -1
 
@@ -81,7 +83,7 @@ class Pieces:
     def _follow(self, registry: Registry) -> None:
         self._registry, self._generation = registry, registry.generation
         self.endpoints = Endpoints(registry)
-        self.modifiers = Modifiers(registry.of_kind("modifier"))
+        self.modifiers = Modifiers(registry.of_kind("modifier"), self._filters)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims()
         self.claims = Claims(everything=True) if self._is_live else claims
 
@@ -106,6 +108,8 @@ def _templates(config: Config, runtime: PluginRuntime) -> Templates:
         plugin=runtime.plugin,
         sources=frozenset(config.sources),
         query=runtime.query,
+        seed=config.templates.seed,
+        locale=config.templates.locale,
     )
     renderer.check()
     return Templates(None, runtime=runtime, renderer=renderer, shows_errors=config.dev)

@@ -91,7 +91,9 @@ def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
         protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods)) for r in model.protect),
         routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
-        templates=objects.TemplatesConfig(at(model.templates.dir), dict(model.templates.inline)),
+        templates=objects.TemplatesConfig(
+            at(model.templates.dir), dict(model.templates.inline), model.templates.seed, model.templates.locale
+        ),
         sources={name: _source(name, s) for name, s in model.sources.items()},
         state=objects.StateConfig(_state_url(model.state.url, base_dir)),
         limits=objects.LimitsConfig(**model.limits.model_dump()),
@@ -125,6 +127,12 @@ def _plugin(name: str, model: schema.PluginModel, path: Path) -> objects.PluginU
         instances=objects.InstancesConfig(**model.instances.model_dump()),
         native=objects.NativeTrust(model.native.trust) if model.native else None,
         templates=frozenset(model.templates),
+        modifies=objects.AnswerFilter(
+            tuple(model.modifies.paths),
+            frozenset(model.modifies.methods),
+            frozenset(model.modifies.status),
+            frozenset(kind.lower() for kind in model.modifies.content_types),
+        ),
     )
 
 

@@ -80,6 +80,16 @@ class NativeTrust:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFilter:
+    """Which answers a modifier is asked about; an empty part admits all. A content type may end in `/*`."""
+
+    paths: tuple[str, ...] = ()
+    methods: frozenset[str] = frozenset()
+    status: frozenset[int] = frozenset()
+    content_types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class PluginUse:
     """One plugin as configured. `name` is the key under `plugins:`; the manifest's id may be used under several names."""
 
@@ -99,6 +109,7 @@ class PluginUse:
     instances: InstancesConfig = field(default_factory=InstancesConfig)
     native: NativeTrust | None = None
     templates: frozenset[str] = frozenset()
+    modifies: AnswerFilter = field(default_factory=AnswerFilter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +160,12 @@ class RouteConfig:
 
 @dataclass(frozen=True, slots=True)
 class TemplatesConfig:
-    """The operator's templates: files below `dir`, and texts by name."""
+    """The operator's templates: files below `dir`, and texts by name. `seed` makes their chance repeatable: by request, or always."""
 
     dir: Path | None = None
     inline: Mapping[str, str] = field(default_factory=_nothing)
+    seed: Literal["request"] | int | None = None
+    locale: str = "en_US"
 
 
 @dataclass(frozen=True, slots=True)

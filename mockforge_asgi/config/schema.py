@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from mockforge_asgi.config.faults import fault
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
-from mockforge_asgi.config.schema_routes import ProtectModel, RouteModel, SourceModel, TemplatesModel
+from mockforge_asgi.config.schema_routes import ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
 
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
@@ -93,6 +93,9 @@ class PluginModel(Strict):
     native: NativeModel | None = Field(default=None, description="Trust in a native plugin.")
     templates: Annotated[list[str], *short_form(as_list, {"type": "string"})] = Field(
         default_factory=list, description="Templates that its answers may name; `*` for all."
+    )
+    modifies: ModifiesModel = Field(
+        default_factory=ModifiesModel, description="Modifiers: which answers it is asked about; all if left out."
     )
 
 

@@ -153,6 +153,21 @@ class TemplatesModel(Strict):
 
     dir: str | None = Field(default=None, description="Folder of template files, relative to the configuration file.")
     inline: dict[str, str] = Field(default_factory=dict, description="Template texts by name.")
+    seed: Literal["request"] | int | None = Field(
+        default=None, description="`request`: the same request draws the same random and fake data; a number: every request does."
+    )
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")] = Field(default="en_US", description="Locale of fake data.")
+
+
+class ModifiesModel(Strict):
+    """Which answers a modifier is asked about; all parts that are given must fit."""
+
+    paths: Annotated[list[Glob], *short_form(as_list, {"type": "string"})] = Field(default_factory=list, description="Path globs.")
+    methods: Methods = Field(default_factory=list, description="Request methods.")
+    status: list[Status] = Field(default_factory=list, description="Statuses of the answer.")
+    content_types: Annotated[list[str], *short_form(as_list, {"type": "string"})] = Field(
+        default_factory=list, description="Media types of the answer, such as `application/json` or `text/*`."
+    )
 
 
 class QueryModel(Strict):
