@@ -1,0 +1,67 @@
+"""What routes answer, made once at load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mockforge_asgi.config.objects import RouteResponse
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.mocks.answers import AnswerError, PluginAnswer, answer_of
+
+
+@pytest.mark.parametrize(
+    ("response", "content_type", "body"),
+    [
+        (RouteResponse("json", {"status": "ok", "n": [1, None]}), b"application/json", b'{"status":"ok","n":[1,null]}'),
+        (RouteResponse("json", None), b"application/json", b"null"),
+        (RouteResponse("text", "häh {{ x }}"), b"text/plain; charset=utf-8", "häh {{ x }}".encode()),
+        (RouteResponse("html", "<p>"), b"text/html; charset=utf-8", b"<p>"),
+        (RouteResponse("base64", "AAH/"), b"application/octet-stream", b"\0\1\xff"),
+    ],
+)
+def test_an_answer_is_bytes_with_a_content_type(response: RouteResponse, content_type: bytes, body: bytes) -> None:
+    assert answer_of(response) == MockResponse(200, ((b"content-type", content_type),), body)
+
+
+def test_a_content_type_of_the_route_is_kept() -> None:
+    made = answer_of(RouteResponse("json", {}, 201, (("Content-Type", "application/hal+json"), ("X-A", "1"))))
+    assert made == MockResponse(201, ((b"content-type", b"application/hal+json"), (b"x-a", b"1")), b"{}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("a.json", b"application/json"),
+        ("a.html", b"text/html; charset=utf-8"),
+        ("a.gz", b"application/octet-stream"),
+        ("a", b"application/octet-stream"),
+    ],
+)
+def test_a_file_is_read_and_typed_by_its_name(tmp_path: Path, name: str, content_type: bytes) -> None:
+    (tmp_path / name).write_bytes(b"data")
+    assert answer_of(RouteResponse("file", tmp_path / name)) == MockResponse(200, ((b"content-type", content_type),), b"data")
+
+
+def test_templates_and_plugins_are_asked_later() -> None:
+    asked = RouteResponse("template", "a.json", 201, (("x-a", "1"),), {"who": "Ada"})
+    assert answer_of(asked) == TemplateAnswer(201, ((b"x-a", b"1"),), "a.json", {"who": "Ada"})
+    assert answer_of(RouteResponse("template_text", "{{ x }}"), inline_name="routes[0].txt") == TemplateAnswer(template="routes[0].txt")
+    assert answer_of(RouteResponse("plugin", "greet")) == PluginAnswer("greet")
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        RouteResponse("base64", "not base64!"),
+        RouteResponse("json", {"x": object()}),
+        RouteResponse("text", "x", 99),
+        RouteResponse("text", "x", 200, (("bad name", "x"),)),
+        RouteResponse("text", "x", 200, (("x", "a\r\nset-cookie: b"),)),
+        RouteResponse("file", "/nonexistent/file"),
+    ],
+)
+def test_a_faulty_answer_is_refused_at_load(response: RouteResponse) -> None:
+    with pytest.raises(AnswerError):
+        answer_of(response)

@@ -1,0 +1,74 @@
+"""Modifiers: which answers they are asked about, in which order, and what happens when one fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockforge_asgi.config import load_config
+from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import PluginFailed
+from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.mocks.modifiers import Modifiers
+from mockforge_asgi.plugins.plugin import Plugin
+from tests.plain_host import plain_plugin
+from tests.templates.rendering import exchange
+
+ANSWER = MockResponse(200, ((b"Content-Type", b"application/json; charset=utf-8"),), b"a")
+
+
+def appending(name: str, **facts: Json) -> Plugin:
+    """A modifier that adds its name to the body."""
+
+    async def modify(document: Json, request: Json) -> Json:
+        body = await request.read_body("response")
+        return {"status": document["response"]["status"], "headers": [], "body": {"text": body.decode() + name}}
+
+    return plain_plugin(name, "modifier", {"response.modify": modify}, **facts)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_asked"),
+    [
+        (AnswerFilter(), True),
+        (AnswerFilter(paths=("/hello/*",)), True),
+        (AnswerFilter(paths=("/other/**", "/hello/**")), True),
+        (AnswerFilter(paths=("/other/**",)), False),
+        (AnswerFilter(methods=frozenset(["GET"])), True),
+        (AnswerFilter(methods=frozenset(["POST"])), False),
+        (AnswerFilter(status=frozenset([200, 201])), True),
+        (AnswerFilter(status=frozenset([404])), False),
+        (AnswerFilter(content_types=frozenset(["application/json"])), True),
+        (AnswerFilter(content_types=frozenset(["application/*"])), True),
+        (AnswerFilter(content_types=frozenset(["text/*", "application/xml"])), False),
+        (AnswerFilter(paths=("/hello/**",), status=frozenset([404])), False),
+    ],
+)
+async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: AnswerFilter, is_asked: bool) -> None:
+    changed = await Modifiers([appending("m")], {"m": wanted}).change(exchange("/hello/Ada"), ANSWER)
+    assert changed.body == (b"am" if is_asked else b"a")
+
+
+async def test_each_modifier_sees_what_those_before_it_made() -> None:
+    changed = await Modifiers([appending("1"), appending("2"), appending("3")]).change(exchange(), ANSWER)
+    assert changed.body == b"a123"
+
+
+async def test_a_failing_modifier_is_the_answer_unless_it_is_to_be_skipped() -> None:
+    def fail(document: Json) -> Json:
+        raise PluginFailed("m", "response.modify", "inside")
+
+    with pytest.raises(PluginFailed):
+        await Modifiers([plain_plugin("m", "modifier", {"response.modify": fail})]).change(exchange(), ANSWER)
+    skipped = plain_plugin("m", "modifier", {"response.modify": fail}, on_failure="skip")
+    asked = exchange()
+    asked.notes = []
+    assert (await Modifiers([skipped, appending("2")]).change(asked, ANSWER)).body == b"a2"
+    assert asked.notes and "m" in asked.notes[0]
+
+
+def test_the_filter_is_configured_under_the_plugin() -> None:
+    config = load_config(
+        {"version": 1, "plugins": {"m": {"use": "./m", "modifies": {"paths": "/a/**", "status": [200], "content_types": ["Text/*"]}}}}
+    )
+    assert config.plugins["m"].modifies == AnswerFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]))

@@ -1,0 +1,85 @@
+"""The `routes:` of a configuration become an index; every fault is told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockforge_asgi.config import load_config
+from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
+from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.mocks.index import NEEDS_BODY
+from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_templates, plugins_named
+from tests.templates.rendering import exchange
+
+OK = RouteResponse("text", "ok")
+
+
+def test_configured_routes_answer() -> None:
+    config = load_config(
+        {
+            "version": 1,
+            "routes": [
+                {"match": {"method": "get", "path": "/a/{x}"}, "response": {"json": {"n": 1}}},
+                {
+                    "match": {"method": ["PUT", "POST"], "path": "/a/{x}", "headers": {"x-a": {"regex": "[0-9]+"}}},
+                    "response": {"text": "matched"},
+                },
+                {"match": {"path": "/b", "query": {"q": True}, "body": {"k": 1}}, "response": {"text": "body"}},
+            ],
+        }
+    )
+    index = build_routes(config.routes)
+    found = index.match(exchange("/a/5").snapshot)
+    assert found not in (None, NEEDS_BODY)
+    assert str(index.at("/a/5")) == "GET /a/{x}"
+    assert index.match(exchange("/a/5", method="POST").snapshot) is None
+    matched = index.match(exchange("/a/5", method="POST", headers={"x-a": "12"}).snapshot)
+    assert matched is not None and matched is not NEEDS_BODY
+    assert isinstance(matched[0].answer, MockResponse) and matched[0].answer.body == b"matched"
+    assert index.match(exchange("/b?q").snapshot) is NEEDS_BODY
+    assert index.match(exchange("/b").snapshot) is None
+    assert index.match(exchange("/b?q").snapshot, b'{"k": 1}') is not None
+
+
+def test_every_fault_is_told_at_once_with_its_place() -> None:
+    routes = [
+        RouteConfig(RouteMatch("/{a"), OK, place="m.yaml:1 routes[0]"),
+        RouteConfig(RouteMatch("/a", query={"q": {"regex": "("}}), OK, place="m.yaml:5 routes[1]"),
+        RouteConfig(RouteMatch("/b"), RouteResponse("base64", "?"), place="m.yaml:9 routes[2]"),
+        RouteConfig(RouteMatch("/c", ("GET",)), OK, place="m.yaml:13 routes[3]"),
+        RouteConfig(RouteMatch("/c", ("GET",)), OK, place="m.yaml:17 routes[4]"),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        build_routes(routes)
+    assert [p.place for p in caught.value.problems] == [r.place for r in (routes[0], routes[1], routes[2], routes[4])]
+    assert "m.yaml:13" in caught.value.problems[3].what
+
+
+@pytest.mark.parametrize(
+    ("text", "content_type", "name"),
+    [
+        ('{"a": {{ x }}}', "", "routes[7].json"),
+        (" [1]", "", "routes[7].json"),
+        ("{{ x }}", "", "routes[7].txt"),
+        ("{% if x %}{% endif %}", "", "routes[7].txt"),
+        ("hello", "", "routes[7].txt"),
+        ('{"a": 1}', "text/plain", "routes[7].txt"),
+        ("{{ x }}", "application/json; charset=utf-8", "routes[7].json"),
+        ("{{ x }}", "text/html", "routes[7].html"),
+    ],
+)
+def test_a_routes_own_template_is_named_by_its_content_type(text: str, content_type: str, name: str) -> None:
+    headers = (("Content-Type", content_type),) if content_type else ()
+    entry = RouteConfig(RouteMatch("/"), RouteResponse("template_text", text, headers=headers))
+    assert inline_name(entry, 7) == name
+
+
+def test_inline_templates_and_named_plugins_are_collected() -> None:
+    routes = [
+        RouteConfig(RouteMatch("/a"), RouteResponse("template_text", "{{ x }}")),
+        RouteConfig(RouteMatch("/b"), RouteResponse("plugin", "greet")),
+        RouteConfig(RouteMatch("/c"), OK),
+    ]
+    assert inline_templates(routes) == {"routes[0].txt": "{{ x }}"}
+    assert plugins_named(routes) == {"greet"}
