@@ -36,7 +36,7 @@ _SAYING = """
     (call $output (local.get $at) (i64.extend_i32_u (local.get $length))))
   EXPORTS)
 """
-_PLUGINS = {
+_PLUGINS: dict[str, tuple[str, dict[str, object]]] = {
     "auth": ("auth", {"auth_authenticate": ALLOW}),
     "greet": ("response", {"response_generate": ANSWER}),
     "names": ("template", {"template_call": "AL", "describe": FUNCTION}),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mockforge_asgi.middleware import MockForge as MockForge
     from mockforge_asgi.mocks.chain import ResponseChain as ResponseChain
     from mockforge_asgi.runtime import PluginRuntime as PluginRuntime
-    from mockforge_asgi.templates.middleware import Templates as Templates
+    from mockforge_asgi.templates.templates import Templates as Templates
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ _HOMES = {
     "MockForge": "mockforge_asgi.middleware",
     "PluginRuntime": "mockforge_asgi.runtime",
     "ResponseChain": "mockforge_asgi.mocks.chain",
-    "Templates": "mockforge_asgi.templates.middleware",
+    "Templates": "mockforge_asgi.templates.templates",
 }
 
 __all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "Templates", "__version__"]

@@ -79,7 +79,8 @@ class WasmHost:
         instance = await self._instantiate()
         try:
             said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
-            self._ops = said.ops
+            # The Python kit keeps `self.config` for its author: it is told also when the author wrote no `init`.
+            self._ops = said.ops | {"plugin.init"} if said.kit.startswith("python ") else said.ops
             if "plugin.validate_config" in said.ops:
                 found = await instance.call(
                     self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json

@@ -69,16 +69,19 @@ class datetime(_real):
 
     @classmethod
     def now(cls, tz: _datetime.tzinfo | None = None) -> datetime:
+        """The host's present."""
         nanoseconds = time_ns()
         moment = cls(1970, 1, 1, tzinfo=_datetime.UTC) + _datetime.timedelta(microseconds=nanoseconds // 1000)
         return moment.replace(tzinfo=None) if tz is None else moment.astimezone(tz)
 
     @classmethod
     def utcnow(cls) -> datetime:
+        """The host's present, naive."""
         return cls.now()
 
     @classmethod
     def today(cls) -> datetime:
+        """The host's present, naive."""
         return cls.now()
 
     def __repr__(self) -> str:
