@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.logs import Level
+from mockforge_asgi.plugins.package import Stamp, stamp
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 Seen: TypeAlias = tuple[int, int, int] | None
@@ -84,6 +85,8 @@ class ReloadingApp:
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._is_started = False
+        self._blocked: dict[Path, Stamp] = {}
+        """While a configuration waits for a plugin to be mended: the plugins' files as they were when it failed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -92,7 +95,7 @@ class ReloadingApp:
             return
         if not self._is_started:
             await self._begin()
-        if _look(self._file) != self._seen:
+        if _look(self._file) != self._seen or self._is_unblocked():
             await self._change()
         await self._current(scope, receive, send)
 
@@ -118,21 +121,26 @@ class ReloadingApp:
     async def _change(self) -> None:
         async with self._changing:
             seen = _look(self._file)
-            if seen == self._seen or seen is None:  # done by another request; or between an editor's remove and rename
-                return
-            self._seen = seen
+            if seen is None or (seen == self._seen and not self._is_unblocked()):
+                return  # between an editor's remove and rename; or done by another request
+            self._seen, self._blocked = seen, {}
             try:
                 config = await asyncio.to_thread(self._load)
+                self._blocked = {use.path: stamp(use.path) for use in config.plugins.values() if use.enabled}
                 fresh = Generation(self._build(config))
                 await fresh.start()
             except MockForgeError as error:
                 self._report("error", f"{error}\nThe last good configuration goes on.")
                 return
+            self._blocked = {}
             old, self._current = self._current, fresh
             self._report("info", f"{self._file.name} changed: the new configuration answers from now on.")
             task = asyncio.create_task(old.stop())
             self._retiring.add(task)
             task.add_done_callback(self._ended)
+
+    def _is_unblocked(self) -> bool:
+        return any(stamp(path) != seen for path, seen in self._blocked.items())
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._retiring.discard(task)

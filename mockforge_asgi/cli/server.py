@@ -12,7 +12,6 @@ import click
 
 from mockforge_asgi.cli.app import AppOptions, make_app
 from mockforge_asgi.cli.banner import banner, base_url
-from mockforge_asgi.cli.report import warning_lines
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.config.objects import ServerConfig
 from mockforge_asgi.config.sharing import check_workers
@@ -50,8 +49,6 @@ def serve(options: ServeOptions) -> int:
     examination = examine(config)
     if examination.refused:
         raise ConfigError("\n".join(str(error) for error in examination.refused.values()))
-    for line in warning_lines(examination.warnings):
-        click.echo(line, err=True)
     bound = bind(settings.host, settings.port)
     told = AppOptions(options.file, config.dev, settings.log_format, settings.log_level)
     text = _banner(config, examination, settings, bound)

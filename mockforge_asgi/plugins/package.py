@@ -123,7 +123,7 @@ def _names(root: Path, prefix: str = "", depth: int = 0) -> Iterator[str]:
 
 def is_left_out(name: str) -> bool:
     """Whether a file or folder of that name is never part of a package: hidden, caches, build output, editors' leftovers."""
-    return name.startswith(".") or name in _LEFT_OUT or name.endswith(("~", ".pyc", ".swp", ".orig"))
+    return (name.startswith(".") and name not in (".", "..")) or name in _LEFT_OUT or name.endswith(("~", ".pyc", ".swp", ".orig"))
 
 
 def checked_path(path: str) -> str:

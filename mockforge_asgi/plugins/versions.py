@@ -20,7 +20,8 @@ def fits(version: str, wanted: str) -> bool:
     if "-" in version:
         return False
     found = _triple(version.partition("+")[0])
-    return any(all(_holds(found, term.strip()) for term in re.split(r"[,\s]+(?=[\^~<>=0-9])", part.strip())) for part in wanted.split("||"))
+    joined = re.sub(r"([<>=^~])\s+", r"\1", wanted)
+    return any(all(_holds(found, term) for term in re.split(r"[,\s]+", part.strip())) for part in joined.split("||"))
 
 
 def _triple(text: str) -> Triple:

@@ -152,8 +152,10 @@ BAD = {
     "a plugin of the store": (
         "version: 1\nplugins: {greet: {use: greet@^1.2}}\n",
         [
-            "2 plugins.greet.use: 'greet@^1.2' names a plugin of the store, which this version does not have. "
-            "Give a folder or a .zip archive, such as ./plugins/greet."
+            (
+                "2 plugins.greet.use: 'greet@^1.2' names a plugin of the store, which this version does not have. "
+                "Give a folder or a .zip archive, such as ./plugins/greet."
+            )
         ],
     ),
     "a digest that is none": (
@@ -175,13 +177,17 @@ BAD = {
     "an inside address without the word private": (
         "version: 1\nplugins: {g: {use: ./g, grants: {network: ['http://localhost:90']}}}\n",
         [
-            "2 plugins.g.grants.network[0]: 'http://localhost:90' is an address inside, which needs `private: true`. "
-            "Write {allow: 'http://localhost:90', private: true} if it is meant."
+            (
+                "2 plugins.g.grants.network[0]: 'http://localhost:90' is an address inside, which needs `private: true`. "
+                "Write {allow: 'http://localhost:90', private: true} if it is meant."
+            )
         ],
     ),
     "names that nothing has": (
-        "version: 1\nplugins: {hello-auth: {use: ./h, grants: {secrets: [api_key]}}}\nsecrets: {api_keys: {env: K}}\n"
-        "protect: [{path: /, auth: [hello-auht]}]\nroutes: [{match: {path: /}, response: {plugin: nobody}}]\n",
+        (
+            "version: 1\nplugins: {hello-auth: {use: ./h, grants: {secrets: [api_key]}}}\nsecrets: {api_keys: {env: K}}\n"
+            "protect: [{path: /, auth: [hello-auht]}]\nroutes: [{match: {path: /}, response: {plugin: nobody}}]\n"
+        ),
         [
             "2 plugins.hello-auth.grants.secrets[0]: there is no secret 'api_key'. Did you mean 'api_keys'?",
             "4 protect[0].auth[0]: there is no plugin 'hello-auht'. Did you mean 'hello-auth'?",
@@ -189,8 +195,10 @@ BAD = {
         ],
     ),
     "names of data that nothing has": (
-        "version: 1\nplugins: {p: {use: ./p, grants: {data: [user/by_id, users/by_di]}}}\n"
-        "sources: {users: {plugin: p, queries: {by_id: x}}}\n",
+        (
+            "version: 1\nplugins: {p: {use: ./p, grants: {data: [user/by_id, users/by_di]}}}\n"
+            "sources: {users: {plugin: p, queries: {by_id: x}}}\n"
+        ),
         [
             "2 plugins.p.grants.data[0]: there is no source 'user'. Did you mean 'users'?",
             "2 plugins.p.grants.data[1]: there is no query of 'users' 'by_di'. Did you mean 'by_id'?",
@@ -207,15 +215,19 @@ BAD = {
     "two answers": (
         "version: 1\nroutes: [{match: {path: /}, response: {json: 1, text: a}}]\n",
         [
-            "2 routes[0].response: gives json and text at once. "
-            "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+            (
+                "2 routes[0].response: gives json and text at once. "
+                "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+            )
         ],
     ),
     "no answer": (
         "version: 1\nroutes: [{match: {path: /}, response: {status: 204}}]\n",
         [
-            "2 routes[0].response: says nothing to answer. "
-            "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+            (
+                "2 routes[0].response: says nothing to answer. "
+                "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+            )
         ],
     ),
     "a header that forges another": (
@@ -229,8 +241,10 @@ BAD = {
     "a redis that is not there yet": (
         "version: 1\nstate: {url: 'redis://x'}\n",
         [
-            "2 state.url: 'redis://x' is not a state store. "
-            "Write memory:// for one worker, or sqlite:///state.db for several on one machine."
+            (
+                "2 state.url: 'redis://x' is not a state store. "
+                "Write memory:// for one worker, or sqlite:///state.db for several on one machine."
+            )
         ],
     ),
     "a tab": ("version: 1\nserver:\n\tport: 1\n", ["3: a tab is used for indentation. Use spaces."]),
@@ -248,7 +262,9 @@ def test_a_fault_has_its_place_and_its_remedy(tmp_path: Path, text: str, expecte
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
-    text = "version: 1\nplugins:\n  a: {use: ./a, isolation: resued, limits: {cpu_ms: 1.5}}\n  b: {use: greet@1}\nlimits: {max_body_kb: -1}\n"
+    text = (
+        "version: 1\nplugins:\n  a: {use: ./a, isolation: resued, limits: {cpu_ms: 1.5}}\n  b: {use: greet@1}\nlimits: {max_body_kb: -1}\n"
+    )
     assert [fault.split(":")[0] for fault in faults(tmp_path, text)] == [
         "3 plugins.a.isolation",
         "3 plugins.a.limits.cpu_ms",
@@ -258,7 +274,9 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
 
 
 def test_an_error_never_shows_a_secret(tmp_path: Path) -> None:
-    text = "version: 1\nsecrets:\n  a: hunter2\n  b: {value: [hunter2]}\n  c: {vale: hunter2}\n  d: {env: hunter2 hunter2, value: hunter2}\n"
+    text = (
+        "version: 1\nsecrets:\n  a: hunter2\n  b: {value: [hunter2]}\n  c: {vale: hunter2}\n  d: {env: hunter2 hunter2, value: hunter2}\n"
+    )
     assert "hunter2" not in "".join(f for f in faults(tmp_path, text) if "secrets.d.env" not in f)
 
 
@@ -283,7 +301,10 @@ def test_a_file_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_mapping_with_what_is_not_json_is_refused() -> None:
-    data: dict[Any, Any] = {"version": 1, "plugins": {"a": {"use": "./a", "config": {"when": object(), "n": float("inf"), "b": 2**70, 3: 1}}}}
+    data: dict[Any, Any] = {
+        "version": 1,
+        "plugins": {"a": {"use": "./a", "config": {"when": object(), "n": float("inf"), "b": 2**70, 3: 1}}},
+    }
     with pytest.raises(ConfigError) as raised:
         load_config(data)
     assert {p.place for p in raised.value.problems} == {
@@ -296,10 +317,40 @@ def test_a_mapping_with_what_is_not_json_is_refused() -> None:
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 _KEYS = st.sampled_from(
-    ["version", "plugins", "secrets", "protect", "routes", "match", "response", "path", "json", "use", "grants", "request", "network", "auth",
-     "templates", "sources", "state", "url", "limits", "server", "data", "queries", "kv", "files", "headers", "a", "env", "value"]
-)  # fmt: skip
-_DOCUMENTS = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=6))
+    [
+        "version",
+        "plugins",
+        "secrets",
+        "protect",
+        "routes",
+        "match",
+        "response",
+        "path",
+        "json",
+        "use",
+        "grants",
+        "request",
+        "network",
+        "auth",
+        "templates",
+        "sources",
+        "state",
+        "url",
+        "limits",
+        "server",
+        "data",
+        "queries",
+        "kv",
+        "files",
+        "headers",
+        "a",
+        "env",
+        "value",
+    ]
+)
+_DOCUMENTS = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=6)
+)
 
 
 @given(st.dictionaries(_KEYS, _DOCUMENTS, max_size=8))

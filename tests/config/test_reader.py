@@ -26,11 +26,31 @@ def faults(text: str | bytes, name: str = "f.yaml") -> list[str]:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("yes", "yes"), ("no", "no"), ("on", "on"), ("off", "off"), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
-        ("12", 12), ("-3", -3), ("0x1f", 31), ("0o17", 15), ("010", 10), ("1.5", 1.5), ("1e3", 1000.0), (".5", 0.5), ("1_000", "1_000"),
-        ("12:30", "12:30"), ("2026-01-01", "2026-01-01"), ("1.0.0", "1.0.0"), ("=", "="), ("99999999999999999999", "99999999999999999999"),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("off", "off"),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("12", 12),
+        ("-3", -3),
+        ("0x1f", 31),
+        ("0o17", 15),
+        ("010", 10),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("2026-01-01", "2026-01-01"),
+        ("1.0.0", "1.0.0"),
+        ("=", "="),
+        ("99999999999999999999", "99999999999999999999"),
     ],
-)  # fmt: skip
+)
 def test_plain_scalars_follow_yaml_1_2(text: str, value: object) -> None:
     found = resolve(text)
     assert found == value and type(found) is type(value)
@@ -110,8 +130,41 @@ def test_what_is_wrong_with_json_is_told_in_words(text: str, fault: str) -> None
     assert faults(text, "f.json") == [fault]
 
 
-_YAMLISH = st.lists(st.sampled_from(["a: ", "- ", "\n", "  ", "\t", "[", "]", "{", "}", "&x ", "*x", "!!str ", "'", '"', "|\n", "? ", "<<: ",
-                                     "1", "---\n", "...", "%YAML 1.2\n", "#", ",", ": ", "\u2028", "\x85", "\ufeff", "é"]), max_size=40)  # fmt: skip
+_YAMLISH = st.lists(
+    st.sampled_from(
+        [
+            "a: ",
+            "- ",
+            "\n",
+            "  ",
+            "\t",
+            "[",
+            "]",
+            "{",
+            "}",
+            "&x ",
+            "*x",
+            "!!str ",
+            "'",
+            '"',
+            "|\n",
+            "? ",
+            "<<: ",
+            "1",
+            "---\n",
+            "...",
+            "%YAML 1.2\n",
+            "#",
+            ",",
+            ": ",
+            "\u2028",
+            "\x85",
+            "\ufeff",
+            "é",
+        ]
+    ),
+    max_size=40,
+)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200) | _YAMLISH.map("".join), st.sampled_from(["f.yaml", "f.json"]))

@@ -1,0 +1,116 @@
+"""The real console script, as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.plugin_folders import FILES, MANIFEST, folder
+
+SCRIPT = Path(sys.executable).with_name("mockforge")
+GOOD = """\
+version: 1
+plugins: {auth: {use: ./hello_auth, grants: {request: {headers: [x-api-key]}, secrets: [api_keys]}}}
+secrets: {api_keys: {value: k}}
+routes: [{match: {path: /a}, response: {text: a}}]
+"""
+
+
+def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(SCRIPT), *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **(env or {})}
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder(tmp_path)
+    (tmp_path / "mockforge.yaml").write_text(GOOD)
+    return tmp_path
+
+
+def test_version_names_what_is_installed(tmp_path: Path) -> None:
+    done = run("version", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("mockforge ") and "wasmtime 50" in done.stdout
+
+
+def test_help_lists_the_commands(tmp_path: Path) -> None:
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in ("serve", "check", "plugin", "schema", "version"))
+
+
+@pytest.mark.parametrize(("arguments", "meant"), [(["chek"], "check"), (["plugin", "lsit"], "list")])
+def test_a_misspelt_command_is_told_the_right_one(tmp_path: Path, arguments: list[str], meant: str) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and f"Did you mean '{meant}'?" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["serve"], ["plugin", "list"]])
+def test_without_a_configuration_it_says_how_to_make_one(tmp_path: Path, arguments: list[str]) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "there is no mockforge.yaml in this folder" in done.stderr and "version: 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_finds_mockforge_yaml_by_itself(place: Path) -> None:
+    done = run("check", cwd=place)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "mockforge.yaml is fine. Routes: 1. Plugins: auth 1.0.0.\n", "")
+
+
+def test_check_prints_every_fault_with_its_place(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(GOOD.replace("routes:", "rutes:").replace("value: k", "vlaue: k"))
+    done = run("check", "mockforge.yaml", cwd=place)
+    assert done.returncode == 1
+    assert "mockforge.yaml:3 secrets.api_keys.vlaue: the key 'vlaue' is not known. Did you mean 'value'?" in done.stderr
+    assert "mockforge.yaml:4 rutes: the key 'rutes' is not known. Did you mean 'routes'?" in done.stderr
+
+
+def test_check_prints_what_is_not_granted(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(GOOD.replace(", secrets: [api_keys]}}}", "}}}"))
+    done = run("check", cwd=place)
+    assert done.returncode == 1
+    assert "secrets: [api_keys]   # the keys to accept" in done.stdout
+
+
+def test_check_warns_of_grants_without_effect(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(GOOD.replace("secrets: [api_keys]}", "secrets: [api_keys], kv: true}"))
+    done = run("check", cwd=place)
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: mockforge.yaml:2 plugins.auth.grants.kv: ")
+
+
+def test_plugin_list_is_a_table(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(GOOD.replace("plugins: {", "plugins: {gone: {use: ./gone}, off: {use: ./off, enabled: false}, "))
+    rows = run("plugin", "list", cwd=place).stdout.splitlines()
+    assert rows[0].split() == ["NAME", "ID", "VERSION", "RUNTIME", "KINDS", "STATE", "DIGEST"]
+    assert rows[1].split() == ["gone", "refused"] and rows[2].split() == ["off", "disabled"]
+    assert rows[3].split()[:6] == ["auth", "hello-auth", "1.0.0", "python", "auth", "ok"]
+    assert "./gone: is no folder and no file. Check the path." in "\n".join(rows)
+
+
+def test_plugin_validate_summarises_a_good_plugin(place: Path) -> None:
+    done = run("plugin", "validate", "hello_auth", cwd=place)
+    assert done.returncode == 0
+    assert done.stdout.startswith("hello-auth 1.0.0 is fine.\n")
+    assert "reads secrets: api_keys: the keys to accept" in done.stdout
+
+
+def test_plugin_validate_prints_every_fault_with_its_place(tmp_path: Path) -> None:
+    made = folder(tmp_path, {**FILES, "plugin.yaml": MANIFEST.replace("runtime: python", "runtime: pyhton").replace("[auth]", "[auht]")})
+    done = run("plugin", "validate", str(made), cwd=tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{made}/plugin.yaml:5 kinds[0]: 'auht' is not one of" in done.stderr
+    assert f"{made}/plugin.yaml:6 runtime: 'pyhton' is not one of" in done.stderr
+
+
+@pytest.mark.parametrize("which", ["manifest", "config"])
+def test_schema_prints_a_json_schema(tmp_path: Path, which: str) -> None:
+    assert json.loads(run("schema", which, cwd=tmp_path).stdout)["type"] == "object"

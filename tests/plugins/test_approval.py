@@ -1,0 +1,117 @@
+"""What the operator must have said before a plugin runs: digest, native trust, grants, configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockforge_asgi.config import load_config
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected
+from mockforge_asgi.plugins.approval import Approval, approve, examine
+from mockforge_asgi.plugins.manifest import Limits
+from mockforge_asgi.plugins.package import read_package
+from tests.plugins.plugin_folders import FILES, MANIFEST, archive, folder
+
+GRANTS = {"request": {"headers": ["x-api-key"]}, "secrets": ["api_keys"]}
+OTHER = "sha256-" + "0" * 64
+
+
+def use(path: Path, *, dev: bool = False, **more: Any) -> Approval:
+    plugin = {"use": str(path), "grants": GRANTS, **more}
+    config = load_config({"version": 1, "dev": dev, "plugins": {"auth": plugin}, "secrets": {"api_keys": {"value": "k"}}})
+    return approve(config.plugins["auth"], config)
+
+
+def refusal(path: Path, **more: Any) -> str:
+    with pytest.raises(ConfigError) as raised:
+        use(path, **more)
+    return "; ".join(map(str, raised.value.problems))
+
+
+def native(root: Path) -> Path:
+    return folder(root, {**FILES, "plugin.yaml": MANIFEST.replace("runtime: python", "runtime: native")}, name="native")
+
+
+def test_a_folder_that_is_granted_what_it_needs_is_approved(tmp_path: Path) -> None:
+    found = use(folder(tmp_path), limits={"cpu_ms": 99}, isolation="per_request")
+    assert found.config == {"header": "X-API-Key"}
+    assert found.effective.secrets == {"api_keys"}
+    assert (found.limits, found.isolation, found.warnings) == (Limits(64, 99, 200, 64), "per_request", ())
+
+
+def test_a_pinned_digest_must_be_the_packages(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    digest = read_package(made).digest
+    assert use(made, digest=digest)
+    assert f"the package is not the approved one; its digest is {digest}" in refusal(made, digest=OTHER)
+
+
+def test_an_archive_needs_its_digest_outside_dev_mode(tmp_path: Path) -> None:
+    made = archive(tmp_path)
+    digest = read_package(made).digest
+    assert f"If you trust it, add `digest: {digest}`." in refusal(made)
+    assert use(made, digest=digest)
+    assert use(made, dev=True)
+    assert "not the approved one" in refusal(made, dev=True, digest=OTHER)
+
+
+def test_in_dev_mode_a_folder_is_trusted_by_its_path(tmp_path: Path) -> None:
+    assert use(folder(tmp_path), dev=True, digest=OTHER)
+
+
+def test_a_manifest_alone_never_turns_code_native(tmp_path: Path) -> None:
+    made = native(tmp_path)
+    digest = read_package(made).digest
+    assert "runs unconfined in this process" in refusal(made)
+    assert f"native: {{trust: {digest}}}" in refusal(made)
+    assert "is not the trusted one" in refusal(made, native={"trust": OTHER})
+    assert "`path` is for dev mode only" in refusal(made, native={"trust": "path"})
+    assert use(made, native={"trust": digest})
+    assert use(made, dev=True, native={"trust": "path"})
+    assert "runs unconfined" in refusal(made, dev=True)
+
+
+def test_missing_grants_are_named_with_the_lines_to_add(tmp_path: Path) -> None:
+    words = refusal(folder(tmp_path), grants={})
+    assert "the plugin needs request.headers, secrets, which are not granted." in words
+    assert "request: {headers: [x-api-key]}   # reads the key the caller sends" in words
+    assert "secrets: [api_keys]   # the keys to accept" in words
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    words = refusal(folder(tmp_path), grants={}, digest=OTHER, config={"header": 1, "hedaer": "x"})
+    assert [part in words for part in ("not the approved one", "which are not granted", "must be string", "Did you mean 'header'?")] == [
+        True
+    ] * 4
+
+
+def test_grants_and_settings_without_effect_are_warnings(tmp_path: Path) -> None:
+    found = use(folder(tmp_path), grants={**GRANTS, "kv": True}, native={"trust": OTHER})
+    assert [str(w) for w in found.warnings] == [
+        "configuration plugins.auth.grants.kv: keeps data in key-value storage: granted, but the plugin does not ask for it. Remove it.",
+        "configuration plugins.auth.native: has no effect: the plugin's runtime is python. Remove it.",
+    ]
+
+
+def test_a_package_without_its_code_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(PluginRejected, match=r"there is no file 'plugin.py' in the package"):
+        use(folder(tmp_path, {"plugin.yaml": MANIFEST}))
+
+
+def test_one_bad_plugin_does_not_hide_the_others(tmp_path: Path) -> None:
+    needs = MANIFEST.replace("id: hello-auth", "id: needs").replace("license: MIT", "dependencies: [{id: hello-auth, version: ^2}, absent]")
+    plugins = {
+        "good": {"use": str(folder(tmp_path)), "grants": GRANTS},
+        "gone": {"use": str(tmp_path / "gone")},
+        "off": {"use": str(tmp_path / "gone"), "enabled": False},
+        "needs": {"use": str(folder(tmp_path, {**FILES, "plugin.yaml": needs}, name="needs")), "grants": GRANTS},
+        "ungranted": {"use": str(tmp_path / "hello_auth")},
+    }
+    found = examine(load_config({"version": 1, "plugins": plugins, "secrets": {"api_keys": {"value": "k"}}}))
+    assert set(found.approved) == {"good"}
+    assert set(found.refused) == {"gone", "needs", "ungranted"}
+    words = str(found.refused["needs"])
+    assert "needs 'hello-auth' ^2, and here is 1.0.0" in words and "needs 'absent', which is not here" in words
+    assert all(isinstance(error, MockForgeError) for error in found.refused.values())

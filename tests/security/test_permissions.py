@@ -1,0 +1,176 @@
+"""Asked ∩ granted: what a plugin may do, what is lacking, and the lines that would grant it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from mockforge_asgi.config import load_config
+from mockforge_asgi.config.objects import Grants
+from mockforge_asgi.config.places import Places
+from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.plugins.manifest import manifest_of
+from mockforge_asgi.security.permissions import (
+    NOTHING,
+    Effective,
+    KvRight,
+    Permissions,
+    grant_lines,
+    intersect,
+    missing_problems,
+    unasked_problems,
+)
+
+BASE = {
+    "manifest_version": 1,
+    "id": "p",
+    "version": "1.0.0",
+    "contract": "0.1",
+    "kinds": ["response"],
+    "runtime": "python",
+    "entry": "p.py",
+}
+
+
+def asked(permissions: dict[str, Any]) -> Permissions:
+    return manifest_of({**BASE, "permissions": permissions}).permissions
+
+
+def granted(grants: dict[str, Any]) -> Grants:
+    sources = {"users": {"plugin": "p", "queries": {"by_id": "x", "all": "x"}}}
+    secrets = {"api_keys": {"value": "v"}, "other": {"value": "v"}}
+    plugins = {"p": {"use": "./p", "grants": grants}}
+    return load_config({"version": 1, "plugins": plugins, "sources": sources, "secrets": secrets}).plugins["p"].grants
+
+
+def effective(permissions: dict[str, Any], grants: dict[str, Any]) -> Effective:
+    return intersect(asked(permissions), granted(grants)).effective
+
+
+ALL = {
+    "request.headers": {"names": ["X-API-Key", "accept"]},
+    "request.cookies": {"names": ["session"]},
+    "request.query": {"names": ["page"]},
+    "request.body": {},
+    "request.client": {},
+    "request.principal": {},
+    "response.headers": {"names": ["etag"]},
+    "response.set_headers": {"names": ["Set-Cookie"]},
+    "response.body": {},
+    "secrets": {"names": ["api_keys"]},
+    "kv": {"max_keys": 10},
+    "network": {"allow": ["https://api.example.com", "https://*"]},
+    "data": {"queries": ["users/by_id"]},
+    "data.raw": {"sources": ["users"]},
+    "files": {"read": ["data/*.csv"]},
+}
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    met = intersect(asked(ALL), Grants())
+    assert met.effective == NOTHING == Effective()
+    assert {p.right.name for p in met.missing} == set(ALL)
+
+
+def test_what_is_not_asked_for_is_not_allowed_even_if_granted() -> None:
+    met = intersect(Permissions(), granted({"request": {"body": True}, "kv": True, "secrets": ["other"]}))
+    assert met.effective == NOTHING
+    assert {r.name for r in met.unasked} == {"request.body", "kv", "secrets"}
+
+
+def test_what_is_both_asked_for_and_granted_is_allowed() -> None:
+    grants = {
+        "request": {
+            "headers": ["x-api-key", "accept"],
+            "cookies": ["session"],
+            "query": ["page"],
+            "body": True,
+            "client": True,
+            "principal": True,
+        },
+        "response": {"headers": ["etag"], "set_headers": ["set-cookie"], "body": True},
+        "secrets": ["api_keys"],
+        "kv": {"max_keys": 5, "max_bytes": 99},
+        "network": ["https://api.example.com", {"allow": "https://10.0.0.5", "private": True}],
+        "data": {"queries": ["users/by_id"], "raw": ["users"]},
+        "files": ["data/*.csv"],
+    }
+    met = intersect(asked(ALL), granted(grants))
+    assert (met.missing, met.unasked) == ((), ())
+    rights = met.effective
+    assert rights.request_view == RequestView(
+        frozenset({"x-api-key", "accept"}), frozenset({"session"}), frozenset({"page"}), True, True, True
+    )
+    assert rights.response_headers == frozenset({"etag"}) and rights.set_headers == {"set-cookie"} and rights.response_body
+    assert rights.kv == KvRight(5, 99)
+    assert [(str(r), r.private) for r in rights.network] == [("https://api.example.com", False), ("https://10.0.0.5", True)]
+    assert rights.secrets == {"api_keys"} and rights.data == {"users/by_id"} and rights.data_raw == {"users"}
+    assert rights.files == ("data/*.csv",)
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed", "seen"),
+    [
+        (["*"], ["a", "b"], frozenset({"a", "b"})),
+        (["a", "b"], ["*"], frozenset({"a", "b"})),
+        (["*"], ["*"], None),
+        (["a", "b"], ["b", "c"], frozenset({"b"})),
+    ],
+)
+def test_a_star_leaves_the_choice_to_the_other_side(names: list[str], allowed: list[str], seen: frozenset[str] | None) -> None:
+    assert effective({"request.headers": {"names": names}}, {"request": {"headers": allowed}}).request_view.headers == seen
+
+
+def test_part_of_what_is_needed_is_reported_as_lacking() -> None:
+    met = intersect(asked({"request.headers": {"names": ["a", "b"]}}), granted({"request": {"headers": ["a"]}}))
+    assert met.effective.request_view.headers == frozenset({"a"})
+    assert [p.right.names for p in met.missing] == [{"b"}]
+
+
+def test_optional_permissions_may_be_lacking() -> None:
+    met = intersect(asked({"kv": {"optional": True}, "secrets": {"names": ["api_keys"], "optional": True}}), Grants())
+    assert met.missing == ()
+
+
+def test_the_smaller_size_holds() -> None:
+    assert effective({"kv": {"max_keys": 10}}, {"kv": {"max_keys": 50, "max_bytes": 7}}).kv == KvRight(10, 7)
+    assert effective({"kv": {}}, {"kv": True}).kv == KvRight()
+
+
+def test_a_file_glob_may_be_narrowed() -> None:
+    assert effective({"files": {"read": ["data/*"]}}, {"files": ["data/a.csv"]}).files == ("data/a.csv",)
+
+
+def test_a_wider_grant_is_no_surprise_but_another_one_is() -> None:
+    met = intersect(asked({"network": {"allow": ["https://a.example.com"]}}), granted({"network": ["https://*.example.com"]}))
+    assert met.unasked == ()
+    met = intersect(asked({"network": {"allow": ["https://a.example.com"]}}), granted({"network": ["https://b.example.com"]}))
+    assert [str(r.network[0]) for r in met.unasked] == ["https://b.example.com"]
+    words = str(unasked_problems(met.unasked, Places("m"), ("grants",))[0])
+    assert words == "m grants.network: connects to: https://b.example.com: granted, but the plugin does not ask for it. Remove it."
+
+
+def test_the_lines_to_add_grant_just_what_is_lacking() -> None:
+    permissions = asked(
+        {**ALL, "network": {"allow": ["https://api.example.com:8443", "https://*.example.org", "http://127.0.0.1:90"], "reason": "asks"}}
+    )
+    missing = intersect(permissions, Grants()).missing
+    text = "\n".join(grant_lines(missing))
+    met = intersect(permissions, granted(yaml.safe_load(text)))
+    assert (met.missing, met.unasked) == ((), ())
+    assert "# asks" in text
+
+
+def test_what_is_lacking_is_one_problem_with_its_remedy() -> None:
+    permissions = asked({"request.headers": {"names": ["x-api-key"], "reason": "reads the key"}, "secrets": {"names": ["api_keys"]}})
+    problems = missing_problems(intersect(permissions, Grants()).missing, Places("mockforge.yaml"), ("plugins", "p"))
+    assert [str(p) for p in problems] == [
+        (
+            "mockforge.yaml plugins.p: the plugin needs request.headers, secrets, which are not granted. "
+            "If that is meant, add under `grants:`\n"
+            "        request: {headers: [x-api-key]}   # reads the key\n"
+            "        secrets: [api_keys]"
+        )
+    ]

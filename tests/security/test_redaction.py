@@ -1,0 +1,63 @@
+"""Secrets are found in text however they are spelt."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mockforge_asgi.security.redaction import Redactor, redactor
+from mockforge_asgi.security.secrets import Secrets
+
+SECRET = 'p@ss "wörd"/1+2'
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [SECRET, json.dumps(SECRET), repr(SECRET), quote(SECRET, safe=""), base64.b64encode(SECRET.encode()).decode()],
+    ids=["plain", "json", "repr", "url", "base64"],
+)
+def test_a_secret_is_hidden_in_every_spelling(spelt: str) -> None:
+    hidden = redactor(Secrets({"a": SECRET}))(f"before {spelt} after")
+    assert spelt.strip("\"'") not in hidden
+    assert hidden.startswith("before ") and hidden.endswith(" after")
+
+
+def test_each_part_of_a_secret_with_several_is_hidden() -> None:
+    hide = redactor(Secrets({"keys": "first-key-1=ada,second-key-2=bob"}))
+    assert hide("first-key-1 and second-key-2") == "[redacted] and [redacted]"
+
+
+def test_short_secrets_do_not_blank_out_words() -> None:
+    assert redactor(Secrets({"a": "the"}))("the end") == "the end"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer [redacted]"),
+        ("Basic dXNlcjpwYXNz", "Basic [redacted]"),
+        ('{"password": "x y"}', '{"password": "[redacted] y"}'),
+        ("client_secret=abc&x=1", "client_secret=[redacted]&x=1"),
+        ("postgres://user:pw@host/db", "postgres://user:[redacted]@host/db"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "token [redacted]"),
+        ("nothing here", "nothing here"),
+    ],
+)
+def test_what_is_a_credential_by_its_form_is_hidden(text: str, hidden: str) -> None:
+    assert Redactor()(text) == hidden
+
+
+def test_credentials_in_headers_are_hidden() -> None:
+    pairs = [("Authorization", "x"), ("Set-Cookie", "a=b"), ("Accept", "text/html")]
+    assert Redactor().headers(pairs) == [("Authorization", "[redacted]"), ("Set-Cookie", "[redacted]"), ("Accept", "text/html")]
+
+
+@given(st.text(min_size=8, max_size=30).filter(lambda s: len(s.strip()) >= 8), st.text(max_size=20), st.text(max_size=20))
+def test_whatever_the_secret_it_does_not_come_through(secret: str, before: str, after: str) -> None:
+    assume(secret.strip() not in "[redacted]")
+    assert secret.strip() not in redactor(Secrets({"a": secret}))(f"{before}|{secret}|{after}")

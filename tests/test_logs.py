@@ -1,0 +1,122 @@
+"""Log lines: what each event says, secrets left out, terminals left alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from mockforge_asgi import events
+from mockforge_asgi.logs import LogWriter, ServerLog, escape, line_of
+from mockforge_asgi.security.redaction import redactor
+from mockforge_asgi.security.secrets import Secrets
+
+DIGEST = "sha256-" + "ab" * 32
+EVENTS: list[tuple[events.Event, str, str]] = [
+    (
+        events.PluginLoaded(plugin="p", version="1.0.0", digest=DIGEST, runtime="python", kinds=("auth", "response"), load_s=0.0123),
+        "info",
+        "p 1.0.0 loaded in 12.3 ms (python, auth, response; sha256-abababababab…)",
+    ),
+    (events.PluginRefused(plugin="p", reason="no", kept_last_good=True), "error", "no\np: the last good version goes on answering."),
+    (
+        events.CallFinished(plugin="p", op="auth.authenticate", outcome="ok", wall_s=0.001, cpu_s=0.0005),
+        "debug",
+        "p auth.authenticate: ok in 1.0 ms, 0.5 ms computing",
+    ),
+    (
+        events.CallFinished(plugin="p", op="x.y", outcome="failed", wall_s=2, error="it\nbroke"),
+        "error",
+        "p x.y: failed in 2.00 s\nit\nbroke",
+    ),
+    (
+        events.DoorDenied(plugin="p", door="secret.get", detail="'a' is not granted"),
+        "warning",
+        "p was denied secret.get: 'a' is not granted",
+    ),
+    (events.GuestLogged(plugin="p", level="warning", message="a\nb"), "warning", "p says: a\\nb"),
+    (
+        events.RequestAnswered(method="GET", path="/a\nb", status=200, answered_by="p", wall_s=0.004, principal="ada"),
+        "info",
+        "GET /a\\nb → 200 by p in 4.0 ms for ada",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "level", "text"), EVENTS)
+def test_an_event_has_a_level_and_words(event: events.Event, level: str, text: str) -> None:
+    assert line_of(event) == (level, text)
+
+
+def test_every_event_of_the_product_has_words() -> None:
+    kinds = [
+        kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
+    ]
+    samples: dict[str, Any] = {"str": "x", "float": 1.0, "int": 1, "bool": True, "tuple[str, ...]": ("x",), "str | None": None}
+    for kind in kinds:
+        given = {name: samples[str(t)] for name, t in kind.__annotations__.items()}
+        assert line_of(kind(**given))[1] != kind.__name__
+
+
+def written(event: events.Event, **options: Any) -> str:
+    stream = io.StringIO()
+    LogWriter(stream, level=options.pop("level", "debug"), **options)(event)
+    return stream.getvalue()
+
+
+def test_lines_below_the_level_are_left_out() -> None:
+    assert written(EVENTS[2][0], level="info") == ""
+    assert written(EVENTS[0][0], level="error") == ""
+
+
+def test_json_lines_carry_the_events_facts() -> None:
+    line = json.loads(written(EVENTS[0][0], format="json"))
+    assert line.pop("at").endswith("Z")
+    assert line == {
+        "level": "info",
+        "event": "plugin_loaded",
+        "message": EVENTS[0][2],
+        "plugin": "p",
+        "version": "1.0.0",
+        "digest": DIGEST,
+        "runtime": "python",
+        "kinds": ["auth", "response"],
+        "load_s": 0.0123,
+        "replaced": None,
+    }
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_secrets_and_control_characters_do_not_reach_the_log(format: str) -> None:
+    event = events.CallFinished(
+        plugin="p", op="x", outcome="failed", wall_s=1, error="key=hunter2hunter2 \x1b[2J\u202e " + "hunter2hunter2" * 900
+    )
+    text = written(event, format=format, redact=redactor(Secrets({"s": "hunter2hunter2"})))
+    assert "hunter2" not in text
+    assert "\x1b" not in text and "\u202e" not in text and "\\u001b" in text
+
+
+def test_a_line_is_bounded() -> None:
+    event = events.GuestLogged(plugin="p", level="info", message="x" * 100_000)
+    assert len(written(event)) < 17_000
+    assert len(written(event, format="json")) < 10_000
+
+
+def test_a_text_entry_of_several_rows_cannot_forge_another() -> None:
+    rows = written(events.PluginRefused(plugin="p", reason="a\n12:00:00 info    all is well")).splitlines()
+    assert rows[1].startswith(" ")
+
+
+def test_records_of_other_loggers_become_lines() -> None:
+    stream = io.StringIO()
+    handler = ServerLog(LogWriter(stream, format="json"))
+    handler.handle(logging.LogRecord("server", logging.ERROR, __file__, 1, "port %s", (80,), None))
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["event"], line["message"]) == ("error", "server", "port 80")
+
+
+def test_line_breaks_and_tabs_are_kept() -> None:
+    assert escape("a\n\tb\x00") == "a\n\tb\\u0000"
