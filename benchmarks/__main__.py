@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("calls", "concurrency", "hostile", "in_process", "service")
+NAMES = ("calls", "concurrency", "hostile", "in_process", "routes", "service", "templates")
 
 
 def runner(name: str) -> Callable[[bool], AsyncIterator[Figure]]:

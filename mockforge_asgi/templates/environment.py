@@ -52,30 +52,6 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 }
 """Methods of plain values that cannot grow, change or reveal anything."""
 
-_PARTS: Final[Mapping[type, frozenset[str]]] = {
-    Cycler: frozenset(["current", "next", "reset"]),
-    Macro: frozenset(["arguments", "caller", "catch_kwargs", "catch_varargs", "name"]),
-    LoopContext: frozenset(
-        [
-            "changed",
-            "cycle",
-            "depth",
-            "depth0",
-            "first",
-            "index",
-            "index0",
-            "last",
-            "length",
-            "nextitem",
-            "previtem",
-            "revindex",
-            "revindex0",
-        ]
-    ),
-    BlockReference: frozenset(["super"]),
-}
-"""Parts of the template language's own objects."""
-
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
 
 
@@ -98,6 +74,17 @@ class BoundMacro(Macro):
         text = await self._func(*arguments)  # type: ignore[misc]
         used.leave()
         return self._environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined,no-any-return]
+
+
+_LOOP: Final = frozenset("changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0".split())
+_PARTS: Final[Mapping[type, frozenset[str]]] = {
+    AsyncLoopContext: _LOOP,
+    BlockReference: frozenset(["super"]),
+    BoundMacro: frozenset(["arguments", "caller", "catch_kwargs", "catch_varargs", "name"]),
+    Cycler: frozenset(["current", "next", "reset"]),
+    LoopContext: _LOOP,
+}
+"""Parts of the template language's own objects."""
 
 
 class _Template(Template):
@@ -151,6 +138,9 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute` as templates mean it: an entry of a mapping first, then a part that may be reached."""
+        parts = _PARTS.get(type(obj))
+        if parts is not None and attribute in parts:
+            return getattr(obj, attribute)
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         if isinstance(obj, Exposed):
@@ -179,12 +169,9 @@ class BoundedEnvironment(SandboxedEnvironment):
                 return getattr(obj, name)
             except AttributeError:
                 return self.undefined(obj=obj, name=name)
-        table = _METHODS if isinstance(obj, str | dict | list | tuple) else _PARTS
-        for known, names in table.items():
-            if isinstance(obj, known) or (known is LoopContext and isinstance(obj, AsyncLoopContext)):
-                if name in names and hasattr(obj, name):
-                    return getattr(obj, name)
-                break
+        for known, names in _METHODS.items():
+            if isinstance(obj, known) and name in names and hasattr(obj, name):
+                return getattr(obj, name)
         if name.startswith("_"):
             return self.unsafe_undefined(obj, name)
         return self.undefined(obj=obj, name=name)

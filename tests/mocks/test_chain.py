@@ -218,7 +218,7 @@ async def test_a_plugin_names_only_templates_it_is_allowed() -> None:
 
 
 async def test_the_body_decides_between_routes() -> None:
-    routes = [
+    routes: list[Route] = [
         {"match": {"method": "POST", "path": "/o", "body": {"kind": "a"}}, "response": {"text": "a"}},
         {"match": {"method": "POST", "path": "/o"}, "response": {"text": "other"}},
     ]
@@ -248,7 +248,7 @@ async def test_inside_templates_its_template_answers_are_rendered() -> None:
     [("POST", "/health", 405, "GET, HEAD"), ("GET", "/nothing", 404, None), ("HEAD", "/health", 200, None), ("DELETE", "/any", 404, None)],
 )
 async def test_alone_it_says_not_found_or_not_allowed(method: str, url: str, status: int, allow: str | None) -> None:
-    routes = [HEALTH, {"match": {"path": "/any", "query": {"q": True}}, "response": {"text": "any"}}]
+    routes: list[Route] = [HEALTH, {"match": {"path": "/any", "query": {"q": True}}, "response": {"text": "any"}}]
     answer = await Client(chain(Runtime(), routes)).request(method, url)
     assert (answer.status, answer.header("allow")) == (status, allow)
 

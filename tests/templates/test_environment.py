@@ -42,9 +42,11 @@ SMALL = TemplateLimits(output_bytes=20_000, made_bytes=200_000, steps=5_000, val
         ("  {% if true %}\nx\n  {% endif %}\ny\n", "x\ny"),
     ],
 )
-def test_a_template_makes(text: str, made: str) -> None:
+async def test_a_template_makes_the_same_with_and_without_waiting(text: str, made: str) -> None:
     d: Json = {"a": {"b": 1}, "items": "own"}
-    assert render_now(text, d=d, tree=[{"v": 1, "c": [{"v": 2}, {"v": 3}]}]) == made
+    tree = [{"v": 1, "c": [{"v": 2}, {"v": 3}]}]
+    assert render_now(text, d=d, tree=tree) == made
+    assert await render("{% set q = p.f() %}\n" + text, "txt", PlainPlugin("p", {"f": lambda: ""}), d=d, tree=tree) == made
 
 
 @pytest.mark.parametrize(
