@@ -150,6 +150,8 @@ class ResponseChain:
 
     def locate(self, exchange: Exchange) -> None:
         """Find the request's route, so that all who are asked from now on are told of it."""
+        if self.explains and exchange.notes is None:
+            exchange.notes = []
         if self.routes is not None and exchange.located is None:
             self.routes.locate(exchange)
 

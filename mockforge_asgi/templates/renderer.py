@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from jinja2 import Template
 
-from mockforge_asgi.errors import ConfigError, MockForgeError, TemplateFailed
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.compiled import Compiled, Compiler
@@ -97,9 +97,21 @@ class Renderer:
             elif name == "data":
                 if self._query is not None:
                     values[name] = DataSources(self._sources, self._query, exchange)
-            elif self._plugin is not None:
-                values[name] = PluginFunctions(self._plugin(self._aliases[name]), exchange)
+            else:
+                plugin = self._function_plugin(name)
+                # Any plugin may have an alias; where it has no functions, the name is free for a variable.
+                if plugin.functions or name not in answer.vars:
+                    values[name] = PluginFunctions(plugin, exchange)
         return values
+
+    def _function_plugin(self, alias: str) -> FunctionPlugin:
+        name = self._aliases[alias]
+        try:
+            if self._plugin is not None:
+                return self._plugin(name)
+        except KeyError:
+            pass
+        raise PluginUnavailable(name, f"templates call it as '{alias}', and it is not loaded")
 
     def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
         used = Meter(self._limits, self._timer)
@@ -166,7 +178,7 @@ def _failure(compiled: Compiled, error: Exception) -> MockForgeError:
         traceback = traceback.tb_next
     if isinstance(error, RecursionError):
         return TemplateFailed(name, line, "macros, includes or recursive loops nest too deep")
-    message = str(error) or type(error).__name__
+    message = (str(error) or type(error).__name__)[:1000]
     if isinstance(error, OverLimit):
         message += ". Make the template do less"
     return TemplateFailed(name, line, message)

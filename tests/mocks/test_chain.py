@@ -259,6 +259,12 @@ async def test_in_dev_mode_a_404_says_why() -> None:
     assert "Did you mean" not in (await Client(chain(Runtime(), [HEALTH])).get("/heath")).text
 
 
+async def test_in_dev_mode_a_404_says_which_plugin_was_skipped() -> None:
+    failing = plain_plugin("p", "response", fails(PluginFailed("p", "response.generate", "why")), on_failure="skip")
+    answer = await Client(chain(Runtime(failing), [HEALTH], explains=True)).get("/x")
+    assert "skipped: plugin 'p' failed" in answer.json()["message"]
+
+
 def test_claims_are_the_paths_of_routes_unless_plugins_may_answer_anything() -> None:
     claims = chain(Runtime(), [HEALTH, HELLO]).claims()
     assert [claims.cover(path) for path in ("/health", "/hello/x", "/other")] == [True, True, False]

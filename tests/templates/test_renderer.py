@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.errors import Refused, TemplateFailed
+from mockforge_asgi.errors import PluginUnavailable, Refused, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.templates.limits import TemplateLimits
+from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import PlainPlugin, exchange, render_now, renderer
 
 
@@ -38,6 +40,17 @@ def test_variables_do_not_take_the_names_of_the_host() -> None:
 async def test_a_plugins_alias_cannot_be_taken_by_a_variable() -> None:
     made = renderer({"t.txt": "{{ p.f() }}"}, PlainPlugin("p", {"f": lambda: "plugin"}))
     assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"p": {"f": "var"}}))).body == b"plugin"
+
+
+async def test_the_name_of_a_plugin_without_functions_is_free_for_a_variable() -> None:
+    made = renderer({"t.txt": "Hi {{ name }}"}, PlainPlugin("name", {}))
+    assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"name": "Ada"}))).body == b"Hi Ada"
+
+
+async def test_a_plugin_that_is_not_loaded_is_unavailable() -> None:
+    made = Renderer(TemplateStore(None, {"t.txt": "{{ p.f() }}"}), aliases={"p": "gone"}, plugin={}.__getitem__)
+    with pytest.raises(PluginUnavailable, match="gone"):
+        await made.render(exchange(), TemplateAnswer(template="t.txt"))
 
 
 def test_what_has_to_wait_is_not_rendered_now() -> None:
