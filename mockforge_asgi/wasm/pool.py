@@ -55,6 +55,8 @@ class Held:
 
 Make = Callable[[], Awaitable[Instance]]
 _DEFAULT_CAP: Final = 2 << 30
+_SETTLED_S: Final = 1.0
+"""An instance idle for so long may make room for a plugin that only wants one more."""
 
 
 class Pool:
@@ -65,7 +67,7 @@ class Pool:
     def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
         self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
         self._plugins: set[PluginPool] = set()
-        self._starved: deque[PluginPool] = deque()
+        self._starved: dict[PluginPool, None] = {}
 
     def add(self, plugin: str, make: Make, limits: PoolLimits, charge: int) -> PluginPool:
         """A pool for one plugin generation, whose instances weigh `charge` bytes each."""
@@ -77,10 +79,15 @@ class Pool:
         """Forget a closed plugin pool."""
         self._plugins.discard(pool)
 
-    def reserve(self, wanted: int) -> bool:
-        """Charge that many bytes, evicting the longest-idle instances of any plugin if needed; False when nothing idle is left."""
+    def reserve(self, wanted: int, *, patient: bool) -> bool:
+        """Charge that many bytes, evicting the longest-idle instances of any plugin if needed; False when none may go.
+
+        Who has an instance already is patient, and only gets room from those not used for a while: two busy plugins would
+        otherwise make and evict instances at each call.
+        """
+        settled = self.loop.time() - _SETTLED_S if patient else float("inf")
         while self.charged + wanted > self.cap_bytes:
-            idle = [p for p in self._plugins if p.idle]
+            idle = [p for p in self._plugins if p.idle and p.idle[0].used_s <= settled]
             if not idle:
                 return False
             min(idle, key=lambda p: p.idle[0].used_s).evict()
@@ -89,25 +96,42 @@ class Pool:
 
     def starve(self, pool: PluginPool) -> None:
         """That plugin waits for memory that others hold."""
-        self._starved.append(pool)
+        self._starved[pool] = None
 
     def feed(self) -> None:
         """Something became idle or free: wake a plugin that waits for memory."""
-        if self._starved:
-            self._starved.popleft().wake_next()
+        while self._starved:
+            pool = next(iter(self._starved))
+            del self._starved[pool]
+            if pool.wake():
+                return
 
 
 class PluginPool:
     """The instances of one plugin generation."""
 
-    __slots__ = ("_closing", "_drained", "_make", "_pool", "_refill", "_waiting", "charge", "idle", "limits", "live", "plugin")
+    __slots__ = (
+        "_closing",
+        "_drained",
+        "_is_making",
+        "_make",
+        "_pool",
+        "_refill",
+        "_waiting",
+        "charge",
+        "idle",
+        "limits",
+        "live",
+        "plugin",
+    )
 
     def __init__(self, pool: Pool, plugin: str, make: Make, limits: PoolLimits, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
         self.idle: deque[Held] = deque()
         self.live = 0
         """Instances that exist or are being made."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_making = False
+        self._waiting: deque[asyncio.Future[Held | None]] = deque()
         self._refill: asyncio.Task[None] | None = None
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
@@ -117,50 +141,72 @@ class PluginPool:
         return self.idle.pop() if self.idle else None
 
     async def take(self, deadline: float) -> Held:
-        """An instance: idle, fresh, or the next one given back before the deadline (loop time). Raises PluginUnavailable."""
+        """An instance: idle, fresh, or the next one given back before the deadline (loop time). Raises PluginUnavailable.
+
+        Only one is made at a time: making one takes longer than most calls, so that those in use come free meanwhile.
+        """
+        has_waited = False
         while True:
             if self._closing:
                 raise PluginUnavailable(self.plugin, "it is being stopped")
             if self.idle:
                 return self.idle.pop()
-            if self.live < self.limits.max_instances:
-                if self._pool.reserve(self.charge):
+            if self.live < self.limits.max_instances and not self._is_making:
+                if self._pool.reserve(self.charge, patient=self.live > 0):
                     return await self._made()
                 self._pool.starve(self)
-            await self._wait(deadline)
+            if (held := await self._wait(deadline, goes_first=has_waited)) is not None:
+                return held
+            has_waited = True
 
     async def _made(self) -> Held:
         """Makes an instance whose charge is already taken."""
         self.live += 1
+        self._is_making = True
         try:
             instance = await self._make()
         except BaseException:
+            self._is_making = False
             self._gone()
             raise
+        self._is_making = False
+        self.wake()  # the next one may be made
         now = self._pool.loop.time()
         return Held(instance, now, now)
 
-    async def _wait(self, deadline: float) -> None:
+    async def _wait(self, deadline: float, *, goes_first: bool) -> Held | None:
+        """An instance handed over by its last user, or None: something has changed, look again."""
         if len(self._waiting) >= self.limits.max_waiting:
             raise PluginUnavailable(
                 self.plugin,
                 f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
                 "(raise pool.max_instances or pool.max_waiting)",
             )
-        turn = self._pool.loop.create_future()
-        self._waiting.append(turn)
+        turn: asyncio.Future[Held | None] = self._pool.loop.create_future()
+        if goes_first:
+            self._waiting.appendleft(turn)
+        else:
+            self._waiting.append(turn)
         try:
             async with asyncio.timeout_at(deadline):
-                await turn
+                return await turn
         except TimeoutError:
+            self._pass_on(turn)
             raise PluginUnavailable(self.plugin, f"none of its {self.limits.max_instances} instances came free in time") from None
         except BaseException:
-            if turn.done() and not turn.cancelled():
-                self.wake_next()
+            self._pass_on(turn)
             raise
         finally:
             if turn in self._waiting:
                 self._waiting.remove(turn)
+
+    def _pass_on(self, turn: asyncio.Future[Held | None]) -> None:
+        """Whoever waited is gone; what it was given is the next one's."""
+        if turn.done() and not turn.cancelled():
+            if (held := turn.result()) is not None:
+                self._ready(held)
+            else:
+                self.wake_next()
 
     def give(self, held: Held) -> None:
         """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
@@ -169,16 +215,16 @@ class PluginPool:
         limits = self.limits
         if held.instance.broken or self._closing or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
             self.discard(held)
-        else:
+        elif not self.wake(held):
             self.idle.append(held)
-            self.wake_next()
+            self._pool.feed()
 
     def _ready(self, held: Held) -> None:
         if self._closing:
             self.discard(held)
-        else:
+        elif not self.wake(held):
             self.idle.append(held)
-            self.wake_next()
+            self._pool.feed()
 
     def discard(self, held: Held) -> None:
         """Free an instance for good."""
@@ -192,14 +238,19 @@ class PluginPool:
         if self._closing and self.live == 0 and self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
-    def wake_next(self) -> None:
-        """Let the call that has waited longest try again; without one, a plugin that waits for memory."""
+    def wake(self, held: Held | None = None) -> bool:
+        """Give the call that has waited longest the instance, or another try; False when none waits."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
-                return
-        self._pool.feed()
+                turn.set_result(held)
+                return True
+        return False
+
+    def wake_next(self) -> None:
+        """Let the call that has waited longest try again; without one, a plugin that waits for memory."""
+        if not self.wake():
+            self._pool.feed()
 
     def evict(self) -> None:
         """Free the instance that has been idle longest, to make room for another plugin's."""
@@ -211,11 +262,12 @@ class PluginPool:
             self._refill = self._pool.loop.create_task(self._prepare())
 
     def _wants_more(self) -> bool:
-        return not self._closing and len(self.idle) < self.limits.warm and self.live < self.limits.max_instances
+        wanted = len(self.idle) < self.limits.warm and self.live < self.limits.max_instances
+        return wanted and not self._closing and not self._is_making
 
     async def _prepare(self) -> None:
         try:
-            while self._wants_more() and self._pool.reserve(self.charge):
+            while self._wants_more() and self._pool.reserve(self.charge, patient=True):
                 self._ready(await self._made())
         except MockForgeError:
             pass  # the next call makes its own instance and reports what is wrong

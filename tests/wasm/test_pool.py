@@ -161,3 +161,58 @@ async def test_closing_waits_for_running_calls_and_refuses_new_ones() -> None:
     p.give(held)
     await closing
     assert isinstance(held.instance, Thing) and held.instance.closed
+
+
+async def test_busy_plugins_do_not_take_each_others_instances() -> None:
+    shared = Pool(asyncio.get_running_loop(), 200)
+    a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
+    mine, theirs = await a.take(soon()), await b.take(soon())
+    b.give(theirs)
+    second = asyncio.ensure_future(a.take(soon()))
+    await asyncio.sleep(0)
+    assert not second.done()
+    a.give(mine)
+    assert await second is mine
+    assert (a.live, b.live) == (1, 1)
+
+
+async def test_an_instance_goes_to_the_call_that_has_waited_longest() -> None:
+    p = pool(PoolLimits(max_instances=1))
+    held = await p.take(soon())
+    waiting = [asyncio.ensure_future(p.take(soon())) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        p.give(held)
+        assert p.take_now() is None
+        assert await task is held
+
+
+async def test_one_instance_is_made_at_a_time() -> None:
+    gate, made = asyncio.Event(), 0
+
+    async def slowly() -> Thing:
+        nonlocal made
+        made += 1
+        await gate.wait()
+        return Thing()
+
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    tasks = [asyncio.ensure_future(p.take(soon())) for _ in range(3)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert made == 1
+    gate.set()
+    assert len({id(held) for held in await asyncio.gather(*tasks)}) == 3
+
+
+async def test_many_calls_that_starve_for_memory_end_in_order() -> None:
+    shared = Pool(asyncio.get_running_loop(), 200)
+    a, b = pool(PoolLimits(max_waiting=5000), shared=shared, name="a"), pool(PoolLimits(max_waiting=5000), shared=shared, name="b")
+
+    async def use(p: PluginPool) -> None:
+        held = await p.take(soon())
+        await asyncio.sleep(0)
+        p.give(held)
+
+    await asyncio.gather(*(use(p) for _ in range(2000) for p in (a, b)))
+    assert (a.live, b.live, shared.charged) == (1, 1, 200)
