@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,9 @@ from wasmtime import Config, Engine, Store, component
 
 from mockforge_plugin.sandbox.build import OUT, build
 from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.errors import GuestError
 
-Call = Callable[..., Any]
 SEED = "5e" * 32
-
-
-class GuestError(Exception):
-    """The error arm of an export: the envelope's `error`."""
-
-    def __init__(self, envelope: str) -> None:
-        self.error: dict[str, Any] = json.loads(envelope)["error"]
-        super().__init__(self.error["message"])
 
 
 class Sandbox:

@@ -1,0 +1,2 @@
+def check(path):
+    return {"known": 1}[path]

@@ -1,0 +1,5 @@
+DEFAULT = "red"
+
+
+def twice(number):
+    return number * 2
