@@ -48,7 +48,8 @@ async def test_the_name_of_a_plugin_without_functions_is_free_for_a_variable() -
 
 
 async def test_a_plugin_that_is_not_loaded_is_unavailable() -> None:
-    made = Renderer(TemplateStore(None, {"t.txt": "{{ p.f() }}"}), aliases={"p": "gone"}, plugin={}.__getitem__)
+    nothing: dict[str, PlainPlugin] = {}
+    made = Renderer(TemplateStore(None, {"t.txt": "{{ p.f() }}"}), aliases={"p": "gone"}, plugin=nothing.__getitem__)
     with pytest.raises(PluginUnavailable, match="gone"):
         await made.render(exchange(), TemplateAnswer(template="t.txt"))
 
