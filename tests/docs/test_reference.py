@@ -1,0 +1,75 @@
+"""The reference pages name every key that the readers know, and their examples load."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+
+from mockforge_asgi.config import load_config
+from mockforge_asgi.plugins.manifest import DEFAULT_LIMITS, read_manifest
+from mockforge_asgi.plugins.package import digest_of
+from mockforge_asgi.plugins.schemas import json_schema
+from mockforge_asgi.security.permissions import NAMES
+from tests.docs.pages import ROOT, blocks
+
+CONFIG, MANIFEST = ROOT / "docs" / "reference" / "config.md", ROOT / "docs" / "reference" / "manifest.md"
+
+
+def keys(node: Any) -> set[str]:
+    """The names of all properties in a schema."""
+    if isinstance(node, list):
+        return {key for item in node for key in keys(item)}
+    if not isinstance(node, dict):
+        return set()
+    return set(node.get("properties", {})) | {key for value in node.values() for key in keys(value)}
+
+
+@pytest.mark.parametrize(("page", "which"), [(CONFIG, "config"), (MANIFEST, "manifest")])
+def test_every_key_is_in_the_reference(page: Path, which: Literal["config", "manifest"]) -> None:
+    words = set(re.findall(r"[\w.]+", page.read_text())) | set(re.findall(r"\w+", page.read_text()))
+    assert sorted(keys(json_schema(which)) - words) == []
+
+
+def test_every_permission_is_in_the_reference() -> None:
+    assert [name for name in NAMES if f"| `{name}` |" not in MANIFEST.read_text()] == []
+
+
+def test_the_example_configuration_loads(tmp_path: Path) -> None:
+    found = [block for block in blocks(CONFIG) if block.title == "mockforge.yaml"]
+    assert len(found) == 1
+    assert load_config(yaml.safe_load(found[0].text), base_dir=tmp_path).plugins
+
+
+def test_the_example_grants_load() -> None:
+    grants = next(yaml.safe_load(b.text) for b in blocks(CONFIG) if b.language == "yaml" and not b.title)
+    data = {
+        "version": 1,
+        "plugins": {"p": {"use": "./p", "grants": grants}},
+        "secrets": {"api_keys": {"value": "k"}},
+        "sources": {"users": {"plugin": "p", "queries": {"by_id": "x"}}},
+    }
+    rights = load_config(data).plugins["p"].grants.rights
+    assert set(rights) == set(NAMES)
+
+
+def test_the_example_manifests_load() -> None:
+    found = [read_manifest(block.text) for block in blocks(MANIFEST) if block.title.endswith("plugin.yaml")]
+    assert [manifest.id for manifest in found] == ["hello-auth", "vowels"]
+
+
+def test_the_default_limits_are_those_of_the_reference() -> None:
+    assert (DEFAULT_LIMITS["python"].memory_mb, DEFAULT_LIMITS["extism"].memory_mb, DEFAULT_LIMITS["component"].memory_mb) == (64, 16, 16)
+    assert {(x.cpu_ms, x.output_kb) for x in DEFAULT_LIMITS.values()} == {(50, 256)}
+    assert {name: x.timeout_ms for name, x in DEFAULT_LIMITS.items()} == {"native": 5000, "python": 1000, "component": 1000, "extism": 1000}
+
+
+def test_the_digest_is_as_the_reference_says() -> None:
+    files = {"b": b"xy", "a/c": b""}
+    lines = [f"{hashlib.sha256(files[p]).hexdigest()} {len(files[p])} {p}" for p in sorted(files)]
+    text = "\n".join(["mockforge package 1", *lines, ""])
+    assert digest_of(files) == "sha256-" + hashlib.sha256(text.encode()).hexdigest()
