@@ -115,6 +115,15 @@ class PluginObject:
             raise PluginError(f"this plugin has no {op}; it has {', '.join(sorted(self._implemented()))}", code="unsupported_op")
         return handler(document)
 
+    def method(self, op: str, name: str = "") -> Callable[..., Any] | None:
+        """The author's method behind an operation, if there is one; `name` picks the template function or the endpoint."""
+        if op == "template.call":
+            return self._functions[name][0] if name in self._functions else None
+        if op == "endpoint.call":
+            return self._endpoints.get(name)
+        method = getattr(self.target, op.rpartition(".")[2], None)
+        return method if is_implemented(method) else None
+
     def _implemented(self) -> set[str]:
         return {op for op in self._handlers if op not in ("plugin.init", "data.connect")} | self._optional_ops()
 

@@ -125,7 +125,7 @@ def _plugin(name: str, model: schema.PluginModel, path: Path) -> objects.PluginU
         on_failure=model.on_failure,
         limits=objects.LimitOverrides(**model.limits.model_dump()),
         instances=objects.InstancesConfig(**model.instances.model_dump()),
-        native=objects.NativeTrust(model.native.trust) if model.native else None,
+        native=objects.NativeTrust(model.native.trust, model.native.workers, model.native.max_workers) if model.native else None,
         templates=frozenset(model.templates),
         modifies=objects.AnswerFilter(
             tuple(model.modifies.paths),

@@ -77,6 +77,9 @@ class NativeTrust:
     """The operator's word that a native plugin may run: its package digest, or in dev mode its path."""
 
     trust: str
+    workers: Literal["thread", "process"] = "thread"
+    """Where methods that are not async run; processes can be killed."""
+    max_workers: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ class NativeModel(Strict):
     trust: Annotated[
         str, *matching(_TRUST, "a digest or the word path", "Give the package's digest (`sha256-…`), or in dev mode `path`.")
     ] = Field(description="The digest of the package that is trusted; in dev mode also `path`.", examples=["sha256-…"])
+    workers: Literal["thread", "process"] = Field(
+        default="thread", description="`process` runs its calls in processes of their own, which are killed when they take too long."
+    )
+    max_workers: int = Field(default=8, ge=1, le=256, description="The most worker threads or processes.")
 
 
 class InstancesModel(Strict):

@@ -1,0 +1,112 @@
+"""PluginContext: the doors as native code sees them, from the event loop and from worker threads.
+
+One belongs to one call and ends with it: code that lives on after its call was given up finds every door closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from mockforge_asgi.contract import Doors, Json, RequestDoors
+from mockforge_asgi.errors import DoorError
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import HostError
+
+_ON_LOOP = (
+    "`.result()` would block the event loop here: write `await ...` in async code, or make the method a plain `def`, which runs in a "
+    "worker thread"
+)
+
+
+class PluginContext:
+    """What the kit's host calls reach while a native plugin runs; see the kit's `HostContext`."""
+
+    __slots__ = ("_doors", "_ended", "_loop", "_request", "_thread", "_waits")
+
+    def __init__(self, doors: Doors, request: RequestDoors | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Made on the loop's own thread."""
+        self._doors, self._request, self._loop = doors, request, loop
+        self._thread = threading.get_ident()
+        self._ended = False
+        self._waits: set[concurrent.futures.Future[Json]] = set()
+
+    def end(self) -> None:
+        """Close every door; whoever waits at one in a thread is told."""
+        self._ended = True
+        for wait in tuple(self._waits):
+            wait.cancel()
+
+    async def door(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door and await its answer. Raises HostError."""
+        if threading.get_ident() != self._thread:  # a loop of the plugin's own, in a thread of its own
+            return await asyncio.wrap_future(self._submit(name, payload))
+        return await self._ask(name, _plain(payload))
+
+    def door_wait(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door and block this worker thread until it answers. Raises HostError."""
+        if threading.get_ident() == self._thread:
+            raise HostError(_ON_LOOP, code="unavailable")
+        waiting = self._submit(name, payload)
+        try:
+            return waiting.result()
+        except concurrent.futures.CancelledError:
+            raise _over() from None
+        finally:
+            self._waits.discard(waiting)
+
+    def door_now(self, name: str, payload: dict[str, Json]) -> Json:
+        """Ask a door that answers at once. Raises HostError."""
+        if threading.get_ident() != self._thread:
+            if name != "log":
+                return self.door_wait(name, payload)
+            self._loop.call_soon_threadsafe(self._log, _plain(payload))
+            return None
+        self._check()
+        try:
+            return self._doors.call_now(name, _plain(payload))
+        except DoorError as error:
+            raise _host_error(error) from None
+
+    def _submit(self, name: str, payload: dict[str, Json]) -> concurrent.futures.Future[Json]:
+        self._check()
+        waiting = asyncio.run_coroutine_threadsafe(self._ask(name, _plain(payload)), self._loop)
+        self._waits.add(waiting)
+        if self._ended:
+            waiting.cancel()
+        return waiting
+
+    async def _ask(self, name: str, payload: Mapping[str, Json]) -> Json:
+        self._check()
+        try:
+            return await self._doors.call(name, payload, self._request)
+        except DoorError as error:
+            raise _host_error(error) from None
+
+    def _log(self, payload: Mapping[str, Json]) -> None:
+        try:
+            self._doors.call_now("log", payload)
+        except DoorError:
+            pass  # a line that cannot be logged is lost; the thread that wrote it has gone on
+
+    def _check(self) -> None:
+        if self._ended:
+            raise _over()
+
+
+def _plain(payload: Mapping[str, Json]) -> Any:
+    """The payload as every other runtime would hand it over: through strict JSON, a copy of its own."""
+    return orjson.loads(encode(payload))
+
+
+def _over() -> HostError:
+    return HostError("the call that this host call belongs to is over", code="unavailable")
+
+
+def _host_error(error: DoorError) -> HostError:
+    return HostError(error.message, code=error.code, retryable=error.retryable, details=error.details)

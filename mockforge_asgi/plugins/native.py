@@ -1,0 +1,179 @@
+"""NativeHost: runs a generation of trusted Python, with the same budgets, doors, answers and errors as a sandboxed one.
+
+Nothing here confines the code. How it runs, in threads or in processes of its own, is its runner's affair; what may run
+natively at all is decided before (`plugins/approval.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
+from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, Problem
+from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.plugins.approval import Approval
+from mockforge_asgi.plugins.context import PluginContext
+from mockforge_asgi.plugins.in_process import InProcess, Runner
+from mockforge_asgi.plugins.native_code import FileCode, ObjectCode
+from mockforge_asgi.plugins.processes import InWorkers
+from mockforge_asgi.plugins.threads import WorkerThreads
+from mockforge_asgi.wasm.description import read_description
+
+_SETUP_S: Final = 30.0
+"""How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeOptions:
+    """What the operator and the manifest say about running a native plugin."""
+
+    plugin: str
+    version: str = "0"
+    config: Json = None
+    timeout_s: float = 5.0
+    output_bytes: int = 1 << 20
+    drain_s: float = 10.0
+
+
+class NativeHost:
+    """A `PluginHost` over trusted Python; itself the one lease, since its object is shared."""
+
+    def __init__(self, options: NativeOptions, runner: Runner, doors: Doors, events: EventStream) -> None:
+        self.options, self.runner, self._doors, self._events = options, runner, doors, events
+        self._ops: frozenset[str] = frozenset()
+        self._is_open = self._is_closing = self._has_started = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def open(self) -> Description:
+        """Load the code, describe it, validate its configuration. Raises PluginRejected, ConfigError."""
+        plugin = self.options.plugin
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                said = read_description(plugin, await self.runner.load())
+            self._ops, self._is_open = said.ops, True
+            if "plugin.validate_config" in said.ops:
+                document = Document({"config": self.options.config})
+                refuse_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
+        except TimeoutError:
+            raise PluginRejected(plugin, f"its code did not load within {_SETUP_S:g} s.") from None
+        except PluginFailed as error:
+            raise PluginRejected(plugin, error.author_traceback or str(error)) from error
+        return said
+
+    async def start(self) -> None:
+        """Run `init` with the configuration, then `start`. Raises PluginFailed."""
+        plugin = {"id": self.options.plugin, "version": self.options.version}
+        document = Document({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
+        context = PluginContext(self._doors, None, asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                await self.runner.init(document, context)
+        except TimeoutError:
+            raise LimitExceeded(self.options.plugin, "plugin.init", "timeout_ms", _SETUP_S * 1000) from None
+        finally:
+            context.end()
+        if "plugin.start" in self._ops:
+            await self._call("plugin.start", NOTHING, None, _SETUP_S)
+        self._has_started = True
+
+    def lease(self) -> Lease:
+        """The host itself: nothing is taken and nothing given back."""
+        return self
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        if not self._events.wants(CallFinished):
+            return await self._call(op, document, request, self.options.timeout_s)
+        began, outcome, message = time.perf_counter(), "ok", ""
+        try:
+            return await self._call(op, document, request, self.options.timeout_s)
+        except BaseException as error:
+            outcome, message = _outcome(error), str(error)
+            raise
+        finally:
+            wall_s = time.perf_counter() - began
+            self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=message))
+
+    async def close(self) -> None:
+        """Refuse new calls, let running ones end, run `stop` and `destroy`, forget the code."""
+        self._is_closing = True
+        try:
+            async with asyncio.timeout(self.options.drain_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass  # calls that outlast the drain lose their doors and are ended with the code
+        if self._has_started:
+            await self._farewell("plugin.stop")
+        if self._is_open:
+            await self._farewell("plugin.destroy")
+        self._has_started = self._is_open = False
+        await self.runner.close()
+
+    async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
+        if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
+            raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
+        context = PluginContext(self._doors, request, asyncio.get_running_loop())
+        self._running += 1
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.runner.call(op, document, context)
+        except TimeoutError:
+            raise LimitExceeded(self.options.plugin, op, "timeout_ms", timeout_s * 1000) from None
+        finally:
+            context.end()
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def _farewell(self, op: str) -> None:
+        if op not in self._ops:
+            return
+        try:
+            await self._call(op, NOTHING, None, _SETUP_S)
+        except (PluginFailed, PluginUnavailable) as error:
+            self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome="failed", wall_s=0.0, error=str(error)))
+
+
+def native_host(approval: Approval, doors: Doors, events: EventStream) -> NativeHost:
+    """The host of an approved native package: in threads, or in worker processes where the operator says so."""
+    use, manifest, limits, package = approval.use, approval.manifest, approval.limits, approval.package
+    options = NativeOptions(use.name, manifest.version, approval.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
+    code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
+    if use.native is not None and use.native.workers == "process":
+        return NativeHost(options, InWorkers(code, options.output_bytes, most=use.native.max_workers), doors, events)
+    most = 8 if use.native is None else use.native.max_workers
+    return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), doors, events)
+
+
+def own_host(name: str, target: object, doors: Doors, events: EventStream, *, config: Json = None) -> NativeHost:
+    """The host of the developer's own object or class."""
+    options = NativeOptions(name, config=config)
+    return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), doors, events)
+
+
+def refuse_config(plugin: str, found: Json) -> None:
+    """Raises ConfigError for the problems that `validate_config` answered, if there are any."""
+    if not found:
+        return
+    problems = []
+    for item in found if isinstance(found, list) else [found]:
+        path, message = (item.get("path", ""), item.get("message", item)) if isinstance(item, dict) else ("", item)
+        problems.append(Problem(f"plugins.{plugin}.config.{path}".rstrip("."), str(message)))
+    raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if isinstance(error, PluginUnavailable):
+        return "unavailable"
+    return "limit" if isinstance(error, LimitExceeded) else "failed"

@@ -1,0 +1,70 @@
+"""Hosts over native source, and the doors and events that tests look at."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Any
+
+from mockforge_asgi.contract import Document, RequestDoors
+from mockforge_asgi.events import Event, EventStream
+from mockforge_asgi.plugins.doors import PluginDoors, Rooms
+from mockforge_asgi.plugins.in_process import InProcess
+from mockforge_asgi.plugins.native import NativeHost, NativeOptions
+from mockforge_asgi.plugins.native_code import FileCode
+from mockforge_asgi.plugins.processes import InWorkers
+from mockforge_asgi.plugins.threads import WorkerThreads
+from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.state.memory import MemoryStore
+
+REQUEST: dict[str, Any] = {
+    "method": "GET", "scheme": "http", "host": "h", "path": "/", "raw_path": "/", "query": [], "headers": [["x-api-key", "k1"]],
+    "client": None, "route": None, "path_params": {}, "principal": None, "body": {"available": 0},
+}  # fmt: skip
+GENERATE = Document({"request": REQUEST, "fingerprint": "f"})
+AUTHENTICATE = Document(REQUEST)
+
+
+def call(function: str, *args: Any) -> Document:
+    """The document of a template function's call."""
+    return Document({"function": function, "args": list(args), "kwargs": {}})
+
+
+class Told:
+    """A stream of events, and what came through it."""
+
+    def __init__(self) -> None:
+        self.stream, self.events = EventStream(), list[Event]()
+        self.stream.subscribe(self.events.append)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def doors(told: Told, *, plugin: str = "native") -> PluginDoors:
+    """Trusted doors over memory."""
+    return PluginDoors(plugin, None, Rooms(state=MemoryStore(), events=told.stream, secrets=Secrets({"key": "s3cret"})))
+
+
+def host(
+    source: str | dict[str, str], *, told: Told | None = None, processes: bool = False, most: int = 2, door: Any = None, **options: Any
+) -> NativeHost:
+    """A host over these files, not opened yet."""
+    told = told or Told()
+    files = {"plugin.py": source} if isinstance(source, str) else source
+    code = FileCode("native", {path: dedent(text).encode() for path, text in files.items()}, "plugin.py")
+    said = NativeOptions("native", "1.0.0", **options)
+    output = said.output_bytes
+    runner = InWorkers(code, output, most=most) if processes else InProcess("native", code, WorkerThreads("native", most), output)
+    return NativeHost(said, runner, door or doors(told), told.stream)
+
+
+class Bodies:
+    """A request with a body."""
+
+    async def read_body(self, of: str) -> bytes:
+        """Always the same."""
+        return b"the body"
+
+
+BODIES: RequestDoors = Bodies()
