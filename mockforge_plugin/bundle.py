@@ -9,9 +9,12 @@ from __future__ import annotations
 import builtins
 import linecache
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, TypeAlias
+
+_IS_SANDBOX: bool = sys.platform == "wasi"
 
 Importer: TypeAlias = Callable[[str, Mapping[str, object] | None, Mapping[str, object] | None, Sequence[str], int], ModuleType]
 
@@ -56,7 +59,7 @@ class Bundle:
         source = self._files[path]
         shown = self._folder + path
         linecache.cache[shown] = (len(source), None, source.splitlines(keepends=True), shown)
-        code = compile(source, shown, "exec", dont_inherit=True)
+        code = _compile(source, shown)
         module = ModuleType(self._prefix + name)
         module.__file__ = shown
         is_package = path.endswith("/__init__.py")
@@ -117,6 +120,30 @@ class Bundle:
                 raise ImportError(f"the plugin has no module '{name}'; it has {', '.join(sorted(self._files))}", name=name)
             setattr(folder, name, self._load(name, path))
         return folder
+
+
+def _compile(source: str, shown: str) -> CodeType:
+    """The code of a source file. Raises: SyntaxError that names the file.
+
+    For an error CPython opens the file to show the line, and in the sandbox opening a file ends the guest. So there it is
+    compiled under a name that cannot be opened, and renamed.
+    """
+    if not _IS_SANDBOX:
+        return compile(source, shown, "exec", dont_inherit=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they would show that name
+            return _renamed(compile(source, "\ud800", "exec", dont_inherit=True), shown)
+    except SyntaxError as error:
+        error.filename = shown
+        if error.text is None and error.lineno:
+            error.text = "".join(source.splitlines(keepends=True)[error.lineno - 1:error.lineno]) or None
+        raise
+
+
+def _renamed(code: CodeType, name: str) -> CodeType:
+    inner = tuple(_renamed(c, name) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=name, co_consts=inner)
 
 
 def _module_name(path: str) -> str:
