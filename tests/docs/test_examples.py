@@ -1,0 +1,109 @@
+"""The documentation is true: its files load, its Python runs, its commands answer what it shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mockforge_asgi import MockForge
+from mockforge_asgi.testing import Client
+from tests.docs.pages import PAGES, ROOT, Block, blocks, curls
+
+IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path: Path) -> None:
+    folder = ROOT / "examples" / "quickstart" if page.name == "README.md" else tmp_path
+    batch: list[Block] = []
+    for block in blocks(page):
+        if block.title:
+            await _ask(folder, batch)
+            batch = []
+            target = tmp_path / block.title
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+        elif block.language == "console":
+            batch.append(block)
+    await _ask(folder, batch)
+
+
+async def _ask(folder: Path, batch: list[Block]) -> None:
+    """Run the commands of blocks between two changes of the files, in one life of the app."""
+    commands = [(block, command) for block in batch for command in curls(block)]
+    if not commands:
+        return
+    wrong = []
+    async with Client(MockForge(config=folder / "mockforge.yaml"), host="127.0.0.1:8000") as client:
+        for block, command in commands:
+            answer = await client.request(command.method, command.path, headers=command.headers, body=command.body)
+            found = command.differences(answer.status, answer.headers, answer.text)
+            wrong += [f"{block.page.name}:{block.line} {difference}" for difference in found]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    source = ""
+    for block in blocks(page):
+        if block.title:
+            target = tmp_path / block.title
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+        elif block.language == "python":
+            source += f"\n# {page.name}:{block.line}\n{block.text}"
+    if not source:
+        return
+    folder = ROOT if page.name == "README.md" else tmp_path
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    done = subprocess.run([sys.executable, "-c", source], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_the_json_of_a_page_parses(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "json":
+            assert json.loads(block.text) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    broken = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not broken
+
+
+def test_every_error_is_in_the_reference() -> None:
+    from mockforge_asgi import errors
+
+    text = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    names = [n for n, e in vars(errors).items() if isinstance(e, type) and issubclass(e, errors.MockForgeError) and not n.startswith("_")]
+    assert [n for n in names if f"`{n}`" not in text] == []
+
+
+def test_every_operation_and_error_code_is_in_the_reference() -> None:
+    from mockforge_asgi import contract
+
+    reference = (ROOT / "docs" / "reference" / "contract.md").read_text() + (ROOT / "docs" / "reference" / "errors.md").read_text()
+    ops = [op for group in contract.OPS.values() for op in group] + list(contract.OPTIONAL_OPS)
+    assert [word for word in (*ops, *contract.ERROR_CODES) if f"`{word}`" not in reference] == []
+
+
+def test_the_component_world_in_the_reference_is_the_one_in_the_kit() -> None:
+    shown = next(b.text for b in blocks(ROOT / "docs" / "reference" / "contract.md") if b.language == "wit")
+    code = re.sub(r"//[^\n]*", "", (ROOT / "mockforge_plugin" / "wit" / "plugin.wit").read_text())
+    assert "".join(shown.split())[:-1] in "".join(code.split())
+
+
+def test_the_interpreters_that_the_readme_names_are_those_of_the_package() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert wanted == ">=3.11,!=3.14.0,!=3.14.1"
+    assert "3.11 or newer (not 3.14.0 or 3.14.1)" in (ROOT / "README.md").read_text()
