@@ -21,6 +21,9 @@ MEMORY_MB: Mapping[Runtime, int] = {"extism": 16, "component": 16, "python": 64}
 class SleepingDoors:
     """Every door answers after 100 ms."""
 
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         """Nothing is answered at once."""
         return NotImplemented

@@ -94,6 +94,10 @@ class Doors(Protocol):
         """The answer of any door; raises DoorError."""
         ...
 
+    async def close(self) -> None:
+        """Close what the doors keep open; for the host, at its own end."""
+        ...
+
 
 class Lease(Protocol):
     """A plugin for the length of one request: takes an instance when first called, gives it back on release."""

@@ -159,6 +159,11 @@ class PluginRuntime:
             raise one_of(found.refused)
         for approval in start_order(found.approved):
             life.registry.put(await life.loader.load(approval))
+        if self._own:
+            from mockforge_asgi.plugins.own import load_own
+
+            async for plugin in load_own(self._own, life.loader.rooms, taken=self.config.plugins):
+                life.registry.put(plugin)
 
     def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
         config = self.config
@@ -187,7 +192,9 @@ class PluginRuntime:
         return _Life(loop, state, registry, sources, Loader(rooms, sandbox, self._native), made)
 
     def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
-        raise NotImplementedError
+        from mockforge_asgi.plugins.native import native_host
+
+        return native_host(approval, doors, self.events)
 
     async def _end(self, life: _Life) -> None:
         await life.registry.close()

@@ -32,7 +32,7 @@ class Loader:
     """Loads plugins for one runtime on one loop. `sandbox` is called when the first sandboxed plugin comes."""
 
     def __init__(self, rooms: Rooms, sandbox: Callable[[], Sandbox], native: Callable[[Approval, PluginDoors], PluginHost]) -> None:
-        self._rooms, self._sandbox, self._native = rooms, sandbox, native
+        self.rooms, self._sandbox, self._native = rooms, sandbox, native
 
     async def load(self, approval: Approval) -> Plugin:
         """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
@@ -40,7 +40,7 @@ class Loader:
         use, manifest, package = approval.use, approval.manifest, approval.package
         if manifest.contract != CONTRACT:
             raise PluginRejected(use.name, f"it is written for contract {manifest.contract}; this host speaks {CONTRACT}.")
-        doors = PluginDoors(use.name, approval.effective, self._rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
+        doors = PluginDoors(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
         host = await self._host(approval, doors)
         try:
             description = await host.open()
@@ -50,8 +50,8 @@ class Loader:
             await host.close()
             raise
         for warning in approval.warnings:
-            self._rooms.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
-        self._rooms.events.emit(
+            self.rooms.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
+        self.rooms.events.emit(
             PluginLoaded(
                 plugin=use.name, version=manifest.version, digest=package.digest, runtime=manifest.runtime,
                 kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,

@@ -116,6 +116,7 @@ class NativeHost:
             await self._farewell("plugin.destroy")
         self._has_started = self._is_open = False
         await self.runner.close()
+        await self._doors.close()
 
     async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):

@@ -156,6 +156,7 @@ class WasmHost:
         except (PluginFailed, PluginUnavailable) as error:
             self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
         await self._pool.close(self.options.drain_s)
+        await self._doors.close()
         if self._pool.live == 0:
             self._guest.close()
 

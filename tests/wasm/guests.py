@@ -89,6 +89,9 @@ class TestDoors:
         self.open = asyncio.Event()
         self.waiting = 0
 
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         """Echoes for the quick door."""
         if name == "door.denied":

@@ -1,0 +1,83 @@
+"""The developer's own objects are plugins without more ado."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.plugins.doors import Rooms
+from mockforge_asgi.plugins.own import load_own, own_name
+from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.state.memory import MemoryStore
+from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, function, kv
+
+
+class MyAuth(AuthPlugin):
+    """Lets everybody pass."""
+
+    priority = 5
+
+    async def authenticate(self, request: Request) -> Allow:
+        """As ada."""
+        return Allow(Principal("ada"))
+
+
+class HTTPEchoOne(ResponsePlugin, TemplatePlugin):
+    """Of two kinds."""
+
+    def generate(self, request: Request) -> str:
+        """The path."""
+        return request.path
+
+    @function
+    def count(self) -> int:
+        """How often it was called."""
+        return kv.incr("n").result()
+
+
+@pytest.fixture
+async def rooms() -> AsyncIterator[Rooms]:
+    yield Rooms(state=MemoryStore(), events=EventStream())
+
+
+async def loaded(rooms: Rooms, *targets: object) -> list[Plugin]:
+    return [plugin async for plugin in load_own(targets, rooms)]
+
+
+async def test_an_object_or_a_class_is_a_plugin_of_its_kinds(rooms: Rooms) -> None:
+    auth, echo = await loaded(rooms, MyAuth(), HTTPEchoOne)
+    assert (auth.name, auth.kinds, auth.priority, auth.facts.runtime) == ("my-auth", frozenset({"auth"}), 5.0, "native")
+    assert (echo.name, echo.kinds) == ("http-echo-one", frozenset({"response", "template"}))
+    assert [await echo.call_function(None, "count", [], {}) for _ in range(2)] == [1, 2]
+    for plugin in (auth, echo):
+        await plugin.host.close()
+
+
+async def test_two_of_one_name_are_refused_with_what_to_do(rooms: Rooms) -> None:
+    async def load_both() -> None:
+        async for plugin in load_own([MyAuth(), MyAuth()], rooms):
+            made.append(plugin)
+
+    made: list[Plugin] = []
+    with pytest.raises(ConfigError, match="attribute `name`"):
+        await load_both()
+    for plugin in made:
+        await plugin.host.close()
+
+
+def test_a_name_of_its_own_wins() -> None:
+    class Named(MyAuth):
+        name = "gate"
+
+    assert own_name(Named()) == "gate"
+
+
+async def test_a_runtime_loads_them() -> None:
+    runtime = PluginRuntime(plugins=[MyAuth(), HTTPEchoOne()])
+    await runtime.start()
+    assert {plugin.name for plugin in runtime.registry} == {"my-auth", "http-echo-one"}
+    await runtime.stop()
