@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from mockforge_plugin import documents
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, WrongAnswer, error_envelope
+from mockforge_plugin.fields import as_mapping
 from mockforge_plugin.functions import caller, metadata
 from mockforge_plugin.plugin import (
     ENDPOINT_MARK,
@@ -102,7 +103,7 @@ class PluginObject:
         told = capabilities() if is_implemented(capabilities) and callable(capabilities) else {}
         return {"contract": CONTRACT, "kit": KIT, "ops": sorted(self._implemented()), "functions":
                 [documents.function_document(about) for _, about in self._functions.values()], "endpoints": sorted(self._endpoints),
-                "capabilities": dict(told)}
+                "capabilities": as_mapping(told, "capabilities()")}
 
     def call(self, op: str, document: Any) -> Json | Awaitable[Json]:
         """The answer's JSON-ready data, or an awaitable of it when the author's method is async.

@@ -108,6 +108,8 @@ def response_document(value: object, method: str = "generate") -> dict[str, Json
             return {"status": code, "headers": headers, "body": {"text": body}}
         if not isinstance(body, bytes | Body):
             raise WrongAnswer(f"{method}: Response.body must be bytes, not {type(body).__name__}")
+        if isinstance(body, Body) and body.data is None:
+            raise WrongAnswer(f"{method}: Response.body is still at the host; read it first, or leave it to a modifier")
         return {"status": code, "headers": headers, "body": body_document(body)}
     if isinstance(value, dict | list):
         return {"status": 200, "headers": [["content-type", "application/json"]], "body": {"text": encode(value)}}
@@ -122,11 +124,14 @@ def generated_document(value: object, method: str = "generate") -> Json:
 
 
 def modified_document(value: object, method: str = "modify") -> Json:
-    """A response document, or None for "unchanged"."""
+    """A response document, or None for "unchanged". A body that is still at the host is left out: it stays as it is."""
     if value is None or isinstance(value, Answer):
         return None
     if not isinstance(value, Response):
         raise WrongAnswer(f"{method} must return a Response or None (unchanged), not {type(value).__name__}")
+    if isinstance(value.body, Body) and value.body.data is None and value.template is None:
+        return {"status": as_status(value.status, f"{method}: Response.status"),
+                "headers": header_pairs(value.headers, f"{method}: Response.headers")}
     return response_document(value, method)
 
 
@@ -182,7 +187,7 @@ def _cell(value: Any) -> Json:
     kind = type(value)
     if kind in _plain:
         return value
-    change = _cells.get(kind)
+    change = _cells.get(kind) or next((change for base, change in _cells.items() if isinstance(value, base)), None)
     return value if change is None else change(value)
 
 

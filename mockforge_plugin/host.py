@@ -6,11 +6,11 @@ Each call that may wait gives a `HostCall`: `await kv.get("k")` in async code, `
 
 from __future__ import annotations
 
+import datetime as _datetime
 import json as _json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from mockforge_plugin.context import current
@@ -241,10 +241,11 @@ def secret(name: str) -> str:
     return value
 
 
-def now() -> datetime:
+def now() -> _datetime.datetime:
     """The time of the host's clock, in UTC (frozen when the operator says so)."""
     nanoseconds = int(current().door_now("clock.now", {})["unix_ns"])
-    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(microsecond=nanoseconds // 1_000 % 1_000_000)
+    moment = _datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, _datetime.UTC)
+    return moment.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
 
 
 def resource(path: str) -> HostCall[bytes]:

@@ -17,6 +17,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.manifest import Endpoint
 from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.types import Headers
 
 DEFAULT_PRIORITY: Final = 100.0
 
@@ -125,9 +126,8 @@ class Plugin:
         changed = self._reader.response("response.modify", said)
         if not isinstance(changed, MockResponse):
             raise self._reader.fault("response.modify", "a template; a modifier answers a finished body")
-        if said.get("body") is None:
-            return MockResponse(changed.status, changed.headers, response.body)
-        return changed
+        headers = (*_unseen(response.headers, changed.headers, self.rights.response_headers), *changed.headers)
+        return MockResponse(changed.status, headers, response.body if said.get("body") is None else changed.body)
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """The value of one of its template functions."""
@@ -163,6 +163,14 @@ class Plugin:
         if "plugin.health" not in self.description.ops:
             return {"status": "ok"}
         return await self._lease(None).call("plugin.health", NOTHING)
+
+
+def _unseen(headers: Headers, changed: Headers, names: frozenset[str] | None) -> Headers:
+    """Headers that a modifier was not shown and did not set: they stay."""
+    if names is None:
+        return ()
+    set_anew = {name for name, _ in changed}
+    return tuple((name, value) for name, value in headers if name.decode("latin-1") not in names and name not in set_anew)
 
 
 class _ResponseDoors:

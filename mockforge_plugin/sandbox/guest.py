@@ -16,7 +16,7 @@ from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.dispatch import PluginObject, load_plugin
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, error_envelope
-from mockforge_plugin.sandbox.stdlib import offered, refusal
+from mockforge_plugin.sandbox.stdlib import HINTS, offered, refusal
 
 NOT_AWAITABLE = (
     "the sandbox cannot await this: it drives the plugin's own coroutines and the kit's host calls (kv, http, data, request.read, ...); "
@@ -110,6 +110,8 @@ def _may_import(name: str) -> bool:
     """What is offered, and what offered modules import for themselves when first used (C code asks through the author's frame)."""
     if name in _offered or name == "mockforge_plugin":
         return True
+    if name in HINTS:
+        return False
     top = name.partition(".")[0]
     return name in sys.modules and (top in _packages or top.startswith("_")) and not name.startswith("mockforge_plugin.sandbox")
 

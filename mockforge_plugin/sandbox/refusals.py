@@ -39,6 +39,8 @@ def put_in_place() -> dict[str, object]:
     opener = _refuse("open", files)
     builtins.open = io.open = _io.open = opener
     io.open_code = _io.open_code = opener
+    for module in (io, _io):
+        setattr(module, "FileIO", _refuse("FileIO", files))  # noqa: B010 - a type to checkers, so not assigned
     return {
         "open": opener,
         "input": _refuse("input", "there is no terminal"),

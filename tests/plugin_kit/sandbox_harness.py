@@ -22,7 +22,9 @@ class Sandbox:
     """The compiled component; `load` gives instances."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.engine = Engine(Config())
+        config = Config()
+        config.max_wasm_stack = 2 << 20  # less, and recursion through built-in functions ends the instance
+        self.engine = Engine(config)
         self.component = _compiled(self.engine, path or build(OUT))
 
     def instance(self, doors: Doors | None = None, memory_mb: int = 64) -> Instance:

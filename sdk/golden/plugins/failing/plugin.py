@@ -1,7 +1,8 @@
 """Fails in every way an author can."""
 
-from mockforge_plugin import Allow, AuthPlugin, Deny, HostError, PluginError, Principal, Reply, Response, ResponsePlugin, kv, secret
 from rules import check
+
+from mockforge_plugin import Allow, AuthPlugin, Deny, HostError, PluginError, Principal, Reply, Response, ResponsePlugin, kv, secret
 
 
 class Failing(AuthPlugin, ResponsePlugin):

@@ -50,9 +50,9 @@ class OidcLogin(AuthPlugin):
         login = await kv.get(f"login:{state}")
         if login is None or not await kv.delete(f"login:{state}"):
             return Response.json({"error": "this login has expired or was used"}, 400)
-        answer = await http.post(self.config["token_url"], headers={"content-type": "application/x-www-form-urlencoded"},
-                                 body=urlencode({"grant_type": "authorization_code", "code": code or "", "redirect_uri": self.config["redirect_uri"],
-                                                 "client_id": self.config["client_id"], "client_secret": secret("oidc_client_secret")}))
+        form = urlencode({"grant_type": "authorization_code", "code": code or "", "redirect_uri": self.config["redirect_uri"],
+                          "client_id": self.config["client_id"], "client_secret": secret("oidc_client_secret")})
+        answer = await http.post(self.config["token_url"], headers={"content-type": "application/x-www-form-urlencoded"}, body=form)
         if answer.status != 200:
             return Response.json({"error": "the provider refused the code"}, 502)
         claims = decode_claims(answer.json()["id_token"])

@@ -23,4 +23,5 @@ class PagedOrders(ResponsePlugin):
         if page.next is not None:
             links["next"] = f"{request.path}?{urlencode({'size': size, 'cursor': page.next})}"
             headers.append(("link", f'<{links["next"]}>; rel="next"'))
-        return Response.json({"items": [dict(zip(names, row, strict=True)) for row in page.rows], "total": page.total, "links": links}, headers=headers)
+        items = [dict(zip(names, row, strict=True)) for row in page.rows]
+        return Response.json({"items": items, "total": page.total, "links": links}, headers=headers)

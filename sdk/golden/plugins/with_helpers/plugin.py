@@ -3,6 +3,7 @@
 import shared
 import shared.colours as colours
 from helper import DEFAULT, twice
+
 from mockforge_plugin import Health, Response, ResponsePlugin, endpoint, kv
 
 from . import helper

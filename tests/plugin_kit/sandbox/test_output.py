@@ -1,0 +1,41 @@
+"""What a plugin prints and logs reaches the host's log."""
+
+from __future__ import annotations
+
+from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.sandbox.asking import run
+from tests.plugin_kit.sandbox_harness import Sandbox
+
+
+def logged(sandbox: Sandbox, code: str) -> list[tuple[str, str]]:
+    """The lines that the code leaves in the log."""
+    doors = Doors()
+    run(sandbox, code, doors)
+    return doors.logged
+
+
+def test_printed_lines_are_log_lines(sandbox: Sandbox) -> None:
+    assert logged(sandbox, "print('a', 'ü'); print('b\\nc', end='')") == [("info", "a ü"), ("info", "b"), ("info", "c")]
+
+
+def test_the_error_stream_is_a_warning(sandbox: Sandbox) -> None:
+    assert logged(sandbox, "import sys; sys.stderr.write('odd')") == [("warning", "odd")]
+
+
+def test_the_standard_logging_works(sandbox: Sandbox) -> None:
+    assert logged(sandbox, "import logging; logging.getLogger('x').warning('n=%s', 1); logging.info('quiet')") == [("warning", "n=1")]
+
+
+def test_a_failed_call_sends_what_it_printed(sandbox: Sandbox) -> None:
+    doors = Doors()
+    try:
+        run(sandbox, "print('before', end=''); raise ValueError", doors)
+    except Exception:
+        assert doors.logged == [("info", "before")]
+    else:
+        raise AssertionError("the call must fail")
+
+
+def test_the_kits_log_has_levels(sandbox: Sandbox) -> None:
+    code = "from mockforge_plugin import log; log.debug(1); log.info('i'); log.warning('w'); log.error('e')"
+    assert logged(sandbox, code) == [("debug", "1"), ("info", "i"), ("warning", "w"), ("error", "e")]
