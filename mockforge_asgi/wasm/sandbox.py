@@ -20,10 +20,11 @@ from mockforge_asgi.events import EventStream
 from mockforge_asgi.wasm.cache import CompiledCache, Source
 from mockforge_asgi.wasm.component import ComponentGuest
 from mockforge_asgi.wasm.engine import MIB, Engines
-from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions, Kernel
+from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.host import Guest, HostOptions, WasmHost
 from mockforge_asgi.wasm.inspect import TRUSTED
+from mockforge_asgi.wasm.linking import Kernel
 from mockforge_asgi.wasm.pool import Pool
 from mockforge_asgi.wasm.python import PythonGuest, sandbox_path
 from mockforge_asgi.wasm.scheduler import Scheduler
