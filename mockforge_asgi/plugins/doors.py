@@ -7,6 +7,7 @@ host's affair.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class PluginDoors:
             "http.request": self._http,
             "data.query": self._query,
             "body.read": self._body,
+            "clock.sleep": self._sleep,
         }
 
     def call_now(self, name: str, payload: Payload) -> Json:
@@ -175,6 +177,9 @@ class PluginDoors:
 
     def _random(self, payload: Payload) -> Json:
         return {"hex": self._around.random_bytes(read.whole(payload, "n", None, least=1, most=MAX_RANDOM)).hex()}
+
+    async def _sleep(self, payload: Payload, request: RequestDoors | None) -> Json:
+        await asyncio.sleep(read.whole(payload, "ns", None, least=0, most=1 << 62) / 1e9)  # the call's `timeout_ms` ends it earlier
 
     async def _http(self, payload: Payload, request: RequestDoors | None) -> Json:
         rules = None if self.rights is None else self.rights.network
