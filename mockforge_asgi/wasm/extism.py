@@ -231,7 +231,7 @@ class ExtismInstance:
         try:
             await self._guest.scheduler.run(fiber)
         finally:
-            for level, message in self.doors.take_log():
+            for level, message in self.doors.log.take():
                 _log(fiber, level, message)
         if self._trap or self._error:
             raise self._failed(fiber)

@@ -16,14 +16,14 @@ import orjson
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import DoorRequest
-from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory, log_records
+from mockforge_asgi.wasm.guest_lines import GuestLines
+from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
 from mockforge_asgi.wasm.wasi import FIRST as FIRST_WASI
 from mockforge_asgi.wasm.wasi import GuestMemory, serve
 
 FLUSH, TAKE, HTTP, HEADERS, OTHER = 1, 2, 3, 4, 5
 _MAX_NAME: Final = 100
 _MAX_PAYLOAD: Final = 4 << 20
-_MAX_LOG_BYTES: Final = 256 << 10
 _I64: Final = 1
 
 Cell = Any
@@ -33,7 +33,7 @@ Cell = Any
 class GuestDoors:
     """The doors of one instance, with what they keep between a request and the guest's next words."""
 
-    __slots__ = ("_headers", "_log", "_log_size", "_waiting", "guest_memory", "memory", "refused")
+    __slots__ = ("_headers", "_waiting", "guest_memory", "log", "memory", "refused")
 
     def __init__(self, memory: KernelMemory) -> None:
         self.memory = memory
@@ -43,8 +43,7 @@ class GuestDoors:
         """Why the last call was ended by a door."""
         self._waiting = b""
         self._headers: dict[str, str] = {}
-        self._log: list[bytes] = []
-        self._log_size = 0
+        self.log = GuestLines(memory)
 
     def open(self, number: int, cell: Cell) -> DoorRequest | None:
         """The request to wait for; None when the cell already holds the answer."""
@@ -52,7 +51,7 @@ class GuestDoors:
             self.memory.write(self.memory.arguments()[0], self._waiting)
             self._waiting = b""
         elif number == FLUSH:
-            self._keep_log()
+            self.log.drain()
         elif number == HTTP:
             return self._http(cell)
         elif number == HEADERS:
@@ -64,23 +63,6 @@ class GuestDoors:
             return self._wasi(number, cell)
         _set(cell, REPLY_NOTHING)
         return None
-
-    def take_log(self) -> list[tuple[str, str]]:
-        """The (level, message) pairs written since the last time."""
-        self._keep_log()
-        chunks, lost, self._log = self._log, self._log_size - _MAX_LOG_BYTES, []
-        self._log_size = 0
-        records = [record for chunk in chunks for record in log_records(chunk)]
-        if lost > 0:
-            records.append(("warn", f"{lost} bytes of log lines were dropped: too many in one call"))
-        return records
-
-    def _keep_log(self) -> None:
-        chunk = self.memory.take_log()
-        if chunk:
-            self._log_size += len(chunk)
-            if self._log_size <= _MAX_LOG_BYTES:
-                self._log.append(chunk)
 
     def _reply(self, data: bytes) -> int:
         answer = self.memory.reply(data)
@@ -130,7 +112,7 @@ class GuestDoors:
         return DoorRequest(name, _bounded(self.memory, at, n), deliver)
 
     def _wasi(self, number: int, cell: Cell) -> DoorRequest | None:
-        wanted = serve(self.guest_memory, number, self.memory.arguments())
+        wanted = serve(self.guest_memory, number, self.memory.arguments(), self.log.printed)
         if isinstance(wanted, int):
             _set(cell, wanted)
             return None

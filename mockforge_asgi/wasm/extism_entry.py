@@ -112,11 +112,18 @@ async def _request_body(fiber: Fiber, request: Json) -> bytes:
     body = request.get("body") or {}
     if not body.get("available"):
         return body_bytes(body)
-    try:
-        answer = await fiber.doors.call("body.read", {"of": "request"}, fiber.request)
-    except DoorError as error:
-        raise PluginFailed(fiber.plugin, fiber.op, error.message, code=error.code, retryable=error.retryable) from error
-    return base64.b64decode(answer["base64"])
+    parts, size, total = [], 0, 1
+    while size < total:
+        try:
+            answer = await fiber.doors.call("body.read", {"of": "request", "offset": size}, fiber.request)
+        except DoorError as error:
+            raise PluginFailed(fiber.plugin, fiber.op, error.message, code=error.code, retryable=error.retryable) from error
+        part, total = base64.b64decode(answer["base64"]), int(answer["total"])
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 def _answer(output: bytes) -> Json:

@@ -1,7 +1,7 @@
 """The host's side of the WASI shims: requests of a guest that touch its own memory.
 
 `wasi.wat` is the guest's side. Every pointer and length is the guest's and is checked here before use; nothing native
-of WASI is linked. Doors answer: `log`, `clock.now` and `random.bytes`.
+of WASI is linked. Doors answer: `clock.now`, `clock.sleep` and `random.bytes`; what is printed goes to the log.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from mockforge_asgi.contract import Json
 
 WASI: Final = "wasi_snapshot_preview1"
 FIRST: Final = 16
-FD_WRITE, CLOCK_TIME_GET, CLOCK_RES_GET, RANDOM_GET, NO_STRINGS, FD_FDSTAT_GET = range(16, 22)
-_OK, _BADF, _FAULT, _INVAL, _IO, _NOSYS = 0, 8, 21, 28, 29, 52
+FD_WRITE, CLOCK_TIME_GET, CLOCK_RES_GET, RANDOM_GET, NO_STRINGS, FD_FDSTAT_GET, POLL_ONEOFF = range(16, 23)
+_OK, _BADF, _FAULT, _INVAL, _IO, _NOSYS, _NOTSUP = 0, 8, 21, 28, 29, 52, 58
 _MAX_BUFFERS: Final = 1024
 _MAX_BYTES: Final = 65536
+_MAX_SUBSCRIPTIONS: Final = 64
+_SUBSCRIPTION: Final = struct.Struct("<QB7xI4xQQH6x")  # user data, kind, clock, timeout, precision, flags
+_EVENT: Final = struct.Struct("<QHB21x")
+_CLOCK_EVENT: Final = 0
 _STDOUT, _STDERR = 1, 2
 
 Ask = tuple[str, Mapping[str, Json], Callable[[Json], int]]
 """A door, its payload, and what turns its answer into an error number."""
+
+
+Write = Callable[[int, bytes], None]
+"""Takes what the guest prints to a file descriptor."""
 
 
 class GuestMemory:
@@ -51,27 +59,29 @@ class GuestMemory:
         return _OK
 
 
-def serve(memory: GuestMemory | None, number: int, arguments: tuple[int, ...]) -> int | Ask:
+def serve(memory: GuestMemory | None, number: int, arguments: tuple[int, ...], write: Write) -> int | Ask:
     """An error number at once, or what to ask a door first. Without memory (in a start function) nothing works."""
     if memory is None:
         return _NOSYS
     a, b, c, d = arguments[:4]
     if number == FD_WRITE:
-        return _write(memory, a, b, c, d)
+        return _write(memory, a, b, c, d, write)
     if number == CLOCK_TIME_GET:
         return ("clock.now", {}, lambda now: _time(memory, a, b, now)) if a in (0, 1) else _INVAL
     if number == CLOCK_RES_GET:
         return memory.write(b, struct.pack("<Q", 1000)) if a in (0, 1) else _INVAL
-    if number == RANDOM_GET:
+    if number == RANDOM_GET and b:
         return ("random.bytes", {"n": b}, lambda got: _random(memory, a, b, got)) if b <= _MAX_BYTES else _INVAL
     if number == NO_STRINGS:
         return memory.write(a, bytes(4)) or memory.write(b, bytes(4))
     if number == FD_FDSTAT_GET:  # a character device that can be written
         return memory.write(b, struct.pack("<BxHxxxxQQ", 2, 1, 1 << 6, 0)) if a in (_STDOUT, _STDERR) else _BADF
-    return _NOSYS
+    if number == POLL_ONEOFF:
+        return _poll(memory, a, b, c, d)
+    return _OK if number == RANDOM_GET else _NOSYS
 
 
-def _write(memory: GuestMemory, fd: int, buffers: int, n_buffers: int, written: int) -> int | Ask:
+def _write(memory: GuestMemory, fd: int, buffers: int, n_buffers: int, written: int, write: Write) -> int:
     if fd not in (_STDOUT, _STDERR):
         return _BADF
     if n_buffers > _MAX_BUFFERS:
@@ -87,12 +97,27 @@ def _write(memory: GuestMemory, fd: int, buffers: int, n_buffers: int, written: 
             return _FAULT
         parts.append(part)
         total += n
-    text = b"".join(parts).decode("utf-8", "replace").rstrip("\n")
-    answer = struct.pack("<I", total)
-    if not text:
-        return memory.write(written, answer)
-    level = "info" if fd == _STDOUT else "warn"
-    return "log", {"level": level, "message": text}, lambda _: memory.write(written, answer)
+    write(fd, b"".join(parts))
+    return memory.write(written, struct.pack("<I", total))
+
+
+def _poll(memory: GuestMemory, subscriptions: int, events: int, n: int, n_events: int) -> int | Ask:
+    """Sleeps until the first clock; files are never ready, so asking for one is an error in its event."""
+    table = memory.read(subscriptions, _SUBSCRIPTION.size * n) if 0 < n <= _MAX_SUBSCRIPTIONS else None
+    if table is None:
+        return _INVAL
+    wanted = list(_SUBSCRIPTION.iter_unpack(table))
+    files = [_EVENT.pack(user, _BADF, kind) for user, kind, *_ in wanted if kind != _CLOCK_EVENT]
+    if any(flags & 1 for *_, flags in wanted):
+        return _NOTSUP  # a time of day, not a duration
+    due_ns = 0 if files else min(timeout for _, _, _, timeout, _, _ in wanted)
+    clocks = [_EVENT.pack(user, _OK, kind) for user, kind, _, timeout, _, _ in wanted if kind == _CLOCK_EVENT and timeout <= due_ns]
+
+    def finish(_: Json) -> int:
+        told = files + clocks
+        return memory.write(events, b"".join(told)) or memory.write(n_events, struct.pack("<I", len(told)))
+
+    return ("clock.sleep", {"ns": due_ns}, finish) if due_ns else finish(None)
 
 
 def _time(memory: GuestMemory, clock: int, at: int, now: Json) -> int:

@@ -1,6 +1,6 @@
-;; WASI preview 1 for Extism guests that were built for it: no files, no sockets, no arguments, no environment, no sleeping.
+;; WASI preview 1 for Extism guests that were built for it: no files, no sockets, no arguments, no environment.
 ;;
-;; Output to file descriptors 1 and 2 goes to the log, the clock and random bytes come from their doors, leaving ends the call.
+;; Output to file descriptors 1 and 2 goes to the log; clock, sleep and random bytes come from their doors; leaving ends the call.
 ;; Shims that touch the plugin's own memory stand at a door: the host checks every pointer (wasi.py has the same numbers).
 ;; All others only answer an error number: 8 badf, 44 noent, 52 nosys.
 (module
@@ -26,6 +26,8 @@
     (call $ask (i32.const 20) (local.get 0) (local.get 1) (i32.const 0) (i32.const 0)))
   (func (export "fd_fdstat_get") (param i32 i32) (result i32)
     (call $ask (i32.const 21) (local.get 0) (local.get 1) (i32.const 0) (i32.const 0)))
+  (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32)
+    (call $ask (i32.const 22) (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
   (func (export "proc_exit") (param i32)
     (i32.store (i32.const 0x40) (local.get 0)) (call $fault (i32.const 5)))
   (func (export "abort") (param i32 i32 i32 i32)                  ;; AssemblyScript's env.abort
@@ -60,7 +62,6 @@
   (func (export "path_rename") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 44))
   (func (export "path_symlink") (param i32 i32 i32 i32 i32) (result i32) (i32.const 44))
   (func (export "path_unlink_file") (param i32 i32 i32) (result i32) (i32.const 44))
-  (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "proc_raise") (param i32) (result i32) (i32.const 52))
   (func (export "sched_yield") (result i32) (i32.const 0))
   (func (export "sock_accept") (param i32 i32 i32) (result i32) (i32.const 52))

@@ -3,7 +3,8 @@
 #
 # Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). It must bring the sources of the standard
 # library, as Debian's packages rustc-web, cargo-web and rust-web-src do; the package lld gives the linker.
-# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked.
+# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. What the file was
+# built from is written to built-from.txt in the crate's folder; a test compares it with the sources.
 set -eu
 crate=$(cd "$1" && pwd)
 output=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
@@ -18,3 +19,4 @@ export RUSTFLAGS
 "$cargo" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
 cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/"*.wasm "$output"
 chmod 644 "$output"
+{ "$RUSTC" --version; sha256sum Cargo.toml Cargo.lock src/*.rs; } > built-from.txt

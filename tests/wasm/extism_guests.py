@@ -79,6 +79,10 @@ class PluginDoors:
         self.asked: list[tuple[str, Mapping[str, Json]]] = []
         self.answer: Json = {"ok": 1}
         self.body = b""
+        self.now_ns = 42
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         """Log, clock and random bytes, at once."""
@@ -86,7 +90,7 @@ class PluginDoors:
             self.log.append((payload["level"], payload["message"]))
             return None
         if name == "clock.now":
-            return {"unix_ns": 1_700_000_000_000_000_000, "monotonic_ns": 42}
+            return {"unix_ns": 1_700_000_000_000_000_000, "monotonic_ns": self.now_ns}
         if name == "random.bytes":
             return {"hex": "ab" * payload["n"]}
         if name == "secret.get":
@@ -98,8 +102,12 @@ class PluginDoors:
         self.asked.append((name, payload))
         self.waiting += 1
         await self.open.wait()
+        if name == "clock.sleep":
+            self.now_ns += payload["ns"]
+            return None
         if name == "body.read":
-            return {"base64": base64.b64encode(self.body).decode(), "total": len(self.body)}
+            part = self.body[payload["offset"] : payload["offset"] + 3]
+            return {"base64": base64.b64encode(part).decode(), "total": len(self.body)}
         if isinstance(self.answer, DoorError):
             raise self.answer
         return self.answer

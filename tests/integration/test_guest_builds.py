@@ -1,0 +1,66 @@
+"""Guests in other languages: built from source where the toolchain is here, and the prebuilt ones belong to their sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.wasm.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
+
+CRATES = {GREET.parent: GREET, PLAIN.parent / "rust": PLAIN}
+RUSTC, CARGO = os.environ.get("RUSTC", "/usr/bin/rustc"), os.environ.get("CARGO", "/usr/bin/cargo")
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[ExtismBench]:
+    async with extism_bench() as made:
+        yield made
+
+
+@pytest.mark.parametrize("crate", CRATES, ids=lambda crate: crate.name)
+def test_a_prebuilt_plugin_was_built_from_the_sources_beside_it(crate: Path) -> None:
+    _, *lines = (crate / "built-from.txt").read_text().splitlines()
+    recorded = {name: digest for digest, name in (line.split() for line in lines)}
+    sources = [crate / "Cargo.toml", crate / "Cargo.lock", *sorted((crate / "src").glob("*.rs"))]
+    assert recorded == {path.relative_to(crate).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}
+    assert CRATES[crate].stat().st_size <= 200 << 10
+
+
+@pytest.mark.skipif("MOCKFORGE_REBUILD" not in os.environ, reason="takes a minute of compiling: set MOCKFORGE_REBUILD=1")
+@pytest.mark.parametrize("crate", CRATES, ids=lambda crate: crate.name)
+def test_the_same_toolchain_builds_the_same_bytes(crate: Path, tmp_path: Path) -> None:
+    wanted = (crate / "built-from.txt").read_text().splitlines()[0]
+    found = (
+        subprocess.run([RUSTC, "--version"], capture_output=True, text=True, check=False).stdout.strip() if Path(RUSTC).exists() else "none"
+    )
+    if found != wanted:
+        pytest.skip(f"needs {wanted}, here is {found}")
+    copy = tmp_path / "crate"
+    shutil.copytree(crate, copy, ignore=shutil.ignore_patterns("target", "*.wasm"))
+    environment = {**os.environ, "RUSTC": RUSTC, "CARGO": CARGO, "CARGO_TARGET_DIR": str(tmp_path / "target")}
+    subprocess.run([ROOT / "sdk/rust/build.sh", copy, tmp_path / "made.wasm"], env=environment, check=True, capture_output=True)
+    assert (tmp_path / "made.wasm").read_bytes() == CRATES[crate].read_bytes()
+
+
+async def test_a_go_plugin_counts_prints_and_sleeps(stand: ExtismBench, tmp_path: Path) -> None:
+    if shutil.which("go") is None:
+        pytest.skip("needs Go")
+    made = tmp_path / "go.wasm"
+    build = ["go", "build", "-mod=readonly", "-trimpath", "-buildmode=c-shared", "-o", str(made), "."]
+    environment = {**os.environ, "GOOS": "wasip1", "GOARCH": "wasm"}
+    built = subprocess.run(build, cwd=PLAIN.parent / "go", env=environment, capture_output=True, text=True, check=False)
+    if built.returncode:
+        pytest.skip(f"Go cannot build it here: {built.stderr[-300:]}")
+    ours = await stand.instance(made.read_bytes(), memory_bytes=16 << 20)
+    assert await ours.invoke(stand.fiber(), "count_vowels", b"Hello") == b'{"count":2,"total":2}'
+    assert await ours.invoke(stand.fiber(), "count_vowels", b"World") == b'{"count":1,"total":3}'
+    assert await ours.invoke(stand.fiber(), "chatter", b"") == b"7 1700000000 0"
+    assert stand.doors.log == [("info", "to standard output"), ("warn", "to standard error"), ("info", "by the log function")]
+    await ours.invoke(stand.fiber(), "sleeps", b"")
+    assert stand.doors.asked == [("clock.sleep", {"ns": 1_000_000})]
