@@ -126,10 +126,8 @@ class PluginObject:
         return method if is_implemented(method) else None
 
     def _implemented(self) -> set[str]:
-        return {op for op in self._handlers if op not in ("plugin.init", "data.connect")} | self._optional_ops()
-
-    def _optional_ops(self) -> set[str]:
-        return {op for op, name in (("plugin.init", "init"), ("data.connect", "connect")) if self._has(name)}
+        """Operations to announce; `plugin.init` always, for the kit itself takes the configuration from it."""
+        return {op for op in self._handlers if op != "data.connect" or self._has("connect")}
 
     def _make_handlers(self) -> Iterator[tuple[str, Handler]]:
         has = self._has
@@ -173,7 +171,7 @@ class PluginObject:
                 raise PluginError(f"{cls.__name__} is {_article(kind)} and must define the method {name}", code="invalid_config")
         if issubclass(cls, TemplatePlugin) and not self._functions:
             raise PluginError(f"{cls.__name__} is a TemplatePlugin and must mark a method with @function", code="invalid_config")
-        if not self._implemented():
+        if self._implemented() == {"plugin.init"} and not self._has("init"):
             raise PluginError(f"{cls.__name__} has no method of a plugin", code="invalid_config")
 
     # -- operations that keep something in the object

@@ -1,7 +1,7 @@
 """What a plugin returned → the JSON document that its operation answers with, checked field by field.
 
 Each function takes the author's value and the name of the method that gave it, for the words of the error.
-The way back, documents → values, is in `mockforge_plugin.reading`.
+The way back: `Request.from_document`, `Principal.from_document`; the host reads answers itself, for they are a stranger's.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import Final, Literal, TypeAlias
 
 import wasmtime
+from wasmtime import _bindings as ffi
 
 from mockforge_asgi.errors import UnsupportedPlatform
 
@@ -44,6 +45,7 @@ _COMMON: Final[Mapping[str, object]] = {
 _CORE: Final[Mapping[str, object]] = {
     **_COMMON,
     "max_wasm_stack": MIB // 2,
+    "async_stack_size": 2 * MIB,
     "wasm_multi_memory": False,
     "wasm_exceptions": False,
     "wasm_function_references": False,
@@ -52,7 +54,8 @@ _CORE: Final[Mapping[str, object]] = {
 }
 _COMPONENT: Final[Mapping[str, object]] = {
     **_COMMON,
-    "max_wasm_stack": MIB,  # CPython in the sandbox recurses deeply
+    "max_wasm_stack": 2 * MIB,  # with 1 MiB, recursion in Python through built-in functions traps before its RecursionError
+    "async_stack_size": 3 * MIB,
     "wasm_multi_memory": True,  # jco's components need it; with it off they abort the process
     "wasm_component_model": True,
 }
@@ -63,7 +66,10 @@ def config(kind: EngineKind) -> wasmtime.Config:
     """A fresh configuration of that kind; wasmtime takes it over when an engine is made."""
     made = wasmtime.Config()
     for name, value in _SETTINGS[kind].items():
-        setattr(made, name, value)
+        if name == "async_stack_size":  # the wheel has no property for it
+            ffi.wasmtime_config_async_stack_size_set(made.ptr(), value)
+        else:
+            setattr(made, name, value)
     return made
 
 

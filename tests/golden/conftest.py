@@ -1,7 +1,30 @@
-"""The golden cases run in the worlds of the kit's tests."""
+"""The golden cases run in three worlds: natively, in the sandbox by itself, and in the sandbox on the product's own host."""
 
 from __future__ import annotations
 
-from tests.plugin_kit.conftest import load, sandbox
+from collections.abc import Iterator
 
-__all__ = ["load", "sandbox"]
+import pytest
+
+from tests.golden.production import Production
+from tests.plugin_kit.conftest import Load, sandbox
+from tests.plugin_kit.native_harness import NativeInstance
+
+__all__ = ["sandbox"]
+
+
+@pytest.fixture(scope="session")
+def production() -> Iterator[Production]:
+    """The product's host for Python guests, on a loop of its own."""
+    made = Production()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["native", "sandbox", "production"])
+def load(request: pytest.FixtureRequest) -> Load:
+    """Loads a plugin's files, in each world."""
+    if request.param == "native":
+        return NativeInstance
+    load: Load = request.getfixturevalue(request.param).load
+    return load

@@ -13,6 +13,7 @@ class DoorRefused(Exception):
     """A door says no, in an envelope."""
 
     def __init__(self, code: str, message: str) -> None:
+        self.code = code
         self.envelope = {"error": {"code": code, "message": message, "retryable": False, "details": {}}}
         super().__init__(message)
 

@@ -25,7 +25,7 @@ class Sandbox:
         config = Config()
         config.max_wasm_stack = 2 << 20  # less, and recursion through built-in functions ends the instance
         self.engine = Engine(config)
-        self.component = _compiled(self.engine, path or build(OUT))
+        self.component = compiled(self.engine, path or build(OUT), "plain")
 
     def instance(self, doors: Doors | None = None, memory_mb: int = 64) -> Instance:
         """A fresh instance with nothing loaded."""
@@ -85,9 +85,9 @@ def _ok(result: Any) -> str:
     return str(result.payload)
 
 
-def _compiled(engine: Engine, path: Path) -> component.Component:
-    """The component, compiled once per build of it."""
-    stamp = f"{path.stat().st_size}-{path.stat().st_mtime_ns}"
+def compiled(engine: Engine, path: Path, configuration: str) -> component.Component:
+    """The component, compiled once per build of it and configuration of the engine."""
+    stamp = f"{configuration}-{path.stat().st_size}-{path.stat().st_mtime_ns}"
     folder = Path(tempfile.gettempdir()) / f"mockforge-tests-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     cached = folder / f"python-sandbox-{stamp}.cwasm"

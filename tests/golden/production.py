@@ -1,0 +1,115 @@
+"""The product's own host for Python guests: fibers, scheduler, component linking; with the doors of the golden cases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from wasmtime.component import Component
+
+from mockforge_asgi.contract import Json, RequestDoors
+from mockforge_asgi.errors import DoorError, PluginFailed
+from mockforge_asgi.wasm.component import ComponentInstance
+from mockforge_asgi.wasm.engine import MIB, Engines, config_digest
+from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.python import PythonGuest
+from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.store import StoreLimits
+from mockforge_asgi.wasm.ticker import Ticker
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.sandbox.build import build
+from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.errors import GuestError
+from tests.plugin_kit.sandbox_harness import compiled
+
+T = TypeVar("T")
+BUDGET = Budget(cpu_s=10.0, timeout_s=30.0, output_bytes=1 << 20)
+QUICK = {"log", "secret.get", "clock.now", "random.bytes"}
+
+
+class GoldenDoors:
+    """A test's doors, as the host wants them: some answer at once, others after a turn of the loop."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
+        """The quick doors."""
+        return self._answer(name, payload) if name in QUICK else NotImplemented
+
+    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+        """Any door."""
+        await asyncio.sleep(0)
+        return self._answer(name, payload)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self, name: str, payload: Mapping[str, Json]) -> Json:
+        try:
+            return self._doors.answer(name, dict(payload))
+        except DoorRefused as refused:
+            raise DoorError(refused.code, str(refused)) from None
+
+
+class Production:
+    """A loop with the sandbox on it, driven from plain tests."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._engines = Engines()
+        self._ticker = Ticker(self._engines)
+        self._scheduler = self.run(self._schedule())
+        self._component = self._compiled()
+
+    async def _schedule(self) -> Scheduler:
+        return Scheduler(asyncio.get_running_loop(), self._ticker)
+
+    def _compiled(self) -> Component:
+        return compiled(self._engines.get("component"), build(), config_digest("component")[:16])
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end on the loop."""
+        return self._runner.run(work)
+
+    def load(self, files: Mapping[str, str] | str, doors: Doors | None = None) -> ProductionInstance:
+        """A fresh instance of a plugin. Raises: GuestError."""
+        made = doors or Doors()
+        limits = StoreLimits(memory_bytes=64 * MIB, memories=4, tables=16, instances=64)
+        guest = PythonGuest("golden", self._engines.get("component"), self._component, self._scheduler, limits, version="1.0.0",
+                            entry="plugin.py", files={"plugin.py": files} if isinstance(files, str) else files)
+        return ProductionInstance(self, guest, made)
+
+    def close(self) -> None:
+        """Stop the ticker and the loop."""
+        self._ticker.stop()
+        self._engines.close()
+        self._runner.close()
+
+
+class ProductionInstance:
+    """One guest on the product's host."""
+
+    def __init__(self, production: Production, guest: PythonGuest, doors: Doors) -> None:
+        self.doors, self._production, self._doors = doors, production, GoldenDoors(doors)
+        self._instance: ComponentInstance = self._run(guest.instantiate(self._fiber("plugin.load")))
+
+    def _fiber(self, op: str) -> Fiber:
+        return Fiber("golden", op, BUDGET, self._doors, None)
+
+    def describe(self) -> Any:
+        """What it implements."""
+        return self._run(self._instance.describe(self._fiber("describe")))
+
+    def call(self, op: str, document: Any = None) -> Any:
+        """One operation. Raises: GuestError."""
+        return self._run(self._instance.call(self._fiber(op), encode(document).encode()))
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return self._production.run(work)
+        except PluginFailed as failed:
+            message = str(failed).partition(f" failed in {failed.op}: ")[2].removesuffix(f"\n{failed.author_traceback}")
+            error = {"code": failed.code, "message": message, "retryable": failed.retryable, "details": failed.details}
+            raise GuestError(encode({"error": error})) from failed
