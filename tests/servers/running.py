@@ -34,6 +34,7 @@ class Running:
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     is_ready: threading.Event = field(default_factory=threading.Event)
+    process_ended: threading.Event = field(default_factory=threading.Event)
 
     def follow(self) -> None:
         """Keep what it prints."""
@@ -43,6 +44,17 @@ class Running:
             if any(words in line for words in READY):
                 self.is_ready.set()
         self.is_ready.set()
+        self.process_ended.set()
+
+    def until_it_accepts(self) -> None:
+        """Try until a connection is accepted: some say that they are ready a little too early."""
+        while self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+            except ConnectionRefusedError:
+                self.process_ended.wait(0.01)
+            else:
+                return
 
     @property
     def output(self) -> str:
@@ -113,6 +125,7 @@ def running(name: str, app: str) -> Iterator[Running]:
     try:
         if not server.is_ready.wait(60) or process.poll() is not None:
             raise RuntimeError(f"{name} did not start:\n{server.output}")
+        server.until_it_accepts()
         yield server
     finally:
         process.terminate()
