@@ -57,16 +57,16 @@ class AnswerReader:
         principal = value.get("principal")
         if not isinstance(principal, dict) or not isinstance(principal.get("id"), str) or not principal["id"]:
             raise self.fault(op, "'allow' without a principal that has a text as 'id'")
-        claims = value.get("claims") or {}
+        claims = _given(value, "claims", {})
         if not isinstance(claims, dict):
             raise self.fault(op, "'claims' that are no object")
         if (claims or principal.get("attributes")) and len(orjson.dumps([claims, principal])) > MAX_CLAIMS_BYTES:
             raise self.fault(op, f"more than {MAX_CLAIMS_BYTES} bytes of claims")
-        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, value.get("set_headers") or []))
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, _given(value, "set_headers", [])))
         return Allow(self._principal(op, principal), claims, headers)
 
     def _principal(self, op: str, value: dict[str, Json]) -> Principal:
-        attributes = value.get("attributes") or {}
+        attributes = _given(value, "attributes", {})
         if not isinstance(attributes, dict):
             raise self.fault(op, "principal 'attributes' that are no object")
         return Principal(
@@ -79,7 +79,7 @@ class AnswerReader:
         )
 
     def _texts(self, op: str, value: dict[str, Json], name: str) -> tuple[str, ...]:
-        items = value.get(name) or []
+        items = _given(value, name, [])
         if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
             raise self.fault(op, f"principal '{name}' that are no list of texts")
         return tuple(items)
@@ -109,11 +109,11 @@ class AnswerReader:
         status = value.get("status", 200)
         if type(status) is not int or not 200 <= status <= 599:
             raise self.fault(op, f"status {str(status)[:20]}; a final answer has 200 to 599")
-        headers = self.headers(op, value.get("headers") or [])
+        headers = self.headers(op, _given(value, "headers", []))
         template = value.get("template")
         if template is None:
             return MockResponse(status, headers, self._body(op, value.get("body")))
-        variables = value.get("vars") or {}
+        variables = _given(value, "vars", {})
         if not isinstance(template, str) or not isinstance(variables, dict):
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
         return TemplateAnswer(status, headers, template, variables)
@@ -145,13 +145,19 @@ class AnswerReader:
         if isinstance(value, dict) and len(value) == 1:
             name, content = next(iter(value.items()))
             if name == "text" and isinstance(content, str):
-                return content.encode("utf-8", "surrogatepass") if not content.isascii() else content.encode("ascii")
+                return content.encode("utf-8", "replace")
             if name == "base64" and isinstance(content, str):
                 try:
                     return base64.b64decode(content, validate=True)
                 except (binascii.Error, ValueError):
                     raise self.fault(op, "a body that is not valid base64") from None
         raise self.fault(op, 'a body that is neither {"text": ...} nor {"base64": ...}')
+
+
+def _given(value: dict[str, Json], name: str, default: Json) -> Json:
+    """What stands under that name; the default where nothing or null does."""
+    found = value.get(name)
+    return default if found is None else found
 
 
 def as_value(answer: MockResponse | TemplateAnswer) -> Response:

@@ -1,0 +1,237 @@
+"""The runtime: loading, refusing, reloading, several mounts, other loops, forks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, UnsupportedPlatform
+from mockforge_asgi.events import Event, PluginLoaded, PluginRefused, PluginStopped
+from mockforge_asgi.runtime import PluginRuntime
+
+MANIFEST = """manifest_version: 1
+id: {id}
+version: 1.0.0
+contract: "0.1"
+kinds: [template]
+runtime: python
+entry: plugin.py
+{more}
+"""
+SOURCE = """from mockforge_plugin import TemplatePlugin, function
+
+class Words(TemplatePlugin):
+    @function
+    def word(self) -> str:
+        return {word!r}
+"""
+
+Write = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a plugin folder and gives its `plugins:` entry."""
+
+    def writes(name: str = "words", word: str = "one", more: str = "", source: str = SOURCE) -> dict[str, Any]:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "plugin.yaml").write_text(MANIFEST.format(id=name, more=more))
+        (folder / "plugin.py").write_text(source.format(word=word))
+        return {"use": str(folder)}
+
+    return writes
+
+
+def config(**plugins: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 1, "dev": True, "plugins": plugins}
+
+
+async def word(runtime: PluginRuntime, name: str = "words") -> Any:
+    return await runtime.plugin(name).call_function(None, "word", [], {})
+
+
+def heard(runtime: PluginRuntime) -> list[Event]:
+    events: list[Event] = []
+    runtime.events.subscribe(events.append)
+    return events
+
+
+async def test_a_started_runtime_answers_and_a_stopped_one_does_not(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    events = heard(runtime)
+    await runtime.start()
+    assert await word(runtime) == "one"
+    await runtime.stop()
+    assert [type(e) for e in events if isinstance(e, PluginLoaded | PluginStopped)] == [PluginLoaded, PluginStopped]
+    with pytest.raises(UnsupportedPlatform, match="not started"):
+        runtime.plugin("words")
+
+
+async def test_it_stops_with_its_last_mount(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await asyncio.gather(runtime.start(), runtime.start())
+    await runtime.stop()
+    assert await word(runtime) == "one"
+    await runtime.stop()
+    assert not runtime.is_ready
+
+
+async def test_an_edit_counts_from_the_next_refresh_on(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    before = runtime.registry.generation
+    await runtime.refresh()
+    assert runtime.registry.generation == before
+    write(word="two, and longer")
+    await runtime.refresh()
+    assert await word(runtime) == "two, and longer"
+    await runtime.stop()
+
+
+async def test_a_broken_edit_keeps_the_last_good_one_and_names_the_line(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    events = heard(runtime)
+    write(source="from mockforge_plugin import TemplatePlugin\n\ndef broken(:\n    pass\n# {word}\n")
+    await runtime.refresh()
+    await runtime.refresh()
+    refused = [e for e in events if isinstance(e, PluginRefused)]
+    assert len(refused) == 1
+    assert refused[0].kept_last_good
+    assert 'File "plugin.py", line 3' in refused[0].reason
+    assert await word(runtime) == "one"
+    write(word="mended")
+    await runtime.refresh()
+    assert await word(runtime) == "mended"
+    await runtime.stop()
+
+
+async def test_calls_of_an_old_generation_end_in_peace(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    old = runtime.plugin("words")
+    running = asyncio.ensure_future(old.call_function(None, "word", [], {}))
+    write(word="two, and longer")
+    await runtime.refresh()
+    assert await running == "one"
+    assert await word(runtime) == "two, and longer"
+    await runtime.stop()
+
+
+async def test_dependencies_start_first(write: Write) -> None:
+    needs = "dependencies: [{id: base, version: ^1.0}]"
+    runtime = PluginRuntime(config(words=write(more=needs), base=write("base")))
+    events = heard(runtime)
+    await runtime.start()
+    assert [e.plugin for e in events if isinstance(e, PluginLoaded)] == ["base", "words"]
+    await runtime.stop()
+
+
+async def test_a_missing_dependency_and_a_circle_refuse_the_start(write: Write) -> None:
+    with pytest.raises(MockForgeError, match="base"):
+        await PluginRuntime(config(words=write(more="dependencies: [{id: base}]"))).start()
+    circle = config(words=write(more="dependencies: [{id: base}]"), base=write("base", more="dependencies: [{id: words}]"))
+    with pytest.raises(PluginRejected, match="circle"):
+        await PluginRuntime(circle).start()
+
+
+async def test_all_refused_plugins_are_told_at_once(write: Write) -> None:
+    broken = config(one=write("one", more="colour: red"), two=write("two", more="runtimes: 3"))
+    with pytest.raises(ConfigError, match="2 plugins") as caught:
+        await PluginRuntime(broken).start()
+    assert {"one" in str(p) or "two" in str(p) for p in caught.value.problems} == {True}
+
+
+async def test_code_that_lacks_what_its_manifest_says_is_refused(write: Write) -> None:
+    entry = write()
+    manifest = Path(entry["use"]) / "plugin.yaml"
+    manifest.write_text(manifest.read_text().replace("[template]", "[template, response]"))
+    with pytest.raises(PluginRejected, match=r"response\.generate"):
+        await PluginRuntime(config(words=entry)).start()
+
+
+async def test_a_failed_start_leaves_nothing_and_may_be_tried_again(write: Write) -> None:
+    entry = write(source="raise RuntimeError({word!r})\n")
+    runtime = PluginRuntime(config(words=entry))
+    with pytest.raises(PluginRejected, match="RuntimeError: one"):
+        await runtime.start()
+    assert not runtime.is_ready
+    write()
+    await runtime.start()
+    assert await word(runtime) == "one"
+    await runtime.stop()
+
+
+def test_on_a_new_loop_it_starts_anew(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+
+    async def request() -> Any:
+        await runtime.ensure()
+        return await word(runtime)
+
+    assert [asyncio.run(request()) for _ in range(2)] == ["one", "one"]
+
+
+def test_two_loops_at_once_are_refused(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    errors: list[BaseException] = []
+
+    async def elsewhere() -> None:
+        try:
+            await runtime.ensure()
+        except UnsupportedPlatform as error:
+            errors.append(error)
+
+    async def here() -> None:
+        await runtime.start()
+        thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+        thread.start()
+        while thread.is_alive():
+            await asyncio.sleep(0.01)
+        await runtime.stop()
+
+    asyncio.run(here())
+    assert "another event loop" in str(errors[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+async def test_a_forked_worker_starts_its_own(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = b"nothing"
+        try:
+            asyncio.get_event_loop_policy()
+
+            async def child() -> Any:
+                await runtime.ensure()
+                return await word(runtime)
+
+            thread = threading.Thread(target=lambda: os.write(writer, str(asyncio.run(child())).encode()))
+            thread.start()
+            thread.join(20)
+        finally:
+            os._exit(0 if said else 1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = await asyncio.to_thread(pipe.read)
+    os.waitpid(pid, 0)
+    assert said == b"one"
+    assert await word(runtime) == "one"
+    await runtime.stop()
+
+
+async def test_a_secret_that_is_not_there_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    broken = {**config(words=write()), "secrets": {"key": {"env": "NO_SUCH_KEY"}}}
+    with pytest.raises(ConfigError, match="NO_SUCH_KEY"):
+        await PluginRuntime(broken).start()
