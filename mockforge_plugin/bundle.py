@@ -22,8 +22,15 @@ Importer: TypeAlias = Callable[[str, Mapping[str, object] | None, Mapping[str, o
 class Bundle:
     """Source files by their path within the plugin's folder, `/` between parts."""
 
-    def __init__(self, files: Mapping[str, str], *, prefix: str = "", importer: Importer | None = None,
-                 builtin_names: Mapping[str, object] | None = None, folder: str = "") -> None:
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        *,
+        prefix: str = "",
+        importer: Importer | None = None,
+        builtin_names: Mapping[str, object] | None = None,
+        folder: str = "",
+    ) -> None:
         """`prefix` sets the modules apart in `sys.modules`; `folder` makes the code's file names whole paths, for debuggers."""
         self._files = dict(files)
         self._prefix = f"{prefix}." if prefix else ""
@@ -83,8 +90,14 @@ class Bundle:
         base = name.replace(".", "/")
         return next((path for path in (f"{base}.py", f"{base}/__init__.py") if path in self._files), None)
 
-    def _import_for_author(self, name: str, globals_: Mapping[str, Any] | None = None, locals_: Mapping[str, Any] | None = None,
-                           fromlist: Sequence[str] | None = (), level: int = 0) -> ModuleType:
+    def _import_for_author(
+        self,
+        name: str,
+        globals_: Mapping[str, Any] | None = None,
+        locals_: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
         """`__import__` as the author's modules see it."""
         if level:
             name = self._absolute(name, globals_ or {}, level)
@@ -108,7 +121,7 @@ class Bundle:
         parts = package.split(".") if package else []
         if level - 1 > len(parts):
             raise ImportError("a relative import goes above the plugin's folder", name=name)
-        kept = parts[:len(parts) - (level - 1)]
+        kept = parts[: len(parts) - (level - 1)]
         return ".".join([*kept, *([name] if name else [])])
 
     def _beside(self, names: Sequence[str]) -> ModuleType:
@@ -137,7 +150,7 @@ def _compile(source: str, shown: str) -> CodeType:
     except SyntaxError as error:
         error.filename = shown
         if error.text is None and error.lineno:
-            error.text = "".join(source.splitlines(keepends=True)[error.lineno - 1:error.lineno]) or None
+            error.text = "".join(source.splitlines(keepends=True)[error.lineno - 1 : error.lineno]) or None
         raise
 
 

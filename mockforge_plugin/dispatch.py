@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import CodeType, CoroutineType, ModuleType
 from typing import Any, TypeAlias
 
-from mockforge_plugin import documents
+from mockforge_plugin import documents, rows
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, WrongAnswer, error_envelope
 from mockforge_plugin.fields import as_mapping
@@ -37,10 +37,28 @@ Handler: TypeAlias = Callable[[Any], Any]
 Convert: TypeAlias = Callable[[Any], Json]
 
 _KINDS: tuple[tuple[type[Plugin], str], ...] = (
-    (AuthPlugin, "authenticate"), (ResponsePlugin, "generate"), (ModifierPlugin, "modify"), (DataSourcePlugin, "query"))
+    (AuthPlugin, "authenticate"),
+    (ResponsePlugin, "generate"),
+    (ModifierPlugin, "modify"),
+    (DataSourcePlugin, "query"),
+)
 
-_MODULE_METHODS = ("validate_config", "init", "destroy", "start", "stop", "health", "authenticate", "capabilities", "can_handle",
-                   "generate", "modify", "connect", "query", "schema")
+_MODULE_METHODS = (
+    "validate_config",
+    "init",
+    "destroy",
+    "start",
+    "stop",
+    "health",
+    "authenticate",
+    "capabilities",
+    "can_handle",
+    "generate",
+    "modify",
+    "connect",
+    "query",
+    "schema",
+)
 
 __all__ = ["CONTRACT", "KIT", "PluginObject", "encode", "error_envelope", "load_plugin"]
 
@@ -54,8 +72,10 @@ def load_plugin(target: ModuleType | type | object) -> PluginObject:
         classes = _classes(target)
         if len(classes) > 1:
             names = ", ".join(c.__name__ for c in classes)
-            raise PluginError(f"one plugin class per module, not {len(classes)}: {names}. Let one derive from several kinds instead.",
-                              code="invalid_config")
+            raise PluginError(
+                f"one plugin class per module, not {len(classes)}: {names}. Let one derive from several kinds instead.",
+                code="invalid_config",
+            )
         return PluginObject(classes[0]()) if classes else PluginObject(_from_functions(target))
     return PluginObject(target() if isinstance(target, type) else target)
 
@@ -79,8 +99,11 @@ def _from_functions(module: ModuleType) -> object:
         if inspect.isfunction(value) and (marked or (name in _MODULE_METHODS and value.__module__ == module.__name__)):
             setattr(target, name, value)
     if not vars(target):
-        raise PluginError("no plugin here: derive a class from AuthPlugin, ResponsePlugin, ModifierPlugin, TemplatePlugin or "
-                          "DataSourcePlugin, or define functions such as authenticate(request) or generate(request)", code="invalid_config")
+        raise PluginError(
+            "no plugin here: derive a class from AuthPlugin, ResponsePlugin, ModifierPlugin, TemplatePlugin or "
+            "DataSourcePlugin, or define functions such as authenticate(request) or generate(request)",
+            code="invalid_config",
+        )
     return target
 
 
@@ -101,9 +124,14 @@ class PluginObject:
         """What the author implemented: operations, functions, endpoints, capabilities."""
         capabilities = getattr(self.target, "capabilities", None)
         told = capabilities() if is_implemented(capabilities) and callable(capabilities) else {}
-        return {"contract": CONTRACT, "kit": KIT, "ops": sorted(self._implemented()), "functions":
-                [documents.function_document(about) for _, about in self._functions.values()], "endpoints": sorted(self._endpoints),
-                "capabilities": as_mapping(told, "capabilities()")}
+        return {
+            "contract": CONTRACT,
+            "kit": KIT,
+            "ops": sorted(self._implemented()),
+            "functions": [documents.function_document(about) for _, about in self._functions.values()],
+            "endpoints": sorted(self._endpoints),
+            "capabilities": as_mapping(told, "capabilities()"),
+        }
 
     def call(self, op: str, document: Any) -> Json | Awaitable[Json]:
         """The answer's JSON-ready data, or an awaitable of it when the author's method is async.
@@ -134,6 +162,7 @@ class PluginObject:
 
         def get(name: str) -> Callable[..., Any]:
             return getattr(self.target, name)  # type: ignore[no-any-return]  # an author's object is anything
+
         yield "plugin.init", self._init
         for name in ("destroy", "start", "stop"):
             if has(name):
@@ -154,7 +183,7 @@ class PluginObject:
             yield "data.query", self._query_handler(get("query"))
             yield "data.connect", self._connect
         if has("schema"):
-            yield "data.schema", _plain(get("schema"), documents.schema_document)
+            yield "data.schema", _plain(get("schema"), rows.schema_document)
         if self._functions:
             yield "template.call", self._function
         if self._endpoints:
@@ -173,8 +202,6 @@ class PluginObject:
             raise PluginError(f"{cls.__name__} is a TemplatePlugin and must mark a method with @function", code="invalid_config")
         if self._implemented() == {"plugin.init"} and not self._has("init"):
             raise PluginError(f"{cls.__name__} has no method of a plugin", code="invalid_config")
-
-    # -- operations that keep something in the object
 
     def _init(self, document: Any) -> Any:
         target = self.target
@@ -210,7 +237,7 @@ class PluginObject:
 
         def run(document: Any) -> Any:
             options = {name: document[name] for name in optional if document.get(name) is not None}
-            return _finish(method(document["query"], document.get("params") or {}, **options), documents.data_document, method)
+            return _finish(method(document["query"], document.get("params") or {}, **options), rows.data_document, method)
 
         async def connect_and_run(opening: Awaitable[None], document: Any) -> Any:
             await opening
@@ -220,6 +247,7 @@ class PluginObject:
         def query(document: Any) -> Any:
             opening = self._connect(None)
             return run(document) if opening is None else connect_and_run(opening, document)
+
         return query
 
     def _function(self, document: Any) -> Any:
@@ -253,6 +281,7 @@ def _on_request(method: Callable[..., Any], convert: Callable[[Any, str], Json],
             return convert(result, name)
         except WrongAnswer as exc:
             raise _at(exc, method) from None
+
     return on_document if whole else on_part
 
 
@@ -260,6 +289,7 @@ def _on_answer(method: Callable[..., Any]) -> Handler:
     def modify(document: Any) -> Any:
         request = Request.from_document(document["request"], document.get("fingerprint", ""))
         return _finish(method(request, Answer(document["response"])), documents.modified_document, method)
+
     return modify
 
 

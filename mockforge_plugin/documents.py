@@ -6,12 +6,8 @@ The way back: `Request.from_document`, `Principal.from_document`; the host reads
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
@@ -20,8 +16,6 @@ from mockforge_plugin.request import Answer
 from mockforge_plugin.values import (
     Allow,
     Body,
-    Column,
-    DataResult,
     Deny,
     FunctionMetadata,
     Health,
@@ -29,14 +23,8 @@ from mockforge_plugin.values import (
     Principal,
     Reply,
     Response,
-    Table,
     body_document,
 )
-
-COLUMN_TYPES = frozenset({"text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"})
-
-
-# -- decisions --------------------------------------------------------------------------------------------------------------
 
 
 def decision_document(value: object, method: str = "authenticate") -> Json:
@@ -53,17 +41,26 @@ def decision_document(value: object, method: str = "authenticate") -> Json:
 def _allow(value: Allow, method: str) -> Json:
     if type(value.principal) is not Principal:
         raise WrongAnswer(f"{method}: Allow.principal must be a Principal, not {type(value.principal).__name__}")
-    return {"allow": {"principal": principal_document(value.principal, method),
-                      "claims": as_mapping(value.claims, f"{method}: Allow.claims"),
-                      "set_headers": header_pairs(value.set_headers, f"{method}: Allow.set_headers")}}
+    return {
+        "allow": {
+            "principal": principal_document(value.principal, method),
+            "claims": as_mapping(value.claims, f"{method}: Allow.claims"),
+            "set_headers": header_pairs(value.set_headers, f"{method}: Allow.set_headers"),
+        }
+    }
 
 
 def _deny(value: Deny, method: str) -> Json:
     code = as_status(value.status, f"{method}: Deny.status")
     if code < 400:
         raise WrongAnswer(f"{method}: Deny.status must be 400 to 599, not {code}")
-    return {"deny": {"status": code, "reason": as_text(value.reason, f"{method}: Deny.reason"),
-                     "challenge": None if value.challenge is None else as_header_text(value.challenge, f"{method}: Deny.challenge")}}
+    return {
+        "deny": {
+            "status": code,
+            "reason": as_text(value.reason, f"{method}: Deny.reason"),
+            "challenge": None if value.challenge is None else as_header_text(value.challenge, f"{method}: Deny.challenge"),
+        }
+    }
 
 
 def _reply(value: Reply, method: str) -> Json:
@@ -72,8 +69,11 @@ def _reply(value: Reply, method: str) -> Json:
     return {"reply": response_document(value.response, method)}
 
 
-_hints: dict[type, str] = {Response: " (wrap a Response in Reply)", Principal: " (wrap a Principal in Allow)",
-                           bool: " (say Allow(Principal(...)) or Deny())"}
+_hints: dict[type, str] = {
+    Response: " (wrap a Response in Reply)",
+    Principal: " (wrap a Principal in Allow)",
+    bool: " (say Allow(Principal(...)) or Deny())",
+}
 
 _decisions: dict[type, Callable[[Any, str], Json]] = {Allow: _allow, Deny: _deny, Reply: _reply}
 
@@ -81,6 +81,8 @@ _decisions: dict[type, Callable[[Any, str], Json]] = {Allow: _allow, Deny: _deny
 def principal_document(value: Principal, method: str = "authenticate") -> dict[str, Json]:
     """Its id and whatever else it has."""
     document: dict[str, Json] = {"id": as_text(value.id, f"{method}: Principal.id")}
+    if not value.id:
+        raise WrongAnswer(f"{method}: Principal.id must not be empty")
     for name in ("roles", "groups"):
         if items := getattr(value, name):
             document[name] = as_texts(items, f"{method}: Principal.{name}")
@@ -92,17 +94,18 @@ def principal_document(value: Principal, method: str = "authenticate") -> dict[s
     return document
 
 
-# -- responses --------------------------------------------------------------------------------------------------------------
-
-
 def response_document(value: object, method: str = "generate") -> dict[str, Json]:
     """The document of a whole answer. A dict or list becomes JSON, a str plain text, both with status 200."""
     if isinstance(value, Response):
         code = as_status(value.status, f"{method}: Response.status")
         headers = header_pairs(value.headers, f"{method}: Response.headers")
         if value.template is not None:
-            return {"status": code, "headers": headers, "template": as_text(value.template, f"{method}: Response.template"),
-                    "vars": as_mapping(value.vars, f"{method}: Response.vars")}
+            return {
+                "status": code,
+                "headers": headers,
+                "template": as_text(value.template, f"{method}: Response.template"),
+                "vars": as_mapping(value.vars, f"{method}: Response.vars"),
+            }
         body: object = value.body
         if isinstance(body, str):  # a slip that has one meaning
             return {"status": code, "headers": headers, "body": {"text": body}}
@@ -130,84 +133,11 @@ def modified_document(value: object, method: str = "modify") -> Json:
     if not isinstance(value, Response):
         raise WrongAnswer(f"{method} must return a Response or None (unchanged), not {type(value).__name__}")
     if isinstance(value.body, Body) and value.body.data is None and value.template is None:
-        return {"status": as_status(value.status, f"{method}: Response.status"),
-                "headers": header_pairs(value.headers, f"{method}: Response.headers")}
+        return {
+            "status": as_status(value.status, f"{method}: Response.status"),
+            "headers": header_pairs(value.headers, f"{method}: Response.headers"),
+        }
     return response_document(value, method)
-
-
-# -- data -------------------------------------------------------------------------------------------------------------------
-
-
-def data_document(value: object, method: str = "query") -> dict[str, Json]:
-    """Columns and rows. A list of dicts will do: the first row's keys name the columns."""
-    if isinstance(value, list):
-        value = _from_dicts(value, method)
-    if not isinstance(value, DataResult):
-        raise WrongAnswer(f"{method} must return a DataResult or a list of dicts, not {type(value).__name__}")
-    width = len(value.columns)
-    rows = [[_cell(cell) for cell in row] for row in value.rows]
-    for number, row in enumerate(rows):
-        if len(row) != width:
-            raise WrongAnswer(f"{method}: row {number} has {len(row)} cells for {width} columns")
-    document: dict[str, Json] = {"columns": [_column(c, method) for c in value.columns], "rows": rows, "truncated": bool(value.truncated)}
-    if value.next is not None:
-        document["next"] = as_text(value.next, f"{method}: DataResult.next")
-    if value.total is not None:
-        document["total"] = int(value.total)
-    return document
-
-
-def _from_dicts(rows: list[Any], method: str) -> DataResult:
-    wrong = next((row for row in rows if not isinstance(row, dict)), None)
-    if wrong is not None:
-        raise WrongAnswer(f"{method} gave a list with a {type(wrong).__name__} in it; rows must be dicts, or return a DataResult")
-    names = list(dict.fromkeys(str(name) for row in rows for name in row))
-    return DataResult(tuple(Column(name, _type_of(next((row[name] for row in rows if row.get(name) is not None), None))) for name in names),
-                      tuple(tuple(row.get(name) for name in names) for row in rows))
-
-
-def _type_of(value: object) -> str:
-    return _cell_types.get(type(value), "text")
-
-
-_cell_types: dict[type, str] = {bool: "boolean", int: "integer", float: "float", datetime: "datetime", date: "datetime", bytes: "binary",
-                                UUID: "uuid", dict: "json", list: "json"}
-
-_plain = frozenset({str, int, float, bool, type(None)})
-
-_cells: dict[type, Callable[[Any], Json]] = {
-    datetime: datetime.isoformat, date: date.isoformat, time: time.isoformat, timedelta: timedelta.total_seconds,
-    bytes: lambda v: b64encode(v).decode("ascii"), bytearray: lambda v: b64encode(v).decode("ascii"), UUID: str, Decimal: str,
-    tuple: list, set: sorted, frozenset: sorted,
-}
-
-
-def _cell(value: Any) -> Json:
-    """A cell as JSON: dates in ISO 8601, binary in base64, UUID and Decimal as text."""
-    kind = type(value)
-    if kind in _plain:
-        return value
-    change = _cells.get(kind) or next((change for base, change in _cells.items() if isinstance(value, base)), None)
-    return value if change is None else change(value)
-
-
-def _column(value: Any, method: str) -> dict[str, Json]:
-    if not isinstance(value, Column):
-        raise WrongAnswer(f"{method}: columns must be Column(...), not {type(value).__name__}")
-    if value.type not in COLUMN_TYPES:
-        raise WrongAnswer(f"{method}: column '{value.name}' has type '{value.type}'; known: {', '.join(sorted(COLUMN_TYPES))}")
-    return {"name": as_text(value.name, f"{method}: Column.name"), "type": value.type, "nullable": bool(value.nullable)}
-
-
-def schema_document(value: object, method: str = "schema") -> dict[str, Json]:
-    """The tables of a data source."""
-    if not isinstance(value, list | tuple) or not all(isinstance(table, Table) for table in value):
-        raise WrongAnswer(f"{method} must return a list of Table(...)")
-    return {"tables": [{"name": as_text(t.name, f"{method}: Table.name"), "columns": [_column(c, method) for c in t.columns],
-                        "primary_keys": as_texts(t.primary_keys, f"{method}: Table.primary_keys")} for t in value]}
-
-
-# -- lifecycle and descriptions ---------------------------------------------------------------------------------------------
 
 
 def health_document(value: object, method: str = "health") -> dict[str, Json]:
@@ -241,7 +171,16 @@ def _problem(item: Any, method: str) -> dict[str, str]:
 
 def function_document(value: FunctionMetadata) -> dict[str, Json]:
     """The metadata of a template function."""
-    parameters = [{"name": p.name, "type": p.type, "description": p.description, "required": p.required, "default": p.default,
-                   "var_args": p.var_args} for p in value.parameters]
-    return {"name": value.name, "description": value.description, "parameters": parameters, "returns": value.returns,
-            "examples": list(value.examples), "category": value.category, "pure": value.pure}
+    parameters = [
+        {"name": p.name, "type": p.type, "description": p.description, "required": p.required, "default": p.default, "var_args": p.var_args}
+        for p in value.parameters
+    ]
+    return {
+        "name": value.name,
+        "description": value.description,
+        "parameters": parameters,
+        "returns": value.returns,
+        "examples": list(value.examples),
+        "category": value.category,
+        "pure": value.pure,
+    }

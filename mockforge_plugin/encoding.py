@@ -45,9 +45,16 @@ def _why_not_json(value: Any, path: str, depth: int = 0) -> str | None:
     return f"{path} is a {type(value).__name__}, which is not JSON{_remedies.get(type(value).__name__, '')}"
 
 
-_remedies = {"datetime": "; use .isoformat()", "date": "; use .isoformat()", "time": "; use .isoformat()", "UUID": "; use str(...)",
-             "Decimal": "; use str(...) or float(...)", "bytes": "; use .decode() or base64", "set": "; use sorted(...)",
-             "frozenset": "; use sorted(...)"}
+_remedies = {
+    "datetime": "; use .isoformat()",
+    "date": "; use .isoformat()",
+    "time": "; use .isoformat()",
+    "UUID": "; use str(...)",
+    "Decimal": "; use str(...) or float(...)",
+    "bytes": "; use .decode() or base64",
+    "set": "; use sorted(...)",
+    "frozenset": "; use sorted(...)",
+}
 
 
 def _is_unicode(text: str) -> bool:

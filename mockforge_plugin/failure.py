@@ -11,8 +11,9 @@ from types import CodeType, TracebackType
 
 from mockforge_plugin.values import Json
 
-CODES = frozenset({"denied", "invalid_input", "invalid_config", "not_found", "unsupported_op", "timeout", "unavailable", "limit",
-                   "internal"})
+CODES = frozenset(
+    {"denied", "invalid_input", "invalid_config", "not_found", "unsupported_op", "timeout", "unavailable", "limit", "internal"}
+)
 """Every code that an error envelope may carry."""
 
 MAX_MESSAGE = 4_000
@@ -37,8 +38,12 @@ class HostError(PluginError):
     def from_envelope(cls, envelope: Json) -> HostError:
         """The exception that an error envelope of a door describes."""
         error = envelope.get("error", {}) if isinstance(envelope, dict) else {}
-        return cls(str(error.get("message", "the host call failed")), code=str(error.get("code", "internal")),
-                   retryable=bool(error.get("retryable")), details=error.get("details"))
+        return cls(
+            str(error.get("message", "the host call failed")),
+            code=str(error.get("code", "internal")),
+            retryable=bool(error.get("retryable")),
+            details=error.get("details"),
+        )
 
 
 class WrongAnswer(PluginError):
@@ -72,8 +77,11 @@ def author_traceback(exc: BaseException, author_files: Mapping[str, str]) -> str
         parts.append(_one_traceback(link, author_files) + joint)
         cause = link.__cause__
         context = None if link.__suppress_context__ else link.__context__
-        joint = ("\n\nThe above exception was the direct cause of the following exception:\n" if cause
-                 else "\n\nDuring handling of the above exception, another exception occurred:\n")
+        joint = (
+            "\n\nThe above exception was the direct cause of the following exception:\n"
+            if cause
+            else "\n\nDuring handling of the above exception, another exception occurred:\n"
+        )
         link = cause or context
     return "\n".join(reversed(parts))
 

@@ -15,9 +15,22 @@ from mockforge_plugin.plugin import FUNCTION_MARK
 from mockforge_plugin.values import FunctionMetadata, Parameter
 
 _types = {
-    "str": "string", "bytes": "string", "datetime": "string", "date": "string", "int": "integer", "float": "number", "bool": "boolean",
-    "None": "null", "NoneType": "null", "list": "array", "tuple": "array", "set": "array", "Sequence": "array", "Iterable": "array",
-    "dict": "object", "Mapping": "object",
+    "str": "string",
+    "bytes": "string",
+    "datetime": "string",
+    "date": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "None": "null",
+    "NoneType": "null",
+    "list": "array",
+    "tuple": "array",
+    "set": "array",
+    "Sequence": "array",
+    "Iterable": "array",
+    "dict": "object",
+    "Mapping": "object",
 }
 
 _argument = re.compile(r"^\s*\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.+)$")
@@ -36,9 +49,15 @@ def metadata(method: Callable[..., Any]) -> FunctionMetadata:
         default = None if p.default is kinds.empty else _json_default(p.default)
         parameters.append(Parameter(p.name, type_name(p.annotation), arguments.get(p.name, ""), required, default, many))
     annotation = _signature(method).return_annotation
-    return FunctionMetadata(about.get("name") or plain.__name__, about.get("description") or summary, tuple(parameters),
-                            about.get("returns") or type_name(annotation), tuple(about.get("examples", ())), about.get("category"),
-                            bool(about.get("pure")))
+    return FunctionMetadata(
+        about.get("name") or plain.__name__,
+        about.get("description") or summary,
+        tuple(parameters),
+        about.get("returns") or type_name(annotation),
+        tuple(about.get("examples", ())),
+        about.get("category"),
+        bool(about.get("pure")),
+    )
 
 
 def _signature(method: Callable[..., Any]) -> inspect.Signature:
@@ -46,6 +65,7 @@ def _signature(method: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(method)
     except NameError:  # 3.14 evaluates annotations late; an unknown name there is no reason to fail
         from annotationlib import Format  # type: ignore[import-not-found, unused-ignore]  # only in 3.14 and later
+
         return inspect.signature(method, annotation_format=Format.STRING)  # type: ignore[call-arg, unused-ignore]  # the same
 
 
@@ -78,7 +98,7 @@ def _docstring(text: str | None) -> tuple[str, dict[str, str]]:
     summary = " ".join(line.strip() for line in _until_blank(lines))
     arguments = {}
     if "Args:" in (stripped := [line.strip() for line in lines]):
-        for line in _until_blank(lines[stripped.index("Args:") + 1:]):
+        for line in _until_blank(lines[stripped.index("Args:") + 1 :]):
             if found := _argument.match(line):
                 arguments[found.group(1)] = found.group(2).strip()
     return summary, arguments
@@ -95,6 +115,7 @@ def _until_blank(lines: list[str]) -> list[str]:
 
 def caller(method: Callable[..., Any], name: str) -> Callable[[list[Any], dict[str, Any]], Any]:
     """A caller of the function that words a wrong set of arguments for whoever wrote the template."""
+
     def call(args: list[Any], kwargs: dict[str, Any]) -> Any:
         try:
             return method(*args, **kwargs)
@@ -102,6 +123,7 @@ def caller(method: Callable[..., Any], name: str) -> Callable[[list[Any], dict[s
             if exc.__traceback__ is None or exc.__traceback__.tb_next is not None:
                 raise  # from inside the function: the author's
             raise PluginError(f"{name}{_shown(method)} does not take these arguments: {exc}", code="invalid_input") from None
+
     return call
 
 

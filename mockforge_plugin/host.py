@@ -158,8 +158,16 @@ class HttpAnswer:
 class Http:
     """Requests to other servers, through the host's allow-list."""
 
-    def request(self, method: str, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
-                body: bytes | str | None = None, json: Json = None, timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        timeout_ms: int | None = None,
+    ) -> HostCall[HttpAnswer]:
         """Send a request; the answer is whole. Pass `json` to send a JSON body."""
         sent = [list(pair) for pair in pairs(headers)]
         payload: dict[str, Json] = {"method": method, "url": url, "headers": sent}
@@ -174,13 +182,21 @@ class Http:
             payload["timeout_ms"] = timeout_ms
         return HostCall(_ask("http.request", payload, _http_answer))
 
-    def get(self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
-            timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+    def get(
+        self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None, timeout_ms: int | None = None
+    ) -> HostCall[HttpAnswer]:
         """Send a GET request."""
         return self.request("GET", url, headers=headers, timeout_ms=timeout_ms)
 
-    def post(self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None, body: bytes | str | None = None,
-             json: Json = None, timeout_ms: int | None = None) -> HostCall[HttpAnswer]:
+    def post(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        body: bytes | str | None = None,
+        json: Json = None,
+        timeout_ms: int | None = None,
+    ) -> HostCall[HttpAnswer]:
         """Send a POST request."""
         return self.request("POST", url, headers=headers, body=body, json=json, timeout_ms=timeout_ms)
 
@@ -194,8 +210,9 @@ def _http_answer(answer: Any) -> HttpAnswer:
 class Data:
     """Named queries of the operator's data sources."""
 
-    def query(self, source: str, query: str, params: Mapping[str, Json] | None = None, *, limit: int | None = None,
-              cursor: str | None = None) -> HostCall[DataResult]:
+    def query(
+        self, source: str, query: str, params: Mapping[str, Json] | None = None, *, limit: int | None = None, cursor: str | None = None
+    ) -> HostCall[DataResult]:
         """Run a granted query; `cursor` is the `next` of the page before."""
         payload: dict[str, Json] = {"source": source, "query": query, "params": dict(params or {})}
         if limit is not None:

@@ -128,8 +128,9 @@ class DataSourcePlugin(Plugin):
         """Open the source; called before an instance's first query, its result kept as `self.connection`."""
 
     @_optional
-    def query(self, query: str, params: Mapping[str, Json], *, limit: int | None = None,
-              cursor: str | None = None) -> DataResult | list[dict[str, Json]] | Any:
+    def query(
+        self, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
+    ) -> DataResult | list[dict[str, Json]] | Any:
         """Run the query of that name. `limit` and `cursor` may be left out of an own signature."""
         raise NotImplementedError
 
@@ -142,22 +143,33 @@ class DataSourcePlugin(Plugin):
 @overload
 def function(method: F, /) -> F: ...
 @overload
-def function(*, name: str | None = None, description: str | None = None, returns: str | None = None, examples: Sequence[str] = (),
-             category: str | None = None, pure: bool = False) -> Callable[[F], F]: ...
+def function(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    returns: str | None = None,
+    examples: Sequence[str] = (),
+    category: str | None = None,
+    pure: bool = False,
+) -> Callable[[F], F]: ...
 def function(method: Any = None, /, **about: Any) -> Any:
     """Mark a method (or module function) as a template function; its signature and docstring become its metadata.
 
     `pure` says that equal arguments give equal answers, so that the host may remember them.
     """
+
     def mark(target: F) -> F:
         setattr(target, FUNCTION_MARK, about)
         return target
+
     return mark if method is None else mark(method)
 
 
 def endpoint(name: str) -> Callable[[F], F]:
     """Mark a method (or module function) as the handler of the manifest's endpoint of that name: takes a request, gives a response."""
+
     def mark(target: F) -> F:
         setattr(target, ENDPOINT_MARK, name)
         return target
+
     return mark

@@ -51,7 +51,7 @@ class _WithBody:
         """The body, or a part of it. Await it, or call `.result()` in plain functions."""
         body = self.body
         if body.data is not None:
-            return settled(body.data[offset:] if length is None else body.data[offset:offset + length])
+            return settled(body.data[offset:] if length is None else body.data[offset : offset + length])
         if not body.available:
             return settled(b"")
         return read_body(self._of, offset, length)
@@ -71,15 +71,38 @@ class Request(_WithBody):
     __slots__ = ("_cookies", "_principal", "_query", "fingerprint")
     _principal: Principal | None
 
-    def __init__(self, method: str = "GET", path: str = "/", *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
-                 query: Mapping[str, str] | Iterable[Iterable[str]] | None = None, body: bytes | str = b"", scheme: str = "http",
-                 host: str = "localhost", client: str | None = None, route: str | None = None, path_params: Mapping[str, str] | None = None,
-                 principal: Principal | None = None, fingerprint: str = "") -> None:
+    def __init__(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        query: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        body: bytes | str = b"",
+        scheme: str = "http",
+        host: str = "localhost",
+        client: str | None = None,
+        route: str | None = None,
+        path_params: Mapping[str, str] | None = None,
+        principal: Principal | None = None,
+        fingerprint: str = "",
+    ) -> None:
         """A request made by hand, for tests of a plugin."""
         data = body.encode() if isinstance(body, str) else body
-        document = {"method": method, "scheme": scheme, "host": host, "path": path, "raw_path": path, "query": pairs(query),
-                    "headers": [(k.lower(), v) for k, v in pairs(headers)], "client": client, "route": route,
-                    "path_params": dict(path_params or {}), "principal": None, "body": body_document(data)}
+        document = {
+            "method": method,
+            "scheme": scheme,
+            "host": host,
+            "path": path,
+            "raw_path": path,
+            "query": pairs(query),
+            "headers": [(k.lower(), v) for k, v in pairs(headers)],
+            "client": client,
+            "route": route,
+            "path_params": dict(path_params or {}),
+            "principal": None,
+            "body": body_document(data),
+        }
         self._set(document, fingerprint)
         self._principal = principal
 
@@ -192,8 +215,13 @@ class Answer(_WithBody):
         """The status code."""
         return int(self._document["status"])
 
-    def replace(self, *, status: int | None = None, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
-                body: bytes | str | None = None) -> Response:
+    def replace(
+        self,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        body: bytes | str | None = None,
+    ) -> Response:
         """This answer with parts replaced; a body that is not given stays as it is, unread, at the host."""
         kept: Pairs = self.headers if headers is None else pairs(headers)
         new: bytes | Body = self.body if body is None else body.encode() if isinstance(body, str) else body

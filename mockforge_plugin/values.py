@@ -72,8 +72,14 @@ class Principal:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Principal:
         """The principal of its document."""
-        return cls(document["id"], tuple(document.get("roles", ())), tuple(document.get("groups", ())), document.get("name"),
-                   document.get("email"), document.get("attributes") or {})
+        return cls(
+            document["id"],
+            tuple(document.get("roles", ())),
+            tuple(document.get("groups", ())),
+            document.get("name"),
+            document.get("email"),
+            document.get("attributes") or {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +152,13 @@ class Response:
         return cls(status, (("location", url), *pairs(headers)))
 
     @classmethod
-    def render(cls, template: str, vars: Mapping[str, Json] | None = None, status: int = 200,
-               headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
+    def render(
+        cls,
+        template: str,
+        vars: Mapping[str, Json] | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+    ) -> Response:
         """An answer that the host renders from the operator's template of that name."""
         return cls(status, pairs(headers), b"", template, dict(vars or {}))
 
@@ -252,10 +263,18 @@ class FunctionMetadata:
     pure: bool = False
 
 
-def cookie(name: str, value: str, *, max_age_s: int | None = None, path: str = "/", http_only: bool = True, secure: bool = False,
-           same_site: str = "Lax") -> tuple[str, str]:
+def cookie(
+    name: str,
+    value: str,
+    *,
+    max_age_s: int | None = None,
+    path: str = "/",
+    http_only: bool = True,
+    secure: bool = False,
+    same_site: str = "Lax",
+) -> tuple[str, str]:
     """A `set-cookie` header pair (RFC 6265 §4.1). Raises: ValueError for characters a cookie cannot carry."""
-    if not name or any(c in "()<>@,;:\\\"/[]?={} \t" or not " " < c < "\x7f" for c in name):
+    if not name or any(c in '()<>@,;:\\"/[]?={} \t' or not " " < c < "\x7f" for c in name):
         raise ValueError(f"{name!r} is no cookie name")
     if any(c in ' ",;\\' or not " " < c < "\x7f" for c in value):
         raise ValueError(f"the value of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")

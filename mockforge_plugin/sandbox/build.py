@@ -88,10 +88,28 @@ def _stage(app: Path) -> None:
 
 
 def _componentize(stage: Path) -> None:
-    command = [sys.executable, "-c", _RUN, "-d", str(KIT / "wit"), "-w", WORLD, "componentize", "--stub-wasi", "-p", str(stage / "app"),
-               "-o", str(stage / "out.wasm"), APP]
-    environment = {"PATH": os.environ.get("PATH", ""), "VIRTUAL_ENV": str(stage), "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                   "HOME": os.environ.get("HOME", str(stage))}
+    command = [
+        sys.executable,
+        "-c",
+        _RUN,
+        "-d",
+        str(KIT / "wit"),
+        "-w",
+        WORLD,
+        "componentize",
+        "--stub-wasi",
+        "-p",
+        str(stage / "app"),
+        "-o",
+        str(stage / "out.wasm"),
+        APP,
+    ]
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "VIRTUAL_ENV": str(stage),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "HOME": os.environ.get("HOME", str(stage)),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or not (stage / "out.wasm").exists():
         raise RuntimeError(f"componentize-py could not build the Python sandbox:\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")

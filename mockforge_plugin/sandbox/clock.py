@@ -50,15 +50,19 @@ def clock_gettime(_id: int = 0) -> float:
 
 def _at(real: Any) -> Any:
     """A `time` function whose moment defaults to the host's now."""
+
     def convert(seconds: float | None = None) -> Any:
         return real(time() if seconds is None else seconds)
+
     return convert
 
 
 def _of(real: Any, before: int) -> Any:
     """A `time` function whose struct_time defaults to the host's now."""
+
     def convert(*args: Any) -> Any:
         return real(*args) if len(args) > before else real(*args, _time.gmtime())
+
     return convert
 
 

@@ -116,8 +116,9 @@ def _may_import(name: str) -> bool:
     return name in sys.modules and (top in _packages or top.startswith("_")) and not name.startswith("mockforge_plugin.sandbox")
 
 
-def import_offered(name: str, globals_: Mapping[str, object] | None = None, locals_: Mapping[str, object] | None = None,
-                   fromlist: Any = (), level: int = 0) -> ModuleType:
+def import_offered(
+    name: str, globals_: Mapping[str, object] | None = None, locals_: Mapping[str, object] | None = None, fromlist: Any = (), level: int = 0
+) -> ModuleType:
     """`__import__` of what is offered. Raises: ImportError with the list and what to do."""
     if not _may_import(name):
         raise ModuleNotFoundError(refusal(name), name=name)

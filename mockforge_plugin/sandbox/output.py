@@ -44,4 +44,5 @@ def put_in_place(write_line: Callable[[str, str], None]) -> Callable[[], None]:
     def flush() -> None:
         out.end()
         err.end()
+
     return flush

@@ -15,6 +15,7 @@ _PURE_PREFIXES = ("_path_", "WIF", "WEXIT", "WSTOP", "WTERM")
 def _refuse(what: str, instead: str) -> Any:
     def refused(*args: object, **kwargs: object) -> NoReturn:
         raise PermissionError(f"{what} is not possible in the sandbox; {instead}")
+
     return refused
 
 

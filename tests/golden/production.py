@@ -77,8 +77,16 @@ class Production:
         """A fresh instance of a plugin. Raises: GuestError."""
         made = doors or Doors()
         limits = StoreLimits(memory_bytes=64 * MIB, memories=4, tables=16, instances=64)
-        guest = PythonGuest("golden", self._engines.get("component"), self._component, self._scheduler, limits, version="1.0.0",
-                            entry="plugin.py", files={"plugin.py": files} if isinstance(files, str) else files)
+        guest = PythonGuest(
+            "golden",
+            self._engines.get("component"),
+            self._component,
+            self._scheduler,
+            limits,
+            version="1.0.0",
+            entry="plugin.py",
+            files={"plugin.py": files} if isinstance(files, str) else files,
+        )
         return ProductionInstance(self, guest, made)
 
     def close(self) -> None:

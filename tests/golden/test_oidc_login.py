@@ -13,8 +13,12 @@ from tests.plugin_kit.conftest import Load
 from tests.plugin_kit.doors import UNIX_NS, Doors
 from tests.plugin_kit.golden import GOLDEN, Instance, files_of
 
-CONFIG = {"authorize_url": "https://idp.example/authorize", "token_url": "https://idp.example/token", "client_id": "golden",
-          "redirect_uri": "http://127.0.0.1:8000/auth/callback"}
+CONFIG = {
+    "authorize_url": "https://idp.example/authorize",
+    "token_url": "https://idp.example/token",
+    "client_id": "golden",
+    "redirect_uri": "http://127.0.0.1:8000/auth/callback",
+}
 
 
 class Provider:
@@ -45,8 +49,17 @@ class Login:
     def request(self, path: str, query: list[list[str]] | None = None, accept: str = "text/html") -> dict[str, Any]:
         """The request document of the browser's next request."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        return {"method": "GET", "scheme": "http", "host": "127.0.0.1:8000", "path": path, "query": query or [], "path_params": {},
-                "headers": [["accept", accept], *([["cookie", cookie]] if cookie else [])], "principal": None, "body": {"available": 0}}
+        return {
+            "method": "GET",
+            "scheme": "http",
+            "host": "127.0.0.1:8000",
+            "path": path,
+            "query": query or [],
+            "path_params": {},
+            "headers": [["accept", accept], *([["cookie", cookie]] if cookie else [])],
+            "principal": None,
+            "body": {"available": 0},
+        }
 
     def take(self, response: Any) -> str:
         """Keep the answer's cookies; where it sends the browser."""

@@ -30,4 +30,5 @@ def load(request: pytest.FixtureRequest) -> Load:
 
     def in_sandbox(files: Mapping[str, str] | str, doors: Doors | None = None) -> Instance:
         return box.load(files, doors)
+
     return in_sandbox

@@ -21,8 +21,17 @@ class DoorRefused(Exception):
 class Doors:
     """One plugin's doors. `asked` lists the doors asked, `logged` the lines."""
 
-    def __init__(self, *, secrets: dict[str, str] | None = None, http: dict[str, Any] | None = None, data: dict[str, Any] | None = None,
-                 files: dict[str, bytes] | None = None, request_body: bytes = b"", response_body: bytes = b"", chunk: int = 65_536) -> None:
+    def __init__(
+        self,
+        *,
+        secrets: dict[str, str] | None = None,
+        http: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        files: dict[str, bytes] | None = None,
+        request_body: bytes = b"",
+        response_body: bytes = b"",
+        chunk: int = 65_536,
+    ) -> None:
         self.secrets, self.http, self.data, self.files = secrets or {}, http or {}, data or {}, files or {}
         self.bodies = {"request": request_body, "response": response_body}
         self.chunk = chunk

@@ -37,8 +37,14 @@ def doors_of(document: dict[str, Any]) -> Doors:
     """The doors that a golden file describes."""
     files = {path: _bytes(body) for path, body in document.get("files", {}).items()}
     data = {name: _Pages(answer) if "pages" in answer else answer for name, answer in document.get("data", {}).items()}
-    return Doors(secrets=document.get("secrets"), http=document.get("http"), data=data, files=files,
-                 request_body=_bytes(document.get("request_body")), response_body=_bytes(document.get("response_body")))
+    return Doors(
+        secrets=document.get("secrets"),
+        http=document.get("http"),
+        data=data,
+        files=files,
+        request_body=_bytes(document.get("request_body")),
+        response_body=_bytes(document.get("response_body")),
+    )
 
 
 def replay(instance: Instance, document: Any) -> list[Any]:

@@ -67,19 +67,33 @@ class CheckedDoors(Doors):
 def test_what_the_kit_asks_of_doors_follows_the_schemas(name: str) -> None:
     document = golden(name)
     plain = doors_of(document["doors"])
-    checked = CheckedDoors(secrets=plain.secrets, http=plain.http, data=plain.data, files=plain.files,
-                           request_body=plain.bodies["request"], response_body=plain.bodies["response"])
+    checked = CheckedDoors(
+        secrets=plain.secrets,
+        http=plain.http,
+        data=plain.data,
+        files=plain.files,
+        request_body=plain.bodies["request"],
+        response_body=plain.bodies["response"],
+    )
     instance = NativeInstance(files_of(GOLDEN / document["plugin"]), checked)
     replay(instance, document)
     assert checked.asked
 
 
-@pytest.mark.parametrize(("reference", "value"), [
-    ("decision", {"allow": {"principal": {"id": "a"}}, "deny": {"status": 401}}), ("decision", {"deny": {"status": 200}}), ("decision", {}),
-    ("response", {"status": 200, "headers": []}), ("response", {"status": 99, "headers": [], "body": {"text": ""}}),
-    ("response", {"status": 200, "headers": [["a"]], "body": {"text": ""}}), ("body", {"text": "a", "base64": "YQ=="}),
-    ("response", {"status": 200, "headers": [], "body": {"available": 3}}), ("error", {"error": {"code": "odd", "message": ""}}),
-])
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [
+        ("decision", {"allow": {"principal": {"id": "a"}}, "deny": {"status": 401}}),
+        ("decision", {"deny": {"status": 200}}),
+        ("decision", {}),
+        ("response", {"status": 200, "headers": []}),
+        ("response", {"status": 99, "headers": [], "body": {"text": ""}}),
+        ("response", {"status": 200, "headers": [["a"]], "body": {"text": ""}}),
+        ("body", {"text": "a", "base64": "YQ=="}),
+        ("response", {"status": 200, "headers": [], "body": {"available": 3}}),
+        ("error", {"error": {"code": "odd", "message": ""}}),
+    ],
+)
 def test_a_wrong_document_is_refused(reference: str, value: Any) -> None:
     assert valid(reference, value)
 

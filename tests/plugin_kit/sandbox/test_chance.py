@@ -9,20 +9,33 @@ from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
 
 
-@pytest.mark.parametrize("code", [
-    "import os; r = os.urandom(4).hex()", "import secrets; r = secrets.token_urlsafe(8)", "import uuid; r = str(uuid.uuid4())",
-    "import uuid; r = str(uuid.uuid1())", "import random; r = random.SystemRandom().random()",
-    "import random; random.seed(); r = random.random()",
-    "import random; r = random.Random().random()", "import secrets; r = secrets.choice('abc')",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; r = os.urandom(4).hex()",
+        "import secrets; r = secrets.token_urlsafe(8)",
+        "import uuid; r = str(uuid.uuid4())",
+        "import uuid; r = str(uuid.uuid1())",
+        "import random; r = random.SystemRandom().random()",
+        "import random; random.seed(); r = random.random()",
+        "import random; r = random.Random().random()",
+        "import secrets; r = secrets.choice('abc')",
+    ],
+)
 def test_real_randomness_is_asked_of_the_host(sandbox: Sandbox, code: str) -> None:
     doors = Doors()
     assert run(sandbox, code, doors)
     assert "random.bytes" in doors.asked
 
 
-@pytest.mark.parametrize("code", ["import random; r = random.random()", "import random; r = random.Random(3).random()",
-                                  "import random; random.seed('a'); r = random.gauss(0, 1)"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random; r = random.random()",
+        "import random; r = random.Random(3).random()",
+        "import random; random.seed('a'); r = random.gauss(0, 1)",
+    ],
+)
 def test_seeded_randomness_asks_nobody(sandbox: Sandbox, code: str) -> None:
     doors = Doors()
     assert run(sandbox, code, doors) == run(sandbox, code)

@@ -10,10 +10,18 @@ from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
 
 
-@pytest.mark.parametrize(("text", "deep"), [
-    ("[" * MAX_DEPTH, False), ("[" * (MAX_DEPTH + 1), True), ('{"a":' * (MAX_DEPTH + 1), True), ("[]" * 5000, False),
-    ('"' + "[" * 5000 + '"', False), ('["\\"' + "[" * 5000 + '"]', False), ('"' + "[" * 5000, True),
-])
+@pytest.mark.parametrize(
+    ("text", "deep"),
+    [
+        ("[" * MAX_DEPTH, False),
+        ("[" * (MAX_DEPTH + 1), True),
+        ('{"a":' * (MAX_DEPTH + 1), True),
+        ("[]" * 5000, False),
+        ('"' + "[" * 5000 + '"', False),
+        ('["\\"' + "[" * 5000 + '"]', False),
+        ('"' + "[" * 5000, True),
+    ],
+)
 def test_depth_counts_brackets_outside_strings(text: str, deep: bool) -> None:
     assert is_too_deep(text) is deep
 

@@ -123,10 +123,14 @@ def test_the_place_of_a_refused_await_is_told(sandbox: Sandbox) -> None:
     assert "line 17, in bad\n    await Never()" in failed.value.error["details"]["traceback"]
 
 
-@pytest.mark.parametrize(("source", "message", "line"), [
-    ("x = 1\ndef broken(:\n    pass\n", "SyntaxError", 2), ("import json\n\nraise ValueError('no')\n", "ValueError: no", 3),
-    ("x = 1\n", "no plugin here", None),
-])
+@pytest.mark.parametrize(
+    ("source", "message", "line"),
+    [
+        ("x = 1\ndef broken(:\n    pass\n", "SyntaxError", 2),
+        ("import json\n\nraise ValueError('no')\n", "ValueError: no", 3),
+        ("x = 1\n", "no plugin here", None),
+    ],
+)
 def test_code_that_cannot_be_loaded_names_its_line(sandbox: Sandbox, source: str, message: str, line: int | None) -> None:
     with pytest.raises(GuestError, match=message) as failed:
         sandbox.load(source)

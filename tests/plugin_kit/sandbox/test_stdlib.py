@@ -35,13 +35,18 @@ def test_a_hint_leads_to_the_kit() -> None:
     assert "from mockforge_plugin import http" in refusal("requests.adapters")
 
 
-@pytest.mark.parametrize(("code", "value"), [
-    ("from zoneinfo import ZoneInfo\nfrom datetime import datetime\nr = datetime(2024, 7, 1, tzinfo=ZoneInfo('Asia/Tokyo')).isoformat()",
-     "2024-07-01T00:00:00+09:00"),
-    ("import json\nr = json.loads('[' * 900 + ']' * 900) is not None", True),
-    ("r = ['ä'.encode(name).hex() for name in ('latin-1', 'cp1252', 'utf-16-le', 'idna')]", ["e4", "e4", "e400", "786e2d2d346361"]),
-    ("from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int = 1\nr = A().x", 1),
-    ("import xml.etree.ElementTree as E; r = E.tostring(E.fromstring('<a>ü</a>'), 'unicode')", "<a>ü</a>"),
-])
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        (
+            "from zoneinfo import ZoneInfo as Z\nfrom datetime import datetime as D\nr = D(2024, 7, 1, tzinfo=Z('Asia/Tokyo')).isoformat()",
+            "2024-07-01T00:00:00+09:00",
+        ),
+        ("import json\nr = json.loads('[' * 900 + ']' * 900) is not None", True),
+        ("r = ['ä'.encode(name).hex() for name in ('latin-1', 'cp1252', 'utf-16-le', 'idna')]", ["e4", "e4", "e400", "786e2d2d346361"]),
+        ("from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int = 1\nr = A().x", 1),
+        ("import xml.etree.ElementTree as E; r = E.tostring(E.fromstring('<a>ü</a>'), 'unicode')", "<a>ü</a>"),
+    ],
+)
 def test_modules_work_to_their_ends(sandbox: Sandbox, code: str, value: object) -> None:
     assert run(sandbox, code) == value

@@ -1,0 +1,53 @@
+"""Strict JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import WrongAnswer
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_json_comes_back_as_it_was(value: object) -> None:
+    assert json.loads(encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"a": [1, float("nan")]}, r"answer\['a'\]\[1\] is nan"),
+        (float("inf"), "answer is inf"),
+        ({"a": {1}}, "sorted"),
+        ({(1,): 2}, "keys must be str"),
+        (["\ud800"], r"answer\[0\] holds a lone surrogate"),
+        (b"a", "decode"),
+        (object(), "is a object"),
+    ],
+)
+def test_what_is_not_json_is_named_with_its_place(value: object, words: str) -> None:
+    with pytest.raises(WrongAnswer, match=words):
+        encode(value)
+
+
+def test_cycles_and_depth_are_errors() -> None:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (cycle, deep):
+        with pytest.raises(WrongAnswer):
+            encode(value)
+    while isinstance(deep, list):
+        deep = deep[0]

@@ -1,0 +1,63 @@
+"""Host calls outside a call, awaited and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mockforge_plugin import HostError, data, http, kv, log, now, resource, secret
+from mockforge_plugin.context import entered
+from mockforge_plugin.host import settled
+from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.native_harness import DirectContext
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: kv.get("a").result(), lambda: secret("a"), lambda: log.info("a"), now, lambda: resource("a").result()]
+)
+def test_a_host_call_outside_a_call_is_refused_in_words(ask: object) -> None:
+    with pytest.raises(HostError, match="only while the host runs the plugin"):
+        ask()  # type: ignore[operator]  # one of the calls above
+
+
+def test_several_calls_can_be_awaited_together() -> None:
+    async def both() -> list[int]:
+        return list(await asyncio.gather(_incr("a"), _incr("a")))
+
+    async def _incr(key: str) -> int:
+        return await kv.incr(key)
+
+    with entered(DirectContext(Doors())):
+        assert sorted(asyncio.run(both())) == [1, 2]
+
+
+def test_a_call_can_be_changed_before_it_is_made() -> None:
+    with entered(DirectContext(Doors())):
+        assert kv.incr("n").then(lambda n: n * 10).then(str).result() == "10"
+    assert settled(3).then(lambda n: n + 1).result() == 4
+
+
+def test_bodies_of_requests_keep_their_form() -> None:
+    sent: list[object] = []
+    doors = Doors(http={"POST https://a.example/": lambda headers, body: sent.append((headers, body)) or {"status": 204, "headers": []}})  # type: ignore[func-returns-value]
+    with entered(DirectContext(doors)):
+        assert http.post("https://a.example/", body="ü").result().status == 204
+        http.post("https://a.example/", body=b"\x00").result()
+        http.post("https://a.example/", json={"a": 1}, headers={"x": "1"}).result()
+    assert sent == [
+        ([], {"text": "ü"}),
+        ([], {"base64": "AA=="}),
+        ([["x", "1"], ["content-type", "application/json"]], {"text": '{"a":1}'}),
+    ]
+
+
+def test_a_refusal_carries_its_code() -> None:
+    with entered(DirectContext(Doors())), pytest.raises(HostError) as refused:
+        data.query("shop", "orders").result()
+    assert refused.value.code == "denied"
+
+
+def test_the_hosts_time_is_in_utc() -> None:
+    with entered(DirectContext(Doors())):
+        assert now().isoformat() == "2026-09-21T14:13:20.123456+00:00"

@@ -1,0 +1,60 @@
+"""Data results and schemas become documents, or an error that names the field."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mockforge_plugin import Column, DataResult, Table
+from mockforge_plugin import rows as d
+from mockforge_plugin.failure import WrongAnswer
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "words"),
+    [
+        (d.data_document, {"a": 1}, "DataResult or a list"),
+        (d.data_document, [1], "list with a int"),
+        (d.data_document, DataResult((Column("a", "varchar"),), ()), "type 'varchar'"),
+        (d.data_document, DataResult(("a",), ()), "must be Column"),  # type: ignore[arg-type]
+        (d.schema_document, "t", "list of Table"),
+    ],
+)
+def test_a_wrong_answer_names_its_field(write: Any, value: object, words: str) -> None:
+    with pytest.raises(WrongAnswer, match=words):
+        write(value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "json"),
+    [
+        (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00+00:00"),
+        (date(2024, 1, 2), "2024-01-02"),
+        (time(1, 2), "01:02:00"),
+        (timedelta(1), 86400.0),
+        (b"\x00", "AA=="),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("1.10"), "1.10"),
+        ((1, 2), [1, 2]),
+        ({2, 1}, [1, 2]),
+        (None, None),
+    ],
+)
+def test_cells_become_json(cell: object, json: object) -> None:
+    assert d.data_document(DataResult((Column("a"),), ((cell,),)))["rows"] == [[json]]
+
+
+def test_columns_of_dicts_are_typed_by_their_first_value() -> None:
+    document = d.data_document([{"a": None, "b": True}, {"a": 1.5, "c": b""}])
+    assert [(c["name"], c["type"]) for c in document["columns"]] == [("a", "float"), ("b", "boolean"), ("c", "binary")]
+    assert document["rows"] == [[None, True, None], [1.5, None, ""]]
+
+
+def test_a_schema_is_its_tables() -> None:
+    assert d.schema_document([Table("t", (Column("a"),), ("a",))]) == {
+        "tables": [{"name": "t", "columns": [{"name": "a", "type": "text", "nullable": True}], "primary_keys": ["a"]}]
+    }

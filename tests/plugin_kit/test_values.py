@@ -1,0 +1,38 @@
+"""Value types: short forms of responses, cookies, bodies."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockforge_plugin import Body, Principal, Response, cookie
+from mockforge_plugin.values import body_document, body_of
+
+
+def test_short_forms_of_responses() -> None:
+    assert Response.json({"a": "ü"}, 201, {"x": "1"}) == Response(
+        201, (("content-type", "application/json"), ("x", "1")), b'{"a":"\xc3\xbc"}'
+    )
+    assert Response.text("a").headers[0][1] == "text/plain; charset=utf-8"
+    assert Response.html("a").headers[0][1] == "text/html; charset=utf-8"
+    assert (Response.redirect("/a").status, Response.redirect("/a").headers) == (302, (("location", "/a"),))
+    assert Response.render("t", {"a": 1}).vars == {"a": 1}
+
+
+@pytest.mark.parametrize("arguments", [("", "v"), ("a b", "v"), ("a", "v;x"), ("a", "v\r\n"), ("a=b", "v"), ("ü", "v"), ("a", "ü")])
+def test_a_cookie_that_could_inject_is_refused(arguments: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="cookie"):
+        cookie(*arguments)
+
+
+def test_a_cookie_has_safe_defaults() -> None:
+    assert cookie("a", "b", max_age_s=5, secure=True) == ("set-cookie", "a=b; Path=/; Max-Age=5; HttpOnly; Secure; SameSite=Lax")
+
+
+@pytest.mark.parametrize("body", [Body(b"a"), Body(b"\xff"), Body(None, 7), Body(b"")])
+def test_bodies_and_their_documents(body: Body) -> None:
+    assert body_of(body_document(body)) == body
+    assert body.size == (7 if body.data is None else len(body.data))
+
+
+def test_a_principal_comes_from_its_document() -> None:
+    assert Principal.from_document({"id": "a", "roles": ["r"], "name": "A"}) == Principal("a", ("r",), name="A")
