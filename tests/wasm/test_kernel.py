@@ -285,6 +285,33 @@ def test_a_handle_that_is_no_block_is_a_fault(name: str, arity: int, handle: int
     assert kernel.doors == []
 
 
+@pytest.mark.parametrize(
+    "size", [LIMIT, (1 << 31) - 1, 1 << 31, (1 << 32) - 16, 1 << 32, 1 << 63, *((1 << 64) - n for n in (1, 16, 40, 1 << 17, 1 << 18))]
+)
+def test_a_giant_block_is_a_fault(size: int) -> None:
+    kernel = Kernel()
+    kernel.put(b"something")
+    assert kernel.fault("alloc", size) == FAULT_MEMORY
+
+
+def test_the_last_byte_of_the_heap_is_the_last_one() -> None:
+    kernel = Kernel()
+    block = kernel.put(bytes(range(1, 17)))
+    end = block + 16
+    for n, load, store in ((1, "load_u8", "store_u8"), (8, "load_u64", "store_u64")):
+        assert kernel.call(load, end - n) == int.from_bytes(range(17 - n, 17), "little")
+        for beyond in (end - n + 1, end):
+            kernel.call(store, beyond, 0x77)
+            assert kernel.call(load, beyond) == 0
+    assert bytes(kernel.memory.view[end : end + 16]) == bytes(16)
+    kernel.call("output_set", block, 16)
+    for n in (17, 1 << 32, (1 << 64) - block, (1 << 64) - 1):
+        kernel.call("output_set", block, n)
+        kernel.call("input_set", block, n)
+    kernel.call("output_set", end, 1)
+    assert (kernel.call("output_length"), kernel.call("input_length")) == (16, 0)
+
+
 def test_a_forged_length_is_a_fault() -> None:
     kernel = Kernel()
     block = kernel.put(b"abcdefgh")
