@@ -71,7 +71,9 @@ def test_a_wrong_decision_is_a_failure(said: Json, words: str) -> None:
 
 
 def test_a_response_has_text_or_bytes() -> None:
-    assert READER.response("op", {"status": 201, "headers": [["X-A", "b"]], "body": {"text": "é"}}) == MockResponse(201, ((b"x-a", b"b"),), "é".encode())
+    assert READER.response("op", {"status": 201, "headers": [["X-A", "b"]], "body": {"text": "é"}}) == MockResponse(
+        201, ((b"x-a", b"b"),), "é".encode()
+    )
     assert READER.response("op", {"body": {"base64": "AP8="}}) == MockResponse(200, (), b"\x00\xff")
     assert READER.response("op", {}) == MockResponse(200, (), b"")
 
@@ -81,7 +83,9 @@ def test_a_response_may_name_a_template() -> None:
 
 
 def test_framing_and_ungranted_headers_are_left_out() -> None:
-    said = {"headers": [["Content-Length", "9"], ["Transfer-Encoding", "chunked"], ["Strict-Transport-Security", "x"], ["Set-Cookie", "a=b"]]}
+    said = {
+        "headers": [["Content-Length", "9"], ["Transfer-Encoding", "chunked"], ["Strict-Transport-Security", "x"], ["Set-Cookie", "a=b"]]
+    }
     assert READER.response("op", said) == MockResponse(200, ((b"set-cookie", b"a=b"),), b"")
 
 
@@ -117,7 +121,14 @@ def test_a_wrong_response_is_a_failure(said: Json, words: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(["allow", "deny", "reply", "principal", "id", "status", "headers", "body", "text"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text() | st.sampled_from(["allow", "deny", "reply", "principal", "id", "status", "headers", "body", "text"]),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=20,
 )
 
