@@ -21,11 +21,10 @@ from wasmtime import _bindings as ffi
 
 from benchmarks import guests
 from benchmarks.figures import Figure, Turn, compare, percentile, summary
-from benchmarks.sandbox import host, module_of, sandbox, spec
-from mockforge_asgi.contract import Document
+from benchmarks.sandbox import host, native, sandbox, spec
+from mockforge_asgi.contract import Document, PluginHost
 from mockforge_asgi.wasm.cache import CompiledCache
 from mockforge_asgi.wasm.engine import config
-from mockforge_asgi.wasm.host import WasmHost
 from mockforge_asgi.wasm.inspect import TRUSTED
 from mockforge_asgi.wasm.python import sandbox_path
 from mockforge_asgi.wasm.sandbox import Runtime, Sandbox
@@ -54,13 +53,13 @@ async def run(quick: bool) -> AsyncIterator[Figure]:
 
 
 async def _calls(inside: Sandbox, label: str, size: int, quick: bool) -> list[Figure]:
-    value = payload(size)
-    text = orjson.dumps(value)
+    text = orjson.dumps(payload(size))
     cases: dict[str, tuple[Call, int]] = {
         f"raw_fiber/{label}/reused": (_raw(text), 2000),
         f"extism_package/{label}/reused": (_package(text), 1000),
         f"extism_package/{label}/per_request": (_package(text, fresh=True), 20),
-        f"native/{label}/reused": (_native(value), 2000),
+        f"native/{label}/reused": (_leased(await native(guests.ASYNC_PYTHON), text), 1000),
+        f"native_threads/{label}/reused": (_leased(await native(guests.PYTHON), text), 500),
     }
     runtimes: tuple[Runtime, ...] = ("extism", "component", "python")
     for runtime in runtimes:
@@ -97,24 +96,12 @@ async def _timed(call: Call, times: int) -> Turn:
     return Turn(sum(seen) / len(seen), percentile(sorted(seen), 0.99))
 
 
-def _leased(reached: WasmHost, text: bytes) -> Call:
+def _leased(reached: PluginHost, text: bytes) -> Call:
     async def call() -> None:
         lease = reached.lease()
         answer = await lease.call("template.call", Document.of_json(text))
         lease.release()
         assert answer
-
-    return call
-
-
-def _native(value: dict[str, object]) -> Call:
-    """The kit's dispatch alone: what any host of native code adds to."""
-    from mockforge_plugin.dispatch import load_plugin
-
-    plugin = load_plugin(module_of(guests.PYTHON))
-
-    async def call() -> None:
-        assert plugin.call("template.call", value)
 
     return call
 

@@ -1,7 +1,8 @@
 """The chain under measurement: auth, response and template function, the same answers native and sandboxed.
 
 Each plugin's folder is written where asked. Sandboxed: Extism guests from WebAssembly text that answer with constants; so
-what is measured is the way there and back, not what a plugin does with its time. Native: the same answers in Python.
+what is measured is the way there and back, not what a plugin does with its time. Native: the same answers in Python,
+in `async def` methods, which run on the loop; or in plain ones (`native_threads`), which run in threads.
 """
 
 from __future__ import annotations
@@ -46,14 +47,14 @@ _NATIVE = {
 from mockforge_plugin import Allow, AuthPlugin, Principal
 
 class Auth(AuthPlugin):
-    def authenticate(self, request):
+    async def authenticate(self, request):
         return Allow(Principal("demo", roles=("reader",)))
 """,
     "greet": """
 from mockforge_plugin import Response, ResponsePlugin
 
 class Greet(ResponsePlugin):
-    def generate(self, request):
+    async def generate(self, request):
         return Response.render("greeting.json", {"name": "Ada Lovelace"}, headers={"content-type": "application/json"})
 """,
     "names": """
@@ -61,7 +62,7 @@ from mockforge_plugin import TemplatePlugin, function
 
 class Names(TemplatePlugin):
     @function
-    def initials(self, name):
+    async def initials(self, name):
         return "AL"
 """,
 }
@@ -78,20 +79,23 @@ def saying(exports: dict[str, object]) -> bytes:
     return guests.wasm(_SAYING.replace("DATA", data.replace("\\", "\\\\").replace('"', '\\"')).replace("EXPORTS", functions))
 
 
-def write(folder: Path, runtime: Literal["native", "extism"]) -> Path:
+def write(folder: Path, runtime: Literal["native", "native_threads", "extism"]) -> Path:
     """The plugins' folders and the configuration file; gives the file."""
     uses: dict[str, object] = {}
     for name, (kind, exports) in _PLUGINS.items():
         place = folder / name
         place.mkdir()
         file = "plugin.wasm" if runtime == "extism" else "plugin.py"
-        (place / file).write_bytes(saying(exports) if runtime == "extism" else _NATIVE[name].encode())
-        manifest = {"manifest_version": 1, "id": name, "version": "1.0.0", "contract": "0.1", "kinds": [kind], "runtime": runtime}
+        source = _NATIVE[name] if runtime == "native" else _NATIVE[name].replace("async def", "def")
+        (place / file).write_bytes(saying(exports) if runtime == "extism" else source.encode())
+        manifest = {"manifest_version": 1, "id": name, "version": "1.0.0", "contract": "0.1", "kinds": [kind]}
         permissions = PERMISSIONS if kind == "auth" else {}
-        (place / "plugin.yaml").write_text(yaml.safe_dump({**manifest, "entry": file, "permissions": permissions}))
+        (place / "plugin.yaml").write_text(
+            yaml.safe_dump({**manifest, "runtime": runtime.partition("_")[0], "entry": file, "permissions": permissions})
+        )
         digest = read_package(place).digest
         use: dict[str, object] = {"use": f"./{name}", "digest": digest}
-        if runtime == "native":
+        if runtime != "extism":
             use["native"] = {"trust": digest}
         if kind == "auth":
             use["grants"] = {"request": {"headers": ["x-api-key"], "principal": True}}

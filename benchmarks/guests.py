@@ -73,6 +73,8 @@ class Echo(TemplatePlugin):
         return text
 '''
 
+ASYNC_PYTHON = PYTHON.replace("def echo", "async def echo")
+
 WAITING_PYTHON = '''"""Waits for the host."""
 from mockforge_plugin import TemplatePlugin, function, http
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from benchmarks import guests
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.events import EventStream
+from mockforge_asgi.plugins.native import NativeHost, own_host
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import PoolLimits
@@ -66,8 +67,11 @@ async def host(inside: Sandbox, code: GuestSpec, *, per_request: bool = False, m
     return made
 
 
-def module_of(source: str) -> ModuleType:
-    """Plugin source as a module, for the native case."""
-    made = ModuleType("bench_plugin")
-    exec(compile(source, "plugin.py", "exec"), made.__dict__)
+async def native(source: str) -> NativeHost:
+    """A started host of trusted Python. Plain methods run in a thread, `async def` ones on the loop."""
+    module = ModuleType("bench_plugin")
+    exec(compile(source, "plugin.py", "exec"), module.__dict__)
+    made = own_host("bench", module.__dict__["Echo"], SleepingDoors(), EventStream())
+    await made.open()
+    await made.start()
     return made

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from benchmarks import chain
 from benchmarks.conditions import ROOT
@@ -23,6 +24,7 @@ AGAINST = {
     "wrapped": "starlette",
     "static": "bare",
     "sandboxed_chain": "native_chain",
+    "native_threads_chain": "native_chain",
     "quickstart": "native_chain",
 }
 """Which case each one is compared with."""
@@ -40,15 +42,19 @@ class Case:
 
 def cases(folder: Path) -> dict[str, Case]:
     """All of them; the chains' plugins are written below the folder."""
-    (folder / "native").mkdir()
-    (folder / "extism").mkdir()
+    runtimes: tuple[Literal["native", "native_threads", "extism"], ...] = ("native", "native_threads", "extism")
+    files = {}
+    for runtime in runtimes:
+        (folder / runtime).mkdir()
+        files[runtime] = chain.write(folder / runtime, runtime)
     return {
         "bare": Case("bare", "/health"),
         "starlette": Case("starlette", "/app"),
         "wrapped": Case("wrapped", "/app"),
         "static": Case("static", "/health"),
-        "native_chain": Case("configured", "/hello/Ada", chain.KEY, chain.write(folder / "native", "native")),
-        "sandboxed_chain": Case("configured", "/hello/Ada", chain.KEY, chain.write(folder / "extism", "extism")),
+        "native_chain": Case("configured", "/hello/Ada", chain.KEY, files["native"]),
+        "native_threads_chain": Case("configured", "/hello/Ada", chain.KEY, files["native_threads"]),
+        "sandboxed_chain": Case("configured", "/hello/Ada", chain.KEY, files["extism"]),
         "quickstart": Case("configured", "/hello/Ada", chain.KEY, ROOT / "examples" / "quickstart" / "mockforge.yaml"),
     }
 
