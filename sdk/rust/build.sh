@@ -6,10 +6,12 @@
 # The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. What the file was
 # built from is written to built-from.txt in the crate's folder; a test compares it with the sources.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 crate=$(cd "$1" && pwd)
+name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate/Cargo.toml" | head -n 1)
 output=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 export RUSTC="${RUSTC:-rustc}" RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$crate/target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/target/$name}"
 cargo=${CARGO:-cargo}
 cd "$crate"
 "$cargo" fetch --locked
@@ -17,6 +19,6 @@ RUSTFLAGS="-Clinker=wasm-ld --remap-path-prefix=$crate=/plugin --remap-path-pref
 for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$sources=/crates"; done
 export RUSTFLAGS
 "$cargo" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
-cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/"*.wasm "$output"
+cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "$output"
 chmod 644 "$output"
 { "$RUSTC" --version; sha256sum Cargo.toml Cargo.lock src/*.rs; } > built-from.txt
