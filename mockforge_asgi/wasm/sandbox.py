@@ -34,7 +34,7 @@ from mockforge_asgi.wasm.ticker import Ticker
 Runtime = Literal["python", "component", "extism"]
 
 DEFAULT_MEMORY_MB: Final[Mapping[Runtime, int]] = {"python": 64, "component": 32, "extism": 16}
-"""What an instance may hold unless manifest or operator say otherwise. The Python sandbox needs 14 to start."""
+"""What an instance may hold unless manifest or operator say otherwise. The Python sandbox needs 22 to start."""
 
 
 @dataclass(frozen=True, slots=True)
