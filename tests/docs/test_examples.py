@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi import MockForge
+from mockforge_asgi import MockForge, contract, errors
+from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
 from tests.docs.pages import PAGES, ROOT, Block, blocks, curls
 
@@ -82,16 +83,27 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 
 def test_every_error_is_in_the_reference() -> None:
-    from mockforge_asgi import errors
-
     text = (ROOT / "docs" / "reference" / "errors.md").read_text()
     names = [n for n, e in vars(errors).items() if isinstance(e, type) and issubclass(e, errors.MockForgeError) and not n.startswith("_")]
     assert [n for n in names if f"`{n}`" not in text] == []
 
 
-def test_every_operation_and_error_code_is_in_the_reference() -> None:
-    from mockforge_asgi import contract
+@pytest.mark.parametrize(
+    ("error", "name", "status"),
+    [
+        (errors.PluginFailed("p", "op", "no"), "PluginFailed", 502),
+        (errors.LimitExceeded("p", "op", "cpu_ms", 1), "LimitExceeded", 504),
+        (errors.PluginUnavailable("p", "full"), "PluginUnavailable", 503),
+        (errors.TemplateFailed("t", 1, "no"), "TemplateFailed", 500),
+    ],
+)
+def test_the_status_of_an_error_is_the_one_in_the_reference(error: errors.MockForgeError, name: str, status: int) -> None:
+    line = next(row for row in (ROOT / "docs" / "reference" / "errors.md").read_text().splitlines() if row.startswith(f"| `{name}`"))
+    assert answer_to(error).status == status
+    assert str(status) in line.split("|")[4]
 
+
+def test_every_operation_and_error_code_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "reference" / "contract.md").read_text() + (ROOT / "docs" / "reference" / "errors.md").read_text()
     ops = [op for group in contract.OPS.values() for op in group] + list(contract.OPTIONAL_OPS)
     assert [word for word in (*ops, *contract.ERROR_CODES) if f"`{word}`" not in reference] == []
