@@ -64,8 +64,17 @@ class PluginRejected(_Problems):
 class PluginFailed(MockForgeError):
     """A plugin's code failed in a call. `author_traceback` names the author's own file and line."""
 
-    def __init__(self, plugin: str, op: str, message: str, *, code: str = "internal", retryable: bool = False,
-                 details: Mapping[str, object] | None = None, author_traceback: str = "") -> None:
+    def __init__(
+        self,
+        plugin: str,
+        op: str,
+        message: str,
+        *,
+        code: str = "internal",
+        retryable: bool = False,
+        details: Mapping[str, object] | None = None,
+        author_traceback: str = "",
+    ) -> None:
         self.plugin, self.op, self.code, self.retryable = plugin, op, code, retryable
         self.details, self.author_traceback = dict(details or {}), author_traceback
         text = f"plugin '{plugin}' failed in {op}: {message}"
@@ -77,8 +86,13 @@ class LimitExceeded(PluginFailed):
 
     def __init__(self, plugin: str, op: str, limit: str, budget: float, message: str = "") -> None:
         self.limit, self.budget = limit, budget
-        super().__init__(plugin, op, message or f"over its limit of {limit}={budget:g}. Raise limits.{limit} or make the call cheaper.",
-                         code="limit", details={"limit": limit, "budget": budget})
+        super().__init__(
+            plugin,
+            op,
+            message or f"over its limit of {limit}={budget:g}. Raise limits.{limit} or make the call cheaper.",
+            code="limit",
+            details={"limit": limit, "budget": budget},
+        )
 
 
 class PluginUnavailable(MockForgeError):
