@@ -22,7 +22,7 @@ from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
 from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.contract import Allow
-from mockforge_asgi.errors import ClientLeft, MockForgeError, UnsupportedPlatform
+from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError, UnsupportedPlatform
 from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import open_preflight, opened
@@ -55,8 +55,12 @@ class MockForge:
         self.app = app
         self.config = runtime.config if runtime is not None and config is None else load_config(config, dev=dev)
         own = tuple(plugins)
+        if own and runtime is not None:
+            raise ConfigError(
+                "a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]) and leave `plugins` out here."
+            )
         self.runtime = runtime or PluginRuntime(self.config, plugins=own)
-        self._pieces = Pieces(self.config, self.runtime, has_own_plugins=bool(own))
+        self._pieces = Pieces(self.config, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server's."""

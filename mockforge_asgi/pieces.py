@@ -17,6 +17,7 @@ from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
 from mockforge_asgi.mocks.links import RouteLink
 from mockforge_asgi.mocks.modifiers import Modifiers
 from mockforge_asgi.mocks.routes import build_routes, inline_templates, plugins_named
+from mockforge_asgi.plugins.plugin import alias_of
 from mockforge_asgi.plugins.registry import Registry
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.renderer import Renderer
@@ -44,11 +45,11 @@ class Pieces:
         "templates",
     )
 
-    def __init__(self, config: Config, runtime: PluginRuntime, *, has_own_plugins: bool = False) -> None:
+    def __init__(self, config: Config, runtime: PluginRuntime) -> None:
         self._runtime, self._is_live = runtime, config.dev
         self.limits: Final = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
         self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits)
-        self.responses: Final = _responses(config, runtime, self.limits, has_own_plugins)
+        self.responses: Final = _responses(config, runtime, self.limits)
         self.templates: Final = _templates(config, runtime)
         self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)
         self.claims = Claims(everything=True)
@@ -88,14 +89,14 @@ class Pieces:
         self.claims = Claims(everything=True) if self._is_live else claims
 
 
-def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits, has_own_plugins: bool) -> ResponseChain:
+def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> ResponseChain:
     links = (RouteLink(build_routes(config.routes), runtime),) if config.routes else ()
     priorities = {name: use.priority for name, use in config.plugins.items() if use.priority is not None}
     plugins = PluginLinks(
         runtime,
         named_by_routes=plugins_named(config.routes),
         priorities=priorities,
-        expects_any=has_own_plugins or bool(config.plugins),
+        expects_any=bool(runtime.own_names or config.plugins),
     )
     return ResponseChain(None, runtime=runtime, links=links, plugins=plugins, limits=limits, explains=config.dev)
 
@@ -104,7 +105,10 @@ def _templates(config: Config, runtime: PluginRuntime) -> Templates:
     texts = {**config.templates.inline, **inline_templates(config.routes)}
     renderer = Renderer(
         TemplateStore(config.templates.dir, texts, is_live=config.dev),
-        aliases={use.alias: name for name, use in config.plugins.items() if use.alias},
+        aliases={
+            **{alias_of(name): name for name in runtime.own_names},
+            **{use.alias: name for name, use in config.plugins.items() if use.alias},
+        },
         plugin=runtime.plugin,
         sources=frozenset(config.sources),
         query=runtime.query,

@@ -74,6 +74,15 @@ class PluginRuntime:
         """Lives of a parent process: never touched again, and never freed by this one."""
 
     @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names of the developer's own plugins."""
+        if not self._own:
+            return ()
+        from mockforge_asgi.plugins.own import own_name
+
+        return tuple(own_name(target) for target in self._own)
+
+    @property
     def is_ready(self) -> bool:
         """Whether plugins answer on the running loop, in this process."""
         life = self._life

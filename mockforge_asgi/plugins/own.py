@@ -17,7 +17,7 @@ from mockforge_asgi.http.headers import RESTRICTED
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.native import own_host
-from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
+from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts, alias_of
 from mockforge_asgi.security.permissions import Effective
 from mockforge_plugin import AuthPlugin
 
@@ -62,7 +62,7 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
         await host.close()
         raise
     priority = getattr(target, "priority", DEFAULT_PRIORITY)
-    facts = PluginFacts(name, name, "0", "", "native", kinds_of(description), float(priority), alias=name.replace("-", "_"))
+    facts = PluginFacts(name, name, "0", "", "native", kinds_of(description), float(priority), alias=alias_of(name))
     return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER))
 
 

@@ -22,6 +22,11 @@ from mockforge_asgi.types import Headers
 DEFAULT_PRIORITY: Final = 100.0
 
 
+def alias_of(name: str) -> str:
+    """The name under which templates call a plugin, unless the operator gives another: `my-names` is `my_names`."""
+    return name.replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class PluginFacts:
     """What is known of a plugin without running it. `name` is the operator's, `id` the author's."""
