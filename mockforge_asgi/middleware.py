@@ -54,12 +54,11 @@ class MockForge:
     ) -> None:
         self.app = app
         self.config = runtime.config if runtime is not None and config is None else load_config(config, dev=dev)
-        own = tuple(plugins)
-        if own and runtime is not None:
+        if plugins and runtime is not None:
             raise ConfigError(
                 "a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]) and leave `plugins` out here."
             )
-        self.runtime = runtime or PluginRuntime(self.config, plugins=own)
+        self.runtime = runtime or PluginRuntime(self.config, plugins=plugins)
         self._pieces = Pieces(self.config, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,5 +147,5 @@ class MockForge:
 
 def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
     shot, who = exchange.snapshot, exchange.principal.id if exchange.principal is not None else None
-    by = exchange.answered_by or "refusal"
-    return RequestAnswered(method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who)
+    return RequestAnswered(
+        method=shot.method, path=shot.path, status=answer.status, answered_by=exchange.answered_by or "refusal", wall_s=wall_s, principal=who)  # fmt: skip
