@@ -146,6 +146,6 @@ class MockForge:
 
 
 def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
-    shot, who = exchange.snapshot, exchange.principal.id if exchange.principal is not None else None
-    return RequestAnswered(
-        method=shot.method, path=shot.path, status=answer.status, answered_by=exchange.answered_by or "refusal", wall_s=wall_s, principal=who)  # fmt: skip
+    shot, by = exchange.snapshot, exchange.answered_by or "refusal"
+    who = exchange.principal.id if exchange.principal is not None else None
+    return RequestAnswered(method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who)
