@@ -140,9 +140,8 @@ class MockForge:
 
     async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
         if exchange.scope["type"] == "websocket":
-            await refuse_handshake(exchange, answer)
-        else:
-            await exchange.respond(answer if self.app is not None else opened(exchange.snapshot, answer))
+            return await refuse_handshake(exchange, answer)
+        await exchange.respond(answer if self.app is not None else opened(exchange.snapshot, answer))
 
 
 def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
