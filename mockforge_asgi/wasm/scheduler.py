@@ -20,6 +20,7 @@ from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
 _GREEDY_AFTER_S: Final = 2 * TICK_S
 _GREEDY_SHARE: Final = 4
+_REST_TURNS: Final = 3
 
 _poll = ffi._wasmtime_call_future_poll
 _delete = ffi._wasmtime_call_future_delete
@@ -28,14 +29,26 @@ _delete = ffi._wasmtime_call_future_delete
 class Scheduler:
     """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
 
-    __slots__ = ("_fresh", "_greedy", "_loop", "_open_turn", "_queued", "_spent_s", "_turns", "current", "is_answered", "ticker")
+    __slots__ = (
+        "_fresh",
+        "_greedy",
+        "_loop",
+        "_open_turn",
+        "_queued",
+        "_resting",
+        "_spent_s",
+        "_turns",
+        "current",
+        "is_answered",
+        "ticker",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker) -> None:
         self._loop, self.ticker = loop, ticker
         self._fresh: deque[Fiber] = deque()
         self._greedy: deque[Fiber] = deque()
         self._spent_s = 0.0
-        self._turns = 0
+        self._turns = self._resting = 0
         self._open_turn = self._queued = False
         self.current: Fiber | None = None
         self.is_answered: Any = Continuation(self._is_answered)
@@ -137,17 +150,24 @@ class Scheduler:
         """One loop turn's worth of guest work."""
         self._spent_s = 0.0
         self._turns += 1
-        if self._greedy and self._turns % _GREEDY_SHARE == 0:
-            self._step(self._greedy.popleft())
+        if self._resting:
+            self._resting -= 1
+        elif self._greedy and self._turns % _GREEDY_SHARE == 0:
+            self._greedy_step()
         while self._fresh and self._spent_s < TICK_S:
             self._step(self._fresh.popleft())
-        if self._greedy and self._spent_s < TICK_S / 2:
-            self._step(self._greedy.popleft())
+        if self._greedy and not self._resting and self._spent_s < TICK_S / 2:
+            self._greedy_step()
         self._queued = bool(self._fresh or self._greedy)
         if self._queued:
             self._loop.call_soon(self._turn)
         else:
             self._first_poll_allowed_next_turn()
+
+    def _greedy_step(self) -> None:
+        """A slice for a guest that has had several; then the loop gets a few turns of its own, which cost little when it is idle."""
+        self._step(self._greedy.popleft())
+        self._resting = _REST_TURNS
 
     def _first_poll_allowed_next_turn(self) -> None:
         if not self._open_turn:
