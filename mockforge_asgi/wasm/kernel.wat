@@ -266,15 +266,19 @@
     (local.get $at))
   (func $vars_full (param $size i64) (result i32)
     (i64.gt_u (i64.add (i64.load32_u (global.get $VARS_END)) (local.get $size)) (i64.load32_u (global.get $VARS_LIMIT))))
-  (func $compact_vars (local $from i32) (local $to i32) (local $size i32)
+  (func $compact_vars (local $from i32) (local $to i32) (local $size i32) (local $kept i32)
     (local.set $from (i32.load (global.get $SETTINGS_END)))
     (local.set $to (local.get $from))
     (block $done (loop $next
       (br_if $done (i32.ge_u (local.get $from) (i32.load (global.get $VARS_END))))
       (local.set $size (i32.load (local.get $from)))
       (if (i32.load offset=4 (local.get $from)) (then
-        (memory.copy (local.get $to) (local.get $from) (local.get $size))
-        (local.set $to (i32.add (local.get $to) (local.get $size)))))
+        ;; an entry whose value has shrunk gives the rest back
+        (local.set $kept (i32.and (i32.const -16) (i32.add (i32.const 31)
+          (i32.add (i32.load offset=4 (local.get $from)) (i32.load offset=8 (local.get $from))))))
+        (memory.copy (local.get $to) (local.get $from) (local.get $kept))
+        (i32.store (local.get $to) (local.get $kept))
+        (local.set $to (i32.add (local.get $to) (local.get $kept)))))
       (local.set $from (i32.add (local.get $from) (local.get $size)))
       (br $next)))
     (i32.store (global.get $VARS_END) (local.get $to)))

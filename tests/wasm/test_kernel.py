@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import wasmtime
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wasmtime import _bindings as ffi
 
@@ -245,6 +245,7 @@ def _address(part: tuple[str, int, int], blocks: list[int], model: Model) -> int
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 400)), max_size=40))
+@example([("b", 320), ("c", 384), ("b", 1), ("c", 1), ("a", 240)])
 def test_variables_are_a_bounded_dictionary(changes: list[tuple[str, int]]) -> None:
     kernel = Kernel()
     expected: dict[str, bytes] = {}
