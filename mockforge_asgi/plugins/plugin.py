@@ -90,31 +90,36 @@ class Plugin:
         """The template functions it offers."""
         return self.description.functions
 
-    def _lease(self, exchange: Exchange | None) -> Lease:
+    async def _call(self, exchange: Exchange | None, op: str, document: Document, request: RequestDoors | None = None) -> Json:
+        """Run one operation: on the lease of the request, or without a request on one of the call's own."""
         if self._shared is not None:
-            return self._shared
-        if exchange is None:
-            return self.host.lease()
-        lease: Lease = exchange.lease(self, self.host.lease)
-        return lease
+            return await self._shared.call(op, document, request=request)
+        if exchange is not None:
+            lease: Lease = exchange.lease(self, self.host.lease)
+            return await lease.call(op, document, request=request)
+        own = self.host.lease()
+        try:
+            return await own.call(op, document, request=request)
+        finally:
+            own.release()
 
     async def authenticate(self, exchange: Exchange) -> Decision:
         """Who sends this request? None: not mine."""
-        said = await self._lease(exchange).call("auth.authenticate", exchange.document(self.view), request=exchange)
+        said = await self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange)
         return self._reader.decision("auth.authenticate", said)
 
     async def can_handle(self, exchange: Exchange) -> bool:
         """Whether it wants to answer; a plugin that does not say so is asked to answer."""
         if "response.can_handle" not in self.description.ops:
             return True
-        said = await self._lease(exchange).call("response.can_handle", await self._with_fingerprint(exchange), request=exchange)
+        said = await self._call(exchange, "response.can_handle", await self._with_fingerprint(exchange), exchange)
         if not isinstance(said, bool):
             raise self._reader.fault("response.can_handle", f"{type(said).__name__} instead of true or false")
         return said
 
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
         """Its answer to the request. None: not mine."""
-        said = await self._lease(exchange).call("response.generate", await self._with_fingerprint(exchange), request=exchange)
+        said = await self._call(exchange, "response.generate", await self._with_fingerprint(exchange), exchange)
         return None if said is None else self._reader.response("response.generate", said)
 
     async def _with_fingerprint(self, exchange: Exchange) -> Document:
@@ -125,7 +130,7 @@ class Plugin:
         """The answer changed, or None: as it was. A body left out of the changed answer stays as it was."""
         rest: dict[str, Json] = {"response": response_document(response, self.rights.response_headers)}
         document = Document.around(exchange.document(self.view), "request", rest)
-        said = await self._lease(exchange).call("response.modify", document, request=_ResponseDoors(exchange, response))
+        said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
         if said is None:
             return None
         changed = self._reader.response("response.modify", said)
@@ -137,12 +142,12 @@ class Plugin:
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """The value of one of its template functions."""
         document = Document({"function": name, "args": list(args), "kwargs": dict(kwargs)})
-        return await self._lease(exchange).call("template.call", document, request=exchange)
+        return await self._call(exchange, "template.call", document, exchange)
 
     async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateAnswer:
         """Its answer at one of its own endpoints."""
         document = Document.around(exchange.document(self.view), "request", {"endpoint": name})
-        said = await self._lease(exchange).call("endpoint.call", document, request=exchange)
+        said = await self._call(exchange, "endpoint.call", document, exchange)
         return self._reader.response("endpoint.call", said)
 
     async def query(
@@ -154,20 +159,20 @@ class Plugin:
             wanted["limit"] = limit
         if cursor is not None:
             wanted["cursor"] = cursor
-        said = await self._lease(exchange).call("data.query", Document(wanted), request=exchange)
+        said = await self._call(exchange, "data.query", Document(wanted), exchange)
         if not isinstance(said, dict) or not isinstance(said.get("columns"), list) or not isinstance(said.get("rows"), list):
             raise self._reader.fault("data.query", "no object with 'columns' and 'rows'")
         return said
 
     async def schema(self) -> Json:
         """The tables it offers."""
-        return await self._lease(None).call("data.schema", NOTHING)
+        return await self._call(None, "data.schema", NOTHING)
 
     async def health(self) -> Json:
         """How it is; a plugin that does not say so is well."""
         if "plugin.health" not in self.description.ops:
             return {"status": "ok"}
-        return await self._lease(None).call("plugin.health", NOTHING)
+        return await self._call(None, "plugin.health", NOTHING)
 
 
 def _unseen(headers: Headers, changed: Headers, names: frozenset[str] | None) -> Headers:

@@ -1,0 +1,88 @@
+"""Sandboxed Python under its budgets, as the product runs it: what never ends is ended, with words, and the rest goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockforge_asgi.errors import LimitExceeded, PluginFailed
+from mockforge_asgi.runtime import PluginRuntime
+
+MANIFEST = """manifest_version: 1
+id: {id}
+version: 1.0.0
+contract: "0.1"
+kinds: [template]
+runtime: python
+entry: plugin.py
+limits: {{memory_mb: 64, cpu_ms: 50, timeout_ms: 2000, output_kb: 1}}
+"""
+SOURCE = """import random
+from mockforge_plugin import TemplatePlugin, function
+
+class Bounds(TemplatePlugin):
+    def init(self):
+        {init}
+
+    @function
+    def spin(self):
+        while True:
+            pass
+
+    @function
+    def hoard(self):
+        held = []
+        while True:
+            held.append(bytes(1 << 20))
+
+    @function
+    def chatter(self):
+        return "x" * 5000
+
+    @function
+    def chance(self):
+        return random.random()
+"""
+
+
+def runtime_of(folder: Path, *, init: str = "pass", isolation: str = "reused") -> PluginRuntime:
+    folder.mkdir()
+    (folder / "plugin.yaml").write_text(MANIFEST.format(id="bounds"))
+    (folder / "plugin.py").write_text(SOURCE.format(init=init))
+    return PluginRuntime({"version": 1, "dev": True, "plugins": {"bounds": {"use": str(folder), "isolation": isolation}}})
+
+
+async def call(runtime: PluginRuntime, name: str) -> Any:
+    return await runtime.plugin("bounds").call_function(None, name, [], {})
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "words"),
+    [("spin", LimitExceeded, "cpu_ms=50"), ("hoard", PluginFailed, "MemoryError|cpu_ms"), ("chatter", LimitExceeded, "output_kb=1")],
+)
+async def test_a_call_over_its_budget_ends_with_words_and_the_next_one_is_answered(
+    tmp_path: Path, function: str, kind: type[PluginFailed], words: str
+) -> None:
+    runtime = runtime_of(tmp_path / "bounds")
+    await runtime.start()
+    with pytest.raises(kind, match=words):
+        await call(runtime, function)
+    assert 0 <= await call(runtime, "chance") < 1
+    await runtime.stop()
+
+
+async def test_an_init_that_never_ends_refuses_the_start(tmp_path: Path) -> None:
+    runtime = runtime_of(tmp_path / "bounds", init="while True: pass")
+    with pytest.raises(LimitExceeded, match="cpu_ms"):
+        await runtime.start()
+    assert not runtime.is_ready
+
+
+async def test_two_instances_of_one_plugin_draw_different_numbers(tmp_path: Path) -> None:
+    runtime = runtime_of(tmp_path / "bounds", isolation="per_request")
+    await runtime.start()
+    drawn = {await call(runtime, "chance") for _ in range(20)}  # more than there are instances: each is given back
+    assert len(drawn) == 20
+    await runtime.stop()
