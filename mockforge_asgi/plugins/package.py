@@ -98,10 +98,9 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def stamp(path: Path) -> Stamp:
     """A quick look at a package's files, without reading them; it differs when any of them was changed."""
     try:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             return (_stamped("", os.stat(path)),)
-        found = ((name, os.stat(path / name, follow_symlinks=False)) for name in _names(path))
-        return tuple(_stamped(name, facts) for name, facts in sorted(found))
+        return tuple(sorted(_looked(os.fspath(path), "", 0)))
     except OSError:
         return ()
 
@@ -110,15 +109,15 @@ def _stamped(name: str, facts: os.stat_result) -> tuple[str, int, int, int]:
     return name, facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
-def _names(root: Path, prefix: str = "", depth: int = 0) -> Iterator[str]:
-    with os.scandir(root / prefix) as entries:
+def _looked(folder: str, prefix: str, depth: int) -> Iterator[tuple[str, int, int, int]]:
+    with os.scandir(folder) as entries:
         for entry in entries:
             if is_left_out(entry.name):
                 continue
-            if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
-                yield from _names(root, f"{prefix}{entry.name}/", depth + 1)
+            if depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):
+                yield from _looked(entry.path, f"{prefix}{entry.name}/", depth + 1)
             else:
-                yield f"{prefix}{entry.name}"
+                yield _stamped(prefix + entry.name, entry.stat(follow_symlinks=False))
 
 
 def is_left_out(name: str) -> bool:
