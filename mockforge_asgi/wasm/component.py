@@ -14,14 +14,12 @@ from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
+from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
-
-HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
-"""The only interface a component may import, beside WASI, which is linked to traps."""
 
 _STRING: Final = 12
 _RESULT: Final = 19
@@ -32,23 +30,15 @@ _MAX_DOOR_PAYLOAD: Final = 4 * MIB
 class ComponentGuest:
     """Compiled code, linked to the door, ready to be instantiated.
 
-    Raises PluginRejected for an import that is neither the door nor WASI.
+    Raises PluginRejected for imports and exports other than `component_interface.py` says.
     """
 
     def __init__(self, plugin: str, engine: Engine, component: Component, scheduler: Scheduler, limits: StoreLimits) -> None:
         self.plugin, self.engine, self.component, self.scheduler, self.limits = plugin, engine, component, scheduler, limits
-        self._refuse_unknown_imports()
+        check_component(plugin, component, engine)
         self._callback = _door_callback(scheduler)
         self._linker = Linker(engine)
         self._link()
-
-    def _refuse_unknown_imports(self) -> None:
-        names = list(self.component.type.imports(self.engine))
-        unknown = [n for n in names if n != HOST_INTERFACE and not n.startswith("wasi:")]
-        if unknown:
-            raise PluginRejected(
-                self.plugin, f"it imports {', '.join(unknown)}, which no host provides; a component may import {HOST_INTERFACE} only."
-            )
 
     def _link(self) -> None:
         linker = self._linker
@@ -98,10 +88,7 @@ class ComponentInstance:
         self._guest = guest  # its C callback must outlive every instance
         self.plugin, self.store, self.scheduler = guest.plugin, store, guest.scheduler
         self.broken = False
-        self._functions = {name: _export(self.plugin, store, raw, name) for name in ("describe", "call")}
-        load = _export(self.plugin, store, raw, "load", optional=True)
-        if load is not None:
-            self._functions["load"] = load
+        self._functions = {name: func for name in EXPORTS if (func := _export(store, raw, name)) is not None}
         self._args = (ffi.wasmtime_component_val_t * 2)()
         self._args[0].kind = self._args[1].kind = _STRING
         self._result = ffi.wasmtime_component_val_t()
@@ -207,30 +194,29 @@ def _json(fiber: Fiber, text: bytes) -> Json:
         raise PluginFailed(fiber.plugin, fiber.op, f"its answer is not JSON: {error}", code="invalid_output") from None
 
 
-def _export(plugin: str, store: GuestStore, raw: Any, name: str, *, optional: bool = False) -> Any:
+def _export(store: GuestStore, raw: Any, name: str) -> Any:
+    """The exported function of that name, None where there is none."""
     text = name.encode()
     index = ffi._wasmtime_component_instance_get_export_index(
         ctypes.byref(raw), store.context, None, ctypes.create_string_buffer(text), len(text)
     )
-    func = ffi.wasmtime_component_func_t()
-    try:
-        if index and ffi._wasmtime_component_instance_get_func(ctypes.byref(raw), store.context, index, ctypes.byref(func)):
-            return func
-    finally:
-        if index:
-            ffi._wasmtime_component_export_index_delete(index)
-    if optional:
+    if not index:
         return None
-    raise PluginRejected(plugin, f"the component does not export the function '{name}' of the world mockforge:plugin/plugin@0.1.0.")
+    func = ffi.wasmtime_component_func_t()
+    found = ffi._wasmtime_component_instance_get_func(ctypes.byref(raw), store.context, index, ctypes.byref(func))
+    ffi._wasmtime_component_export_index_delete(index)
+    return func if found else None
 
 
 def _door_callback(scheduler: Scheduler) -> Any:
     """The C callback behind `host.call`: records what the guest wants, on the fiber's stack, and nothing else."""
 
     def record(
-        _env: object, _context: object, _type: object, args: Any, _n: int, results: Any, _m: int, error_ret: Any, continuation: Any
+        _env: object, _context: object, _type: object, args: Any, n: int, results: Any, m: int, error_ret: Any, continuation: Any
     ) -> None:
         try:
+            if (n, m) != (2, 1) or args[0].kind != _STRING or args[1].kind != _STRING:
+                raise TypeError("called with another type than its own")
             door, payload = _text(args[0], 100), _text(args[1], _MAX_DOOR_PAYLOAD)
             scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
         except BaseException as error:  # an exception must not cross the trampoline

@@ -1,0 +1,93 @@
+"""What a component may import and must export, by name and by type: the world `mockforge:plugin/plugin@0.1.0`.
+
+The door is defined dynamically, so wasmtime itself takes any type of it: what is not refused here would reach the door's
+C callback as values of another shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from wasmtime import Engine
+from wasmtime.component import Component, ComponentInstanceType, FuncType, ResultType, String, ValType
+
+from mockforge_asgi.errors import PluginRejected, Problem
+
+HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
+"""The only interface a component may import, beside WASI, which is linked to traps."""
+
+_DOOR: Final = "call"
+_DOOR_TYPE: Final = "(string, string) -> result<string, string>"
+EXPORTS: Final[Mapping[str, str]] = {
+    "describe": "() -> string",
+    "call": "(string, string) -> result<string, string>",
+    "load": "(string) -> result<string, string>",
+}
+"""The functions that the host calls, and their types."""
+
+_OPTIONAL: Final = frozenset({"load"})
+
+
+def check_component(plugin: str, component: Component, engine: Engine) -> None:
+    """Raises PluginRejected for an import that no host provides, and for a door or an export of another type."""
+    imports, exports = component.type.imports(engine), component.type.exports(engine)
+    problems = [*_wrong_imports({name: _item(e) for name, e in imports.items()}, engine)]
+    problems += _wrong_exports({name: _item(e) for name, e in exports.items()})
+    if problems:
+        raise PluginRejected(plugin, "it is not a component of the world mockforge:plugin/plugin@0.1.0:", problems)
+
+
+def _wrong_imports(imports: Mapping[str, object], engine: Engine) -> list[Problem]:
+    problems = []
+    for name, item in imports.items():
+        if name == HOST_INTERFACE:
+            problems += _wrong_door(item, engine)
+        elif not name.startswith("wasi:"):
+            problems.append(Problem("import", f"{name} is not known to this host.", f"A component may import {HOST_INTERFACE} only."))
+    return problems
+
+
+def _wrong_door(item: object, engine: Engine) -> list[Problem]:
+    if not isinstance(item, ComponentInstanceType):
+        return [Problem("import", f"{HOST_INTERFACE} is imported as something else than an interface.")]
+    problems = []
+    for name, extern in item.exports(engine).items():
+        if name != _DOOR:
+            problems.append(Problem("import", f"{HOST_INTERFACE} has no '{name}'.", f"It has one function, '{_DOOR}'."))
+        elif (found := _signature(_item(extern))) != _DOOR_TYPE:
+            problems.append(Problem("import", f"{HOST_INTERFACE} '{_DOOR}' has the type {found}, here it is {_DOOR_TYPE}."))
+    return problems
+
+
+def _wrong_exports(exports: Mapping[str, object]) -> list[Problem]:
+    problems = []
+    for name, wanted in EXPORTS.items():
+        if name in exports and (found := _signature(exports[name])) != wanted:
+            problems.append(Problem("export", f"'{name}' has the type {found}, the host calls {wanted}."))
+        elif name not in exports and name not in _OPTIONAL:
+            problems.append(Problem("export", f"the function '{name}' is missing.", f"Its type is {wanted}."))
+    return problems
+
+
+def _item(extern: Any) -> object:
+    try:
+        return extern.ty
+    except TypeError:  # of a kind that the bindings do not know
+        return None
+
+
+def _signature(item: object) -> str:
+    if not isinstance(item, FuncType):
+        return "no function"
+    try:
+        returned = item.result
+        return f"({', '.join(_text(type_) for _, type_ in item.params)}) -> {'nothing' if returned is None else _text(returned)}"
+    except TypeError:
+        return "types unknown here"
+
+
+def _text(type_: ValType) -> str:
+    if isinstance(type_, ResultType):
+        return f"result<{', '.join('_' if arm is None else _text(arm) for arm in (type_.ok, type_.err))}>"
+    return "string" if isinstance(type_, String) else type(type_).__name__.removesuffix("Type").lower()
