@@ -36,6 +36,10 @@ class PluginContext:
         self._ended = False
         self._waits: set[concurrent.futures.Future[Json]] = set()
 
+    def anew(self) -> PluginContext:
+        """One for other work that belongs to no request: the same doors, and an end of its own."""
+        return PluginContext(self._doors, None, self._loop)
+
     def end(self) -> None:
         """Close every door; whoever waits at one in a thread is told."""
         self._ended = True

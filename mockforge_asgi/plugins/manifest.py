@@ -43,9 +43,9 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final[Mapping[Runtime, Limits]] = MappingProxyType(
-    {"native": Limits(timeout_ms=5000), "python": Limits(memory_mb=64), "component": Limits(), "extism": Limits()}
+    {"native": Limits(memory_mb=512, timeout_ms=5000), "python": Limits(memory_mb=64), "component": Limits(), "extism": Limits()}
 )
-"""Limits where a manifest sets none. CPython needs 64 MiB."""
+"""Limits where a manifest sets none. CPython needs 64 MiB; of a native plugin only worker processes are bounded."""
 
 
 @dataclass(frozen=True, slots=True)

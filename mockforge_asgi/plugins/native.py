@@ -106,17 +106,23 @@ class NativeHost:
         """Refuse new calls, let running ones end, run `stop` and `destroy`, forget the code."""
         self._is_closing = True
         try:
+            await self._drained()
+            if self._has_started:
+                await self._farewell("plugin.stop")
+            if self._is_open:
+                await self._farewell("plugin.destroy")
+        finally:
+            self._has_started = self._is_open = False
+            await self.runner.close()
+            await self._doors.close()
+
+    async def _drained(self) -> None:
+        """Return when no call runs, or has had the time to end: what outlasts it is ended with the code."""
+        try:
             async with asyncio.timeout(self.options.drain_s):
                 await self._idle.wait()
         except TimeoutError:
-            pass  # calls that outlast the drain lose their doors and are ended with the code
-        if self._has_started:
-            await self._farewell("plugin.stop")
-        if self._is_open:
-            await self._farewell("plugin.destroy")
-        self._has_started = self._is_open = False
-        await self.runner.close()
-        await self._doors.close()
+            pass
 
     async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
@@ -150,7 +156,8 @@ def native_host(approval: Approval, doors: Doors, events: EventStream) -> Native
     options = NativeOptions(use.name, manifest.version, approval.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     if use.native is not None and use.native.workers == "process":
-        return NativeHost(options, InWorkers(code, options.output_bytes, most=use.native.max_workers), doors, events)
+        workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)
+        return NativeHost(options, workers, doors, events)
     most = 8 if use.native is None else use.native.max_workers
     return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), doors, events)
 

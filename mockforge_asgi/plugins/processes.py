@@ -1,7 +1,8 @@
 """Worker processes for native code that must be killable: a call over its time ends with its process, and only with that.
 
 Each worker runs one call at a time (`plugins/worker.py` is its side of the pipe). Doors stay here: a worker asks through
-the pipe, under the same rights.
+the pipe, under the same rights. A worker that is started outlives the call that wanted it first: where starting takes
+longer than a call may, a later call finds it ready.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -22,20 +23,29 @@ from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
 from mockforge_plugin.failure import HostError
 
-MAX_LINE = 32 * 1024 * 1024
-_ENVELOPE = 64
+MAX_LINE: Final = 32 * 1024 * 1024
+START_S: Final = 30.0
+"""How long a worker may take to start, load the code and run `init`."""
+_ENVELOPE: Final = 64
 
 
 class InWorkers:
-    """A `Runner` over at most `most` processes, made when needed."""
+    """A `Runner` over at most `most` processes, made when needed. `memory_mb` bounds the data of each, on Linux; 0: no bound."""
 
-    def __init__(self, code: FileCode, output_bytes: int, *, most: int = 2) -> None:
-        self.plugin, self.most, self._code, self._output_bytes = code.plugin, most, code, output_bytes
+    def __init__(self, code: FileCode, output_bytes: int, *, most: int = 2, memory_mb: int = 0) -> None:
+        self.plugin, self.most, self._code = code.plugin, most, code
+        self._output_bytes, self._memory_mb = output_bytes, memory_mb
         self._slots = asyncio.Semaphore(most)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
+        self._births: set[asyncio.Task[_Worker]] = set()
+        self._unclaimed: list[asyncio.Task[_Worker]] = []
+        """Births whose call was given up: the next call that needs a worker takes one of them."""
+        self._stillborn: BaseException | None = None
         self._dying: set[asyncio.Task[None]] = set()
-        self._init: Document | None = None
+        self._init: tuple[Document, PluginContext] | None = None
+        self._started: _Worker | None = None
+        """The worker that ran `start`, and is to run `stop`."""
         self._is_closed = False
 
     @property
@@ -45,54 +55,132 @@ class InWorkers:
 
     async def load(self) -> Json:
         """See Runner."""
-        worker = await self._started()
+        worker = await self._spawned()
         self._idle.append(worker)
         return worker.description
 
     async def init(self, document: Document, context: PluginContext) -> None:
         """See Runner: the workers there are now, and each later one before its first call."""
-        self._init = document
+        self._init = document, context
         for worker in tuple(self._idle):
-            await self._initialise(worker, context)
+            await self._initialise(worker)
 
     async def call(self, op: str, document: Document, context: PluginContext) -> Json:
         """See Runner."""
+        if op == "plugin.destroy":
+            return await self._destroy(document, context)
         async with self._slots:
-            if self._is_closed:
-                raise PluginUnavailable(self.plugin, "it is stopping")
-            worker = self._idle.pop() if self._idle else await self._started()
+            worker = await self._taken(op)
             try:
-                if self._init is not None and not worker.is_initialised:
-                    await self._initialise(worker, context)
-                answer = await worker.ask(self.plugin, op, document, context, self._output_bytes)
+                answer = await worker.ask(op, document, context)
             finally:
                 if worker.is_sound:
                     self._idle.append(worker)
                 else:
                     self._kill(worker)
-        if "error" in answer:
-            raise failure(self.plugin, op, answer)
-        return answer["result"]
+        return answer
 
     async def close(self) -> None:
         """See Runner."""
         self._is_closed = True
+        for birth in self._births:
+            birth.cancel()
+        await asyncio.gather(*self._births, return_exceptions=True)
         for worker in tuple(self._all):
             self._kill(worker)
         while self._dying:
             await asyncio.gather(*self._dying)
         self._code.close()
 
-    async def _initialise(self, worker: _Worker, context: PluginContext) -> None:
-        assert self._init is not None
-        answer = await worker.ask(self.plugin, "plugin.init", self._init, context, self._output_bytes)
-        if "error" in answer:
+    async def _destroy(self, document: Document, context: PluginContext) -> None:
+        """Every process holds an instance of its own, and each may end in its own way. Raises the first failure."""
+        workers, self._idle = self._idle, []
+        told = await asyncio.gather(*(worker.ask("plugin.destroy", document, context) for worker in workers), return_exceptions=True)
+        for worker in workers:
             self._kill(worker)
-            raise failure(self.plugin, "plugin.init", answer)
-        worker.is_initialised = True
+        for error in told:
+            if isinstance(error, BaseException):
+                raise error
 
-    async def _started(self) -> _Worker:
-        worker = _Worker(await _spawn())
+    async def _taken(self, op: str) -> _Worker:
+        """A sound worker for one call: the caller holds a slot and gives it back. Raises PluginFailed, PluginUnavailable."""
+        if op == "plugin.stop" and self._started in self._idle:
+            self._idle.remove(self._started)
+            self._idle.append(self._started)
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_sound:
+                break
+            self._kill(worker)  # it ended by itself, between two calls
+        else:
+            worker = await self._born()
+        if op == "plugin.start":
+            self._started = worker
+        return worker
+
+    async def _born(self) -> _Worker:
+        if self._stillborn is not None:
+            error, self._stillborn = self._stillborn, None
+            raise error
+        birth = self._unclaimed.pop() if self._unclaimed else self._birth()
+        try:
+            return await asyncio.shield(birth)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if birth.cancelled() and task is not None and not task.cancelling():
+                raise PluginUnavailable(self.plugin, "it is stopping") from None
+            self._unclaimed.append(birth)
+            birth.add_done_callback(self._came_late)
+            raise
+
+    def _birth(self) -> asyncio.Task[_Worker]:
+        if self._is_closed:
+            raise PluginUnavailable(self.plugin, "it is stopping")
+        birth = asyncio.get_running_loop().create_task(self._ready(), name=f"mockforge-worker-{self.plugin}")
+        self._births.add(birth)
+        birth.add_done_callback(self._births.discard)
+        return birth
+
+    def _came_late(self, birth: asyncio.Task[_Worker]) -> None:
+        """A birth that nobody waits for any more: the worker is there for the next call, or its failure is."""
+        if birth not in self._unclaimed:
+            return
+        self._unclaimed.remove(birth)
+        if birth.cancelled():
+            return
+        if (error := birth.exception()) is not None:
+            self._stillborn = error
+        else:
+            self._idle.append(birth.result())
+
+    async def _ready(self) -> _Worker:
+        try:
+            async with asyncio.timeout(START_S):
+                worker = await self._spawned()
+                if self._init is not None:
+                    await self._initialise(worker)
+                return worker
+        except TimeoutError:
+            raise PluginUnavailable(self.plugin, f"its worker process was not ready within {START_S:g} s") from None
+
+    async def _initialise(self, worker: _Worker) -> None:
+        assert self._init is not None
+        document, context = self._init[0], self._init[1].anew()
+        try:
+            await worker.ask("plugin.init", document, context)
+        except BaseException:
+            self._kill(worker)
+            raise
+        finally:
+            context.end()
+
+    async def _spawned(self) -> _Worker:
+        limit = max(MAX_LINE, self._output_bytes + _ENVELOPE)
+        try:
+            process = await _spawn(limit)
+        except OSError as error:
+            raise PluginUnavailable(self.plugin, f"its worker process cannot be started: {error.strerror or error}") from error
+        worker = _Worker(self.plugin, process, self._output_bytes, self._memory_mb)
         self._all.add(worker)
         try:
             await worker.load(self._code)
@@ -102,84 +190,100 @@ class InWorkers:
         return worker
 
     def _kill(self, worker: _Worker) -> None:
+        worker.condemn()
         if worker in self._idle:
             self._idle.remove(worker)
         if worker in self._all:
             self._all.remove(worker)
-            task = asyncio.get_running_loop().create_task(worker.kill(), name=f"mockforge-kill-{worker.process.pid}")
+            task = asyncio.get_running_loop().create_task(worker.buried(), name=f"mockforge-kill-{worker.process.pid}")
             self._dying.add(task)
             task.add_done_callback(self._dying.discard)
 
 
 class _Worker:
-    """One process and the pipe to it. It is sound while question and answer are in step."""
+    """One process and the pipe to it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
+    def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int) -> None:
+        self.plugin, self.process, self._output_bytes, self._memory_mb = plugin, process, output_bytes, memory_mb
         self.description: Json = None
-        self.is_sound, self.is_initialised = True, False
+        self._in_step = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it runs, and question and answer are in step."""
+        return self._in_step and self.process.returncode is None
 
     async def load(self, code: FileCode) -> None:
         """Hand the files over. Raises PluginFailed."""
-        self.is_sound = False
-        await self._send({"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "files": code.files})
-        answer = await self._receive(code.plugin, "plugin.load", MAX_LINE)
-        if "error" in answer:
-            raise failure(code.plugin, "plugin.load", answer)
-        self.description, self.is_sound = answer["result"], True
+        first = {"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "files": code.files, "memory_mb": self._memory_mb}
+        await self._send(orjson.dumps(first))
+        self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
 
-    async def ask(self, plugin: str, op: str, document: Document, context: PluginContext, output_bytes: int) -> Mapping[str, Any]:
-        """The worker's `{"result"}` or `{"error"}`; what it asks of the doors meanwhile is answered."""
-        self.is_sound = False
-        await self._send_line(b'{"op":' + orjson.dumps(op) + b',"document":' + document.json + b"}\n")
-        while True:
-            answer = await self._receive(plugin, op, output_bytes)
-            if "door" not in answer:
-                self.is_sound = True
-                return answer
-            await self._send(await _door_answer(context, answer))
+    async def ask(self, op: str, document: Document, context: PluginContext) -> Json:
+        """The worker's answer; what it asks of the doors meanwhile is answered. Raises PluginFailed, LimitExceeded."""
+        self._in_step = False
+        await self._send(b'{"op":' + orjson.dumps(op) + b',"document":' + document.json + b"}")
+        while (line := await self._line(op)).startswith(b'{"door"'):
+            await self._send(orjson.dumps(await _door_answer(context, orjson.loads(line))))
+        return self._read(op, line, self._output_bytes)
 
-    async def kill(self) -> None:
+    def condemn(self) -> None:
         """End the process and everything it started."""
-        self.is_sound = False
+        self._in_step = False
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended by itself
+        except (ProcessLookupError, PermissionError):
+            pass  # it has ended by itself; some systems say so in the other way
+
+    async def buried(self) -> None:
+        """Return when a condemned process is gone."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         await self.process.wait()
 
-    async def _send(self, message: Json) -> None:
-        await self._send_line(orjson.dumps(message) + b"\n")
-
-    async def _send_line(self, line: bytes) -> None:
+    async def _send(self, message: bytes) -> None:
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(line)
+            self.process.stdin.write(message + b"\n")
             await self.process.stdin.drain()
         except ConnectionError:
             pass  # it has ended; reading tells so
 
-    async def _receive(self, plugin: str, op: str, output_bytes: int) -> Mapping[str, Any]:
+    async def _line(self, op: str) -> bytes:
         assert self.process.stdout is not None
         try:
             line = await self.process.stdout.readline()
-        except ValueError:
-            line = b"x" * (output_bytes + _ENVELOPE + 1)
-        if not line.endswith(b"\n") and len(line) <= output_bytes + _ENVELOPE:
-            raise PluginFailed(plugin, op, "its worker process ended in the middle of the call", code="unavailable", retryable=True)
-        if len(line) > output_bytes + _ENVELOPE and not line.startswith(b'{"door"'):
-            raise LimitExceeded(plugin, op, "output_kb", output_bytes / 1024)
-        answer: Mapping[str, Any] = orjson.loads(line)
-        return answer
+        except ValueError:  # longer than the reader's limit
+            raise self._too_long(op) from None
+        if not line.endswith(b"\n"):
+            raise PluginFailed(self.plugin, op, "its worker process ended in the middle of the call", code="unavailable", retryable=True)
+        return line
+
+    def _read(self, op: str, line: bytes, most: int) -> Json:
+        """The result that a line gives; only results are bounded, so that a failure is always told."""
+        if line.startswith(b'{"limit"'):
+            raise LimitExceeded(self.plugin, op, "memory_mb", self._memory_mb)
+        try:
+            answer: Mapping[str, Any] = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise PluginFailed(self.plugin, op, f"its worker process wrote no JSON: {error}", code="invalid_output") from None
+        self._in_step = True
+        if "error" in answer:
+            raise failure(self.plugin, op, answer)
+        if len(line) > most + _ENVELOPE:
+            raise self._too_long(op)
+        return answer["result"]
+
+    def _too_long(self, op: str) -> LimitExceeded:
+        return LimitExceeded(self.plugin, op, "output_kb", self._output_bytes / 1024)
 
 
-async def _spawn() -> asyncio.subprocess.Process:
+async def _spawn(limit: int) -> asyncio.subprocess.Process:
+    """A fresh interpreter with this one's import path: `-P`, since `-m` alone would put the current folder before it."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "mockforge_asgi.plugins.worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        limit=MAX_LINE, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
+        sys.executable, "-P", "-m", "mockforge_asgi.plugins.worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        limit=limit, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
 
 

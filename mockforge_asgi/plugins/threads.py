@@ -49,16 +49,24 @@ class WorkerThreads:
             self._slots.release()
             raise PluginUnavailable(self.owner, "it is stopping")
         job = _Job(function, asyncio.get_running_loop())
+        if self.busy == self.started:
+            self._start_thread()
         self.busy += 1
-        if self.busy > self.started:
-            self.started += 1
-            threading.Thread(target=self._work, name=f"mockforge-{self.owner}-{self.started}", daemon=True).start()
         self._jobs.put(job)
         try:
             return await job.future  # type: ignore[no-any-return]  # the job's function gives T
         except asyncio.CancelledError:
-            self.abandoned += 1
+            if job.future.cancelled():  # else it had ended just before, and its slot is free already
+                self.abandoned += 1
             raise
+
+    def _start_thread(self) -> None:
+        try:
+            threading.Thread(target=self._work, name=f"mockforge-{self.owner}-{self.started + 1}", daemon=True).start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._slots.release()
+            raise PluginUnavailable(self.owner, f"no worker thread can be started: {error}") from error
+        self.started += 1
 
     def close(self) -> None:
         """Let idle threads end now, and busy ones when they are done."""

@@ -11,6 +11,7 @@ import ctypes
 import inspect
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -80,11 +81,14 @@ class Pipe:
 def serve(pipe: Pipe) -> None:
     """Load what the first message says, then answer for ever."""
     first = pipe.receive()
+    _bound_memory(first["memory_mb"])
     bundle = Bundle(first["files"], prefix=first["prefix"])
     loop = asyncio.new_event_loop()
     try:
         plugin = load_plugin(bundle.run(first["entry"]))
         pipe.send("result", encode(plugin.describe(), "description"))
+    except MemoryError:
+        return pipe.send("limit", '"memory_mb"')
     except (Exception, SystemExit) as error:  # the author's code: whatever it raises
         pipe.send("error", _envelope(error, bundle.author_files))
         return
@@ -93,6 +97,8 @@ def serve(pipe: Pipe) -> None:
         try:
             with entered(pipe):
                 text = _answer(plugin, loop, asked)
+        except MemoryError:
+            return pipe.send_answer("limit", '"memory_mb"')  # whatever it left half done ends with this process
         except (Exception, SystemExit) as error:
             pipe.send_answer("error", _envelope(error, bundle.author_files))
         else:
@@ -112,6 +118,12 @@ async def _awaited(answer: Any) -> Any:
 
 def _envelope(error: BaseException, author_files: Mapping[str, str]) -> str:
     return encode(error_envelope(error, author_files)["error"])
+
+
+def _bound_memory(most_mb: int) -> None:
+    """What is beyond raises MemoryError, or ends this process where code of C does not look."""
+    if most_mb and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (most_mb << 20, most_mb << 20))
 
 
 def _die_with_parent() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from mockforge_asgi.contract import Document, RequestDoors
 from mockforge_asgi.events import Event, EventStream
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
-from mockforge_asgi.plugins.in_process import InProcess
+from mockforge_asgi.plugins.in_process import InProcess, Runner
 from mockforge_asgi.plugins.native import NativeHost, NativeOptions
 from mockforge_asgi.plugins.native_code import FileCode
 from mockforge_asgi.plugins.processes import InWorkers
@@ -47,7 +47,14 @@ def doors(told: Told, *, plugin: str = "native") -> PluginDoors:
 
 
 def host(
-    source: str | dict[str, str], *, told: Told | None = None, processes: bool = False, most: int = 2, door: Any = None, **options: Any
+    source: str | dict[str, str],
+    *,
+    told: Told | None = None,
+    processes: bool = False,
+    most: int = 2,
+    memory_mb: int = 0,
+    door: Any = None,
+    **options: Any,
 ) -> NativeHost:
     """A host over these files, not opened yet."""
     told = told or Told()
@@ -55,7 +62,9 @@ def host(
     code = FileCode("native", {path: dedent(text).encode() for path, text in files.items()}, "plugin.py")
     said = NativeOptions("native", "1.0.0", **options)
     output = said.output_bytes
-    runner = InWorkers(code, output, most=most) if processes else InProcess("native", code, WorkerThreads("native", most), output)
+    runner: Runner = InProcess("native", code, WorkerThreads("native", most), output)
+    if processes:
+        runner = InWorkers(code, output, most=most, memory_mb=memory_mb)
     return NativeHost(said, runner, door or doors(told), told.stream)
 
 

@@ -8,10 +8,12 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.errors import PluginFailed
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.events import GuestLogged
 from mockforge_asgi.plugins.processes import InWorkers
 from tests.plugins.native_parts import Told, call, host
 
@@ -64,11 +66,15 @@ async def test_a_worker_that_ends_is_replaced() -> None:
 
 
 async def test_a_cancelled_call_kills_its_worker_alone() -> None:
-    plugin = host("from mockforge_plugin import *\n@function\ndef f(n):\n    while n: pass\n    return n", processes=True, most=2)
+    source = "from mockforge_plugin import *\n@function\ndef f(n):\n    log.info('called')\n    while n: pass\n    return n"
+    told = Told()
+    plugin = host(source, processes=True, most=2, told=told)
     await plugin.open()
     await plugin.start()
     assert isinstance(plugin.runner, InWorkers)
     spinning = asyncio.ensure_future(plugin.call("template.call", call("f", 1)))
+    while not told.of(GuestLogged):
+        await asyncio.sleep(0)
     assert await plugin.call("template.call", call("f", 0)) == 0
     spinning.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -92,6 +98,178 @@ async def test_closing_leaves_no_process_and_no_descriptor() -> None:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+async def test_a_worker_that_ended_between_two_calls_fails_none() -> None:
+    plugin = host(ENDS, processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    assert isinstance(plugin.runner, InWorkers)
+    (worker,) = plugin.runner._all
+    os.kill(worker.process.pid, signal.SIGKILL)
+    await worker.process.wait()
+    assert await plugin.call("template.call", call("pid")) != worker.process.pid
+    await plugin.close()
+
+
+async def test_a_worker_that_starts_more_slowly_than_a_call_may_last_serves_a_later_call() -> None:
+    spins = "from mockforge_plugin import *\n@function\ndef f(n):\n    while n: pass\n    return n"
+    plugin = host(spins, processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    runner = plugin.runner
+    assert isinstance(runner, InWorkers)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await plugin.call("template.call", call("f", 1))
+    for _ in range(2):  # both leave before any interpreter can have started
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await plugin.call("template.call", call("f", 0))
+    assert len(runner._births) == 1
+    await asyncio.gather(*runner._births)
+    assert len(runner.pids) == 1
+    (pid,) = runner.pids
+    assert await plugin.call("template.call", call("f", 0)) == 0
+    assert runner.pids == {pid}
+    await plugin.close()
+
+
+async def test_closing_ends_a_worker_that_is_being_started() -> None:
+    plugin = host(ENDS, processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    runner = plugin.runner
+    assert isinstance(runner, InWorkers)
+    with pytest.raises(PluginFailed):
+        await plugin.call("template.call", call("ends"))
+    waiting = asyncio.ensure_future(plugin.call("template.call", call("pid")))
+    await asyncio.sleep(0)
+    await runner.close()
+    with pytest.raises(PluginUnavailable, match="stopping"):
+        await waiting
+    assert not runner.pids and not runner._births
+    await plugin.close()
+
+
+FRAGILE = """
+    import os, pathlib
+    from mockforge_plugin import *
+
+    class Fragile(TemplatePlugin):
+        def init(self):
+            if os.path.exists("FLAG"):
+                raise RuntimeError("no database")
+
+        @function
+        def breaks(self):
+            pathlib.Path("FLAG").touch()
+            os._exit(3)
+
+        @function
+        def works(self):
+            return "works"
+    """
+
+
+async def test_a_worker_whose_init_fails_is_never_called(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    plugin = host(FRAGILE.replace("FLAG", str(flag)), processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    with pytest.raises(PluginFailed):
+        await plugin.call("template.call", call("breaks"))
+    for _ in range(3):
+        with pytest.raises(PluginFailed, match="no database"):
+            await plugin.call("template.call", call("works"))
+    flag.unlink()
+    assert await plugin.call("template.call", call("works")) == "works"
+    await plugin.close()
+
+
+async def test_every_worker_is_destroyed_and_the_one_that_started_stops() -> None:
+    source = """
+        import os
+        from mockforge_plugin import *
+
+        class Lives(TemplatePlugin):
+            def start(self): log.info(f"start {os.getpid()}")
+            def stop(self): log.info(f"stop {os.getpid()}")
+            def destroy(self): log.info(f"destroy {os.getpid()}")
+
+            @function
+            def meet(self):
+                if kv.incr("n").result() == 2:
+                    kv.set("met", True).result()
+                while kv.get("met").result() is None:
+                    pass
+        """
+    told = Told()
+    plugin = host(source, processes=True, most=2, told=told, timeout_s=60.0)
+    await plugin.open()
+    await plugin.start()
+    await asyncio.gather(*(plugin.call("template.call", call("meet")) for _ in range(2)))
+    assert isinstance(plugin.runner, InWorkers)
+    pids = plugin.runner.pids
+    assert len(pids) == 2
+    await plugin.close()
+    said = [tuple(line.message.split()) for line in told.of(GuestLogged)]
+    assert {pid for what, pid in said if what == "destroy"} == set(map(str, pids))
+    assert [pid for what, pid in said if what == "start"] == [pid for what, pid in said if what == "stop"]
+
+
+async def test_a_failure_is_told_however_small_answers_must_be() -> None:
+    source = "from mockforge_plugin import *\n@function\ndef f(n):\n    raise ValueError('x' * n)"
+    plugin = host(source, processes=True, most=1, output_bytes=100)
+    await plugin.open()
+    await plugin.start()
+    with pytest.raises(PluginFailed, match="ValueError: xxx") as caught:
+        await plugin.call("template.call", call("f", 1000))
+    assert not isinstance(caught.value, LimitExceeded)
+    await plugin.close()
+
+
+async def test_an_answer_over_the_limit_costs_no_worker() -> None:
+    plugin = host("from mockforge_plugin import *\n@function\ndef f(n):\n    return 'x' * n", processes=True, most=1, output_bytes=100)
+    await plugin.open()
+    await plugin.start()
+    assert isinstance(plugin.runner, InWorkers)
+    before = plugin.runner.pids
+    with pytest.raises(LimitExceeded, match="output_kb"):
+        await plugin.call("template.call", call("f", 1000))
+    assert await plugin.call("template.call", call("f", 1)) == "x"
+    assert plugin.runner.pids == before
+    await plugin.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not bound it")
+async def test_memory_is_bounded() -> None:
+    source = "from mockforge_plugin import *\n@function\ndef f(mb):\n    return len(bytearray(mb << 20))"
+    plugin = host(source, processes=True, most=1, memory_mb=128)
+    await plugin.open()
+    await plugin.start()
+    with pytest.raises(LimitExceeded) as caught:
+        await plugin.call("template.call", call("f", 256))
+    assert (caught.value.limit, caught.value.budget) == ("memory_mb", 128)
+    assert await plugin.call("template.call", call("f", 1)) == 1 << 20
+    await plugin.close()
+
+
+async def test_modules_of_the_current_folder_are_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('taken over')\n")
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)])
+    monkeypatch.chdir(tmp_path)
+    plugin = host(ENDS, processes=True, most=1)
+    await plugin.open()
+    await plugin.close()
+
+
+async def test_a_process_that_cannot_be_started_makes_the_plugin_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    plugin = host(ENDS, processes=True)
+    with pytest.raises(PluginUnavailable, match="cannot be started: No such file"):
+        await plugin.open()
+    await plugin.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open")

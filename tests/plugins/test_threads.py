@@ -48,3 +48,34 @@ async def test_closed_threads_take_nothing_and_end() -> None:
         await threads.run(lambda: 1)
     await asyncio.to_thread(running.join, 10)
     assert not running.is_alive()
+
+
+async def test_a_call_given_up_as_it_ends_leaves_its_slot_free() -> None:
+    """The result is there, the caller is not woken yet, and its time is over."""
+    threads = WorkerThreads("p", 1)
+    for _ in range(3):
+        call = asyncio.ensure_future(threads.run(lambda: 1))
+        await asyncio.sleep(0)
+        while threads.busy:
+            await asyncio.sleep(0)
+        assert not call.done()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert (threads.busy, threads.abandoned) == (0, 0)
+    assert await threads.run(lambda: 2) == 2
+    threads.close()
+
+
+async def test_a_system_without_threads_left_is_told_and_costs_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = WorkerThreads("p", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            with pytest.raises(PluginUnavailable, match="can't start new thread"):
+                await threads.run(lambda: 1)
+    assert await threads.run(lambda: 1) == 1
+    threads.close()
