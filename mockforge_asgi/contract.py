@@ -66,13 +66,14 @@ ERROR_CODES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a plugin says of itself: operations implemented, template functions, capabilities."""
+    """What a plugin says of itself: operations implemented, template functions, endpoints handled (None: it does not say), capabilities."""
 
     contract: str
     ops: frozenset[str]
     functions: tuple[FunctionMetadata, ...] = ()
     capabilities: Mapping[str, Json] = field(default_factory=dict)
     kit: str = ""
+    endpoints: tuple[str, ...] | None = None
 
 
 class RequestDoors(Protocol):

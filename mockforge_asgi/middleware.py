@@ -53,12 +53,11 @@ class MockForge:
         dev: bool | None = None,
     ) -> None:
         self.app = app
-        self.config = runtime.config if runtime is not None and config is None else load_config(config, dev=dev)
         if plugins and runtime is not None:
-            raise ConfigError(
-                "a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]) and leave `plugins` out here."
-            )
-        self.runtime = runtime or PluginRuntime(self.config, plugins=plugins)
+            raise ConfigError("a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]), without `plugins` here.")
+        self.runtime = runtime or PluginRuntime(config, plugins=plugins, dev=dev)
+        said = self.runtime.config if runtime is None or config is None else config
+        self.config = load_config(said, dev=dev, own=self.runtime.own_names)
         self._pieces = Pieces(self.config, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -50,7 +50,8 @@ class _Life:
 class PluginRuntime:
     """Loads, holds and reloads the plugins of a configuration; what chains and mounts are given.
 
-    `plugins` are the developer's own objects (`MockForge(plugins=[MyAuth()])`): trusted, never sandboxed.
+    `plugins` are the developer's own objects (`MockForge(plugins=[MyAuth()])`): trusted, never sandboxed. `dev` wins over what the
+    configuration says.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class PluginRuntime:
         events: EventStream | None = None,
         surroundings: Surroundings = REAL,
         cache_dir: Path | None = None,
+        dev: bool | None = None,
     ) -> None:
-        self.config: Config = config if isinstance(config, Config) else load_config({"version": 1} if config is None else config)
-        self.events = events or EventStream()
         self._own = tuple(plugins)
+        self.config: Config = load_config(config, dev=dev, own=self.own_names)
+        self.events = events or EventStream()
         self._surroundings, self._cache_dir = surroundings, cache_dir
         self._life: _Life | None = None
         self._pid = os.getpid()
@@ -78,9 +80,9 @@ class PluginRuntime:
         """The names of the developer's own plugins."""
         if not self._own:
             return ()
-        from mockforge_asgi.plugins.own import own_name
+        from mockforge_asgi.plugins.own import own_names
 
-        return tuple(own_name(target) for target in self._own)
+        return own_names(self._own)
 
     @property
     def is_ready(self) -> bool:

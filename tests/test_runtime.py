@@ -157,6 +157,15 @@ async def test_code_that_lacks_what_its_manifest_says_is_refused(write: Write) -
         await PluginRuntime(config(words=entry)).start()
 
 
+async def test_endpoints_without_a_handler_are_refused(write: Write) -> None:
+    handles = "class {word}(TemplatePlugin):\n    @function\n    def f(self): ...\n    @endpoint('back')\n    def b(self, request): ..."
+    source = f"from mockforge_plugin import TemplatePlugin, endpoint, function\n\n{handles}\n"
+    await (runtime := PluginRuntime(config(words=write(word="W", more="endpoints: [{path: /back}]", source=source)))).start()
+    await runtime.stop()
+    with pytest.raises(PluginRejected, match="no handler 'login'; it has back"):
+        await PluginRuntime(config(words=write(word="W", more="endpoints: [{path: /login}]", source=source))).start()
+
+
 async def test_a_failed_start_leaves_nothing_and_may_be_tried_again(write: Write) -> None:
     entry = write(source="raise RuntimeError({word!r})\n")
     runtime = PluginRuntime(config(words=entry))

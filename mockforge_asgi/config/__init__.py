@@ -6,7 +6,7 @@ Importing this costs nothing; pydantic and YAML are loaded when something is rea
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,23 @@ from mockforge_asgi.config.objects import (
 
 
 def load_config(
-    source: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None, *, base_dir: Path | None = None, dev: bool | None = None
+    source: str | os.PathLike[str] | Mapping[str, Any] | Config | None = None,
+    *,
+    base_dir: Path | None = None,
+    dev: bool | None = None,
+    own: Collection[str] = (),
 ) -> Config:
     """The configuration of a file, of a mapping, or (None) the empty one.
 
-    Relative paths are meant from the file's folder, or from `base_dir`. `dev` wins over what the document says.
+    Relative paths are meant from the file's folder, or from `base_dir`. `dev` wins over what the document says. `own` names
+    plugins that exist without an entry under `plugins:`, the developer's own.
     Raises ConfigError with every problem found.
     """
     if isinstance(source, Config):
         return source
     from mockforge_asgi.config.load import load
 
-    return load({"version": 1} if source is None else source, base_dir=base_dir, dev=dev)
+    return load({"version": 1} if source is None else source, base_dir=base_dir, dev=dev, own=own)
 
 
 __all__ = [

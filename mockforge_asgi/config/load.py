@@ -6,7 +6,7 @@ All faults are found in one go and raised together. Plugins themselves are not l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,17 +22,23 @@ from mockforge_asgi.errors import ConfigError
 MAX_BYTES = 8 * 1024 * 1024
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any], *, base_dir: Path | None = None, dev: bool | None = None) -> objects.Config:
-    """The configuration of a file or mapping; `dev` wins over what it says. Raises ConfigError with every problem found."""
+def load(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    base_dir: Path | None = None,
+    dev: bool | None = None,
+    own: Collection[str] = (),
+) -> objects.Config:
+    """The configuration of a file or mapping; see `load_config`. Raises ConfigError with every problem found."""
     if isinstance(source, Mapping):
-        return _from_mapping(source, (base_dir or Path.cwd()).absolute(), dev)
+        return _from_mapping(source, (base_dir or Path.cwd()).absolute(), dev, own)
     name = os.fspath(source)
     file = Path(name).expanduser().absolute()
     try:
         value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES)
     except Unreadable as error:
         raise ConfigError(f"'{clip(name, 200)}' cannot be used:", error.problems) from None
-    return _check(value, places, base_dir or file.parent, file, dev)
+    return _check(value, places, base_dir or file.parent, file, dev, own)
 
 
 def _bytes(file: Path, name: str) -> bytes:
@@ -47,12 +53,12 @@ def _bytes(file: Path, name: str) -> bytes:
         raise ConfigError(f"'{clip(name, 200)}' is no path: {error}.") from None
 
 
-def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None) -> objects.Config:
+def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None, own: Collection[str]) -> objects.Config:
     places = Places("configuration")
     value = _plain(source)
     if problems := not_json(value, places):
         raise ConfigError("the configuration cannot be used:", problems)
-    return _check(value, places, base_dir, None, dev)
+    return _check(value, places, base_dir, None, dev, own)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -66,12 +72,12 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:
+def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: bool | None, own: Collection[str]) -> objects.Config:
     head = f"'{clip(places.name, 200)}' cannot be used:" if file else "the configuration cannot be used:"
     if not isinstance(value, dict):
         what = "is empty." if value is None else f"must be a mapping, not {quote(value)}."
         raise ConfigError(head, [places.problem((), what, "Begin it with `version: 1`.")])
-    problems = unfit(value, places)
+    problems = unfit(value, places, own)
     try:
         model = schema.ConfigModel.model_validate(value)
     except ValidationError as error:

@@ -6,7 +6,7 @@ Works on the data as written, so that these faults are reported beside those of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mockforge_asgi.config.faults import suggest
@@ -21,9 +21,9 @@ def is_path(use: str) -> bool:
     return not _STORE_USE.match(use) or use.endswith((".zip", ".tar", ".tgz", ".gz"))
 
 
-def unfit(root: Mapping[str, Any], places: Places) -> list[Problem]:
-    """Every problem of that sort."""
-    return [places.problem(path, what, remedy) for path, what, remedy in _References(root).find()]
+def unfit(root: Mapping[str, Any], places: Places, own: Collection[str] = ()) -> list[Problem]:
+    """Every problem of that sort. `own` names plugins that need no entry."""
+    return [places.problem(path, what, remedy) for path, what, remedy in _References(root, own).find()]
 
 
 _Fault = tuple[Path, str, str]
@@ -32,9 +32,10 @@ _Fault = tuple[Path, str, str]
 class _References:
     """The sections of one document, and the checks between them."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, Any], own: Collection[str]) -> None:
         self.root = root
         self.plugins, self.secrets, self.sources = (_mapping(root.get(k)) for k in ("plugins", "secrets", "sources"))
+        self.known = {**self.plugins, **dict.fromkeys(own)}
         templates = _mapping(root.get("templates"))
         self.inline = None if templates.get("dir") else _mapping(templates.get("inline"))
 
@@ -43,15 +44,15 @@ class _References:
             yield from self._plugin(name, _mapping(plugin))
         for i, rule in enumerate(_list(self.root.get("protect"))):
             for path, auth in _texts(_mapping(rule).get("auth"), ("protect", i, "auth")):
-                yield from _missing(path, auth, self.plugins, "plugin", "plugins")
+                yield from _missing(path, auth, self.known, "plugin", "plugins")
         for i, route in enumerate(_list(self.root.get("routes"))):
             response = _mapping(_mapping(route).get("response"))
             for path, plugin in _texts(response.get("plugin"), ("routes", i, "response", "plugin")):
-                yield from _missing(path, plugin, self.plugins, "plugin", "plugins")
+                yield from _missing(path, plugin, self.known, "plugin", "plugins")
             yield from self._templates(response.get("template"), ("routes", i, "response", "template"))
         for name, source in self.sources.items():
             for path, plugin in _texts(_mapping(source).get("plugin"), ("sources", name, "plugin")):
-                yield from _missing(path, plugin, self.plugins, "plugin", "plugins")
+                yield from _missing(path, plugin, self.known, "plugin", "plugins")
         yield from self._server()
 
     def _plugin(self, name: str, plugin: Mapping[str, Any]) -> Iterator[_Fault]:

@@ -91,6 +91,13 @@ def refuse_unfit(name: str, manifest: Manifest, description: Description) -> Non
     ]
     if manifest.endpoints and "endpoint.call" not in ops:
         problems.append(Problem("plugin.yaml endpoints", "the code does not implement endpoint.call.", "Implement it, or leave it out."))
+    elif description.endpoints is not None:
+        handled = ", ".join(description.endpoints)
+        problems += [
+            Problem(f"plugin.yaml endpoints: {e.path}", f"the code has no handler '{e.name}'; it has {handled}.", "Mark one so.")
+            for e in manifest.endpoints
+            if e.name not in description.endpoints
+        ]
     if problems:
         raise PluginRejected(name, "its code is not what its manifest says:", problems)
 

@@ -1,6 +1,8 @@
 """The developer's own plugins, `MockForge(plugins=[MyAuth()])`: their code, trusted and named so.
 
-No manifest, no grants, no package: the object is the plugin, and its class gives it its name (`MyAuth` is `my-auth`).
+No manifest, no grants, no package: the object is the plugin, and its class gives it its name (`MyAuth` is `my-auth`). Attributes of the
+object say what a manifest and the configuration would: `name`, `priority`, `prefix`, `on_failure`. The configuration speaks of it by its
+name; its endpoints are mounted below `/name`, or below its `prefix`, at the names they are marked with.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from mockforge_asgi.http.documents import EVERYTHING
 from mockforge_asgi.http.headers import RESTRICTED
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
+from mockforge_asgi.plugins.manifest import Endpoint
 from mockforge_asgi.plugins.native import own_host
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts, alias_of
 from mockforge_asgi.security.permissions import Effective
@@ -26,6 +29,7 @@ _ANY_HEADER: Final = frozenset({name.decode() for name in RESTRICTED} | {f"acces
 TRUSTED: Final = Effective(request_view=EVERYTHING, response_headers=None, response_body=True, set_headers=_ANY_HEADER)
 """What the developer's own code sees of requests and answers; its doors are all open besides."""
 
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,16}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -39,6 +43,11 @@ async def load_own(targets: Iterable[object], rooms: Rooms, *, taken: Collection
             raise ConfigError("a plugin's name must be its own:", [Problem("plugins=", what, "Give one of them an attribute `name`.")])
         names.add(name)
         yield await _load(name, target, rooms)
+
+
+def own_names(targets: Iterable[object]) -> tuple[str, ...]:
+    """The name of each."""
+    return tuple(map(own_name, targets))
 
 
 def own_name(target: object) -> str:
@@ -57,13 +66,37 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
     host = own_host(name, target, doors, rooms.events)
     try:
         description = await host.open()
+        facts = _facts(name, target, description)
         await host.start()
     except BaseException:
         await host.close()
         raise
-    priority = getattr(target, "priority", DEFAULT_PRIORITY)
-    facts = PluginFacts(name, name, "0", "", "native", kinds_of(description), float(priority), alias=alias_of(name))
     return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER))
+
+
+def _facts(name: str, target: object, description: Description) -> PluginFacts:
+    """What its attributes and its marks say. Raises ConfigError with every fault."""
+    priority, prefix, on_failure = (getattr(target, k, None) for k in ("priority", "prefix", "on_failure"))
+    place = f"plugins= {name}"
+    problems = []
+    if priority is not None and (isinstance(priority, bool) or not isinstance(priority, int | float)):
+        problems.append(Problem(f"{place}.priority", f"{str(priority)[:40]!r} is no number.", "Lower numbers go first."))
+    if prefix is not None and prefix != "/" and not (isinstance(prefix, str) and _PATH.fullmatch(prefix)):
+        problems.append(Problem(f"{place}.prefix", f"{str(prefix)[:40]!r} is no path prefix.", "Write one such as /login."))
+    if on_failure not in (None, "error", "skip"):
+        problems.append(Problem(f"{place}.on_failure", f"{str(on_failure)[:40]!r} is unknown.", "Write 'error' or 'skip'."))
+    endpoints = tuple(Endpoint(e, "/" + e.strip("/")) for e in description.endpoints or ())
+    problems += [
+        Problem(f"{place} endpoint", f"{e.name[:80]!r} is no path below its prefix.", "Name it after its path, such as 'callback'.")
+        for e in endpoints
+        if not _PATH.fullmatch(e.path)
+    ]
+    if problems:
+        raise ConfigError("the developer's own plugin cannot be used:", problems)
+    return PluginFacts(
+        name, name, "0", "", "native", kinds_of(description), float(DEFAULT_PRIORITY if priority is None else priority),
+        alias=alias_of(name), prefix=prefix, endpoints=endpoints, on_failure=on_failure or "error", templates=frozenset({"*"}),
+    )  # fmt: skip
 
 
 def kinds_of(description: Description) -> frozenset[str]:

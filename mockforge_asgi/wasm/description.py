@@ -31,10 +31,13 @@ def read_description(plugin: str, said: Json) -> Description:
     read = tuple(f for i, entry in enumerate(functions) if (f := _function(entry, f"describe().functions[{i}]", problems)) is not None)
     if problems:
         raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
-    capabilities = said.get("capabilities")
-    return Description(
-        contract, frozenset(ops) & _KNOWN_OPS, read, capabilities if isinstance(capabilities, dict) else {}, str(said.get("kit", ""))[:80]
-    )
+    capabilities, kit = said.get("capabilities"), str(said.get("kit", ""))[:80]
+    capabilities = capabilities if isinstance(capabilities, dict) else {}
+    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(said.get("endpoints")))
+
+
+def _endpoints(said: Json) -> tuple[str, ...] | None:
+    return tuple(name for name in said if isinstance(name, str)) if isinstance(said, list) else None
 
 
 def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetadata | None:

@@ -13,7 +13,7 @@ from mockforge_asgi.plugins.own import load_own, own_name
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.state.memory import MemoryStore
-from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, function, kv
+from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, endpoint, function, kv
 
 
 class MyAuth(AuthPlugin):
@@ -81,3 +81,19 @@ async def test_a_runtime_loads_them() -> None:
     await runtime.start()
     assert {plugin.name for plugin in runtime.registry} == {"my-auth", "http-echo-one"}
     await runtime.stop()
+
+
+async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
+    class Odd(MyAuth):
+        priority = "first"  # type: ignore[assignment]  # the fault
+        prefix = "/a/{b}"
+        on_failure = "shrug"
+
+        @endpoint("../x y")
+        def odd(self, request: Request) -> str:
+            """Cannot be mounted."""
+            return ""
+
+    with pytest.raises(ConfigError) as caught:
+        await loaded(rooms, Odd())
+    assert [p.place for p in caught.value.problems] == [f"plugins= odd{k}" for k in (".priority", ".prefix", ".on_failure", " endpoint")]
