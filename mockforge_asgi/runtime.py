@@ -2,14 +2,14 @@
 
 Holds the sandbox, the registry of loaded plugins, the shared state and the event stream. One belongs to one process and
 one event loop; on another loop (or in a forked worker) it starts anew. Two mounts may share one: it stops when the last
-of them has stopped.
+of them has stopped, and where nobody stops it, with its loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class _Life:
     sandbox: list[Any] = field(default_factory=list)
     stamps: dict[str, object] = field(default_factory=dict)
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    end: AsyncGenerator[None, None] | None = None
+    """Closing it ends this life; a loop that is shut down closes it too."""
 
 
 class PluginRuntime:
@@ -73,7 +75,7 @@ class PluginRuntime:
         self._mounts = 0
         self._starting: asyncio.Task[None] | None = None
         self._left_behind: list[_Life] = []
-        """Lives of a parent process: never touched again, and never freed by this one."""
+        """Lives of a parent process, and of loops closed without being shut down: never touched again, and never freed."""
 
     @property
     def own_names(self) -> tuple[str, ...]:
@@ -122,9 +124,8 @@ class PluginRuntime:
     async def stop(self) -> None:
         """Stop every plugin when the last mount stops."""
         self._mounts = max(0, self._mounts - 1)
-        if self._mounts == 0 and self._life is not None:
-            life, self._life = self._life, None
-            await self._end(life)
+        if self._mounts == 0 and self._life is not None and self._life.end is not None:
+            await self._life.end.aclose()
 
     async def ensure(self) -> None:
         """Be ready on this loop: what a request calls under a server that sends no lifespan events."""
@@ -151,7 +152,7 @@ class PluginRuntime:
             )
         if life is not None:
             self._left_behind.append(life)
-            self._life = None
+            self._life, self._mounts = None, 0
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         life = self._new_life(loop)
@@ -161,7 +162,18 @@ class PluginRuntime:
         except BaseException:
             await self._end(life)
             raise
+        life.end = self._until_the_end_of(life)
+        await anext(life.end)
         self._life = life
+
+    async def _until_the_end_of(self, life: _Life) -> AsyncGenerator[None, None]:
+        """Runs on when it is closed, by `stop` or by the loop (`loop.shutdown_asyncgens`, which `asyncio.run` calls)."""
+        try:
+            yield
+        finally:
+            if self._life is life:
+                self._life, self._mounts = None, 0
+            await self._end(life)
 
     async def _load_all(self, life: _Life) -> None:
         life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})

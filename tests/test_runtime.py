@@ -188,6 +188,34 @@ def test_on_a_new_loop_it_starts_anew(write: Write) -> None:
     assert [asyncio.run(request()) for _ in range(2)] == ["one", "one"]
 
 
+def test_where_nobody_stops_it_it_ends_with_its_loop(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    events, before = heard(runtime), threading.active_count()
+
+    async def request() -> Any:
+        await runtime.ensure()
+        return await word(runtime)
+
+    for _ in range(2):
+        assert asyncio.run(request()) == "one"
+        assert not runtime.is_ready and threading.active_count() == before
+    assert [type(e) for e in events if isinstance(e, PluginLoaded | PluginStopped)] == [PluginLoaded, PluginStopped] * 2
+
+
+def test_a_loop_closed_in_a_hurry_leaves_no_mount_behind(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(runtime.start())
+    loop.close()
+
+    async def serve() -> bool:
+        await runtime.start()
+        await runtime.stop()
+        return runtime.is_ready
+
+    assert asyncio.run(serve()) is False
+
+
 def test_two_loops_at_once_are_refused(write: Write) -> None:
     runtime = PluginRuntime(config(words=write()))
     errors: list[BaseException] = []
