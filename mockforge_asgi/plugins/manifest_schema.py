@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from mockforge_asgi.config.faults import fault, in_order, problems_of
 from mockforge_asgi.config.fields import Id, InnerPath, LimitsModel, Methods, Strict, as_list, matching, short_form
@@ -19,6 +19,7 @@ from mockforge_asgi.contract import CONTRACT
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.plugins.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Limits, Manifest
 from mockforge_asgi.plugins.permissions_schema import PermissionsModel
+from mockforge_asgi.plugins.versions import is_range, is_version
 
 _VERSION = re.compile(
     r"(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?\Z"
@@ -26,9 +27,21 @@ _VERSION = re.compile(
 _EXPORT = re.compile(r"[A-Za-z_$][\w$.:/-]{0,255}\Z", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _ENDPOINT = re.compile(r"/[A-Za-z0-9._~-]{1,64}(?:/[A-Za-z0-9._~-]{1,64}){0,7}\Z")
-_RANGE = re.compile(r"[0-9A-Za-z^~<>=*.,| +-]{1,128}\Z")
 _SUFFIXES = {"native": ".py", "python": ".py", "component": ".wasm", "extism": ".wasm"}
 _CEILING = {"memory_mb": 512, "cpu_ms": 10_000, "timeout_ms": 60_000, "output_kb": 16_384}
+
+
+def _version(value: str) -> str:
+    if not is_version(value):
+        raise fault(f"{quote(value)} is not a version.", 'Write three numbers, such as "1.0.0", or "1.0.0-rc.1".')
+    return value
+
+
+def _range(value: str) -> str:
+    if not is_range(value):
+        raise fault(f"{quote(value)} is not a range of versions.", "Write one such as ^1.2, ~1.2.3, >=1 <3, or * for any.")
+    return value
+
 
 Export = Annotated[str, *matching(_EXPORT, "the name of an export", "Write the name as the code exports it.")]
 Function = Annotated[str, *matching(_FUNCTION, "the name of a function", "Write letters, digits and '_'.")]
@@ -55,9 +68,7 @@ class DependencyModel(Strict):
     """Another plugin that must be there."""
 
     id: Id = Field(description="Its id.", examples=["other-plugin"])
-    version: Annotated[str, *matching(_RANGE, "a range of versions", "Write one such as ^1.2.")] = Field(
-        default="*", description="Versions that fit."
-    )
+    version: Annotated[str, Field(max_length=128), AfterValidator(_range)] = Field(default="*", description="Versions that fit.")
     optional: bool = Field(default=False, description="Whether it may be missing.")
 
 
@@ -83,7 +94,7 @@ class ManifestModel(Strict):
 
     manifest_version: Literal[1] = Field(description="Version of this format.", examples=["1"])
     id: Id = Field(description="The plugin's id: lower-case words joined by '-'.", examples=["my-plugin"])
-    version: Annotated[str, *matching(_VERSION, "a version", 'Write three numbers, such as "1.0.0".')] = Field(
+    version: Annotated[str, *matching(_VERSION, "a version", 'Write three numbers, such as "1.0.0".'), AfterValidator(_version)] = Field(
         description="Its version (semver.org).", examples=["1.0.0"]
     )
     contract: str = Field(description="Version of the plugin contract that it speaks.", examples=[f'"{CONTRACT}"'])
@@ -137,15 +148,13 @@ def _unfit(value: dict[str, Any], places: Places) -> Iterator[Problem]:
         yield places.problem(
             ("entry", maps[0]), f"exports are mapped for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it."
         )
-    kinds = value.get("kinds")
-    for key in ("endpoints",):
-        paths = [e.get("path") if isinstance(e, dict) else e for e in _list(value.get(key))]
-        for i, path in enumerate(paths):
-            if isinstance(path, str) and path in paths[:i]:
-                yield places.problem((key, i), f"{quote(path)} is given twice.", "Keep one of them.")
-    for i, kind in enumerate(_list(kinds)):
-        if isinstance(kind, str) and kind in _list(kinds)[:i]:
-            yield places.problem(("kinds", i), f"{quote(kind)} is given twice.", "Keep one of them.")
+    for key, name in (("kinds", ""), ("endpoints", "path"), ("dependencies", "id")):
+        given = [entry.get(name) if isinstance(entry, dict) else entry for entry in _list(value.get(key))]
+        for i, one in enumerate(given):
+            if isinstance(one, str) and one in given[:i]:
+                yield places.problem((key, i), f"{quote(one)} is given twice.", "Keep one of them.")
+            elif key == "dependencies" and isinstance(one, str) and one == value.get("id"):
+                yield places.problem((key, i), "the plugin depends on itself.", "Remove it.")
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,54 +1,42 @@
-"""Versions and ranges of them: `^1.2`, `~1.2.3`, `>=1.0,<2`, `1.2.*`, `*` (semver.org; ranges as npm writes them).
+"""Versions of plugins and ranges of them: semver.org; ranges as npm writes them.
 
-Only what dependencies between plugins need; a pre-release fits a range only when it is named exactly.
+`^1.2`, `~1.2.3`, `1.2.x`, `1.2 - 1.4`, `>=1 <2`, `^1 || ^3`; `>=1, <2` too. A pre-release is in a range only where the range
+names one of the same three numbers; `*` is any version at all.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from functools import lru_cache
 
-Triple: TypeAlias = tuple[int, int, int]
+from semantic_version import NpmSpec, Version
 
-_TERM = re.compile(r"(?P<sign>\^|~|>=|<=|>|<|=|)\s*(?P<version>[0-9]{1,9}(?:\.[0-9]{1,9}){0,2})(?:\.\*)?\Z")
+_BLANKS = re.compile(r"(?<=[<>=^~])\s+|\s*,\s*")
+
+
+def is_version(text: str) -> bool:
+    """Whether the text is a version."""
+    try:
+        Version(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_range(text: str) -> bool:
+    """Whether the text is a range of versions."""
+    try:
+        _range(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Whether the version is in the range; a range that cannot be read holds no version."""
-    if wanted.strip() in ("*", "", version):
-        return True
-    if "-" in version:
-        return False
-    found = _triple(version.partition("+")[0])
-    joined = re.sub(r"([<>=^~])\s+", r"\1", wanted)
-    return any(all(_holds(found, term) for term in re.split(r"[,\s]+", part.strip())) for part in joined.split("||"))
+    """Whether the version is in the range. Raises ValueError for what is no version or no range."""
+    return wanted.strip() == "*" or Version(version) in _range(wanted)
 
 
-def _triple(text: str) -> Triple:
-    first, second, third, *_ = [*map(int, text.split(".")), 0, 0]
-    return first, second, third
-
-
-def _holds(version: Triple, term: str) -> bool:
-    match = _TERM.match(term)
-    if match is None:
-        return term == "*"
-    low, given, sign = _triple(match["version"]), match["version"].count(".") + 1, match["sign"]
-    if sign == ">=":
-        return version >= low
-    if sign == "<":
-        return version < low
-    if sign == ">":
-        return version[:given] > low[:given]
-    if sign == "<=":
-        return version[:given] <= low[:given]
-    kept = _kept(sign, low, given)
-    return version >= low and version[:kept] == low[:kept]
-
-
-def _kept(sign: str, low: Triple, given: int) -> int:
-    """How many leading numbers must stay the same."""
-    if sign == "^":
-        first = next((i for i, n in enumerate(low) if n), given - 1)
-        return min(first, given - 1) + 1
-    return min(given, 2) if sign == "~" else given
+@lru_cache(maxsize=256)
+def _range(text: str) -> NpmSpec:
+    return NpmSpec(_BLANKS.sub(lambda found: " " if "," in found[0] else "", text.strip()))

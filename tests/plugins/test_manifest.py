@@ -109,6 +109,13 @@ def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
         ({"config": {"type": "strnig"}}, "config.type: must be object, not 'strnig'. A configuration is a mapping."),
         ({"endpoints": ["callback"]}, "endpoints[0].path: 'callback' is not a path of an endpoint. Write one such as /callback."),
         ({"endpoints": ["/a", "/a"]}, "endpoints[1]: '/a' is given twice. Keep one of them."),
+        ({"version": "1.0.0-01"}, "version: '1.0.0-01' is not a version."),
+        (
+            {"dependencies": [{"id": "a", "version": "latest"}]},
+            "dependencies[0].version: 'latest' is not a range of versions. Write one such as ^1.2,",
+        ),
+        ({"dependencies": ["a", {"id": "a", "version": "^1"}]}, "dependencies[1]: 'a' is given twice. Keep one of them."),
+        ({"dependencies": ["hello-auth"]}, "dependencies[0]: the plugin depends on itself. Remove it."),
         ({"isolation": "fresh"}, "isolation: 'fresh' is not one of reused, per_request."),
     ],
 )

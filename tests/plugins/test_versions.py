@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.plugins.versions import fits
+from mockforge_asgi.plugins.versions import fits, is_range, is_version
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,33 @@ from mockforge_asgi.plugins.versions import fits
         ("1.2.3-rc.1", "^1", False),
         ("1.2.3-rc.1", "1.2.3-rc.1", True),
         ("1.2.3+build", "^1", True),
-        ("1.2.3", "nonsense", False),
+        ("1.2.3", "1.2.x", True),
+        ("1.2.3", "1.0 - 1.2", True),
+        ("1.5.0", ">= 1.0 , < 2", True),
+        ("1.2.3-rc.2", "^1.2.3-rc.1", True),
+        ("1.3.0-rc.1", "^1.2.3-rc.1", False),
+        ("1.2.3-rc.1", "*", True),
     ],
 )
 def test_a_range_holds_versions(version: str, wanted: str, does_fit: bool) -> None:
     assert fits(version, wanted) is does_fit
 
 
-@given(st.text(alphabet="0123456789.^~<>=*,| -+abc", max_size=30))
+@pytest.mark.parametrize("wanted", ["nonsense", "latest", "^01.2", "1.2.3.4", "~>1.2", "^1 and 2"])
+def test_what_is_no_range_is_told(wanted: str) -> None:
+    assert not is_range(wanted)
+    with pytest.raises(ValueError):
+        fits("1.2.3", wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1.0.0", True), ("1.0.0-rc.1+b", True), ("1.0", False), ("1.0.0-01", False), ("1.0.0-a..b", False)]
+)
+def test_a_version_is_one_of_semver(text: str, expected: bool) -> None:
+    assert is_version(text) is expected
+
+
+@given(st.text(alphabet="0123456789.^~<>=*,| -+abcx", max_size=30))
 def test_no_range_crashes(wanted: str) -> None:
-    fits("1.2.3", wanted)
+    if is_range(wanted):
+        fits("1.2.3", wanted)
