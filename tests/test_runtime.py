@@ -138,7 +138,7 @@ async def test_a_missing_dependency_and_a_circle_refuse_the_start(write: Write) 
     with pytest.raises(MockForgeError, match="base"):
         await PluginRuntime(config(words=write(more="dependencies: [{id: base}]"))).start()
     circle = config(words=write(more="dependencies: [{id: base}]"), base=write("base", more="dependencies: [{id: words}]"))
-    with pytest.raises(PluginRejected, match="circle"):
+    with pytest.raises(ConfigError, match="in a circle: words → base → words"):
         await PluginRuntime(circle).start()
 
 

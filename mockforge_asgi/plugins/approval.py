@@ -5,7 +5,7 @@ The step between reading a package and running it. Nothing runs here, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.places import Path
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
 from mockforge_asgi.plugins.manifest import Limits, Manifest
+from mockforge_asgi.plugins.order import circle_of
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.versions import fits
 from mockforge_asgi.security.permissions import Effective, intersect, missing_problems, unasked_problems
@@ -91,20 +92,67 @@ def examine(config: Config) -> Examination:
                 approved[name] = approve(use, config)
         except MockForgeError as error:
             refused[name] = error
-    for name, approval in tuple(approved.items()):
-        if problems := list(dependency_problems(approval, approved, config)):
-            refused[name] = ConfigError(f"plugin '{name}' not loaded:", problems)
-            del approved[name]
+    problems: dict[str, list[Problem]] = {}
+    for name, problem in _together(config, approved, refused):
+        problems.setdefault(name, []).append(problem)
+    for name, found in problems.items():
+        refused.setdefault(name, ConfigError(f"plugin '{name}' not loaded:", found))
+        approved.pop(name, None)
     return Examination(approved, refused)
 
 
-def dependency_problems(approval: Approval, others: Mapping[str, Approval], config: Config) -> Iterator[Problem]:
+def _together(config: Config, approved: Mapping[str, Approval], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
+    """(plugin, problem) of what is wrong between plugins, and between them and the rest of the configuration."""
+    for name, approval in approved.items():
+        yield from ((name, problem) for problem in _dependency_problems(approval, approved, refused, config))
+    if circle := circle_of(approved):
+        what = f"plugins depend on each other in a circle: {' → '.join(circle)}."
+        yield circle[0], config.places.problem(("plugins", circle[0]), what, "Remove one of these dependencies.")
+    yield from _misplaced(config, approved)
+    yield from _clashes(config, approved)
+
+
+def _misplaced(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+    """Plugins that are given a part which they cannot play."""
+    parts: list[tuple[Path, str, str]] = [
+        *((("protect", i, "auth", j), name, "auth") for i, rule in enumerate(config.protect) for j, name in enumerate(rule.auth)),
+        *(
+            (("routes", i, "response", "plugin"), r.response.value, "response")
+            for i, r in enumerate(config.routes)
+            if r.response.kind == "plugin"
+        ),
+        *((("sources", source.name, "plugin"), source.plugin, "data_source") for source in config.sources.values()),
+    ]
+    for path, name, kind in parts:
+        if name in config.plugins and not config.plugins[name].enabled:
+            yield name, config.places.problem(path, f"'{name}' is asked for here and not enabled.", "Enable it, or take it out here.")
+        elif name in approved and kind not in (kinds := approved[name].manifest.kinds):
+            what = f"'{name}' is no {kind} plugin; its kinds: {', '.join(sorted(kinds))}."
+            yield name, config.places.problem(path, what, f"Name a plugin of the kind {kind}.")
+
+
+def _clashes(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+    """Names and paths that two plugins would have."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, approval in approved.items():
+        use, manifest = approval.use, approval.manifest
+        wanted = [("alias", use.alias)] if "template" in manifest.kinds else []
+        wanted += [("prefix", f"{(use.prefix or '').rstrip('/')}{endpoint.path}") for endpoint in manifest.endpoints]
+        for key, value in wanted:
+            if (other := seen.setdefault((key, value), name)) != name:
+                what = f"'{value}' would be of '{other}' and of '{name}'."
+                yield name, config.places.problem(("plugins", name, key), what, f"Give one of them another {key}.")
+
+
+def _dependency_problems(approval: Approval, others: Mapping[str, Approval], refused: Collection[str], config: Config) -> Iterator[Problem]:
     """What the plugin needs of other plugins and does not find among them."""
     path = ("plugins", approval.use.name)
     for wanted in approval.manifest.dependencies:
         versions = [a.manifest.version for a in others.values() if a.manifest.id == wanted.id]
         if not versions and not wanted.optional:
-            yield config.places.problem(path, f"the plugin needs '{wanted.id}', which is not here.", "Add it under `plugins:`.")
+            is_refused = wanted.id in refused
+            what = f"the plugin needs '{wanted.id}', which {'cannot be loaded' if is_refused else 'is not here'}."
+            yield config.places.problem(path, what, "Mend that one first." if is_refused else "Add it under `plugins:`.")
         elif versions and not any(fits(version, wanted.version) for version in versions):
             what = f"the plugin needs '{wanted.id}' {wanted.version}, and here is {', '.join(versions)}."
             yield config.places.problem(path, what, "Use a version that fits.")
