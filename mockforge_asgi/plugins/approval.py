@@ -42,11 +42,13 @@ class Examination:
 
     approved: Mapping[str, Approval]
     refused: Mapping[str, MockForgeError]
+    idle: tuple[Problem, ...] = ()
+    """Where plugins are asked for that are not enabled."""
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd, though nothing is wrong."""
-        return tuple(warning for approval in self.approved.values() for warning in approval.warnings)
+        return (*(warning for approval in self.approved.values() for warning in approval.warnings), *self.idle)
 
 
 def approve(use: PluginUse, config: Config) -> Approval:
@@ -98,7 +100,7 @@ def examine(config: Config) -> Examination:
     for name, found in problems.items():
         refused.setdefault(name, ConfigError(f"plugin '{name}' not loaded:", found))
         approved.pop(name, None)
-    return Examination(approved, refused)
+    return Examination(approved, refused, tuple(_idle(config)))
 
 
 def _together(config: Config, approved: Mapping[str, Approval], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
@@ -114,21 +116,28 @@ def _together(config: Config, approved: Mapping[str, Approval], refused: Collect
 
 def _misplaced(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
     """Plugins that are given a part which they cannot play."""
-    parts: list[tuple[Path, str, str]] = [
-        *((("protect", i, "auth", j), name, "auth") for i, rule in enumerate(config.protect) for j, name in enumerate(rule.auth)),
-        *(
-            (("routes", i, "response", "plugin"), r.response.value, "response")
-            for i, r in enumerate(config.routes)
-            if r.response.kind == "plugin"
-        ),
-        *((("sources", source.name, "plugin"), source.plugin, "data_source") for source in config.sources.values()),
-    ]
-    for path, name, kind in parts:
-        if name in config.plugins and not config.plugins[name].enabled:
-            yield name, config.places.problem(path, f"'{name}' is asked for here and not enabled.", "Enable it, or take it out here.")
-        elif name in approved and kind not in (kinds := approved[name].manifest.kinds):
+    for path, name, kind in _parts(config):
+        if name in approved and kind not in (kinds := approved[name].manifest.kinds):
             what = f"'{name}' is no {kind} plugin; its kinds: {', '.join(sorted(kinds))}."
             yield name, config.places.problem(path, what, f"Name a plugin of the kind {kind}.")
+
+
+def _idle(config: Config) -> Iterator[Problem]:
+    for path, name, _ in _parts(config):
+        if name in config.plugins and not config.plugins[name].enabled:
+            what = f"'{name}' is asked for here and not enabled: requests that need it are answered 503."
+            yield config.places.problem(path, what, "Enable it, or take it out here.")
+
+
+def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
+    """(place, plugin, kind) wherever the configuration names a plugin for something."""
+    for i, rule in enumerate(config.protect):
+        yield from ((("protect", i, "auth", j), name, "auth") for j, name in enumerate(rule.auth))
+    for i, route in enumerate(config.routes):
+        if route.response.kind == "plugin":
+            yield ("routes", i, "response", "plugin"), str(route.response.value), "response"
+    for source in config.sources.values():
+        yield ("sources", source.name, "plugin"), source.plugin, "data_source"
 
 
 def _clashes(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:

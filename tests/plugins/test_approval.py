@@ -160,10 +160,15 @@ def test_a_plugin_is_named_only_for_what_it_is(tmp_path: Path) -> None:
     }
 
 
-def test_a_plugin_that_is_left_out_guards_nothing(tmp_path: Path) -> None:
-    more = {"protect": [{"path": "/a", "auth": "a"}], "plugins": {"a": {"enabled": False}}}
-    assert found_together(tmp_path, more, a="kinds: [auth]")["a"] == [
-        "configuration protect[0].auth[0]: 'a' is asked for here and not enabled. Enable it, or take it out here."
+def test_asking_for_a_plugin_that_is_not_enabled_is_a_warning() -> None:
+    plugins = {"a": {"use": "./a", "enabled": False}}
+    found = examine(load_config({"version": 1, "plugins": plugins, "protect": [{"path": "/a", "auth": "a"}]}))
+    assert not found.refused
+    assert [str(warning) for warning in found.warnings] == [
+        (
+            "configuration protect[0].auth[0]: 'a' is asked for here and not enabled: requests that need it are answered 503. "
+            "Enable it, or take it out here."
+        )
     ]
 
 
