@@ -78,8 +78,11 @@ class LogWriter:
     def write(self, level: Level, text: str, event: Event | None = None) -> None:
         """Write a line of our own, such as what the server says."""
         line = self._json(level, text, event) if self._format == "json" else self._text(level, text, event)
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except OSError:  # nobody reads it (`2>&1 | head`), or the disk is full: no reason to fail what it tells of
+            pass
 
     def _text(self, level: Level, text: str, event: Event | None) -> str:
         at = _time(event).astimezone().strftime("%H:%M:%S")

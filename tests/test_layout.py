@@ -34,7 +34,8 @@ LAYERS = (
     ("mocks", "auth", "templates"),
     ("pieces",),
     ("middleware",),
-    ("cli", "admin", "testing", "__main__"),
+    ("cli", "admin", "testing"),
+    ("__main__",),
 )
 """From the bottom up. A part imports from layers below its own, and from itself."""
 

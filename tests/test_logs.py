@@ -120,3 +120,19 @@ def test_records_of_other_loggers_become_lines() -> None:
 
 def test_line_breaks_and_tabs_are_kept() -> None:
     assert escape("a\n\tb\x00") == "a\n\tb\\u0000"
+
+
+class NobodyReads:
+    """A stream whose other end is closed."""
+
+    def write(self, text: str) -> object:
+        """As a broken pipe does."""
+        raise BrokenPipeError
+
+    def flush(self) -> object:
+        """As a broken pipe does."""
+        raise BrokenPipeError
+
+
+def test_a_line_that_nobody_reads_fails_nothing() -> None:
+    LogWriter(NobodyReads()).write("error", "lost")

@@ -7,4 +7,4 @@ def main() -> None:
     """Run the command line."""
     from mockforge_asgi.cli.commands import mockforge
 
-    mockforge()
+    mockforge(prog_name="mockforge")

@@ -5,6 +5,7 @@ Worker processes make their own with `create`, told by one environment variable.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -57,13 +58,19 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
     """The app that those options describe. In dev mode it follows edits of the configuration. Raises ConfigError."""
     config = config or options.load()
     events = EventStream()
-    writer = log_writer(options, config)
+    hidden = Hidden()
+    hidden.add(config)
+    writer = log_writer(options, hidden)
     events.subscribe(writer)
     pass_on_server_log(writer)
     if config.dev and config.file is not None:
         from mockforge_asgi.cli.reload import ReloadingApp
 
-        return ReloadingApp(config, options.load, lambda changed: _mocks(changed, events), report=_reporter(writer))
+        def build(changed: Config) -> ASGIApp:
+            hidden.add(changed)
+            return _mocks(changed, events)
+
+        return ReloadingApp(config, options.load, build, report=writer.write)
     return _mocks(config, events)
 
 
@@ -74,27 +81,45 @@ def _mocks(config: Config, events: EventStream) -> ASGIApp:
     return MockForge(runtime=PluginRuntime(config, events=events))
 
 
-def _reporter(writer: LogWriter) -> Callable[[Level, str], None]:
-    return lambda level, text: writer.write(level, text)
+class Hidden:
+    """Hides the secrets of every configuration served so far: what still runs under an earlier one must not tell them either."""
+
+    def __init__(self) -> None:
+        self._by: dict[tuple[tuple[str, str], ...], Redactor] = {(): Redactor()}
+
+    def add(self, config: Config) -> None:
+        """Hide that configuration's secrets from now on."""
+        try:
+            secrets = Secrets.load(config.secrets, places=config.places)
+        except MockForgeError:  # said in full by the runtime, which needs them
+            return
+        self._by.setdefault(tuple(secrets.items()), redactor(secrets))
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        for redact in reversed(self._by.values()):
+            text = redact(text)
+        return text
 
 
-def log_writer(options: AppOptions, config: Config) -> LogWriter:
-    """Log lines on standard error, without the configuration's secrets."""
-    colour = options.log_format == "text" and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    return LogWriter(sys.stderr, format=options.log_format, level=options.log_level, redact=_redactor(config), colour=colour)
-
-
-def _redactor(config: Config) -> Redactor:
-    try:
-        return redactor(Secrets.load(config.secrets, places=config.places))
-    except MockForgeError:  # said in full by the runtime, which needs them
-        return Redactor()
+def log_writer(options: AppOptions, redact: Callable[[str], str]) -> LogWriter:
+    """Log lines on standard error, if there is one, without secrets."""
+    stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    colour = options.log_format == "text" and stream.isatty() and "NO_COLOR" not in os.environ
+    return LogWriter(stream, format=options.log_format, level=options.log_level, redact=redact, colour=colour)
 
 
 def pass_on_server_log(writer: LogWriter) -> None:
     """What the server and libraries log, from warnings up, as lines of ours."""
+    handler = ServerLog(writer)
+    handler.addFilter(_is_news)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        logger.handlers = [ServerLog(writer)]
+        logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Requests that are cancelled when the stop has taken too long are counted in a line of the server's; their tracebacks tell nothing."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)

@@ -18,6 +18,7 @@ _LIBRARIES = ("wasmtime", "starlette", "jinja2", "orjson", "uvicorn")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mockforge_asgi.__version__, prog_name="mockforge", message="%(prog)s %(version)s")
 def mockforge() -> None:
     """Mock APIs whose plugins sit in the path of every request."""
 
@@ -43,7 +44,10 @@ def serve(
     log_format: Literal["text", "json"] | None,
     log_level: Literal["debug", "info", "warning", "error"] | None,
 ) -> None:
-    """Serve the API that a configuration describes."""
+    """Serve the API that a configuration describes.
+
+    The options win over the file's `server:` section; brackets show what holds without either.
+    """
     from mockforge_asgi.cli.server import ServeOptions, serve
 
     options = ServeOptions(config_file(file), host, port, workers, reload, ssl_keyfile, ssl_certfile, log_format, log_level)
@@ -53,13 +57,17 @@ def serve(
 @mockforge.command(cls=Command)
 @click.argument("file", required=False, metavar=f"[{CONFIG_FILE}]")
 def check(file: str | None) -> None:
-    """Check a configuration and every plugin that it uses, without running anything."""
+    """Check a configuration and its plugins.
+
+    Manifests, grants and code are checked; nothing is run.
+    """
     from mockforge_asgi.config import load_config
     from mockforge_asgi.plugins.approval import examine
+    from mockforge_asgi.plugins.validation import examine_code
 
     config = load_config(config_file(file))
-    examination = examine(config)
-    click.echo(examination_text(config, examination))
+    examination = examine_code(examine(config))
+    click.echo(examination_text(config, examination), err=bool(examination.refused))
     click.echo("\n".join(warning_lines(examination.warnings)), err=True, nl=bool(examination.warnings))
     raise SystemExit(1 if examination.refused else 0)
 
@@ -67,7 +75,10 @@ def check(file: str | None) -> None:
 @mockforge.command(cls=Command)
 @click.argument("which", type=click.Choice(["manifest", "config"]))
 def schema(which: Literal["manifest", "config"]) -> None:
-    """Print the JSON Schema of plugin.yaml or mockforge.yaml, for editors."""
+    """Print a JSON Schema, for editors.
+
+    Of plugin.yaml (manifest) or mockforge.yaml (config).
+    """
     from mockforge_asgi.plugins.schemas import json_schema
 
     click.echo(json.dumps(json_schema(which), indent=2, ensure_ascii=False))

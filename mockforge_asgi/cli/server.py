@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import os
 import socket
+import ssl
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -68,19 +72,37 @@ def _uvicorn() -> Any:
 def _check(config: Config, settings: ServerConfig) -> None:
     check_workers(config, settings.workers)
     if config.dev and settings.workers > 1:
-        raise ConfigError("dev mode (--reload) runs in one worker, so that an edit holds everywhere at once. Leave --workers out.")
+        raise ConfigError(
+            "development mode (--reload, or `dev: true` in the file) runs in one worker, so that an edit holds everywhere at once. "
+            "Serve with one worker, or leave development mode."
+        )
     if (settings.ssl_keyfile is None) != (settings.ssl_certfile is None):
         raise ConfigError("TLS needs both the key and the certificate: give --ssl-keyfile and --ssl-certfile.")
     for file in (settings.ssl_keyfile, settings.ssl_certfile):
         if file is not None and not file.is_file():
             raise ConfigError(f"there is no file '{file}'. Check --ssl-keyfile and --ssl-certfile.")
+    if settings.ssl_keyfile is not None and settings.ssl_certfile is not None:
+        _check_pair(settings.ssl_certfile, settings.ssl_keyfile)
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    try:
+        # Without a password of its own, OpenSSL would ask the terminal for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"TLS cannot use the certificate '{certificate}' with the key '{key}' ({error.reason or 'no PEM'}). "
+            "Both must be PEM files, the key without a pass phrase and belonging to the certificate."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"the certificate '{certificate}' and its key '{key}' cannot be read: {error.strerror}.") from None
 
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError in words if the address cannot be had."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise ConfigError(f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all.") from None
     bound = socket.socket(family, kind, proto)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,12 +150,38 @@ def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
     )
 
 
+def _say(text: str) -> None:
+    """Print it; when nobody reads it any more (`| head`), that is no reason to end."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.socket, text: str) -> int:
     class Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is optional, so its class is known only here
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                click.echo(text)
+            """Start. A stop that is asked for meanwhile does not wait for plugins that are being compiled."""
+            starting = asyncio.current_task()
+            assert starting is not None
+            watching = asyncio.create_task(self._watch(starting))
+            try:
+                await super().startup(sockets)
+            except asyncio.CancelledError:
+                if not self.should_exit:
+                    raise
+                starting.uncancel()
+                if self.lifespan.startup_event.is_set():
+                    await self.lifespan.shutdown()
+            finally:
+                watching.cancel()
+            if self.started and not self.should_exit:
+                _say(text)
+
+        async def _watch(self, starting: asyncio.Task[Any]) -> None:
+            while not self.should_exit:
+                await asyncio.sleep(0.1)
+            starting.cancel()
 
     server = Server(_config(uvicorn, app, settings))
     try:
@@ -148,9 +196,18 @@ def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.so
 def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound: socket.socket, text: str) -> int:
     from uvicorn.supervisors import Multiprocess
 
+    class Supervisor(Multiprocess):
+        is_said = False
+
+        def keep_subprocess_alive(self) -> None:
+            """Once the first worker answers, say so."""
+            super().keep_subprocess_alive()
+            if not self.is_said and not self.should_exit.is_set() and any(process.is_ready() for process in self.processes):
+                self.is_said = True
+                _say(text)
+
     told.publish()
-    click.echo(text)
-    supervisor = Multiprocess(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=[bound])
+    supervisor = Supervisor(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=[bound])
     supervisor.run()
     failed = [p for p in supervisor.processes if p.exitcode not in (0, None) and p.exitcode > 0]
     return 1 if failed else 0

@@ -77,6 +77,11 @@ def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: b
     if not isinstance(value, dict):
         what = "is empty." if value is None else f"must be a mapping, not {quote(value)}."
         raise ConfigError(head, [places.problem((), what, "Begin it with `version: 1`.")])
+    if "version" not in value and (word := next((key for key in ("openapi", "swagger") if key in value), None)):
+        raise ConfigError(
+            f"{head} it is an OpenAPI document ({word} {quote(value[word])}), and those are not served yet. "
+            "Write its paths as `routes:` in a mockforge.yaml."
+        )
     problems = unfit(value, places, own)
     try:
         model = schema.ConfigModel.model_validate(value)

@@ -13,6 +13,7 @@ from typing import Final
 
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.plugins.approval import Examination
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.security.permissions import describe
 
@@ -33,13 +34,25 @@ def validate(path: Path, source: str | None = None) -> Validation:
     """Check the plugin in a folder or archive. Raises PluginRejected with every problem found."""
     package = read_package(path, source)
     manifest = package.manifest
-    if problems := list(_code_problems(package)):
-        raise PluginRejected(manifest.id, "its code cannot be used:", problems)
+    if refusal := _refusal(package):
+        raise refusal
     asks = tuple(
         describe(p.right) + (" (optional)" if p.optional else "") + (f": {clip(p.reason, 200)}" if p.reason else "")
         for p in manifest.permissions.asked.values()
     )
     return Validation(package, asks, tuple(_advice(package)))
+
+
+def examine_code(examination: Examination) -> Examination:
+    """The examination with those plugins refused, too, whose code cannot be used."""
+    faults = {name: refusal for name, approval in examination.approved.items() if (refusal := _refusal(approval.package))}
+    approved = {name: approval for name, approval in examination.approved.items() if name not in faults}
+    return Examination(approved, {**examination.refused, **faults})
+
+
+def _refusal(package: Package) -> PluginRejected | None:
+    problems = list(_code_problems(package))
+    return PluginRejected(package.manifest.id, "its code cannot be used:", problems) if problems else None
 
 
 def _code_problems(package: Package) -> Iterator[Problem]:

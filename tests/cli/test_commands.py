@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import mockforge_asgi
 from tests.plugins.plugin_folders import FILES, MANIFEST, folder
 
 SCRIPT = Path(sys.executable).with_name("mockforge")
@@ -38,6 +39,14 @@ def place(tmp_path: Path) -> Path:
 def test_version_names_what_is_installed(tmp_path: Path) -> None:
     done = run("version", cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.startswith("mockforge ") and "wasmtime 50" in done.stdout
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mockforge_asgi"]
+    done = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"mockforge {mockforge_asgi.__version__}\n")
+    done = subprocess.run([*command, "serv"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.startswith("Usage: mockforge ") and "Did you mean 'serve'?" in done.stderr
 
 
 def test_help_lists_the_commands(tmp_path: Path) -> None:
@@ -77,7 +86,14 @@ def test_check_prints_what_is_not_granted(place: Path) -> None:
     (place / "mockforge.yaml").write_text(GOOD.replace(", secrets: [api_keys]}}}", "}}}"))
     done = run("check", cwd=place)
     assert done.returncode == 1
-    assert "secrets: [api_keys]   # the keys to accept" in done.stdout
+    assert "secrets: [api_keys]   # the keys to accept" in done.stderr and not done.stdout
+
+
+def test_check_reads_the_plugins_code(place: Path) -> None:
+    (place / "hello_auth" / "plugin.py").write_text("def broken(:\n")
+    done = run("check", cwd=place)
+    assert done.returncode == 1
+    assert "./hello_auth/plugin.py:1: invalid syntax: `def broken(:`." in done.stderr
 
 
 def test_check_warns_of_grants_without_effect(place: Path) -> None:

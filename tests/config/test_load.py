@@ -353,6 +353,14 @@ _DOCUMENTS = st.recursive(
 )
 
 
+@pytest.mark.parametrize("document", [{"openapi": "3.1.0", "info": {}, "paths": {}}, {"swagger": "2.0", "paths": {}}])
+def test_an_openapi_document_is_told_as_what_it_is(tmp_path: Path, document: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(write(tmp_path, json.dumps(document), "api.json"))
+    assert "it is an OpenAPI document" in str(raised.value) and "`routes:`" in str(raised.value)
+    assert not raised.value.problems
+
+
 @given(st.dictionaries(_KEYS, _DOCUMENTS, max_size=8))
 def test_whatever_a_mapping_holds_only_a_config_error_comes_of_it(data: dict[str, Any]) -> None:
     try:

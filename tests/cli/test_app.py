@@ -1,0 +1,58 @@
+"""The app that is served: what its log hides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mockforge_asgi.cli.app import AppOptions, Hidden, make_app
+from mockforge_asgi.config import load_config
+from mockforge_asgi.testing import Client
+
+PLUGIN = """\
+from mockforge_plugin import ResponsePlugin, log, secret
+
+class Chatty(ResponsePlugin):
+    def generate(self, request):
+        log.info("it is " + secret("word"))
+        return {}
+"""
+MANIFEST = """\
+manifest_version: 1
+id: chatty
+version: 1.0.0
+contract: "0.1"
+kinds: [response]
+runtime: native
+entry: plugin.py
+permissions: {secrets: {names: [word]}}
+"""
+CONFIG = """\
+version: 1
+plugins: {chatty: {use: ./chatty, native: {trust: path}, grants: {secrets: [word]}}}
+secrets: {word: {value: WORD}}
+routes: [{match: {path: /a}, response: {plugin: chatty}}]
+"""
+
+
+def test_secrets_of_all_configurations_so_far_are_hidden() -> None:
+    hidden = Hidden()
+    for word in ("first-word", "second-word", "second-word"):
+        hidden.add(load_config({"version": 1, "secrets": {"word": {"value": word}}}))
+    assert hidden("first-word second-word third") == "[redacted] [redacted] third"
+
+
+async def test_a_secret_that_came_with_an_edit_is_not_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "chatty").mkdir()
+    (tmp_path / "chatty" / "plugin.yaml").write_text(MANIFEST)
+    (tmp_path / "chatty" / "plugin.py").write_text(PLUGIN)
+    file = tmp_path / "mockforge.yaml"
+    file.write_text(CONFIG.replace("WORD", "hush-one"))
+    async with Client(make_app(AppOptions(str(file), dev=True))) as client:
+        assert (await client.get("/a")).status == 200
+        file.write_text(CONFIG.replace("WORD", "hush-number-two"))
+        assert (await client.get("/a")).status == 200
+    logged = capsys.readouterr().err
+    assert logged.count("chatty says: it is [redacted]") == 2
+    assert "hush" not in logged
