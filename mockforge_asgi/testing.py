@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import orjson
 
@@ -63,7 +63,8 @@ class Client:
             await self._lifespan.stop()
 
     def scope(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Scope:
-        """The scope of a request; `url` is a path with an optional query."""
+        """The scope of a request; `url` is a path with an optional query, percent-encoded where it is not ASCII."""
+        url = "".join(c if c.isascii() else quote(c) for c in url)
         parts = urlsplit(url if not url.startswith("//") else "http:/" + url[1:])
         raw = url.partition("?")[0] if url.startswith("//") else parts.path
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)

@@ -11,6 +11,7 @@ from mockforge_asgi.contract import Description, Document, Json, Lease, RequestD
 from mockforge_asgi.http.documents import EVERYTHING, RequestView
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
+from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.security.permissions import Effective
 
 Operation = Callable[..., Json | Awaitable[Json]]
@@ -76,3 +77,24 @@ def plain_plugin(
         AnswerReader(name, may_set),
         leases_per_request=True,
     )
+
+
+class PlainRuntime(PluginRuntime):
+    """A runtime that holds these plugins, as it would hold the developer's own."""
+
+    def __init__(self, config: Mapping[str, Any], *plugins: Plugin) -> None:
+        self._plain = plugins
+        super().__init__(config)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names of these plugins."""
+        return tuple(plugin.name for plugin in self._plain)
+
+    async def ensure(self) -> None:
+        """Be ready, and hold them."""
+        is_new = not self.is_ready
+        await super().ensure()
+        for plugin in self._plain if is_new else ():
+            if plugin.name not in self.registry:
+                self.registry.put(plugin)

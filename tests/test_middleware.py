@@ -17,7 +17,7 @@ from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Answer, Client, Conversation
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
-from tests.plain_host import PlainHost, plain_plugin
+from tests.plain_host import PlainHost, PlainRuntime, plain_plugin
 
 ROUTES = [
     {"match": {"method": "GET", "path": "/health"}, "response": {"json": {"status": "ok"}}},
@@ -48,15 +48,12 @@ class App:
 
 async def mounted(app: ASGIApp | None, *plugins: Plugin, routes: list[Any] | None = None, **config: Any) -> MockForge:
     """A `MockForge` whose runtime holds these plugins."""
-    names = {plugin.name: {"use": f"./{plugin.name}", "enabled": False} for plugin in plugins}
-    whole = {"version": 1, "plugins": names, "routes": ROUTES if routes is None else routes, **config}
-    if routes is None and "greet" not in names:
+    whole = {"version": 1, "routes": ROUTES if routes is None else routes, **config}
+    if routes is None and "greet" not in [plugin.name for plugin in plugins]:
         whole["routes"] = [ROUTES[0], ROUTES[2]]
     whole.setdefault("templates", {"inline": {"page.txt": "Hello {{ who }}!", "login.txt": "Log in, {{ who }}."}})
-    forge = MockForge(app, whole)
+    forge = MockForge(app, runtime=PlainRuntime(whole, *plugins))
     await forge.runtime.ensure()
-    for plugin in plugins:
-        forge.runtime.registry.put(plugin)
     return forge
 
 
@@ -415,3 +412,43 @@ async def test_a_configuration_with_faults_is_refused_at_once() -> None:
         MockForge(App(), {"version": 1, "routes": [{"match": {"path": "no-slash"}, "response": {"text": "x"}}]})
     with pytest.raises(ConfigError):
         MockForge(App(), {"version": 1, "templates": {"inline": {"t": "{{ unclosed"}}})
+
+
+PREFLIGHT = {"origin": "https://web.test", "access-control-request-method": "GET"}
+
+
+async def test_a_preflight_that_the_app_does_not_answer_leaves_the_request_whole() -> None:
+    nobody = plain_plugin("key", "auth", {"auth.authenticate": lambda document: None})
+    forge = await mounted(app := App(), nobody, protect=[{"path": "/**", "auth": ["key"], "mode": "optional"}])
+    answer = await asyncio.wait_for(Client(forge).request("OPTIONS", "/items", headers=PREFLIGHT), 5)
+    assert (answer.text, app.bodies) == ("app", [b"", b""])
+
+
+async def test_a_preflight_is_answered_before_the_app_has_ended() -> None:
+    answered = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"access-control-allow-origin", b"*")]})
+        assert [m["type"] for m in talk.sent] == ["http.response.start", "http.response.body"]
+        await send({"type": "http.response.body", "body": b"not for you"})
+        answered.set()
+
+    forge = await mounted(app, key_auth(), protect=[{"path": "/**", "auth": ["key"]}])
+    talk = Conversation()
+    await forge(Client(forge).scope("OPTIONS", "/items", PREFLIGHT), talk.receive, talk.send)
+    assert answered.is_set() and talk.answer.body == b""
+
+
+async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:
+    from mockforge_asgi.plugins.manifest import Endpoint
+
+    plugin = key_auth(more={"endpoint.call": lambda document: None}, endpoints=(Endpoint("token", "/token", frozenset({"POST"})),))
+    client = Client(await mounted(None, plugin))
+    assert (await client.request("OPTIONS", "/key/token", headers=PREFLIGHT)).status == 204
+    assert (await client.request("OPTIONS", "/key/token")).status == 405
+
+
+async def test_a_preflight_for_what_no_header_can_carry_is_refused() -> None:
+    headers = {**PREFLIGHT, "access-control-request-headers": "a\x01b"}
+    assert (await Client(await mounted(None)).request("OPTIONS", "/health", headers=headers)).status == 400

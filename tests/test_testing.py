@@ -56,3 +56,8 @@ async def test_a_start_up_that_fails_fails_the_test() -> None:
     with pytest.raises(RuntimeError, match="startup failed"):
         async with Client(app):
             pass
+
+
+async def test_a_url_may_hold_any_character() -> None:
+    said = (await Client(APP).get("/Zoë?q=é%20")).json()
+    assert (said["path"], said["query"]) == ("/Zoë", "q=%C3%A9%20")

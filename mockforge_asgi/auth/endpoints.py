@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mockforge_asgi.auth.permits import permit_template
+from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.exchange import Exchange
@@ -39,7 +40,9 @@ class Endpoints:
                 if not methods or method in methods:
                     return await _call(plugin, name, exchange)
                 allowed |= methods
-        return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(allowed))),)) if allowed else None
+        if not allowed or is_preflight(exchange):
+            return None
+        return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(allowed))),))
 
 
 def _path(plugin: Plugin, path: str) -> str:

@@ -30,15 +30,14 @@ def is_preflight(exchange: Exchange) -> bool:
 
 async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
     """Let the app answer a preflight; False when what it said is not an answer to one and was not sent."""
-    start: Message | None = None
+    is_sent = False
 
-    async def keep_start(message: Message) -> None:
-        nonlocal start
-        if message["type"] == "http.response.start" and start is None:
-            start = message
+    async def send_head(message: Message) -> None:
+        nonlocal is_sent
+        headers = message.get("headers") or ()
+        if message["type"] == "http.response.start" and not is_sent and any(name.lower() == _ORIGIN for name, _ in headers):
+            is_sent = True
+            await exchange.respond(MockResponse(message["status"], wire_headers(headers)))
 
-    await app(exchange.scope, exchange.replay(), keep_start)
-    if start is None or not any(name.lower() == _ORIGIN for name, _ in start.get("headers") or ()):
-        return False
-    await exchange.respond(MockResponse(start["status"], wire_headers(start["headers"])))
-    return True
+    await app(exchange.scope, exchange.intake.preview(), send_head)
+    return is_sent

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockforge_asgi.errors import Refused
 from mockforge_asgi.http.answers import MockResponse
-from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.snapshot import RequestSnapshot
 
 _ORIGIN: Final = b"access-control-allow-origin"
@@ -16,7 +17,7 @@ _OPEN: Final = ((_ORIGIN, b"*"), (b"access-control-expose-headers", b"*"))
 
 
 def open_preflight(snapshot: RequestSnapshot) -> MockResponse:
-    """The answer to a preflight: every origin, method and header."""
+    """The answer to a preflight: every origin, method and header. Raises Refused where it asks for what no header can carry."""
     asked = snapshot.header("access-control-request-headers")
     headers = {
         "access-control-allow-origin": "*",
@@ -24,7 +25,10 @@ def open_preflight(snapshot: RequestSnapshot) -> MockResponse:
         "access-control-max-age": "600",
         **({"access-control-allow-headers": asked} if asked else {}),
     }
-    return MockResponse(204, wire_headers(headers))
+    try:
+        return MockResponse(204, wire_headers(headers))
+    except BadHeader:
+        raise Refused(400, "the preflight asks for a method or headers that do not exist") from None
 
 
 def opened(snapshot: RequestSnapshot, answer: MockResponse) -> MockResponse:

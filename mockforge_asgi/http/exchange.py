@@ -23,6 +23,10 @@ SCOPE_KEY: Final = "mockforge.exchange"
 """Where pieces that are mounted apart find the exchange of their request."""
 
 
+_HEAD: Final = ("method", "scheme", "path", "root_path", "raw_path", "query_string", "headers")
+"""What of a scope the snapshot tells."""
+
+
 class Releasable(Protocol):
     """What an exchange holds for its length: a plugin's lease."""
 
@@ -69,8 +73,17 @@ class Exchange:
         found = scope.get(SCOPE_KEY)
         if not isinstance(found, Exchange):
             return cls(scope, receive, send, limits=limits), True
-        found.scope, found.send = scope, send
+        found._follow(scope, receive, send)
         return found, False
+
+    def _follow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be what the request has become on its way in: below another mount, behind somebody else's middleware."""
+        if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
+            self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
+        if receive != self.intake.replay():
+            self.receive, self._documents, self._fingerprint = receive, None, None
+            self.intake = Intake(scope, receive, self.intake.limits, before=self.intake)
+        self.scope, self.send, self.located, self.intake.is_lent = scope, send, None, False
 
     def matched(self, route: str, path_params: Mapping[str, Json]) -> None:
         """A route was found: its template and the parameters of the path."""
@@ -107,7 +120,7 @@ class Exchange:
         )
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (413, 408) and ClientLeft."""
+        """The whole body. Raises Refused (413, 408), ClientLeft, and DoorError once the wrapped app has it."""
         body = self.intake.body_now
         if body is None:
             body = await self.intake.body()
@@ -129,7 +142,8 @@ class Exchange:
 
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientLeft once the client has left. May be nested; the outermost counts."""
-        return ALREADY_WATCHED if self.intake.watched or self.scope["type"] != "http" else Departure(self.intake)
+        intake = self.intake
+        return ALREADY_WATCHED if intake.watched or intake.is_lent or self.scope["type"] != "http" else Departure(intake)
 
     def lease(self, key: Hashable, make: Callable[[], L]) -> L:
         """The lease under that key, made on first use and released with the exchange. One key always holds one type."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.errors import ClientLeft, Refused
+from mockforge_asgi.errors import ClientLeft, DoorError, Refused
 from mockforge_asgi.types import Message, Receive, Scope
 
 
@@ -31,11 +31,13 @@ class Intake:
     """The client's side of one exchange."""
 
     __slots__ = (
-        "_body", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_seen", "_touched", "gone", "length", "limits", "watched",
+        "_before", "_body", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_seen", "_touched", "gone", "is_lent", "length",
+        "limits", "watched",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS) -> None:
-        self._receive = receive
+    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: Intake | None = None) -> None:
+        """`before` is the intake that this one takes over from; it ends with this one."""
+        self._receive, self._before = receive, before
         self.limits = limits
         self.length = _announced(scope)
         """The body's length: announced by the client, or read; None while nobody can know."""
@@ -43,6 +45,8 @@ class Intake:
         """Whether the client is known to have left."""
         self.watched = False
         """Whether a watch over the client is set up (see `departure`)."""
+        self.is_lent = False
+        """Whether somebody else receives now: what has not been read is theirs to read."""
         self._body: bytes | None = b"" if self.length == 0 else None
         self._seen: deque[Message] = deque()
         self._touched = False
@@ -57,9 +61,11 @@ class Intake:
         return self._body
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (413 over the limit, 408 too slow) and ClientLeft."""
+        """The whole body. Raises Refused (413 over the limit, 408 too slow), ClientLeft, and DoorError where the wrapped app has it."""
         if self._body is not None:
             return self._body
+        if self.is_lent:
+            raise DoorError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
         if self._lock is None:
             self._lock = asyncio.Lock()
         async with self._lock:
@@ -87,13 +93,10 @@ class Intake:
         return b"".join(m.get("body") or b"" for m in self._seen if m["type"] == "http.request")
 
     async def _read_rest(self, most: int) -> None:
-        size = sum(len(m.get("body") or b"") for m in self._seen)
-        self._touched = True
+        known, size = deque(self._seen), 0
         while True:
-            message = await self._receive()
-            self._seen.append(message)
+            message = known.popleft() if known else await self._more()
             if message["type"] == "http.disconnect":
-                self.gone = True
                 raise ClientLeft("the client left before its body was whole")
             size += len(message.get("body") or b"")
             if size > most:
@@ -101,17 +104,41 @@ class Intake:
             if not message.get("more_body", False):
                 return
 
+    async def _more(self) -> Message:
+        """The next message, kept for who comes after."""
+        self._touched = True
+        message = await self._receive()
+        self._seen.append(message)
+        self.gone = self.gone or message["type"] == "http.disconnect"
+        return message
+
     def replay(self) -> Receive:
         """The `receive` for who comes after: the client's own if nothing was read, else what was read and then the client's own."""
+        self.is_lent = True
         return self._next if self._touched else self._receive
 
+    def preview(self) -> Receive:
+        """A `receive` for who only has a look: an empty body, then the client's leaving. All that it reads is replayed later."""
+        is_first = True
+
+        async def receive() -> Message:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                return {"type": "http.request", "body": b"", "more_body": False}
+            size = sum(len(m.get("body") or b"") for m in self._seen)
+            while not self.gone and size <= self.limits.max_bytes:
+                size += len((await self._more()).get("body") or b"")
+            return {"type": "http.disconnect"}
+
+        return receive
+
     async def _next(self) -> Message:
-        if self._seen:
-            return self._seen.popleft()
-        if self._listener is not None:
-            listener, self._listener = self._listener, None
-            return await listener
-        return await self._receive()
+        while not self._seen:
+            if self._listener is None:
+                return await self._receive()
+            await asyncio.wait([self._listener])  # a reader that is cancelled here leaves the message to the next one
+        return self._seen.popleft()
 
     def watch(self, on_departure: Callable[[], None]) -> None:
         """Call that function once when the client leaves; listening begins when the body is whole or known to be empty."""
@@ -131,9 +158,11 @@ class Intake:
         if self._listener is not None:
             self._listener.cancel()
             self._listener = None
+        if self._before is not None:
+            self._before.close()
 
     def _listen(self) -> None:
-        if self._on_departure is not None and self._listener is None and self._body is not None:
+        if not self.is_lent and self._on_departure is not None and self._listener is None and self._body is not None:
             self._touched = True
             self._listener = asyncio.ensure_future(_one(self._receive))
             self._listener.add_done_callback(self._heard)
@@ -165,7 +194,7 @@ def _announced(scope: Scope) -> int | None:
     coded = False
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else None
+            return int(value) if value.isdigit() and len(value) < 20 else None
         coded = coded or name == b"transfer-encoding"
     has_framing = scope.get("http_version", "1.1")[:1] == "1"
     return 0 if has_framing and not coded else None

@@ -59,7 +59,7 @@ class Templates:
         if is_new:
             extended[SCOPE_KEY] = exchange
         try:
-            await self.app(extended, exchange.replay() if is_new else receive, rendering)
+            await self.app(extended, exchange.replay(), rendering)
         finally:
             if is_new:
                 exchange.close()

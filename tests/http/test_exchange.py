@@ -12,6 +12,7 @@ from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.documents import Consumed, RequestView
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.testing import Conversation
+from mockforge_asgi.types import Message
 from mockforge_plugin.values import Principal
 
 VIEW = RequestView(headers=frozenset({"x-key", "accept"}), body=True, principal=True)
@@ -117,3 +118,29 @@ def test_pieces_mounted_inside_one_another_share_the_exchange() -> None:
     scope = {**outer.scope, SCOPE_KEY: outer}
     again, is_new_too = Exchange.of(scope, talk.receive, inner.send)
     assert again is outer and (is_new, is_new_too) == (True, False) and again.send == inner.send and again.scope is scope
+
+
+async def test_a_piece_further_in_sees_what_the_request_has_become() -> None:
+    talk = Conversation([{"type": "http.request", "body": b"ab", "more_body": False}])
+    scope = {"type": "http", "method": "POST", "path": "/api/a", "headers": [(b"content-length", b"2")]}
+    outer, _ = Exchange.of(scope, talk.receive, talk.send)
+    outer.located = False
+    assert await outer.fingerprint() and outer.document(VIEW).value["path"] == "/api/a"
+    replay = outer.replay()
+
+    async def louder() -> Message:
+        message = await replay()
+        return {**message, "body": message["body"].upper()}
+
+    inner, is_new = Exchange.of({**scope, "root_path": "/api", SCOPE_KEY: outer}, louder, talk.send)
+    assert inner is outer and not is_new and inner.located is None
+    assert inner.document(VIEW).value["path"] == "/a"
+    assert await inner.body() == b"AB"
+
+
+async def test_a_piece_further_in_reads_what_the_outer_one_only_passed_on() -> None:
+    talk = Conversation([{"type": "http.request", "body": b"ab", "more_body": False}])
+    scope = {"type": "http", "method": "POST", "path": "/a", "headers": [(b"content-length", b"2")]}
+    outer, _ = Exchange.of(scope, talk.receive, talk.send)
+    inner, _ = Exchange.of({**scope, SCOPE_KEY: outer}, outer.replay(), talk.send)
+    assert await inner.body() == b"ab"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import ClientLeft, Refused
+from mockforge_asgi.errors import ClientLeft, DoorError, Refused
 from mockforge_asgi.http.intake import BodyLimits, Intake
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Message
@@ -157,3 +157,53 @@ async def test_a_closed_intake_leaves_no_task_behind() -> None:
     intake.close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_length_longer_than_any_is_not_believed() -> None:
+    assert Intake(scope((b"content-length", b"9" * 5000)), Conversation().receive).length is None
+
+
+async def test_what_was_lent_is_not_read_any_more() -> None:
+    talk = Conversation([part(b"x")])
+    intake = Intake(CHUNKED, talk.receive)
+    intake.replay()
+    with pytest.raises(DoorError, match="wrapped app"):
+        await intake.body()
+    intake.watch(lambda: None)
+    await asyncio.sleep(0)
+    assert talk.received == 0
+
+
+async def test_a_reader_of_the_replay_that_is_cancelled_loses_nothing() -> None:
+    queue: asyncio.Queue[Message] = asyncio.Queue()
+    intake = Intake(scope(), queue.get)
+    intake.watch(lambda: None)
+    await asyncio.sleep(0)
+    intake.unwatch()
+    replay = intake.replay()
+    reader = asyncio.ensure_future(replay())
+    await asyncio.sleep(0)
+    queue.put_nowait(part(b"x"))
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert await replay() == part(b"x")
+
+
+async def test_a_preview_shows_an_empty_body_and_the_leaving_and_takes_nothing() -> None:
+    talk = Conversation([part(b"a", True), part(b"b")])
+    intake = Intake(CHUNKED, talk.receive)
+    look = intake.preview()
+    assert await look() == part(b"") and talk.received == 0
+    talk.leave()
+    assert (await look())["type"] == "http.disconnect" and intake.gone
+    assert await intake.body() == b"ab"
+    replay = intake.replay()
+    assert [await replay() for _ in range(3)] == [part(b"a", True), part(b"b"), {"type": "http.disconnect"}]
+
+
+async def test_a_preview_holds_no_more_than_a_body_may_have() -> None:
+    talk = Conversation([part(b"123456", True)] * 5)
+    look = Intake(CHUNKED, talk.receive, BodyLimits(10)).preview()
+    await look()
+    assert (await look())["type"] == "http.disconnect" and talk.received == 2

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.documents import RequestView
@@ -19,12 +22,11 @@ from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.templates import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-from tests.plain_host import plain_plugin
+from tests.plain_host import PlainRuntime, plain_plugin
 
 KEY = {"x-api-key": "k1"}
 CONFIG = {
     "version": 1,
-    "plugins": {"greet": {"use": "./greet", "enabled": False, "templates": ["hello.txt"]}},
     "templates": {"inline": {"hello.txt": "Hello {{ name }}, says {{ who }}."}},
     "routes": [
         {"match": {"path": "/hello/{name}"}, "response": {"plugin": "greet"}},
@@ -71,11 +73,11 @@ async def client() -> Client:
         variables = {"name": request["path_params"]["name"], "who": request["principal"]["id"]}
         return {"template": "hello.txt", "vars": variables} if request["method"] == "GET" else None
 
-    runtime = PluginRuntime(CONFIG)
-    await runtime.ensure()
     asks = RequestView(headers=frozenset({"x-api-key"}))
-    runtime.registry.put(plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=asks))
-    runtime.registry.put(plain_plugin("greet", "response", {"response.generate": generate}, templates=frozenset({"hello.txt"})))
+    key = plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=asks)
+    greet = plain_plugin("greet", "response", {"response.generate": generate}, templates=frozenset({"hello.txt"}))
+    runtime = PlainRuntime(CONFIG, key, greet)
+    await runtime.ensure()
     responses = ResponseChain(inner, runtime=runtime, links=[RouteLink(build_routes(runtime.config.routes), runtime)])
     auth = AuthChain(marking(responses), runtime=runtime, rules=[ProtectRule("/**", ("key",))])
     renderer = Renderer(TemplateStore(None, runtime.config.templates.inline))
@@ -107,3 +109,56 @@ async def test_nothing_is_left_running(client: Client) -> None:
     await client.get("/hello/Ada", headers=KEY)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def chain(app: ASGIApp, path: str, runtime: PluginRuntime) -> ResponseChain:
+    routes = load_config({"version": 1, "routes": [{"match": {"path": path}, "response": {"text": path}}]}).routes
+    return ResponseChain(app, runtime=runtime, links=[RouteLink(build_routes(routes), runtime)])
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    message = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": message["body"]})
+
+
+async def test_chains_around_one_another_each_have_their_own_routes() -> None:
+    runtime = PluginRuntime()
+    client = Client(chain(chain(echo, "/b", runtime), "/a", runtime))
+    assert [(await client.get(path)).text for path in ("/a", "/b")] == ["/a", "/b"]
+
+
+def guarded(app: ASGIApp) -> Client:
+    decides = plain_plugin("key", "auth", {"auth.authenticate": lambda document: {"allow": {"principal": {"id": "x"}}}})
+    runtime = PlainRuntime({"version": 1}, decides)
+    return Client(AuthChain(app, runtime=runtime, rules=[ProtectRule("/**", ("key",))]))
+
+
+async def test_a_chain_below_a_mount_matches_what_is_below_it_guarded_or_not() -> None:
+    mounted = Starlette(routes=[Mount("/api", chain(echo, "/a", PluginRuntime()))])
+    assert (await Client(mounted).get("/api/a")).text == "/a"
+    assert (await guarded(mounted).get("/api/a")).text == "/a"
+
+
+async def test_somebody_elses_middleware_may_change_what_the_app_receives() -> None:
+    def louder(app: ASGIApp) -> ASGIApp:
+        async def changed(scope: Scope, receive: Receive, send: Send) -> None:
+            async def loud() -> Message:
+                message = await receive()
+                return {**message, "body": message["body"].upper()}
+
+            await app(scope, loud, send)
+
+        return changed
+
+    assert (await guarded(louder(chain(echo, "/a", PluginRuntime()))).post("/b", body=b"abc")).text == "ABC"
+
+
+async def test_a_template_that_needs_a_body_the_app_has_read_fails_with_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "mockforge.template", "name": "t.txt"})
+
+    templates = Templates(app, runtime=PluginRuntime(), renderer=Renderer(TemplateStore(None, {"t.txt": "{{ request.body }}"})))
+    assert (await asyncio.wait_for(Client(templates).post("/", body=b"abc"), 5)).status == 500
+    assert "wrapped app" in caplog.text

@@ -19,9 +19,8 @@ from starlette.websockets import WebSocket
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import Receive, Scope, Send
-from tests.plain_host import plain_plugin
+from tests.plain_host import PlainRuntime, plain_plugin
 
 FLAGS: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """Things that happened, for `/wait/{flag}`."""
@@ -166,7 +165,6 @@ async def never(document: Json) -> Json:
 
 CONFIG: dict[str, Any] = {
     "version": 1,
-    "plugins": {name: {"use": f"./{name}", "enabled": False} for name in ("key", "greet", "never")},
     "protect": [{"path": "/private/**", "auth": ["key"]}, {"path": "/greet/**", "auth": ["key"]}],
     "routes": [
         {"match": {"method": "GET", "path": "/health"}, "response": {"json": {"status": "ok"}}},
@@ -178,23 +176,19 @@ CONFIG: dict[str, Any] = {
 }
 
 
-class Runtime(PluginRuntime):
+def runtime() -> PlainRuntime:
     """The runtime with plugins of the tests."""
-
-    async def ensure(self) -> None:
-        """Be ready, and hold them."""
-        is_new = not self.is_ready
-        await super().ensure()
-        if is_new and "key" not in self.registry:
-            asked = RequestView(headers=frozenset({"x-api-key"}))
-            self.registry.put(plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=asked))
-            self.registry.put(plain_plugin("greet", "response", {"response.generate": generate}))
-            self.registry.put(plain_plugin("never", "response", {"response.generate": never}))
+    return PlainRuntime(
+        CONFIG,
+        plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=RequestView(headers=frozenset({"x-api-key"}))),
+        plain_plugin("greet", "response", {"response.generate": generate}),
+        plain_plugin("never", "response", {"response.generate": never}),
+    )
 
 
 def wrapped() -> MockForge:
     """The app in `MockForge`."""
-    return MockForge(bare(), runtime=Runtime(CONFIG))
+    return MockForge(bare(), runtime=runtime())
 
 
 BARE, WRAPPED = bare(), wrapped()

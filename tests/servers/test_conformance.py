@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import ASGIApp, Message
-from tests.servers.apps import CONFIG, Runtime, bare
+from tests.servers.apps import bare, runtime
 
 asgion = pytest.importorskip("asgion", reason="asgion needs Python 3.12")
 KEY = {"x-api-key": "k1"}
@@ -61,7 +61,7 @@ async def test_neither_side_is_violated(case: str) -> None:
         wrapped: ASGIApp = asgion.inspect(app, on_violation=told)
         return wrapped
 
-    app = watched(MockForge(watched(bare(), "app"), runtime=Runtime(CONFIG)), "server")
+    app = watched(MockForge(watched(bare(), "app"), runtime=runtime()), "server")
     async with Client(app) as client:
         await CASES[case](client)
     assert found == []
