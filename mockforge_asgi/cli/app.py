@@ -23,7 +23,7 @@ from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.types import ASGIApp
 
 VARIABLE: Final = "MOCKFORGE_SERVE"
-_LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge_asgi")
+LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge_asgi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def pass_on_server_log(writer: LogWriter) -> None:
     """What the server and libraries log, from warnings up, as lines of ours."""
     handler = ServerLog(writer)
     handler.addFilter(_is_news)
-    for name in _LOGGERS:
+    for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.cli.app import AppOptions, Hidden, make_app
+from mockforge_asgi.cli.app import LOGGERS, AppOptions, Hidden, make_app
 from mockforge_asgi.config import load_config
 from mockforge_asgi.testing import Client
 
@@ -36,6 +38,17 @@ routes: [{match: {path: /a}, response: {plugin: chatty}}]
 """
 
 
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """The loggers that a served app takes over are given back."""
+    taken = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in taken]
+    yield
+    for logger, (handlers, propagate, level) in zip(taken, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
 def test_secrets_of_all_configurations_so_far_are_hidden() -> None:
     hidden = Hidden()
     for word in ("first-word", "second-word", "second-word"):
@@ -43,6 +56,7 @@ def test_secrets_of_all_configurations_so_far_are_hidden() -> None:
     assert hidden("first-word second-word third") == "[redacted] [redacted] third"
 
 
+@pytest.mark.usefixtures("loggers")
 async def test_a_secret_that_came_with_an_edit_is_not_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "chatty").mkdir()
     (tmp_path / "chatty" / "plugin.yaml").write_text(MANIFEST)

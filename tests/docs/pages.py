@@ -75,8 +75,16 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def curls(block: Block) -> Iterator[Curl]:
-    """The curl commands of a console block."""
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """A command that serves a configuration from there on."""
+
+    file: str
+    reload: bool
+
+
+def commands(block: Block) -> Iterator[Curl | Serve]:
+    """The commands of a console block that serve, or ask what is served."""
     current: Curl | None = None
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -84,6 +92,8 @@ def curls(block: Block) -> Iterator[Curl]:
                 yield current
             words = shlex.split(line[2:], comments=True)
             current = parse(words[1:]) if words and words[0] == "curl" else None
+            if words[:2] == ["mockforge", "serve"]:
+                yield Serve(words[-1], "--reload" in words)
         elif current is not None:
             current.shown.append(line)
     if current is not None:

@@ -13,41 +13,80 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi import MockForge, contract, errors
+from mockforge_asgi.cli.reload import ReloadingApp
+from mockforge_asgi.config import load_config
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
-from tests.docs.pages import PAGES, ROOT, Block, blocks, curls
+from tests.docs.pages import PAGES, ROOT, Block, Curl, Serve, blocks, commands
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 
+class Reader:
+    """Somebody who types what a page shows, in one folder. What is served once is served on while files are edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wrong: list[str] = []
+        self._client: Client | None = None
+        self._is_told = False
+
+    async def serve(self, file: str = "mockforge.yaml", *, reload: bool = False, is_told: bool = True) -> Client:
+        """`mockforge serve`."""
+        await self.stop()
+        path, dev = self.folder / file, True if reload else None
+        config = load_config(path, dev=dev)
+        app = (
+            ReloadingApp(config, lambda: load_config(path, dev=dev), lambda changed: MockForge(config=changed), report=self._report)
+            if config.dev
+            else MockForge(config=config)
+        )
+        self._client, self._is_told = Client(app, host="127.0.0.1:8000"), is_told
+        await self._client.__aenter__()
+        return self._client
+
+    def _report(self, level: str, text: str) -> None:
+        if level == "error":
+            self.wrong.append(text)
+
+    async def ask(self, block: Block, command: Curl) -> None:
+        """`curl`; a page that does not say how to serve is served anew after each of its files."""
+        client = self._client or await self.serve(is_told=False)
+        answer = await client.request(command.method, command.path, headers=command.headers, body=command.body)
+        found = command.differences(answer.status, answer.headers, answer.text)
+        self.wrong += [f"{block.page.name}:{block.line} {difference}" for difference in found]
+
+    async def save(self, block: Block) -> None:
+        """A file, as the page shows it."""
+        if not self._is_told:
+            await self.stop()
+        target = self.folder / block.title
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(block.text)
+
+    async def stop(self) -> None:
+        """Ctrl+C."""
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+            self._client = None
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path: Path) -> None:
-    folder = ROOT / "examples" / "quickstart" if page.name == "README.md" else tmp_path
-    batch: list[Block] = []
-    for block in blocks(page):
-        if block.title:
-            await _ask(folder, batch)
-            batch = []
-            target = tmp_path / block.title
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text)
-        elif block.language == "console":
-            batch.append(block)
-    await _ask(folder, batch)
-
-
-async def _ask(folder: Path, batch: list[Block]) -> None:
-    """Run the commands of blocks between two changes of the files, in one life of the app."""
-    commands = [(block, command) for block in batch for command in curls(block)]
-    if not commands:
-        return
-    wrong = []
-    async with Client(MockForge(config=folder / "mockforge.yaml"), host="127.0.0.1:8000") as client:
-        for block, command in commands:
-            answer = await client.request(command.method, command.path, headers=command.headers, body=command.body)
-            found = command.differences(answer.status, answer.headers, answer.text)
-            wrong += [f"{block.page.name}:{block.line} {difference}" for difference in found]
-    assert not wrong, "\n".join(wrong)
+    reader = Reader(ROOT / "examples" / "quickstart" if page.name == "README.md" else tmp_path)
+    try:
+        for block in blocks(page):
+            if block.title:
+                await reader.save(block)
+            elif block.language == "console":
+                for command in commands(block):
+                    if isinstance(command, Serve):
+                        await reader.serve(command.file, reload=command.reload)
+                    else:
+                        await reader.ask(block, command)
+    finally:
+        await reader.stop()
+    assert not reader.wrong, "\n".join(reader.wrong)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
