@@ -1,12 +1,14 @@
-"""Arithmetic of templates: every operator whose result can grow, bounded before the result is made."""
+"""Arithmetic of templates: every operator whose result can grow, bounded before the result is made; the filters `int` and `round`."""
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from jinja2.exceptions import SecurityError
+from jinja2 import filters as jinja
+from jinja2.exceptions import FilterArgumentError, SecurityError
 
 from mockforge_asgi.templates.limits import OverLimit, meter
 
@@ -53,6 +55,23 @@ def _modulo(left: Any, right: Any) -> Any:
     if isinstance(left, str | bytes):
         raise SecurityError("'%' does not format text here; use the filter format")
     return left % right
+
+
+def do_int(value: Any, default: int = 0, base: int = 10) -> int:
+    """`value` as an integer, or the default."""
+    if isinstance(value, str) and len(value) > 100:
+        return default
+    return int(number(jinja.do_int(value, default, base)))
+
+
+def do_round(value: Any, precision: int = 0, method: str = "common") -> float:
+    """`value` rounded; `method` common, ceil or floor."""
+    if not 0 <= precision <= 15 or method not in ("common", "ceil", "floor"):
+        raise FilterArgumentError("round takes a precision of 0 to 15, and common, ceil or floor")
+    if method == "common":
+        return round(float(value), precision)
+    scale = 10.0**precision
+    return (math.ceil if method == "ceil" else math.floor)(float(value) * scale) / scale
 
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {

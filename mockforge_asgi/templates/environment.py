@@ -8,7 +8,7 @@ names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sized
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, TypeVar
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
@@ -16,13 +16,13 @@ from jinja2.environment import Environment, TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, do, loopcontrols
 from jinja2.loaders import BaseLoader
-from jinja2.runtime import AsyncLoopContext, BlockReference, LoopContext, Macro, TemplateReference
+from jinja2.runtime import AsyncLoopContext, BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 
 from mockforge_asgi.templates.arithmetic import OPERATORS
 from mockforge_asgi.templates.kinds import Kind, to_text
-from mockforge_asgi.templates.limits import meter
+from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
 from mockforge_asgi.templates.rewriting import Bounds, Generator
 
 T = TypeVar("T")
@@ -51,6 +51,12 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
     tuple: frozenset(["count", "index", "grouper", "list"]),
 }
 """Methods of plain values that cannot grow, change or reveal anything."""
+
+_SEARCHING: Final = frozenset(["lstrip", "rfind", "rpartition", "rsplit", "rstrip", "strip"])
+"""Those of text that, given an unlucky argument, compare every character with every character of it."""
+
+_SMALL: Final = frozenset([bool, float, int, type(None)])
+"""Types whose values are looked at in no time."""
 
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
 
@@ -94,6 +100,14 @@ class _Template(Template):
         namespace.update(environment.names)
         return super()._from_namespace(environment, namespace, globals)
 
+    # Jinja keeps what an imported template sets for all renderings to come; here nothing lasts from one request to the next.
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        return self.make_module()
+
+    async def _get_default_module_async(self, ctx: Context | None = None) -> TemplateModule:
+        return await self.make_module_async()
+
 
 class BoundedEnvironment(SandboxedEnvironment):
     """Compiles templates of one kind, for rendering at once or (`is_async`) with awaits in between."""
@@ -121,7 +135,7 @@ class BoundedEnvironment(SandboxedEnvironment):
         self.kind = kind
         self.concat = _concat  # type: ignore[method-assign]
         self.globals = {"range": _range, "dict": _dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner, **functions}
-        self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, **filters}
+        self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, "_timed": _timed, **filters}
         self.names: Final[Mapping[str, object]] = {
             "escape": kind.put,
             "str": to_text,
@@ -171,7 +185,7 @@ class BoundedEnvironment(SandboxedEnvironment):
                 return self.undefined(obj=obj, name=name)
         for known, names in _METHODS.items():
             if isinstance(obj, known) and name in names and hasattr(obj, name):
-                return getattr(obj, name)
+                return _charged(obj, name) if name in _SEARCHING and isinstance(obj, str) else getattr(obj, name)
         if name.startswith("_"):
             return self.unsafe_undefined(obj, name)
         return self.undefined(obj=obj, name=name)
@@ -184,12 +198,11 @@ class BoundedEnvironment(SandboxedEnvironment):
         """A call in a template, counted."""
         used = meter()
         used.spend()
+        used.check_time()
         if not isinstance(__obj, LoopContext | AsyncLoopContext):
             return used.check_made(super().call(__context, __obj, *args, **kwargs))
-        if args and isinstance(args[0], Sized):
-            used.spend(len(args[0]))
         used.enter()
-        result = super().call(__context, __obj, *args, **kwargs)
+        result = super().call(__context, __obj, *map(_rounds, args), **kwargs)
         used.leave()
         return result
 
@@ -199,14 +212,35 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
         """A template by name; counted, since templates include one another."""
-        meter().spend()
+        used = meter()
+        used.spend()
+        used.check_time()
         return super().get_template(name, parent, globals)
 
 
 def _rounds(items: Iterable[T]) -> Iterable[T]:
     if isinstance(items, Undefined):
         str(items)
-    return meter().rounds(items)
+    return meter().timed(items)
+
+
+def _timed(value: T) -> T:
+    if type(value) not in _SMALL:
+        meter().check_time()
+    return value
+
+
+def _charged(text: str, name: str) -> Callable[..., Any]:
+    """A method whose cost may grow with both texts, paid for in steps."""
+    method = getattr(text, name)
+
+    def charged(*args: Any, **kwargs: Any) -> Any:
+        for wanted in (*args, *kwargs.values()):
+            if isinstance(wanted, str):
+                meter().spend(len(text) * len(wanted) // COMPARED_PER_STEP)
+        return method(*args, **kwargs)
+
+    return charged
 
 
 def _weighed(value: T) -> T:

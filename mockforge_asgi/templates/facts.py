@@ -75,12 +75,13 @@ _HEAD: Final[Mapping[str, Callable[[RequestSnapshot], object]]] = {
 class RequestFacts(Exposed):
     """The request of an exchange."""
 
-    __slots__ = ("_body", "_exchange", "_json")
+    __slots__ = ("_body", "_exchange", "_json", "_text")
     label = "request"
 
     def __init__(self, exchange: Exchange, body: bytes | None = None) -> None:
         self._exchange, self._body = exchange, body
         self._json: Json = self
+        self._text: str | None = None
 
     def expose(self, name: str) -> Any:
         """The part of that name."""
@@ -104,7 +105,9 @@ class RequestFacts(Exposed):
         if body is None:
             raise KeyError(name)
         if name != "json":
-            return body.decode("utf-8", "replace")
+            if self._text is None:
+                self._text = body.decode("utf-8", "replace")
+            return self._text
         if self._json is self:
             try:
                 self._json = orjson.loads(body)

@@ -5,25 +5,45 @@ Loaded when a template first asks. Values come from the rendering's own chance w
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from typing import Any, Final
 
 from mockforge_asgi.errors import UnsupportedPlatform
 from mockforge_asgi.templates.environment import Exposed
 from mockforge_asgi.templates.functions import chance
+from mockforge_asgi.templates.limits import meter
 
 REFUSED: Final = frozenset(
     """add_provider binary csv del_arguments dsv enum fixed_width format get_arguments get_formatter get_providers image json json_bytes
-    optional parse provider providers psv pyobject pystruct random seed seed_instance set_arguments set_formatter tar tsv unique xml
-    zip""".split()
+    optional parse provider providers psv pyobject pystr_format pystruct random seed seed_instance set_arguments set_formatter tar tsv
+    unique xml zip""".split()
 )
 """Faker's own machinery, and providers whose results can grow without bound or are no text, number or list."""
 
-_SIZES: Final = frozenset(
-    "chars digits elements length max_chars max_elements max_nb_chars min_chars nb nb_elements nb_sentences nb_words".split()
+_VALUES: Final = frozenset(
+    """date_end date_start datetime_end datetime_start end end_date end_datetime max max_value min min_value number object_id start
+    start_date start_datetime step""".split()
 )
-_LARGEST: Final = 10_000
+"""Parameters that say which values are wanted; whole numbers anywhere else say how many, or how long."""
+_LARGEST: Final = 1000
+_LARGEST_VALUE: Final = 10**12
+
+
+class _Watched(random.Random):
+    """The chance of the rendering at hand, which looks at its clock: every provider that repeats itself draws each time."""
+
+    def random(self) -> float:
+        """See Random."""
+        meter().check_time()
+        return chance().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        """See Random."""
+        meter().check_time()
+        return chance().getrandbits(k)
 
 
 class Faker(Exposed):
@@ -45,17 +65,24 @@ class Faker(Exposed):
             raise KeyError(name)
 
         def fake(*args: Any, **kwargs: Any) -> Any:
-            for value in (*args, *kwargs.values()):
-                if isinstance(value, int) and abs(value) > 10**12 or isinstance(value, str | list) and len(value) > _LARGEST:
-                    raise ValueError(f"faker.{name}: an argument is too large")
-            for size, value in kwargs.items():
-                if size in _SIZES and isinstance(value, int) and value > _LARGEST:
-                    raise ValueError(f"faker.{name}: {size} is at most {_LARGEST}")
-            # One generator serves all renderings on this loop, so it is told each time whose chance it draws from.
-            generator.random = chance()
+            for parameter, value in signature(provider).bind(*args, **kwargs).arguments.items():
+                _check(f"faker.{name}: {parameter}", value, _LARGEST_VALUE if parameter in _VALUES else _LARGEST)
             return _plain(provider(*args, **kwargs))
 
         return fake
+
+
+def _check(what: str, value: Any, most: int) -> None:
+    """Raises ValueError for an argument that asks for too much."""
+    if isinstance(value, int) and abs(value) > most:
+        raise ValueError(f"{what} is at most {most}")
+    if isinstance(value, str | list | tuple | dict):
+        if len(value) > _LARGEST:
+            raise ValueError(f"{what} is longer than {_LARGEST}")
+        meter().check_values(value)
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check(what, item, _LARGEST_VALUE)
 
 
 def _plain(value: Any) -> Any:
@@ -75,4 +102,6 @@ def _generator(locale: str) -> Any:
         from faker import Factory
     except ImportError:
         raise UnsupportedPlatform("templates that use 'faker' need the Faker library: pip install 'mockforge-asgi[faker]'") from None
-    return Factory.create(locale)
+    made = Factory.create(locale)
+    made.random = _Watched()
+    return made

@@ -5,7 +5,6 @@ Names and meanings are Jinja's; `json` is the same as `tojson`.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
@@ -19,9 +18,9 @@ from jinja2.utils import pass_context, pass_environment
 from markupsafe import Markup
 from markupsafe import escape as html_escape
 
-from mockforge_asgi.templates.arithmetic import number
+from mockforge_asgi.templates.arithmetic import do_int, do_round, number
 from mockforge_asgi.templates.kinds import Kind, to_json, to_text
-from mockforge_asgi.templates.limits import meter
+from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
 
 _FIELD: Final = re.compile(r"%(?:%|[-+ #0]{0,5}(\d{0,4})(?:\.(\d{0,4}))?[diouxXeEfFgGcs])")
 _WIDEST: Final = 1000
@@ -74,8 +73,12 @@ def do_format(value: Any, *args: Any, **kwargs: Any) -> str:
         _width(int(width))
     if "%" in _FIELD.sub("", text) or kwargs:
         raise FilterArgumentError("format takes fields like %s, %d, %05.2f, and positional values")
-    meter().check_text(len(text) + sum(len(arg) if isinstance(arg, str) else _WIDEST for arg in args))
-    return text % tuple(to_text(arg) if not isinstance(arg, int | float) else arg for arg in args)
+    used, values = meter(), list[Any]()
+    for arg in args:
+        values.append(arg if isinstance(arg, int | float) else to_text(arg))
+        used.check_text(len(values[-1]) if isinstance(values[-1], str) else 0)
+    used.check_text(len(text) + sum(len(value) if isinstance(value, str) else _WIDEST for value in values))
+    return text % tuple(values)
 
 
 def do_join(kind: Kind) -> Callable[..., str]:
@@ -100,23 +103,6 @@ def do_replace(value: Any, old: Any, new: Any, count: int = -1) -> str:
     times = text.count(old_text) if count < 0 else min(count, text.count(old_text))
     meter().check_text(len(text) + times * max(0, len(new_text) - len(old_text)))
     return str(text).replace(old_text, new_text, count)
-
-
-def do_int(value: Any, default: int = 0, base: int = 10) -> int:
-    """`value` as an integer, or the default."""
-    if isinstance(value, str) and len(value) > 100:
-        return default
-    return int(number(jinja.do_int(value, default, base)))
-
-
-def do_round(value: Any, precision: int = 0, method: str = "common") -> float:
-    """`value` rounded; `method` common, ceil or floor."""
-    if not 0 <= precision <= 15 or method not in ("common", "ceil", "floor"):
-        raise FilterArgumentError("round takes a precision of 0 to 15, and common, ceil or floor")
-    if method == "common":
-        return round(float(value), precision)
-    scale = 10.0**precision
-    return (math.ceil if method == "ceil" else math.floor)(float(value) * scale) / scale
 
 
 def do_list(value: Any) -> list[Any]:
@@ -145,11 +131,13 @@ def do_truncate(value: Any, length: int = 255, killwords: bool = False, end: str
     return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
 
 
-def do_sum(value: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
-    """The sum of numbers."""
+@pass_environment
+def do_sum(environment: Any, value: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
+    """The sum of numbers, or of their `attribute`."""
     total = start
+    entry_of = None if attribute is None else jinja.make_attrgetter(environment, attribute)
     for item in _items(value):
-        entry = item if attribute is None else item[attribute]
+        entry = item if entry_of is None else entry_of(item)
         if not isinstance(entry, int | float):
             raise FilterArgumentError(f"sum adds numbers, not {type(entry).__name__}")
         total = number(total + entry)
@@ -160,7 +148,12 @@ def do_urlencode(value: Any) -> str:
     """`value` percent-encoded; a mapping or list of pairs as a query string."""
     if isinstance(value, Mapping) or (not isinstance(value, str) and isinstance(value, Iterable)):
         pairs = value.items() if isinstance(value, Mapping) else value
-        return "&".join(f"{quote(to_text(k), safe='')}={quote(to_text(v), safe='')}" for k, v in pairs)
+        used = meter()
+        parts = []
+        for name, entry in used.timed(pairs):
+            parts.append(f"{quote(to_text(name), safe='')}={quote(to_text(entry), safe='')}")
+            used.check_text(len(parts[-1]) + 1)
+        return "&".join(parts)
     return quote(to_text(value), safe="/")
 
 
@@ -178,14 +171,32 @@ def do_items(value: Any) -> Iterator[tuple[Any, Any]]:
     return iter(value.items())
 
 
+def _each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja that goes through the values one by one, each counted; `first` is what it wants passed."""
+
+    @wraps(function)
+    def each(first: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(first, meter().timed(value) if value else value, *args, **kwargs)
+
+    return each
+
+
 def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of Jinja that gives values one by one, as one that gives a list."""
+    """The same for one that gives values one by one, as one that gives a list."""
+    through = _each(function)
 
     @wraps(function)
     def listed(*args: Any, **kwargs: Any) -> list[Any]:
-        return list(meter().rounds(function(*args, **kwargs)))
+        return list(meter().rounds(through(*args, **kwargs)))
 
     return listed
+
+
+def do_trim(value: Any, chars: str | None = None) -> str:
+    """`value` without spaces, or without `chars`, at both ends."""
+    text = str(to_text(value))
+    meter().spend(len(text) * len(chars or "") // COMPARED_PER_STEP)
+    return text.strip(chars)
 
 
 def _of_text(method: Callable[[str], str]) -> Callable[[Any], str]:
@@ -213,7 +224,7 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "first": jinja.sync_do_first,
     "float": jinja.do_float,
     "format": do_format,
-    "groupby": jinja.sync_do_groupby,
+    "groupby": _each(jinja.sync_do_groupby),
     "indent": do_indent,
     "int": do_int,
     "items": do_items,
@@ -222,8 +233,8 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "list": do_list,
     "lower": _of_text(str.lower),
     "map": _listed(jinja.sync_do_map),
-    "max": jinja.do_max,
-    "min": jinja.do_min,
+    "max": _each(jinja.do_max),
+    "min": _each(jinja.do_min),
     "reject": _listed(jinja.sync_do_reject),
     "rejectattr": _listed(jinja.sync_do_rejectattr),
     "replace": do_replace,
@@ -232,11 +243,11 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "select": _listed(jinja.sync_do_select),
     "selectattr": _listed(jinja.sync_do_selectattr),
     "slice": do_slices,
-    "sort": jinja.do_sort,
+    "sort": _each(jinja.do_sort),
     "string": to_text,
     "sum": do_sum,
     "title": _of_text(str.title),
-    "trim": lambda value, chars=None: str(to_text(value)).strip(chars),
+    "trim": do_trim,
     "truncate": do_truncate,
     "unique": _listed(jinja.do_unique),
     "upper": _of_text(str.upper),

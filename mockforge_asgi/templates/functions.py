@@ -6,6 +6,7 @@ process's otherwise. Each call gives a new value.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -19,6 +20,8 @@ CHANCE: ContextVar[random.Random | None] = ContextVar("mockforge_template_chance
 """The seeded generator of the rendering at hand, if it has one."""
 
 _UNSEEDED: Final = random.Random()
+if hasattr(os, "register_at_fork"):  # else all workers of a preloading server would draw the same
+    os.register_at_fork(after_in_child=_UNSEEDED.seed)
 _OFFSET: Final = re.compile(r"\s*([+-]?)\s*(\d{1,9})\s*(ms|s|m|h|d|w)", re.ASCII)
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FORMAT: Final = re.compile(r"(?:[^%]|%[aAbBdHIjmMpSfuUVwWyYGzZc xX%])*")
@@ -32,6 +35,8 @@ def chance() -> random.Random:
 def offset(text: str) -> timedelta:
     """`"+1d"`, `"-2h30m"`: weeks, days, hours, minutes, seconds, milliseconds; a sign counts until the next. Raises ValueError."""
     total, sign, at = timedelta(), 1, 0
+    if len(text) > 200:
+        raise ValueError("a time offset is longer than 200 characters")
     while at < len(text):
         found = _OFFSET.match(text, at)
         if found is None:

@@ -20,6 +20,9 @@ from markupsafe import escape as html_escape
 from mockforge_asgi.templates.limits import meter
 from mockforge_asgi.types import Json
 
+_SHORT: Final = 64
+"""Text put into a text is counted beyond this length, in characters: macros and blocks collect theirs, and look at it only when whole."""
+
 
 class NotPrintable(TypeError):
     """A template puts something into its text that is no JSON value."""
@@ -36,7 +39,7 @@ def to_json(value: Json) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     used = meter()
-    used.check_values(value)
+    used.check_text(used.check_values(value))
     try:
         return orjson.dumps(value, default=_plain).decode()
     except TypeError as error:
@@ -82,28 +85,42 @@ class JsonText(Markup):
         """The value ready to stand in JSON."""
         return cls(json_escape(s))
 
+    def unescape(self) -> str:
+        """The text as it was before; one that is no inside of a JSON string, as it is."""
+        try:
+            return str(orjson.loads(f'"{self}"'))
+        except orjson.JSONDecodeError:
+            return str(self)
+
 
 def json_escape(value: Json) -> str:
     """The value as it stands in JSON: text escaped as inside quotes, everything else as JSON."""
     known = type(value)
     if known is str:
-        return orjson.dumps(value).decode()[1:-1]
+        text = orjson.dumps(value).decode()[1:-1]
+        return text if len(text) <= _SHORT else meter().check_made(text)
     if known is int:
         return str(value)
     if isinstance(value, Markup):
         return value
     if isinstance(value, str):
-        return orjson.dumps(str(value)).decode()[1:-1]
+        return meter().check_made(orjson.dumps(str(value)).decode()[1:-1])
     return "null" if value is None else to_text(value)
 
 
 def _markup_escape(value: Json) -> str:
-    return html_escape(value if isinstance(value, str) else to_text(value))
+    text = html_escape(value if isinstance(value, str) else to_text(value))
+    return text if len(text) <= _SHORT else meter().check_made(text)
 
 
 def _join(parts: Iterable[str]) -> str:
-    texts = list(parts)
-    meter().check_text(sum(map(len, texts)))
+    used, texts, size = meter(), list[str](), 0
+    for text in parts:
+        texts.append(text)
+        size += len(text)
+        if size > used.limits.output_bytes:
+            break
+    used.check_text(size)
     return "".join(texts)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -38,6 +38,8 @@ class TemplateLimits:
 
 
 DEFAULT_LIMITS: Final = TemplateLimits()
+COMPARED_PER_STEP: Final = 1000
+"""How many characters may be compared for one step, where that is not bounded by the text's length."""
 
 
 class OverLimit(Exception):
@@ -45,7 +47,7 @@ class OverLimit(Exception):
 
     def __init__(self, limit: str, most: float, what: str) -> None:
         self.limit = limit
-        super().__init__(f"{what}; the limit {limit} is {most:g}")
+        super().__init__(f"{what}; the limit {limit} is {most:,}")
 
 
 class Meter:
@@ -101,17 +103,18 @@ class Meter:
             self.check_values(value)
         return value
 
-    def check_values(self, value: object) -> None:
-        """Raises OverLimit for a list or mapping that holds too much, however its parts are shared."""
-        left = self.limits.values
+    def check_values(self, value: object) -> int:
+        """The characters of all text in it. Raises OverLimit for a list or mapping that holds too much, however its parts are shared."""
+        left, text = self.limits.values, 0
         stack = [value]
         while stack:
             item = stack.pop()
-            if type(item) is str or item is None:
-                continue
-            if isinstance(item, Mapping):
+            if isinstance(item, str):
+                text += len(item)
+            elif isinstance(item, Mapping):
                 left -= len(item)
                 if left >= 0:
+                    stack.extend(item)
                     stack.extend(item.values())
             elif isinstance(item, list | tuple | set | frozenset):
                 left -= len(item)
@@ -119,6 +122,8 @@ class Meter:
                     stack.extend(item)
             if left < 0:
                 raise OverLimit("values", self.limits.values, "the template makes a list or mapping that holds too much")
+        self.check_time()
+        return text
 
     def enter(self) -> None:
         """One level deeper. Raises OverLimit."""
@@ -142,6 +147,18 @@ class Meter:
             self.spend()
             yield item
 
+    def timed(self, items: Iterable[T]) -> Iterable[T]:
+        """The same, with a look at the clock before each: a round may be long without taking a step."""
+        counted = self.rounds(items)
+        return _Timed(self, counted) if isinstance(counted, Sized) else self._clocked(counted)
+
+    def _clocked(self, items: Iterable[T]) -> Iterator[T]:
+        clock = self._clock
+        for item in items:
+            if clock() > self._deadline:
+                self.check_time()
+            yield item
+
     def waited(self, since: float) -> None:
         """Give back the time since then: it was spent waiting for others."""
         self._deadline += self._clock() - since
@@ -149,6 +166,21 @@ class Meter:
     def now(self) -> float:
         """The meter's clock."""
         return self._clock()
+
+
+class _Timed(Generic[T]):
+    """Items whose number is known, as `loop.length` wants it."""
+
+    __slots__ = ("_items", "_meter")
+
+    def __init__(self, meter: Meter, items: Iterable[T]) -> None:
+        self._meter, self._items = meter, items
+
+    def __iter__(self) -> Iterator[T]:
+        return self._meter._clocked(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)  # type: ignore[arg-type]  # `timed` puts only sized ones here
 
 
 METER: ContextVar[Meter] = ContextVar("mockforge_template_meter")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from random import Random
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from jinja2 import Template
 
@@ -114,41 +115,22 @@ class Renderer:
         raise PluginUnavailable(name, f"templates call it as '{alias}', and it is not loaded")
 
     def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
-        used = Meter(self._limits, self._timer)
-        metered, drawn = METER.set(used), CHANCE.set(chance)
-        try:
+        with _Rendering(compiled, Meter(self._limits, self._timer), chance) as made:
             if isinstance(compiled.template, TokenTemplate):
-                return compiled.template.render(values)
-            most, size, parts = self._limits.output_bytes, 0, []
-            for part in compiled.template.root_render_func(_context(compiled.template, values)):
-                parts.append(part)
-                size += len(part)
-                if size > most:
-                    used.check_text(size)
-            return "".join(parts)
-        except Exception as error:
-            raise _failure(compiled, error) from error
-        finally:
-            METER.reset(metered)
-            CHANCE.reset(drawn)
+                made.add(compiled.template.render(values))
+            else:
+                for part in compiled.template.root_render_func(_context(compiled.template, values)):
+                    made.add(part)
+        return made.text
 
     async def _run_waiting(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
         assert isinstance(compiled.template, Template)
-        used = Meter(self._limits, self._timer)
-        metered, drawn = METER.set(used), CHANCE.set(chance)
-        try:
-            most, size, parts = self._limits.output_bytes, 0, []
-            async for part in compiled.template.root_render_func(_context(compiled.template, values)):  # type: ignore[attr-defined]
-                parts.append(part)
-                size += len(part)
-                if size > most:
-                    used.check_text(size)
-            return "".join(parts)
-        except Exception as error:
-            raise _failure(compiled, error) from error
-        finally:
-            METER.reset(metered)
-            CHANCE.reset(drawn)
+        with _Rendering(compiled, Meter(self._limits, self._timer), chance) as made:
+            parts: Any = compiled.template.root_render_func(_context(compiled.template, values))
+            async with aclosing(parts):
+                async for part in parts:
+                    made.add(part)
+        return made.text
 
     def _finish(self, compiled: Compiled, answer: TemplateAnswer, text: str) -> MockResponse:
         try:
@@ -159,6 +141,39 @@ class Renderer:
         if not any(name == b"content-type" for name, _ in headers):
             headers = ((b"content-type", compiled.kind.content_type), *headers)
         return MockResponse(answer.status, headers, body)
+
+
+class _Rendering:
+    """One run of a template: its meter and its chance in force, its text collected, what goes wrong told by template and line."""
+
+    __slots__ = ("_chance", "_compiled", "_parts", "_size", "_tokens", "_used")
+
+    def __init__(self, compiled: Compiled, used: Meter, chance: Random | None) -> None:
+        self._compiled, self._used, self._chance = compiled, used, chance
+        self._parts: list[str] = []
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        self._tokens = METER.set(self._used), CHANCE.set(self._chance)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        METER.reset(self._tokens[0])
+        CHANCE.reset(self._tokens[1])
+        if isinstance(error, Exception):
+            raise _failure(self._compiled, error) from error
+
+    def add(self, part: str) -> None:
+        """Take the next piece of text. Raises OverLimit."""
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > self._used.limits.output_bytes:
+            self._used.check_text(self._size)
+
+    @property
+    def text(self) -> str:
+        """All that was taken."""
+        return "".join(self._parts)
 
 
 def _context(template: Template, values: dict[str, Any]) -> Any:

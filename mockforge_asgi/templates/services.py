@@ -61,7 +61,7 @@ def plain(value: Any) -> Json:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
-        return value.unescape() if type(value) is Markup else str(value)
+        return value.unescape() if isinstance(value, Markup) else value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | range):

@@ -100,14 +100,18 @@ class TokenTemplate:
 
     def render(self, values: Values) -> str:
         """The text with every token replaced. Raises OverLimit."""
-        made: list[str] = []
+        used, made, size = meter(), list[str](), 0
         for part in self._parts:
             made.append(part if isinstance(part, str) else self._put(part[0], part[1], values))
-        meter().check_text(sum(map(len, made)))
+            size += len(made[-1])
+            if size > used.limits.output_bytes:
+                break
+        used.check_text(size)
         return "".join(made)
 
     def _put(self, written: str, maker: Maker, values: Values) -> str:
         meter().spend()
+        meter().check_time()
         try:
             value = maker(values)
             if written[0] != '"':

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import count
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,6 +193,85 @@ def test_a_clock_that_has_run_out_ends_the_rendering() -> None:
     )
     with pytest.raises(TemplateFailed, match="time_ms"):
         made.render_now(exchange(), TemplateAnswer(template="t.txt"))
+
+
+A_LOT = "{% set s = 'x' * 9999 %}{% set l = [s] * 1900 %}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.txt", A_LOT + "{{ l | tojson | length }}"),
+        ("t.json", A_LOT + "{{ l }}"),
+        ("t.txt", A_LOT + "{{ {'a': l} | string | length }}"),
+        ("t.json", A_LOT + "{{ (l + ['a' | safe]) | join }}"),
+        ("t.txt", A_LOT + "{{ {'a': s, 'b': l} | urlencode | length }}"),
+        ("t.txt", A_LOT + "{{ ('%s' * 900) | format(*(l[:900])) }}"),
+        ("t.json", A_LOT + "{% macro m() %}{% for i in range(900) %}{{ s }}{% endfor %}{% endmacro %}{{ m() | length }}"),
+        ("t.html", A_LOT + "{% set b %}{% for i in range(900) %}{{ s }}{% endfor %}{% endset %}{{ b | length }}"),
+        ("t.txt", A_LOT + "{% filter length %}{% for i in range(900) %}{{ [s] }}{% endfor %}{% endfilter %}"),
+        ("t.tokens.json", "{{x}}" * 900),
+    ],
+)
+def test_text_that_would_be_too_long_is_not_made_first(name: str, text: str) -> None:
+    made = renderer({name: text}, limits=TemplateLimits(output_bytes=20_000, made_bytes=200_000, values=4000, time_ms=60_000))
+    answer = TemplateAnswer(template=name, vars={"x": "x" * 9999})
+    made.compiler.get(name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateFailed, match="output_bytes|made_bytes"):
+            made.render_now(exchange(), answer)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for i in l %}{% if l == m %}{% endif %}{% endfor %}",
+        "{% for i in l %}{% set x = 1 %}{% endfor %}",
+        "{% for i in l if true %}{% endfor %}",
+        "{% for i in l recursive %}{% if loop.depth0 == 0 %}{{ loop(l) }}{% endif %}{% endfor %}",
+        "{{ l == m }}" * 200,
+        "{{ l is eq(m) }}" * 200,
+        "{{ 5 in l }}" * 200,
+        "{{ 'xy'.count('z') }}" * 200,
+        "{{ [l, m] and 1 }}" * 200,
+        "{{ l | select('in', m) | list }}",
+        "{{ l | reject('eq', m) | list }}",
+        "{{ l | map('default', 1) | sum }}",
+        "{{ l | sort }}",
+        "{{ l | max }}",
+        "{{ faker.words(900) }}",
+    ],
+)
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_takes_long_in_few_steps_ends_by_the_clock(text: str, waits: bool) -> None:
+    ticks = count()
+    plugin = PlainPlugin("p", {"f": lambda: ""})
+    limits = TemplateLimits(time_ms=100_000)
+    made = renderer({"t.txt": ("{{ p.f() }}" if waits else "") + text}, plugin, limits=limits, timer=lambda: float(next(ticks)))
+    lists: Json = list(range(150))
+    with pytest.raises(TemplateFailed, match="time_ms"):
+        await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"l": lists, "m": list(lists)}))
+
+
+@pytest.mark.parametrize("call", ["strip(%s)", "lstrip(%s)", "rstrip(%s)", "rfind(%s)", "rsplit(%s)", "rsplit(sep=%s)", "rpartition(%s)"])
+def test_a_search_that_compares_all_with_all_is_paid_for_in_steps(call: str) -> None:
+    with pytest.raises(TemplateFailed, match="steps"):
+        render_now("{{ ('a' * 9999)." + call % "'b' * 9999 ~ 'a'" + " }}", limits=SMALL)
+    with pytest.raises(TemplateFailed, match="steps"):
+        render_now("{{ ('a' * 9999) | trim('b' * 9999 ~ 'a') }}", limits=SMALL)
+    assert render_now("{{ ('a' * 9999)." + call % "'b'" + " | string | length > 0 }}", limits=SMALL) == "true"
+
+
+@pytest.mark.parametrize("waits", ["", "{{ p.f() }}"])
+@pytest.mark.parametrize("how", ["{% import 'lib.txt' as lib %}{{ lib.id }}", "{% from 'lib.txt' import id %}{{ id }}"])
+async def test_what_an_imported_template_sets_is_of_one_rendering(how: str, waits: str) -> None:
+    made = renderer({"t.txt": waits + how, "lib.txt": "{% set id = uuid() %}"}, PlainPlugin("p", {"f": lambda: ""}))
+    bodies = {(await made.render(exchange(), TemplateAnswer(template="t.txt"))).body for _ in range(5)}
+    assert len(bodies) == 5
 
 
 def test_an_undefined_name_is_told_with_template_and_line() -> None:

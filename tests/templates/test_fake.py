@@ -53,6 +53,14 @@ def test_a_locale_is_used() -> None:
         "{{ faker.binary(100000000) }}",
         "{{ faker.text(max_nb_chars=100000000) }}",
         "{{ faker.words(nb=100000000) }}",
+        "{{ faker.words(100000000) }}",
+        "{{ faker.text(100000000) }}",
+        "{{ faker.texts(nb_texts=100000000) }}",
+        "{{ faker.random_number(100000000) }}",
+        "{{ faker.domain_name(levels=100000000) }}",
+        "{{ faker.pydecimal(100000000, 2) }}",
+        "{{ faker.words(ext_word_list=['x' * 2000] * 2000) }}",
+        "{{ faker.pystr_format('{{binary}}') }}",
         "{{ faker.name }}",
         "{{ faker.add_provider(1) }}",
         "{{ faker.random.seed(1) }}",
@@ -61,6 +69,10 @@ def test_a_locale_is_used() -> None:
 def test_fake_data_is_bounded(text: str) -> None:
     with pytest.raises(TemplateFailed):
         render_now(text)
+
+
+def test_a_value_may_be_larger_than_a_length() -> None:
+    assert 5_000_000 <= int(render_now("{{ faker.pyint(5000000, 5000009) }}")) <= 5_000_009
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

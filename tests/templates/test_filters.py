@@ -46,6 +46,7 @@ USERS = [
         ("{{ 2.567 | round(1) }} {{ 2.1 | round(0, 'ceil') }} {{ 2.9 | round(method='floor') }}", "2.6 3.0 2.0"),
         ("{{ [2, 1] | sort }}{{ users | sort(attribute='name', reverse=true) | map(attribute='name') | join }}", "[1,2]CyBobAda"),
         ("{{ [1, 2.5] | sum }}{{ users | sum(attribute='age') }}{{ [] | sum(start=4) }}", "3.5764"),
+        ("{{ [{'a': {'b': 2}}, {'a': {'b': 3}}] | sum(attribute='a.b') }}", "5"),
         ("{{ 5 | string ~ 'x' }}{{ '  a ' | trim }}{{ 'xax' | trim('x') }}", "5xaa"),
         ("{{ 'one two three' | truncate(9) }}|{{ 'one two three' | truncate(9, true, '…') }}", "one...|one two …"),
         ("{{ [1, 1, 2] | unique | list }}{{ users | unique(attribute='city') | map(attribute='name') | join }}", "[1,2]AdaBob"),

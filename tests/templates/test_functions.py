@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +17,16 @@ from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.functions import offset, show_time
 from mockforge_asgi.templates.renderer import Seed
 from tests.templates.rendering import exchange, render_now, renderer
+
+FORKS = """
+import os
+from mockforge_asgi.templates.functions import rand_hex
+for _ in range(4):
+    if not os.fork():
+        print(rand_hex(16), flush=True)
+        os._exit(0)
+    os.wait()
+"""
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 891000, UTC)
 
@@ -40,7 +53,7 @@ def test_now_is_told(text: str, made: str) -> None:
     assert at_moment(text) == made
 
 
-@pytest.mark.parametrize("shift", ["1", "d", "+-1d", "1y", "1d x", "99999999999d"])
+@pytest.mark.parametrize("shift", ["1", "d", "+-1d", "1y", "1d x", "99999999999d", "0d" * 101])
 def test_a_faulty_offset_is_refused(shift: str) -> None:
     with pytest.raises(ValueError, match="offset"):
         offset(shift)
@@ -104,3 +117,9 @@ async def test_seeded_by_a_number_every_rendering_is_the_same() -> None:
 
 async def test_unseeded_no_two_are_alike() -> None:
     assert await drawn(None) != await drawn(None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forked_workers_do_not_draw_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True)
+    assert len(set(done.stdout.split())) == 4

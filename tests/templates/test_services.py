@@ -52,6 +52,13 @@ async def test_what_a_plugin_gives_is_escaped_and_never_read_as_a_template() -> 
     assert await render("{{ p.f() }}", "html", plugin) == "&#34;{{ 7*7 }}&lt;"
 
 
+@pytest.mark.parametrize("kind", ["json", "html", "txt"])
+async def test_text_put_together_by_a_template_is_handed_over_as_it_was_meant(kind: str) -> None:
+    plugin = PlainPlugin("p", {"f": lambda text: None})
+    await render("{% set whole %}{{ first }} {{ last }}{% endset %}{{ p.f(whole) }}", kind, plugin, first='"Ada" <a&b>', last="L\n\\")
+    assert plugin.calls[0][1] == ('"Ada" <a&b> L\n\\',)
+
+
 async def test_what_a_template_hands_over_is_plain_data() -> None:
     plugin = PlainPlugin("p", {"f": lambda *args, **kwargs: None})
     await render("{% macro m() %}<b>{% endmacro %}{{ p.f(m(), range(2), (1, 2), x=none) }}", "html", plugin)
