@@ -4,7 +4,7 @@ Pure standard library. The same plugin file runs natively and in the sandbox.
 """
 
 from mockforge_plugin.failure import HostError, PluginError
-from mockforge_plugin.host import HostCall, HttpAnswer, data, http, kv, log, now, resource, secret
+from mockforge_plugin.host import HostCall, HttpAnswer, data, http, kv, log, now, resource, secret, sleep
 from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
 from mockforge_plugin.request import Answer, Request
 from mockforge_plugin.values import (
@@ -67,4 +67,5 @@ __all__ = [
     "now",
     "resource",
     "secret",
+    "sleep",
 ]

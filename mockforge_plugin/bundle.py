@@ -9,12 +9,9 @@ from __future__ import annotations
 import builtins
 import linecache
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, TypeAlias
-
-_IS_SANDBOX: bool = sys.platform == "wasi"
 
 Importer: TypeAlias = Callable[[str, Mapping[str, object] | None, Mapping[str, object] | None, Sequence[str], int], ModuleType]
 
@@ -60,30 +57,57 @@ class Bundle:
         loaded = self._modules.get(name)
         if loaded is not None:
             return loaded
-        parent, _, last = name.rpartition(".")
-        if parent and (above := self._path_of(parent)):
-            self._load(parent, above)
+        parent = name.rpartition(".")[0]
+        if parent:
+            self._module(parent)
         source = self._files[path]
         shown = self._folder + path
         linecache.cache[shown] = (len(source), None, source.splitlines(keepends=True), shown)
         code = _compile(source, shown)
-        module = ModuleType(self._prefix + name)
+        module = self._new_module(name, is_package=path.endswith("/__init__.py"))
         module.__file__ = shown
-        is_package = path.endswith("/__init__.py")
-        module.__package__ = self._prefix + name if is_package else (self._prefix + parent).rstrip(".")
-        if is_package:
-            module.__path__ = []
-        module.__dict__["__builtins__"] = self._builtins
-        self._modules[name] = sys.modules[self._prefix + name] = module
         try:
             exec(code, module.__dict__)
         except BaseException:
             self._modules.pop(name, None)
             sys.modules.pop(self._prefix + name, None)
             raise
+        self._tell_parent(name, module)
+        return module
+
+    def _new_module(self, name: str, *, is_package: bool) -> ModuleType:
+        module = ModuleType(self._prefix + name)
+        module.__package__ = self._prefix + name if is_package else (self._prefix + name.rpartition(".")[0]).rstrip(".")
+        if is_package:
+            module.__path__ = []
+        module.__dict__["__builtins__"] = self._builtins
+        self._modules[name] = sys.modules[self._prefix + name] = module
+        return module
+
+    def _tell_parent(self, name: str, module: ModuleType) -> None:
+        parent, _, last = name.rpartition(".")
         if parent in self._modules:
             setattr(self._modules[parent], last, module)
+
+    def _module(self, name: str) -> ModuleType | None:
+        """The module of this bundle, run if need be. A folder without `__init__.py` is a package too."""
+        loaded = self._modules.get(name)
+        if loaded is not None:
+            return loaded
+        path = self._path_of(name)
+        if path is not None:
+            return self._load(name, path)
+        if not self._is_folder(name):
+            return None
+        if "." in name:
+            self._module(name.rpartition(".")[0])
+        module = self._new_module(name, is_package=True)
+        self._tell_parent(name, module)
         return module
+
+    def _is_folder(self, name: str) -> bool:
+        base = name.replace(".", "/") + "/"
+        return any(path.startswith(base) for path in self._files)
 
     def _path_of(self, name: str) -> str | None:
         """The file of a module of this bundle."""
@@ -101,19 +125,21 @@ class Bundle:
         """`__import__` as the author's modules see it."""
         if level:
             name = self._absolute(name, globals_ or {}, level)
-        path = self._path_of(name) if name else None
-        if path is None and not level:
+        if not name:
+            return self._beside(fromlist or ())
+        is_theirs = not level and name in sys.stdlib_module_names and self._path_of(name) is None  # as on `sys.path`
+        module = None if is_theirs else self._module(name)
+        if module is None:
+            if level:
+                raise self._missing(name)
             return self._import(name, globals_, locals_, fromlist or (), 0)
-        if name and path is None:
-            raise ImportError(f"the plugin has no module '{name}'; it has {', '.join(sorted(self._files))}", name=name)
-        if path is not None:
-            module = self._load(name, path)
-            for attribute in fromlist or ():
-                below = f"{name}.{attribute}"
-                if not hasattr(module, attribute) and (found := self._path_of(below)):
-                    self._load(below, found)
-            return module if fromlist or level else self._modules[name.partition(".")[0]]
-        return self._beside(fromlist or ())
+        for attribute in fromlist or ():
+            if not hasattr(module, attribute):
+                self._module(f"{name}.{attribute}")
+        return module if fromlist or level else self._modules[name.partition(".")[0]]
+
+    def _missing(self, name: str) -> ImportError:
+        return ImportError(f"the plugin has no module '{name}'; it has {', '.join(sorted(self._files))}", name=name)
 
     def _absolute(self, name: str, globals_: Mapping[str, Any], level: int) -> str:
         """The name within the bundle that a relative import means."""
@@ -128,35 +154,21 @@ class Bundle:
         """A stand-in for the folder itself, for `from . import helper`."""
         folder = ModuleType(self._prefix.rstrip(".") or "plugin")
         for name in names:
-            path = self._path_of(name)
-            if path is None:
-                raise ImportError(f"the plugin has no module '{name}'; it has {', '.join(sorted(self._files))}", name=name)
-            setattr(folder, name, self._load(name, path))
+            module = self._module(name)
+            if module is None:
+                raise self._missing(name)
+            setattr(folder, name, module)
         return folder
 
 
 def _compile(source: str, shown: str) -> CodeType:
-    """The code of a source file. Raises: SyntaxError that names the file.
-
-    For an error CPython opens the file to show the line, and in the sandbox opening a file ends the guest. So there it is
-    compiled under a name that cannot be opened, and renamed.
-    """
-    if not _IS_SANDBOX:
-        return compile(source, shown, "exec", dont_inherit=True)
+    """The code of a source file. Raises: SyntaxError with its line, though there may be no file to read it from."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they would show that name
-            return _renamed(compile(source, "\ud800", "exec", dont_inherit=True), shown)
+        return compile(source, shown, "exec", dont_inherit=True)
     except SyntaxError as error:
-        error.filename = shown
         if error.text is None and error.lineno:
             error.text = "".join(source.splitlines(keepends=True)[error.lineno - 1 : error.lineno]) or None
         raise
-
-
-def _renamed(code: CodeType, name: str) -> CodeType:
-    inner = tuple(_renamed(c, name) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_filename=name, co_consts=inner)
 
 
 def _module_name(path: str) -> str:

@@ -128,8 +128,8 @@ def _place(exc: BaseException, author_files: Mapping[str, str]) -> tuple[str, in
 def _headline(exc: BaseException) -> str:
     """`KeyError: 'x'`, bounded."""
     try:
-        text = exc.msg if isinstance(exc, SyntaxError) else str(exc)
-    except Exception:  # an author's __str__ may itself be broken
+        text = str((exc.msg or "") if isinstance(exc, SyntaxError) else exc)
+    except (Exception, SystemExit):  # an author's __str__ may itself be broken, or leave
         text = "(its text could not be made)"
     name = type(exc).__name__
     return f"{name}: {text}"[:MAX_MESSAGE] if text else name

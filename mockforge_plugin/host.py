@@ -167,8 +167,12 @@ class Http:
         body: bytes | str | None = None,
         json: Json = None,
         timeout_ms: int | None = None,
+        follow_redirects: bool = False,
     ) -> HostCall[HttpAnswer]:
-        """Send a request; the answer is whole. Pass `json` to send a JSON body."""
+        """Send a request; the answer is whole. Pass `json` to send a JSON body.
+
+        A redirect is an answer like any other unless it is to be followed; each place must be granted.
+        """
         sent = [list(pair) for pair in pairs(headers)]
         payload: dict[str, Json] = {"method": method, "url": url, "headers": sent}
         if json is not None:
@@ -180,13 +184,20 @@ class Http:
             payload["body"] = {"base64": b64encode(body).decode()}
         if timeout_ms is not None:
             payload["timeout_ms"] = timeout_ms
+        if follow_redirects:
+            payload["follow_redirects"] = True
         return HostCall(_ask("http.request", payload, _http_answer))
 
     def get(
-        self, url: str, *, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None, timeout_ms: int | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None,
+        timeout_ms: int | None = None,
+        follow_redirects: bool = False,
     ) -> HostCall[HttpAnswer]:
         """Send a GET request."""
-        return self.request("GET", url, headers=headers, timeout_ms=timeout_ms)
+        return self.request("GET", url, headers=headers, timeout_ms=timeout_ms, follow_redirects=follow_redirects)
 
     def post(
         self,
@@ -196,9 +207,10 @@ class Http:
         body: bytes | str | None = None,
         json: Json = None,
         timeout_ms: int | None = None,
+        follow_redirects: bool = False,
     ) -> HostCall[HttpAnswer]:
         """Send a POST request."""
-        return self.request("POST", url, headers=headers, body=body, json=json, timeout_ms=timeout_ms)
+        return self.request("POST", url, headers=headers, body=body, json=json, timeout_ms=timeout_ms, follow_redirects=follow_redirects)
 
 
 def _http_answer(answer: Any) -> HttpAnswer:
@@ -263,6 +275,13 @@ def now() -> _datetime.datetime:
     nanoseconds = int(current().door_now("clock.now", {})["unix_ns"])
     moment = _datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, _datetime.UTC)
     return moment.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
+
+
+def sleep(seconds: float) -> HostCall[None]:
+    """Wait that long; the call's `timeout_ms` runs on. Raises: ValueError for a negative time."""
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    return HostCall(_ask("clock.sleep", {"ns": round(seconds * 1e9)}, _nothing))
 
 
 def resource(path: str) -> HostCall[bytes]:

@@ -24,6 +24,7 @@ from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 _STRING: Final = 12
 _RESULT: Final = 19
 _U64 = ctypes.c_uint64
+_MAX_DOOR_NAME: Final = 100
 _MAX_DOOR_PAYLOAD: Final = 4 * MIB
 
 
@@ -217,7 +218,12 @@ def _door_callback(scheduler: Scheduler) -> Any:
         try:
             if (n, m) != (2, 1) or args[0].kind != _STRING or args[1].kind != _STRING:
                 raise TypeError("called with another type than its own")
-            door, payload = _text(args[0], 100), _text(args[1], _MAX_DOOR_PAYLOAD)
+            for i, most in enumerate((_MAX_DOOR_NAME, _MAX_DOOR_PAYLOAD)):
+                if (size := args[i].of.string.size) > most:
+                    _deliver(results, None, DoorError("limit", f"{size} bytes sent to a door, over the limit of {most}"))
+                    _done(continuation)
+                    return
+            door, payload = _text(args[0]), _text(args[1])
             scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
         except BaseException as error:  # an exception must not cross the trampoline
             _refuse(error_ret, continuation, error)
@@ -231,14 +237,16 @@ _ALWAYS_DONE = Continuation(lambda _env: True)
 def _refuse(error_ret: Any, continuation: Any, error: BaseException) -> None:
     text = ctypes.create_string_buffer(f"door: {error}"[:300].encode())
     error_ret[0] = ffi._wasmtime_error_new(text)
+    _done(continuation)
+
+
+def _done(continuation: Any) -> None:
     cell = continuation.contents
     cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER
 
 
-def _text(value: Any, limit: int) -> bytes:
+def _text(value: Any) -> bytes:
     string = value.of.string
-    if string.size > limit:
-        raise ValueError(f"{string.size} bytes sent to a door, over the limit of {limit}")
     return ctypes.string_at(string.data, string.size) if string.size else b""
 
 

@@ -149,6 +149,6 @@ def _entry_file(plugin: str, spec: GuestSpec) -> str:
 def _sources(plugin: str, files: Mapping[str, bytes]) -> dict[str, str]:
     """The Python files of a package, as text."""
     try:
-        return {name: content.decode("utf-8") for name, content in files.items() if name.endswith(".py")}
+        return {name: content.decode("utf-8-sig") for name, content in files.items() if name.endswith(".py")}
     except UnicodeDecodeError as error:
         raise PluginRejected(plugin, f"a Python file is not UTF-8: {error}.") from None

@@ -28,7 +28,7 @@ from mockforge_plugin.sandbox.door import SandboxContext  # noqa: E402
 from mockforge_plugin.sandbox.guest import Guest, GuestFailed  # noqa: E402
 
 _doors = SandboxContext(host.call, Err)
-_builtin_names = refusals.put_in_place()
+_builtin_names = refusals.put_in_place(chance.urandom)
 
 
 def _log(level: str, line: str) -> None:
@@ -43,7 +43,7 @@ class WitWorld:
     def load(self, bundle: str) -> str:
         """Take the author's files."""
         refusals.lock_imports()
-        clock.start(lambda: _doors.door_now("clock.now", {}))
+        clock.start(lambda: _doors.door_now("clock.now", {}), lambda ns: _doors.door_now("clock.sleep", {"ns": ns}))
         chance.start(lambda size: bytes.fromhex(_doors.door_now("random.bytes", {"n": size})["hex"]))
         context.install(_doors)
         WitWorld._guest = guest = Guest(flush=output.put_in_place(_log), builtin_names=_builtin_names)

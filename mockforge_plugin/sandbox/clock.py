@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import datetime as _datetime
 import time as _time
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any
 
 _real = _datetime.datetime
 _clock: list[Any] = []
 
 
-def start(now: Any) -> None:
-    """From here on time is what `now()` says: `{"unix_ns", "monotonic_ns"}`."""
-    _clock[:] = [now]
+def start(now: Any, wait: Any) -> None:
+    """From here on time is what `now()` says: `{"unix_ns", "monotonic_ns"}`; `wait(ns)` lets some pass."""
+    _clock[:] = [now, wait]
 
 
 def time_ns() -> int:
@@ -38,14 +39,37 @@ def monotonic() -> float:
     return monotonic_ns() / 1e9
 
 
-def sleep(seconds: float) -> NoReturn:
-    """Refused."""
-    raise PermissionError("a sandboxed plugin cannot sleep; to delay an answer let the operator configure latency")
+def sleep(seconds: float, /) -> None:
+    """Wait at the host; the call's `timeout_ms` runs on."""
+    nanoseconds = round(seconds * 1e9)
+    if nanoseconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    _clock[1](nanoseconds)
 
 
-def clock_gettime(_id: int = 0) -> float:
+def clock_gettime_ns(clk_id: int, /) -> int:
     """Any clock of the system: the host's."""
-    return time() if _id == 0 else monotonic()
+    return time_ns() if clk_id == _time.CLOCK_REALTIME else monotonic_ns()
+
+
+def clock_gettime(clk_id: int, /) -> float:
+    """Any clock of the system: the host's."""
+    return clock_gettime_ns(clk_id) / 1e9
+
+
+def clock_getres(_clk_id: int, /) -> float:
+    """The host's clocks count nanoseconds."""
+    return 1e-9
+
+
+def get_clock_info(name: str, /) -> SimpleNamespace:
+    """What there is to know of a clock. Raises: ValueError for an unknown one."""
+    if name not in _NAMED:
+        raise ValueError("unknown clock")
+    return SimpleNamespace(implementation="host", monotonic=name != "time", adjustable=name == "time", resolution=1e-9)
+
+
+_NAMED = ("time", "monotonic", "perf_counter", "process_time", "thread_time")
 
 
 def _at(real: Any) -> Any:
@@ -94,10 +118,10 @@ class datetime(_real):
 
 def put_in_place() -> None:
     """Replace what would ask the system for the time. Local time is UTC."""
-    for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
+    for name in _NAMED[1:]:
         setattr(_time, name, monotonic)
         setattr(_time, f"{name}_ns", monotonic_ns)
-    for function in (time, time_ns, sleep, clock_gettime):
+    for function in (time, time_ns, sleep, clock_gettime, clock_gettime_ns, clock_getres, get_clock_info):
         setattr(_time, function.__name__, function)
     for name in ("gmtime", "localtime", "ctime"):
         setattr(_time, name, _at(getattr(_time, name)))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json.decoder
 import re
+from itertools import accumulate
 from typing import Any
 
 MAX_DEPTH = 1_000
-_brackets = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+_strings = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_others = re.compile(r"[^\[{\]}]+")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def put_in_place() -> None:
@@ -25,12 +28,5 @@ def put_in_place() -> None:
 
 def is_too_deep(text: str) -> bool:
     """Whether brackets outside strings are nested deeper than the bound."""
-    depth = 0
-    for found in _brackets.finditer(text):
-        if found.group(1):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif found.group(2):
-            depth -= 1
-    return False
+    brackets = _others.sub("", _strings.sub("", text))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH

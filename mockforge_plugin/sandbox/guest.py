@@ -18,6 +18,9 @@ from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, error_envelope
 from mockforge_plugin.sandbox.stdlib import HINTS, offered, refusal
 
+_PREFIX = "plugin_files"
+"""Sets the author's modules apart: a `types.py` of theirs must not stand in for the standard library's."""
+
 NOT_AWAITABLE = (
     "the sandbox cannot await this: it drives the plugin's own coroutines and the kit's host calls (kv, http, data, request.read, ...); "
     "there is no event loop for anything else"
@@ -47,7 +50,7 @@ class Guest:
         try:
             bundle = loads(text)
             random.seed(bytes.fromhex(bundle["seed"]))
-            source = Bundle(bundle["files"], importer=import_offered, builtin_names=self._builtin_names)
+            source = Bundle(bundle["files"], prefix=_PREFIX, importer=import_offered, builtin_names=self._builtin_names)
             self._files = source.author_files
             self._plugin = load_plugin(source.run(bundle["entry"]))
             self._flush()
@@ -85,7 +88,7 @@ class Guest:
         try:
             self._flush()
             return GuestFailed(encode(error_envelope(exc, self._files)))
-        except Exception as worse:
+        except BaseException as worse:
             name = "".join(c for c in type(exc).__name__ if c.isalnum() or c == "_")
             reason = f"{name}, whose details could not be told ({type(worse).__name__})"
             return GuestFailed(encode({"error": {"code": "internal", "message": reason, "retryable": False, "details": {}}}))

@@ -6,6 +6,9 @@ import io
 import sys
 from collections.abc import Callable
 
+MAX_LINE = 8192
+"""Characters of a line; the host shows fewer. A longer one is told in pieces, so that no payload is too large for the door."""
+
 
 class LogStream(io.TextIOBase):
     """A text stream whose lines become log lines of one level."""
@@ -13,16 +16,36 @@ class LogStream(io.TextIOBase):
     def __init__(self, level: str, write_line: Callable[[str, str], None]) -> None:
         self._level = level
         self._write_line = write_line
-        self._rest = ""
+        self._rest: list[str] = []
+        self._size = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, rest = text.split("\n")
         for line in lines:
-            self._write_line(self._level, line)
+            self._add(line)
+            self._end_line()
+        self._add(rest)
         return len(text)
+
+    def _add(self, text: str) -> None:
+        """Go on with the unfinished line."""
+        start = 0
+        while self._size + len(text) - start > MAX_LINE:
+            end = start + MAX_LINE - self._size
+            self._rest.append(text[start:end])
+            self._end_line()
+            start = end
+        if start < len(text):
+            self._rest.append(text[start:])
+            self._size += len(text) - start
+
+    def _end_line(self) -> None:
+        line = "".join(self._rest).encode("utf-8", "backslashreplace").decode()
+        self._rest, self._size = [], 0
+        self._write_line(self._level, line)
 
     def flush(self) -> None:
         """Nothing: a line is sent when it ends, or when the call ends."""
@@ -30,8 +53,7 @@ class LogStream(io.TextIOBase):
     def end(self) -> None:
         """Send what has no line's end yet."""
         if self._rest:
-            rest, self._rest = self._rest, ""
-            self._write_line(self._level, rest)
+            self._end_line()
 
 
 def put_in_place(write_line: Callable[[str, str], None]) -> Callable[[], None]:

@@ -73,6 +73,15 @@ async def test_a_call_over_its_budget_ends_with_words_and_the_next_one_is_answer
     await runtime.stop()
 
 
+async def test_a_byte_order_mark_before_the_source_is_skipped(tmp_path: Path) -> None:
+    runtime = runtime_of(tmp_path / "bounds")
+    file = tmp_path / "bounds" / "plugin.py"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    await runtime.start()
+    assert 0 <= await call(runtime, "chance") < 1
+    await runtime.stop()
+
+
 async def test_an_init_that_never_ends_refuses_the_start(tmp_path: Path) -> None:
     runtime = runtime_of(tmp_path / "bounds", init="while True: pass")
     with pytest.raises(LimitExceeded, match="cpu_ms"):

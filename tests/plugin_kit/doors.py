@@ -19,7 +19,10 @@ class DoorRefused(Exception):
 
 
 class Doors:
-    """One plugin's doors. `asked` lists the doors asked, `logged` the lines."""
+    """One plugin's doors.
+
+    `asked` lists the doors asked, `logged` the lines, `slept_ns` the waits, `followed` what HTTP requests said of redirects.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,8 @@ class Doors:
         self.kv: dict[str, Any] = {}
         self.logged: list[tuple[str, str]] = []
         self.asked: list[str] = []
+        self.slept_ns: list[int] = []
+        self.followed: list[bool] = []
         self._drawn = 0
 
     def answer(self, door: str, payload: dict[str, Any]) -> Any:
@@ -58,6 +63,9 @@ class Doors:
 
     def _clock_now(self) -> Any:
         return {"unix_ns": UNIX_NS, "monotonic_ns": 5_000_000_000}
+
+    def _clock_sleep(self, ns: int) -> None:
+        self.slept_ns.append(ns)
 
     def _random_bytes(self, n: int) -> Any:
         self._drawn += 1
@@ -87,7 +95,10 @@ class Doors:
         self.kv[key] = value
         return {"swapped": True}
 
-    def _http_request(self, method: str, url: str, headers: Any, body: Any = None, timeout_ms: int | None = None) -> Any:
+    def _http_request(
+        self, method: str, url: str, headers: Any, body: Any = None, timeout_ms: int | None = None, follow_redirects: bool = False
+    ) -> Any:
+        self.followed.append(follow_redirects)
         found = self.http.get(f"{method} {url}")
         if found is None:
             raise DoorRefused("denied", f"{url} is not granted")

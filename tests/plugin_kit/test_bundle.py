@@ -47,6 +47,40 @@ def test_packages_and_relative_imports() -> None:
     assert (module.same, module.value) == (True, 2)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["import rules.known\nvalue = rules.known.value", "from rules import known\nvalue = known.value", "from rules.known import value",
+     "from .rules.known import value", "from . import rules\nfrom .rules import known\nvalue = rules.known.value",
+     "import rules.deep.more\nvalue = rules.deep.more.value"],
+)  # fmt: skip
+def test_a_folder_without_init_is_a_package(statement: str) -> None:
+    files = {
+        "plugin.py": statement,
+        "rules/known.py": "from . import other\nvalue = other.value",
+        "rules/other.py": "value = 7",
+        "rules/deep/more.py": "from ..known import value",
+    }
+    bundle = Bundle(files, prefix="folders")
+    assert bundle.run("plugin.py").value == 7
+    bundle.close()
+    assert not [name for name in sys.modules if name.startswith("folders.")]
+
+
+def test_a_folder_without_init_does_not_hide_the_standard_library() -> None:
+    files = {
+        "plugin.py": "import email\nimport email.utils\nfrom .email import mine\nvalue = (email.__name__, mine.x)",
+        "email/mine.py": "x = 1",
+    }
+    assert Bundle(files, prefix="hiding").run("plugin.py").value == ("email", 1)
+
+
+@pytest.mark.parametrize(("source", "line", "text"), [("x = 1\nreturn 2\n", 2, "return 2"), ("def f(:\n    pass\n", 1, "def f(:")])
+def test_a_syntax_error_has_its_line_though_there_is_no_file(source: str, line: int, text: str) -> None:
+    with pytest.raises(SyntaxError) as failed:
+        Bundle({"plugin.py": source}, prefix="syntax").run("plugin.py")
+    assert (failed.value.filename, failed.value.lineno, (failed.value.text or "").strip()) == ("plugin.py", line, text)
+
+
 def test_a_failed_module_can_be_tried_again_and_leaves_nothing() -> None:
     bundle = Bundle({"plugin.py": "raise ValueError"}, prefix="failed")
     for _ in range(2):

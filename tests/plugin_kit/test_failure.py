@@ -69,6 +69,16 @@ def test_an_exception_whose_text_fails_is_still_told() -> None:
     assert envelope_of(Broken())["message"] == "Broken: (its text could not be made)"
 
 
+def test_an_exception_that_leaves_while_it_is_told_is_still_told() -> None:
+    class Leaving(Exception):
+        """Leaves."""
+
+        def __str__(self) -> str:
+            raise SystemExit
+
+    assert envelope_of(Leaving())["message"] == "Leaving: (its text could not be made)"
+
+
 def test_causes_come_first_and_from_none_hides_them() -> None:
     def fail(hide: bool) -> str:
         try:

@@ -52,6 +52,15 @@ def test_bodies_of_requests_keep_their_form() -> None:
     ]
 
 
+def test_redirects_are_followed_when_asked() -> None:
+    doors = Doors(http={f"{method} https://a.example/": {"status": 204, "headers": []} for method in ("GET", "POST")})
+    with entered(DirectContext(doors)):
+        http.get("https://a.example/").result()
+        http.get("https://a.example/", follow_redirects=True).result()
+        http.post("https://a.example/", follow_redirects=True).result()
+    assert doors.followed == [False, True, True]
+
+
 def test_a_refusal_carries_its_code() -> None:
     with entered(DirectContext(Doors())), pytest.raises(HostError) as refused:
         data.query("shop", "orders").result()

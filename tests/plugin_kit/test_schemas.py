@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.plugins.doors import _KV, PluginDoors, Rooms
+from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.failure import CODES
 from tests.plugin_kit.doors import Doors
@@ -37,6 +41,20 @@ def test_every_operation_and_every_code_has_a_schema() -> None:
     known = set(SCHEMAS["operations"]["$defs"])
     assert set(SCHEMAS["description"]["properties"]["ops"]["items"]["enum"]) == known
     assert set(SCHEMAS["error"]["properties"]["error"]["properties"]["code"]["enum"]) == CODES
+
+
+def test_every_door_has_a_schema_and_a_line_in_the_contract() -> None:
+    doors = PluginDoors("p", None, Rooms(state=MemoryStore(), events=EventStream()))
+    known = {*doors._quick, *doors._waiting, *_KV}
+    assert set(SCHEMAS["doors"]["$defs"]) == known
+    page = (FOLDER.parents[1] / "docs/reference/contract.md").read_text()
+    section = page[page.index("## Doors") : page.index("## How each runtime")]
+    told = {
+        door: set(re.findall(r'"(\w+)"', payload))
+        for door, payload in re.findall(r"^\| `([a-z_.]+)` \| (`.*?`) \| ", section, re.MULTILINE)
+    }
+    told["body.read"] -= {"request", "response"}  # values of `of`
+    assert told == {door: set(about["properties"]["in"].get("properties", {})) for door, about in SCHEMAS["doors"]["$defs"].items()}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,6 +20,8 @@ from tests.plugin_kit.sandbox_harness import Sandbox
         "import random; random.seed(); r = random.random()",
         "import random; r = random.Random().random()",
         "import secrets; r = secrets.choice('abc')",
+        "import sys; r = sys.modules['posix'].urandom(4).hex()",
+        "import uuid; r = str(uuid.uuid7())",
     ],
 )
 def test_real_randomness_is_asked_of_the_host(sandbox: Sandbox, code: str) -> None:

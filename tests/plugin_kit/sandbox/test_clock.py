@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.plugin_kit.doors import UNIX_NS, Doors
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -46,6 +47,28 @@ def test_the_present_is_the_hosts(sandbox: Sandbox, code: str, value: object) ->
     assert run(sandbox, code) == value
 
 
-def test_sleeping_is_refused_in_words(sandbox: Sandbox) -> None:
-    with pytest.raises(GuestError, match=r"cannot sleep.*latency"):
-        run(sandbox, "import time; time.sleep(1)")
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("r = [time.clock_gettime_ns(time.CLOCK_REALTIME), time.clock_gettime_ns(time.CLOCK_MONOTONIC)]", [UNIX_NS, 5_000_000_000]),
+        ("r = round(time.clock_gettime(time.CLOCK_REALTIME), 3)", 1_790_000_000.123),
+        ("r = time.clock_getres(time.CLOCK_MONOTONIC)", 1e-9),
+        ("r = [time.get_clock_info(name).monotonic for name in ('time', 'monotonic', 'process_time')]", [False, True, True]),
+    ],
+)
+def test_clocks_can_be_named(sandbox: Sandbox, code: str, value: object) -> None:
+    assert run(sandbox, f"import time; {code}") == value
+
+
+def test_an_unknown_clock_is_a_value_error(sandbox: Sandbox) -> None:
+    with pytest.raises(GuestError, match="ValueError: unknown clock"):
+        run(sandbox, "import time; time.get_clock_info('wall')")
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(0.25)", "import mockforge_plugin; mockforge_plugin.sleep(0.25).result()"])
+def test_sleeping_is_the_hosts_affair(sandbox: Sandbox, code: str) -> None:
+    doors = Doors()
+    run(sandbox, code, doors)
+    assert doors.slept_ns == [250_000_000]
+    with pytest.raises(GuestError, match="ValueError: sleep length must be non-negative"):
+        run(sandbox, code.replace("0.25", "-1"))

@@ -138,6 +138,54 @@ def test_code_that_cannot_be_loaded_names_its_line(sandbox: Sandbox, source: str
     assert "libpython" not in str(failed.value.error) and "mockforge_plugin/" not in failed.value.error["details"]["traceback"]
 
 
+def test_authors_files_may_have_names_of_the_standard_library(sandbox: Sandbox) -> None:
+    files = dict.fromkeys(("types.py", "json.py", "copyreg.py", "linecache.py", "warnings.py", "_strptime.py"), "mine = 1")
+    source = """
+import copy, datetime, types, json, warnings, linecache, copyreg, _strptime, sys
+from mockforge_plugin import function
+
+@function
+def all_mine():
+    assert sys.modules["json"].dumps(1) == "1"
+    day = datetime.datetime.strptime("2024-02-29", "%Y-%m-%d")
+    return [types.mine, json.mine, warnings.mine, linecache.mine, copyreg.mine, _strptime.mine, copy.deepcopy(day).day, __name__]
+
+@function
+def fails():
+    raise KeyError("x")
+"""
+    instance = sandbox.load({**files, "plugin.py": source})
+    assert call(instance, "all_mine") == [1, 1, 1, 1, 1, 1, 29, "plugin_files.plugin"]
+    with pytest.raises(GuestError) as failed:
+        call(instance, "fails")
+    assert failed.value.error["details"]["source"] == 'raise KeyError("x")'
+
+
+def test_a_folder_without_init_is_a_package(sandbox: Sandbox) -> None:
+    source = "import rules.known\nfrom mockforge_plugin import function\n@function\ndef f():\n    return rules.known.value\n"
+    assert call(sandbox.load({"plugin.py": source, "rules/known.py": "value = 7"}), "f") == 7
+
+
+def test_a_doubtful_escape_is_a_warning_with_its_line(sandbox: Sandbox) -> None:
+    doors = Doors()
+    sandbox.load("from mockforge_plugin import function\nodd = '\\d'\n@function\ndef f(): pass\n", doors)
+    assert [level for level, _ in doors.logged] == ["warning", "warning"]
+    assert doors.logged[0][1].startswith('plugin.py:2: SyntaxWarning: "\\d" is an invalid escape sequence')
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["class E(BaseException):\n    def __str__(self): raise SystemExit",
+     "class E(Exception):\n    def __str__(self): raise KeyboardInterrupt",
+     "class E(SyntaxError):\n    filename = []", "class E(Exception):\n    def __str__(self): return 5"],
+)  # fmt: skip
+def test_an_exception_that_cannot_be_told_leaves_the_instance_whole(sandbox: Sandbox, error: str) -> None:
+    instance = sandbox.load(f"from mockforge_plugin import function\n{error}\n@function\ndef f(): raise E\n@function\ndef g(): return 1\n")
+    with pytest.raises(GuestError, match="E"):
+        call(instance, "f")
+    assert call(instance, "g") == 1
+
+
 def test_nothing_loaded_is_said(sandbox: Sandbox) -> None:
     with pytest.raises(GuestError, match="nothing is loaded"):
         sandbox.instance().call("plugin.health", {})

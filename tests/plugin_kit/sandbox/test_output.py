@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from mockforge_plugin.sandbox.output import MAX_LINE, LogStream
 from tests.plugin_kit.doors import Doors
 from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -34,6 +37,26 @@ def test_a_failed_call_sends_what_it_printed(sandbox: Sandbox) -> None:
         assert doors.logged == [("info", "before")]
     else:
         raise AssertionError("the call must fail")
+
+
+def test_a_long_line_is_told_in_pieces(sandbox: Sandbox) -> None:
+    code = f"for _ in range(100): print('x' * {MAX_LINE // 50 + 1}, end='')\nprint('y' * 6_000_000)"
+    lines = [line for _, line in logged(sandbox, code)]
+    assert max(map(len, lines)) == MAX_LINE
+    assert "".join(lines) == "x" * 100 * (MAX_LINE // 50 + 1) + "y" * 6_000_000
+
+
+def test_lone_surrogates_are_shown_and_do_not_fail_the_call(sandbox: Sandbox) -> None:
+    assert logged(sandbox, "print('a\\ud83d')") == [("info", "a\\ud83d")]
+
+
+@pytest.mark.parametrize("size", [0, 1, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 2 * MAX_LINE])
+def test_lines_of_every_length_come_whole(size: int) -> None:
+    told: list[str] = []
+    stream = LogStream("info", lambda level, line: told.append(line))
+    stream.write("a" * size + "\nb")
+    stream.end()
+    assert "".join(told) == "a" * size + "b" and told[-1] == "b" and len(told) == max(2, -(-size // MAX_LINE) + 1)
 
 
 def test_the_kits_log_has_levels(sandbox: Sandbox) -> None:

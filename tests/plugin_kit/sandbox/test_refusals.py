@@ -23,7 +23,14 @@ from tests.plugin_kit.sandbox_harness import Sandbox
         ("import os; os._exit(1)", "os._exit is not possible"),
         ("import os; os.abort()", "os.abort is not possible"),
         ("import pathlib; pathlib.Path('a').mkdir()", "os.mkdir is not possible"),
-        ("import io; io.FileIO('a')", "not possible"),
+        ("import io; io.FileIO('a')", "open is not possible"),
+        ("import io; io.FileIO(1, 'w')", "open is not possible"),
+        ("open(0)", "open is not possible"),
+        ("import io; io.open_code('/a')", "open is not possible"),
+        ("import io, sys; sys.modules['tokenize'].open('a')", "open is not possible"),
+        ("import sys; sys.modules['socket'].gethostbyname('a')", "socket.gethostbyname is not possible in the sandbox; for HTTP use"),
+        ("import gzip; gzip.open('a')", "open is not possible"),
+        ("import pathlib; list(pathlib.Path('a').iterdir())", "os.scandir is not possible"),
     ],
 )
 def test_reaching_outside_is_a_permission_error(sandbox: Sandbox, code: str, words: str) -> None:
@@ -35,8 +42,38 @@ def test_reaching_outside_is_a_permission_error(sandbox: Sandbox, code: str, wor
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("exec('a b')", "SyntaxError: invalid syntax"),
+        ("compile('return', 'plugin.py', 'exec')", "SyntaxError: 'return' outside function"),
+        ("compile('x =', '/etc/passwd', 'exec')", "SyntaxError"),
+        ("import sys; sys.modules['ast'].parse('def f(:')", "SyntaxError"),
+        ("import timeit; timeit.timeit('a b')", "SyntaxError"),
+    ],
+)
+def test_wrong_source_text_is_a_syntax_error(sandbox: Sandbox, code: str, words: str) -> None:
+    instance = sandbox.load(PLUGIN)
+    with pytest.raises(GuestError, match=words):
+        instance.call("template.call", {"function": "run", "args": [code], "kwargs": {}})
+    shown = f"import traceback\ntry:\n    {code}\nexcept SyntaxError:\n    traceback.print_exc(); r = traceback.format_exc()"
+    assert "SyntaxError" in str(instance.call("template.call", {"function": "run", "args": [shown], "kwargs": {}}))
+
+
+def test_the_recursion_limit_stays_within_the_guests_stack(sandbox: Sandbox) -> None:
+    instance = sandbox.load(PLUGIN)
+    code = "import sys; sys.setrecursionlimit(10**6)\ndef down(n): return down(n + 1)\ndown(0)"
+    with pytest.raises(GuestError, match="RecursionError"):
+        instance.call("template.call", {"function": "run", "args": [code], "kwargs": {}})
+    code = "import sys; sys.setrecursionlimit(700); r = sys.getrecursionlimit()"
+    assert instance.call("template.call", {"function": "run", "args": [code], "kwargs": {}}) == 700
+
+
+@pytest.mark.parametrize(
     ("code", "value"),
     [
+        ("import io; r = isinstance(io.StringIO(), io.FileIO)", False),
+        ("import email.utils; r = email.utils.make_msgid().endswith('@localhost>')", True),
+        ("import linecache; r = linecache.getlines('/etc/passwd')", []),
         (
             "import os; p = os.path; r = [p.join('a', 'b'), p.normpath('a/../b'), p.exists('/e'), os.sep, os.getpid(), dict(os.environ)]",
             ["a/b", "b", False, "/", 1, {}],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from wasmtime import WasmtimeError
 
 from mockforge_plugin.sandbox.stdlib import HINTS, MODULES, offered, refusal
+from tests.plugin_kit.doors import Doors
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox.asking import PLUGIN, run
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -50,3 +52,42 @@ def test_a_hint_leads_to_the_kit() -> None:
 )
 def test_modules_work_to_their_ends(sandbox: Sandbox, code: str, value: object) -> None:
     assert run(sandbox, code) == value
+
+
+SWEEP = """
+import sys
+module, skipped = sys.modules[NAME], {"setrecursionlimit", "exit"}
+ARGUMENTS = [(), ("x",), ("x", "x"), ("a b", "x", "exec"), (1,), (b"x",), (1, 1), ("x", 1), (1.5,), (None,), ([],), (open,), ("/x", "rb")]
+ARGUMENTS += [("time",)]
+count = 0
+for name in sorted(dir(module)):
+    found = getattr(module, name, None)
+    if not callable(found) or name in skipped or name.startswith("_set"):
+        continue
+    every = [(name, found)]
+    if isinstance(found, type):
+        shown = {"__init__", "__enter__", "__fspath__", "__repr__"}
+        every += [(f"{name}.{sub}", getattr(found, sub, None)) for sub in sorted(vars(found)) if sub in shown or not sub.startswith("__")]
+    for label, function in every:
+        if callable(function):
+            print(label)
+            for arguments in ARGUMENTS:
+                count += 1
+                try:
+                    made = function(*arguments)
+                    if hasattr(made, "__next__"):
+                        list(zip(range(5), made))
+                except BaseException:
+                    pass
+r = count
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "__future__"])
+def test_whatever_a_published_module_is_asked_the_instance_lives_on(sandbox: Sandbox, name: str) -> None:
+    """Every function, class and method of the module, with arguments of many kinds: an answer or an exception, never a trap."""
+    doors = Doors()
+    try:
+        assert run(sandbox, SWEEP.replace("NAME", repr(name)), doors) >= 0
+    except WasmtimeError as trap:
+        raise AssertionError(f"{name}.{doors.logged[-1][1]} ended the instance") from trap

@@ -1,6 +1,6 @@
 """Every host call, awaited and waited for: the answers are the same."""
 
-from mockforge_plugin import ResponsePlugin, data, http, kv, now, resource, secret
+from mockforge_plugin import ResponsePlugin, data, http, kv, now, resource, secret, sleep
 
 
 class Awaiting(ResponsePlugin):
@@ -17,7 +17,7 @@ class Awaiting(ResponsePlugin):
             "http": [found.status, found.headers.get("Content-Type"), found.json()],
             "rows": rows.rows, "columns": [column.name for column in rows.columns], "next": rows.next,
             "file": (await resource("data/hello.txt")).decode(), "body": (await request.read(offset=2, length=3)).decode(),
-            "secret": secret("token"), "now": now().isoformat(),
+            "secret": secret("token"), "now": now().isoformat(), "slept": await sleep(0.001),
         }
 
     def all_sync(self, request):
@@ -31,5 +31,5 @@ class Awaiting(ResponsePlugin):
             "http": [found.status, found.headers.get("Content-Type"), found.json()],
             "rows": rows.rows, "columns": [column.name for column in rows.columns], "next": rows.next,
             "file": resource("data/hello.txt").result().decode(), "body": request.read(offset=2, length=3).result().decode(),
-            "secret": secret("token"), "now": now().isoformat(),
+            "secret": secret("token"), "now": now().isoformat(), "slept": sleep(0.001).result(),
         }
