@@ -26,6 +26,8 @@ class Budget:
     cpu_s: float = 0.02
     timeout_s: float = 0.2
     output_bytes: int = 64 * 1024
+    is_fixed: bool = False
+    """The host's own, whatever the plugin's `limits` say: for making an instance ready."""
 
 
 class DoorRequest:
@@ -77,8 +79,10 @@ class Fiber:
 
     def over(self, limit: str) -> LimitExceeded:
         """The error for a used-up `cpu_ms` or `timeout_ms`."""
-        budget_s = self.budget.cpu_s if limit == "cpu_ms" else self.budget.timeout_s
-        return LimitExceeded(self.plugin, self.op, limit, budget_s * 1000)
+        budget_ms = 1000 * (self.budget.cpu_s if limit == "cpu_ms" else self.budget.timeout_s)
+        what = "computes for" if limit == "cpu_ms" else "takes"
+        why = f"it {what} more than {budget_ms:g} ms, which is fixed for this step. Do less in it." if self.budget.is_fixed else ""
+        return LimitExceeded(self.plugin, self.op, limit, budget_ms, why)
 
 
 class GuestTrapped(PluginFailed):

@@ -17,7 +17,7 @@ from mockforge_asgi.wasm.description import read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.pool import Held, Instance, PluginPool, Pool, PoolLimits
 
-_SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20)
+_SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
 """What making an instance ready may use: instantiate, load, describe, init."""
 
 

@@ -2,7 +2,7 @@
 
 A call's first poll is made at once if this turn's slice is not used up: most calls end there, without a task
 switch. A guest that goes on computing queues; a guest at a door is answered at once or suspended until the host's
-coroutine is done. Calls that have used little go first; every fourth slice goes to the greedy ones.
+coroutine is done. Calls that have used little go first; the greedy ones get what is left, and a slice every few milliseconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import DoorError, MockForgeError, PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
 _GREEDY_AFTER_S: Final = 2 * TICK_S
-_GREEDY_SHARE: Final = 4
 _REST_TURNS: Final = 3
+_GREEDY_EVERY_S: Final = 4 * TICK_S
+"""However busy the loop and the other guests are, greedy ones get a slice so often: making an instance is such work too."""
 
 _poll = ffi._wasmtime_call_future_poll
 _delete = ffi._wasmtime_call_future_delete
@@ -32,12 +33,15 @@ class Scheduler:
     __slots__ = (
         "_fresh",
         "_greedy",
+        "_idle",
+        "_is_closed",
         "_loop",
         "_open_turn",
+        "_overdue_s",
         "_queued",
         "_resting",
+        "_running",
         "_spent_s",
-        "_turns",
         "current",
         "is_answered",
         "ticker",
@@ -47,9 +51,11 @@ class Scheduler:
         self._loop, self.ticker = loop, ticker
         self._fresh: deque[Fiber] = deque()
         self._greedy: deque[Fiber] = deque()
-        self._spent_s = 0.0
-        self._turns = self._resting = 0
-        self._open_turn = self._queued = False
+        self._spent_s = self._overdue_s = 0.0
+        self._resting = 0
+        self._open_turn = self._queued = self._is_closed = False
+        self._running: set[asyncio.Timeout] = set()
+        self._idle: asyncio.Future[None] | None = None
         self.current: Fiber | None = None
         self.is_answered: Any = Continuation(self._is_answered)
         """The C callback by which a suspended guest asks whether its door has answered."""
@@ -57,14 +63,17 @@ class Scheduler:
     async def run(self, fiber: Fiber) -> None:
         """Drive the fiber's call to its end; afterwards its result cells hold what the guest left.
 
-        Raises LimitExceeded over `cpu_ms` or `timeout_ms`, DoorError never (the guest sees it), CancelledError when the
-        caller leaves. Whenever it raises, the guest was unwound in mid-call and its instance must be thrown away.
+        Raises LimitExceeded over `cpu_ms` or `timeout_ms`, PluginUnavailable when the scheduler is closed, PluginFailed when a
+        door broke, DoorError never (the guest sees it), CancelledError when the caller leaves. Whenever it raises, the guest
+        was unwound in mid-call and its instance must be thrown away.
         """
         ticker = self.ticker
         ticker.active += 1
-        if ticker.asleep:
-            ticker.wake()
         try:
+            if self._is_closed:
+                raise PluginUnavailable(fiber.plugin, "it is being stopped")
+            if ticker.asleep:
+                ticker.wake()
             if self._spent_s < TICK_S and self._first_poll(fiber):
                 return
             await self._finish(fiber)
@@ -73,13 +82,23 @@ class Scheduler:
             call, fiber.call = fiber.call, None
             _delete(call)
 
+    async def close(self) -> None:
+        """End every call that still runs, which raises PluginUnavailable, and refuse new ones: nothing ticks from now on."""
+        self._is_closed = True
+        if self._running:
+            self._idle = self._loop.create_future()
+            for clock in self._running:
+                if not clock.expired():
+                    clock.reschedule(self._loop.time())
+            await self._idle
+
     def _first_poll(self, fiber: Fiber) -> bool:
         if not self._open_turn:
             self._open_turn = True
             self._loop.call_soon(self._close_turn)
         spent_s = self._spent_s
         done = self._slice(fiber)
-        fiber.cpu_s = min(self._spent_s - spent_s, _GREEDY_AFTER_S)  # wall time, capped: this thread may have been preempted
+        fiber.cpu_s += min(self._spent_s - spent_s, _GREEDY_AFTER_S)  # wall time, capped: this thread may have been preempted
         return done
 
     def _slice(self, fiber: Fiber) -> bool:
@@ -105,13 +124,19 @@ class Scheduler:
             request.answer(answer, None)
         except DoorError as error:
             request.answer(None, error)
+        except MockForgeError:
+            raise
+        except Exception as error:
+            raise _broken_door(fiber, request, error) from error
         return True
 
     async def _finish(self, fiber: Fiber) -> None:
         if fiber.deadline is None:
             fiber.deadline = self._loop.time() + fiber.budget.timeout_s
+        clock = asyncio.timeout_at(fiber.deadline)
         try:
-            async with asyncio.timeout_at(fiber.deadline):
+            async with clock:
+                self._running.add(clock)
                 while True:
                     request = fiber.pending
                     if request is not None and not request.done:
@@ -119,15 +144,30 @@ class Scheduler:
                     if await self._queue(fiber):
                         return
         except TimeoutError as error:
+            if self._is_closed:
+                raise PluginUnavailable(fiber.plugin, "it is being stopped") from None
             raise fiber.over("timeout_ms") from error
+        finally:
+            self._running.discard(clock)
+            if self._idle is not None and not self._running and not self._idle.done():
+                self._idle.set_result(None)
 
     async def _answer(self, fiber: Fiber, request: DoorRequest) -> None:
+        ticker = self.ticker
+        ticker.active -= 1  # nothing computes here
         try:
             answer = await fiber.doors.call(request.name, request.arguments(), fiber.request)
+            request.answer(answer, None)
         except DoorError as error:
             request.answer(None, error)
-        else:
-            request.answer(answer, None)
+        except MockForgeError:
+            raise
+        except Exception as error:
+            raise _broken_door(fiber, request, error) from error
+        finally:
+            ticker.active += 1
+        if ticker.asleep:
+            ticker.wake()
 
     async def _queue(self, fiber: Fiber) -> bool:
         """Waits until the fiber ended (True) or stands at a door that has to be waited for (False)."""
@@ -149,10 +189,9 @@ class Scheduler:
     def _turn(self) -> None:
         """One loop turn's worth of guest work."""
         self._spent_s = 0.0
-        self._turns += 1
         if self._resting:
             self._resting -= 1
-        elif self._greedy and self._turns % _GREEDY_SHARE == 0:
+        if self._greedy and self._loop.time() >= self._overdue_s:
             self._greedy_step()
         while self._fresh and self._spent_s < TICK_S:
             self._step(self._fresh.popleft())
@@ -167,7 +206,7 @@ class Scheduler:
     def _greedy_step(self) -> None:
         """A slice for a guest that has had several; then the loop gets a few turns of its own, which cost little when it is idle."""
         self._step(self._greedy.popleft())
-        self._resting = _REST_TURNS
+        self._resting, self._overdue_s = _REST_TURNS, self._loop.time() + _GREEDY_EVERY_S
 
     def _first_poll_allowed_next_turn(self) -> None:
         if not self._open_turn:
@@ -179,15 +218,20 @@ class Scheduler:
         if waiter is None or waiter.done():  # cancelled or timed out while it queued
             return
         began_s = time.thread_time()
-        ended = self._slice(fiber)
-        fiber.cpu_s += time.thread_time() - began_s
-        if ended or (fiber.pending is not None and not fiber.pending.done):
-            waiter.set_result(ended)
+        try:
+            ended = self._slice(fiber)
+        except Exception as error:  # one call's failure must not end the turns of all others
+            waiter.set_exception(error)
             return
-        fiber.slices += 1
-        if fiber.cpu_s > fiber.budget.cpu_s:
+        fiber.cpu_s += time.thread_time() - began_s
+        if ended:
+            waiter.set_result(True)
+        elif fiber.cpu_s > fiber.budget.cpu_s:
             waiter.set_exception(fiber.over("cpu_ms"))
+        elif fiber.pending is not None and not fiber.pending.done:
+            waiter.set_result(False)
         else:
+            fiber.slices += 1
             (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
 
     def _is_answered(self, _env: object) -> bool:
@@ -206,3 +250,7 @@ class Scheduler:
         cell.callback = self.is_answered
         cell.env = None
         cell.finalizer = NO_FINALIZER
+
+
+def _broken_door(fiber: Fiber, request: DoorRequest, error: Exception) -> PluginFailed:
+    return PluginFailed(fiber.plugin, fiber.op, f"the door '{request.name[:40]}' failed: {type(error).__name__}: {error}")
