@@ -6,7 +6,7 @@ endpoints       plugins' own paths, before auth
 auth            by path rules: pass, refuse, or answer in the app's place
 responses       the first link of the chain that answers; none: the wrapped app, or a 404 that says why
 templates       rendered by the host
-modifiers       change an answer already made
+modifiers       change an answer already made; the wrapped app's where the operator says so
 send            length and framing are always ours
 """
 
@@ -56,8 +56,7 @@ class MockForge:
         if plugins and runtime is not None:
             raise ConfigError("a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]), without `plugins` here.")
         self.runtime = runtime or PluginRuntime(config, plugins=plugins, dev=dev)
-        said = self.runtime.config if runtime is None or config is None else config
-        self.config = load_config(said, dev=dev, own=self.runtime.own_names)
+        self.config = load_config(self.runtime.config if runtime is None or config is None else config, dev=dev, own=self.runtime.own_names)
         self._pieces = Pieces(self.config, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +87,7 @@ class MockForge:
                 await self._send(exchange, answer)
             elif self.app is not None:
                 exchange.release()
-                await forward(self.app, exchange, is_protected=auth.is_protected(exchange))
+                await forward(self._pieces.modifiers.around(self.app, exchange), exchange, is_protected=auth.is_protected(exchange))
         finally:
             exchange.close()
         if answer is not None and self.runtime.events.wants(RequestAnswered):
@@ -119,7 +118,9 @@ class MockForge:
             decision = await auth.decide(exchange)
             if decision is not None and not isinstance(decision, Allow):
                 return await self._finish(exchange, verdict(decision), "auth")
-        return await self._respond(exchange, pieces) if is_http else None if self.app else refusal(404, "no websocket is served here")
+        if not is_http:
+            return None if self.app else refusal(404, "no websocket is served here")
+        return await pieces.backed(self._respond(exchange, pieces))
 
     async def _respond(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
         quick = pieces.responses.answer_now(exchange)

@@ -5,14 +5,18 @@ What depends on the loaded plugins is worked out anew when the registry has chan
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 from mockforge_asgi.auth.chain import AuthChain
 from mockforge_asgi.auth.endpoints import Endpoints
 from mockforge_asgi.config import Config
+from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.intake import BodyLimits
 from mockforge_asgi.http.paths import is_plain, route_path
+from mockforge_asgi.mocks.answers import AnswerError, answer_of
 from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
 from mockforge_asgi.mocks.links import RouteLink
 from mockforge_asgi.mocks.modifiers import Modifiers
@@ -31,11 +35,12 @@ class Pieces:
 
     __slots__ = (
         "_configured",
-        "_filters",
         "_generation",
         "_is_live",
+        "_max_answer_bytes",
         "_registry",
         "_runtime",
+        "_stand_ins",
         "auth",
         "claims",
         "endpoints",
@@ -54,7 +59,8 @@ class Pieces:
         self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)
         self.claims = Claims(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
-        self._filters = {name: use.modifies for name, use in config.plugins.items()}
+        self._max_answer_bytes = config.limits.max_answer_kb * 1024
+        self._stand_ins = _stand_ins(config)
         self._registry: Registry | None = None
         self._generation = -1
 
@@ -70,6 +76,19 @@ class Pieces:
         path = route_path(scope)
         return self._configured.cover(path) or not is_plain(path, scope.get("raw_path"))
 
+    def backed(self, answering: Awaitable[MockResponse | None]) -> Awaitable[MockResponse | None]:
+        """The same, with the operator's own answers (`on_failure`) in place of errors of plugins."""
+        return self._backed(answering) if self._stand_ins else answering
+
+    async def _backed(self, answering: Awaitable[MockResponse | None]) -> MockResponse | None:
+        try:
+            return await answering
+        except (PluginFailed, PluginUnavailable) as error:
+            answer = self._stand_ins.get(error.plugin)
+            if answer is None:
+                raise
+            return answer
+
     async def ready(self) -> None:
         """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError."""
         runtime = self._runtime
@@ -84,8 +103,8 @@ class Pieces:
     def _follow(self, registry: Registry) -> None:
         self._registry, self._generation = registry, registry.generation
         self.endpoints = Endpoints(registry)
-        self.modifiers = Modifiers(registry.of_kind("modifier"), self._filters)
-        claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims()
+        self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes)
+        claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
         self.claims = Claims(everything=True) if self._is_live else claims
 
 
@@ -117,6 +136,21 @@ def _templates(config: Config, runtime: PluginRuntime) -> Templates:
     )
     renderer.check()
     return Templates(None, runtime=runtime, renderer=renderer, shows_errors=config.dev)
+
+
+def _stand_ins(config: Config) -> dict[str, MockResponse]:
+    """The static answers for plugins that fail. Raises ConfigError."""
+    made: dict[str, MockResponse] = {}
+    problems: list[Problem] = []
+    for name, use in config.plugins.items():
+        try:
+            if use.failure_answer is not None and isinstance(answer := answer_of(use.failure_answer), MockResponse):
+                made[name] = answer
+        except AnswerError as error:
+            problems.append(config.places.problem(("plugins", name, "on_failure"), str(error)))
+    if problems:
+        raise ConfigError("the answers for plugins that fail cannot be used:", problems)
+    return made
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:

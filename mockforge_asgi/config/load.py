@@ -98,7 +98,9 @@ def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path
 
     return objects.Config(
         version=model.version,
-        plugins={name: _plugin(name, plugin, cast(Path, at(plugin.use))) for name, plugin in model.plugins.items()},
+        plugins={
+            name: _plugin(name, plugin, cast(Path, at(plugin.use)), at(plugin.on_failure.file)) for name, plugin in model.plugins.items()
+        },
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
         protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods)) for r in model.protect),
         routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
@@ -120,7 +122,7 @@ def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path
     )
 
 
-def _plugin(name: str, model: schema.PluginModel, path: Path) -> objects.PluginUse:
+def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path | None) -> objects.PluginUse:
     return objects.PluginUse(
         name=name,
         use=model.use,
@@ -133,17 +135,13 @@ def _plugin(name: str, model: schema.PluginModel, path: Path) -> objects.PluginU
         alias=model.alias or name.replace("-", "_"),
         prefix=model.prefix or f"/{name}",
         isolation=model.isolation,
-        on_failure=model.on_failure,
+        on_failure=model.on_failure.word or "error",
+        failure_answer=None if model.on_failure.word else _answer(model.on_failure, failure_file),
         limits=objects.LimitOverrides(**model.limits.model_dump()),
         instances=objects.InstancesConfig(**model.instances.model_dump()),
         native=objects.NativeTrust(model.native.trust, model.native.workers, model.native.max_workers) if model.native else None,
         templates=frozenset(model.templates),
-        modifies=objects.AnswerFilter(
-            tuple(model.modifies.paths),
-            frozenset(model.modifies.methods),
-            frozenset(model.modifies.status),
-            frozenset(kind.lower() for kind in model.modifies.content_types),
-        ),
+        modifies=model.modifies.build(),
     )
 
 
@@ -163,15 +161,19 @@ def _route(model: schema_routes.RouteModel, file: Path | None, place: str) -> ob
             {k: c.model_dump(exclude_unset=True) for k, c in match.query.items()},
             dict(match.body),
         ),
-        response=objects.RouteResponse(
-            cast(Any, response.kind),
-            str(file) if response.kind == "file" else response.content,
-            response.status,
-            tuple((k, v) for k, values in response.headers.items() for v in values),
-            dict(response.vars),
-        ),
+        response=_answer(response, file, response.vars),
         name=model.name,
         place=place,
+    )
+
+
+def _answer(model: schema_routes.AnswerModel, file: Path | None, variables: Mapping[str, Any] | None = None) -> objects.RouteResponse:
+    return objects.RouteResponse(
+        cast(Any, model.kind),
+        str(file) if model.kind == "file" else model.content,
+        model.status,
+        tuple((k, v) for k, values in model.headers.items() for v in values),
+        dict(variables or {}),
     )
 
 

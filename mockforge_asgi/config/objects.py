@@ -84,12 +84,16 @@ class NativeTrust:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFilter:
-    """Which answers a modifier is asked about; an empty part admits all. A content type may end in `/*`."""
+    """Which answers a modifier is asked about; an empty part admits all. A content type may end in `/*`.
+
+    `app`: those of the wrapped app too, not only those of mocks and plugins.
+    """
 
     paths: tuple[str, ...] = ()
     methods: frozenset[str] = frozenset()
     status: frozenset[int] = frozenset()
     content_types: frozenset[str] = frozenset()
+    app: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class PluginUse:
     prefix: str | None = None
     isolation: Isolation | None = None
     on_failure: Literal["error", "skip"] = "error"
+    failure_answer: RouteResponse | None = None
+    """What is answered in place of an error."""
     limits: LimitOverrides = field(default_factory=LimitOverrides)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
     native: NativeTrust | None = None

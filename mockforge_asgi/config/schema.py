@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mockforge_asgi.config.faults import fault
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
-from mockforge_asgi.config.schema_routes import ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
+from mockforge_asgi.config.places import quote
+from mockforge_asgi.config.schema_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
 
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
@@ -66,6 +67,36 @@ class InstancesModel(Strict):
         return self
 
 
+class FailureModel(AnswerModel):
+    """What is answered when a plugin fails: exactly one of json, text, html, base64, file."""
+
+    _word: Literal["error", "skip"] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, word: Literal["error", "skip"]) -> FailureModel:
+        """A word in place of an answer."""
+        model = cls.model_construct()
+        model._word = word
+        return model
+
+    @property
+    def word(self) -> Literal["error", "skip"] | None:
+        """The word, None for an answer."""
+        return self._word
+
+    def _check_kind(self) -> None:
+        if self._word is None:
+            super()._check_kind()
+
+
+def _failure(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in ("error", "skip"):
+        raise fault(f"{quote(value)} is not one of error, skip.", "Or give an answer, such as {status: 503, json: {error: unavailable}}.")
+    return FailureModel.of("error" if value == "error" else "skip")
+
+
 class PluginModel(Strict):
     """One plugin."""
 
@@ -89,8 +120,9 @@ class PluginModel(Strict):
     isolation: Literal["reused", "per_request"] | None = Field(
         default=None, description="How long an instance serves; the manifest's if left out."
     )
-    on_failure: Literal["error", "skip"] = Field(
-        default="error", description="When it fails: answer 500, or go on as if it had nothing to say. Auth always refuses."
+    on_failure: Annotated[FailureModel, *short_form(_failure, {"enum": ["error", "skip"]})] = Field(
+        default_factory=lambda: FailureModel.of("error"),
+        description="When it fails: an error (502, 503 or 504), go on as if it had nothing to say, or this answer. Auth always refuses.",
     )
     limits: LimitsModel = Field(default_factory=LimitsModel, description="Limits in place of the manifest's.")
     instances: InstancesModel = Field(default_factory=InstancesModel, description="Its pool of instances.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -23,9 +23,10 @@ from mockforge_asgi.config.fields import (
     as_list,
     short_form,
 )
+from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.config.places import quote
 
-KINDS = ("plugin", "json", "text", "html", "base64", "file", "template", "template_text")
+STATIC_KINDS = ("json", "text", "html", "base64", "file")
 Status = Annotated[int, Field(ge=200, le=599)]
 
 
@@ -87,27 +88,25 @@ class MatchModel(Strict):
     body: dict[str, Any] = Field(default_factory=dict, description="Values in a JSON body, by path such as user.tags[0].")
 
 
-class ResponseModel(Strict):
-    """What is answered: exactly one of plugin, json, text, html, base64, file, template, template_text."""
+class AnswerModel(Strict):
+    """An answer that is always the same: exactly one of json, text, html, base64, file."""
 
-    plugin: str | None = Field(default=None, description="The plugin that makes the answer.")
+    kinds: ClassVar[tuple[str, ...]] = STATIC_KINDS
+
     json_: Any = Field(default=None, alias="json", description="A JSON value.")
     text: str | None = Field(default=None, description="Plain text.")
     html: str | None = Field(default=None, description="An HTML page.")
     base64: str | None = Field(default=None, description="Bytes in base64.")
     file: str | None = Field(default=None, description="A file, relative to the configuration file.")
-    template: str | None = Field(default=None, description="A template by name.")
-    template_text: str | None = Field(default=None, max_length=1 << 20, description="A template written here.")
     status: Status = Field(default=200, description="Status of the answer.")
     headers: dict[SetHeaderName, Annotated[list[HeaderValue], *short_form(as_list, {"type": "string"})]] = Field(
         default_factory=dict, description="Headers of the answer: a text, or a list for several."
     )
-    vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the template.")
 
     @property
     def kind(self) -> str:
         """Which of the kinds is given."""
-        return next(k for k in KINDS if k in self._given())
+        return next(k for k in self.kinds if k in self._given())
 
     @property
     def content(self) -> Any:
@@ -118,26 +117,43 @@ class ResponseModel(Strict):
         return {"json" if name == "json_" else name for name in self.model_fields_set}
 
     @model_validator(mode="after")
-    def _one_kind(self) -> ResponseModel:
-        given = [k for k in KINDS if k in self._given()]
+    def _checked(self) -> Self:
+        self._check_kind()
+        return self
+
+    def _check_kind(self) -> None:
+        given = [k for k in self.kinds if k in self._given()]
         if len(given) != 1:
             what = f"gives {' and '.join(given)} at once." if given else "says nothing to answer."
-            raise fault(what, f"Give exactly one of {', '.join(KINDS)}.")
+            raise fault(what, f"Give exactly one of {', '.join(self.kinds)}.")
         if self.content is None and self.kind != "json":
             raise fault(f"`{self.kind}` is empty.", "Give it a value.")
         self._fits(given[0])
-        return self
+
+    def _fits(self, kind: str) -> None:
+        if kind == "base64":
+            try:
+                b64decode(cast(str, self.base64), validate=True)
+            except (binascii.Error, ValueError):
+                raise fault("`base64` is not base64.", "Encode the bytes with the standard alphabet and padding.") from None
+
+
+class ResponseModel(AnswerModel):
+    """What is answered: exactly one of plugin, json, text, html, base64, file, template, template_text."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("plugin", *STATIC_KINDS, "template", "template_text")
+
+    plugin: str | None = Field(default=None, description="The plugin that makes the answer.")
+    template: str | None = Field(default=None, description="A template by name.")
+    template_text: str | None = Field(default=None, max_length=1 << 20, description="A template written here.")
+    vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the template.")
 
     def _fits(self, kind: str) -> None:
         if kind == "plugin" and (extra := sorted(self._given() & {"status", "headers", "vars"})):
             raise fault(f"`{extra[0]}` has no effect beside `plugin`, which makes the whole answer.", "Remove it.")
         if "vars" in self._given() and kind not in ("template", "template_text"):
             raise fault(f"`vars` has no effect beside `{kind}`.", "Remove it, or answer with a template.")
-        if kind == "base64":
-            try:
-                b64decode(cast(str, self.base64), validate=True)
-            except (binascii.Error, ValueError):
-                raise fault("`base64` is not base64.", "Encode the bytes with the standard alphabet and padding.") from None
+        super()._fits(kind)
 
 
 class RouteModel(Strict):
@@ -168,6 +184,12 @@ class ModifiesModel(Strict):
     content_types: Annotated[list[str], *short_form(as_list, {"type": "string"})] = Field(
         default_factory=list, description="Media types of the answer, such as `application/json` or `text/*`."
     )
+    app: bool = Field(default=False, description="Whether answers of the wrapped app are changed too, not only those of mocks and plugins.")
+
+    def build(self) -> AnswerFilter:
+        """The filter."""
+        kinds = frozenset(kind.lower() for kind in self.content_types)
+        return AnswerFilter(tuple(self.paths), frozenset(self.methods), frozenset(self.status), kinds, self.app)
 
 
 class QueryModel(Strict):

@@ -6,7 +6,6 @@ else may answer (fixtures 0, scenarios 1, failures 2, proxy 3, plugins 3.5, rout
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -118,10 +117,10 @@ class Plugins(Protocol):
         ...
 
 
-async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool, fallback: MockResponse | None = None) -> LinkAnswer:
-    """A plugin's answer; `directly`: without asking whether it wants to. `fallback` is given instead when it fails.
+async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool) -> LinkAnswer:
+    """A plugin's answer; `directly`: without asking whether it wants to.
 
-    Raises PluginFailed and PluginUnavailable unless there is a fallback or the plugin is to be skipped when it fails.
+    Raises PluginFailed and PluginUnavailable unless the plugin is to be skipped when it fails.
     """
     if not plugins.is_ready:
         await plugins.ensure()
@@ -138,8 +137,6 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
             permit(plugin, answer)
         return answer
     except (PluginFailed, PluginUnavailable) as error:
-        if fallback is not None:
-            return fallback
         if plugin.facts.on_failure != "skip":
             raise
         if exchange.notes is not None:
@@ -158,10 +155,10 @@ def permit(plugin: ResponsePlugin, answer: TemplateAnswer) -> None:
 class PluginLink:
     """A response plugin that is asked about every request."""
 
-    __slots__ = ("_fallback", "_plugins", "name", "priority")
+    __slots__ = ("_plugins", "name", "priority")
 
-    def __init__(self, plugins: Plugins, name: str, *, priority: float = PLUGINS, fallback: MockResponse | None = None) -> None:
-        self._plugins, self._fallback = plugins, fallback
+    def __init__(self, plugins: Plugins, name: str, *, priority: float = PLUGINS) -> None:
+        self._plugins = plugins
         self.name: Final = name
         self.priority: Final = priority
 
@@ -171,19 +168,17 @@ class PluginLink:
 
     async def answer(self, exchange: Exchange) -> LinkAnswer:
         """The plugin's answer."""
-        return await ask(self._plugins, self.name, exchange, directly=False, fallback=self._fallback)
+        return await ask(self._plugins, self.name, exchange, directly=False)
 
 
 class RouteLink:
     """The configuration's routes."""
 
-    __slots__ = ("_fallbacks", "_plugins", "index", "name", "priority")
+    __slots__ = ("_plugins", "index", "name", "priority")
 
-    def __init__(
-        self, index: Routes, plugins: Plugins, *, priority: float = ROUTES, fallbacks: Mapping[str, MockResponse] | None = None
-    ) -> None:
+    def __init__(self, index: Routes, plugins: Plugins, *, priority: float = ROUTES) -> None:
         self.index: Final = index
-        self._plugins, self._fallbacks = plugins, dict(fallbacks or {})
+        self._plugins = plugins
         self.name: Final = "routes"
         self.priority: Final = priority
 
@@ -229,5 +224,5 @@ class RouteLink:
             return None
         answer = found[0].answer
         if isinstance(answer, PluginAnswer):
-            return await ask(self._plugins, answer.plugin, exchange, directly=True, fallback=self._fallbacks.get(answer.plugin))
+            return await ask(self._plugins, answer.plugin, exchange, directly=True)
         return answer

@@ -198,5 +198,8 @@ def _native_problems(use: PluginUse, package: Package, manifest: Manifest, confi
 def _warnings(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
     if use.native is not None and manifest.runtime != "native":
         yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
+    if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:
+        what = "has no effect: only response plugins and modifiers have an answer in their place."
+        yield config.places.problem((*base, "on_failure"), what, "Write `error` or `skip`.")
     if use.templates and "response" not in manifest.kinds and "auth" not in manifest.kinds and not manifest.endpoints:
         yield config.places.problem((*base, "templates"), "has no effect: the plugin answers no requests.", "Remove it.")

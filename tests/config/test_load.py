@@ -128,6 +128,25 @@ routes: [{match: {method: [get, post], path: /, headers: {X-A: "1", x-b: true}, 
     assert config.routes[0].response == RouteResponse("json", None)
 
 
+def test_what_is_done_when_a_plugin_fails_is_a_word_or_an_answer(tmp_path: Path) -> None:
+    text = """\
+version: 1
+plugins:
+  a: {use: ./a}
+  b: {use: ./b, on_failure: skip}
+  c: {use: ./c, on_failure: {status: 503, headers: {retry-after: "1"}, json: null}}
+  d: {use: ./d, on_failure: {file: sorry.html}}
+"""
+    plugins = load_config(write(tmp_path, text)).plugins
+    assert [plugins[name].on_failure for name in "abcd"] == ["error", "skip", "error", "error"]
+    assert [plugins[name].failure_answer for name in "abcd"] == [
+        None,
+        None,
+        RouteResponse("json", None, 503, (("retry-after", "1"),)),
+        RouteResponse("file", str(tmp_path / "sorry.html")),
+    ]
+
+
 BAD = {
     "an empty file": ("# nothing\n", [" is empty. Begin it with `version: 1`."]),
     "no mapping": ("- a\n", ["1: must be a mapping, not a list. Begin it with `version: 1`."]),
@@ -156,6 +175,22 @@ BAD = {
                 "2 plugins.greet.use: 'greet@^1.2' names a plugin of the store, which this version does not have. "
                 "Give a folder or a .zip archive, such as ./plugins/greet."
             )
+        ],
+    ),
+    "a word of failure that is none": (
+        "version: 1\nplugins: {g: {use: ./g, on_failure: pass}}\n",
+        [
+            (
+                "2 plugins.g.on_failure: 'pass' is not one of error, skip. "
+                "Or give an answer, such as {status: 503, json: {error: unavailable}}."
+            )
+        ],
+    ),
+    "an answer for failures that says nothing": (
+        "version: 1\nplugins: {g: {use: ./g, on_failure: {status: 503}}, h: {use: ./h, on_failure: {template: a.txt, json: 1}}}\n",
+        [
+            "2 plugins.g.on_failure: says nothing to answer. Give exactly one of json, text, html, base64, file.",
+            "2 plugins.h.on_failure.template: the key 'template' is not known. Known: base64, file, headers, html, json, status, text.",
         ],
     ),
     "a digest that is none": (

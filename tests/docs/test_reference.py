@@ -46,7 +46,7 @@ def test_the_example_configuration_loads(tmp_path: Path) -> None:
 
 
 def test_the_example_grants_load() -> None:
-    grants = next(yaml.safe_load(b.text) for b in blocks(CONFIG) if b.language == "yaml" and not b.title)
+    grants = next(yaml.safe_load(b.text) for b in blocks(CONFIG) if b.language == "yaml" and not b.title and "request:" in b.text)
     data = {
         "version": 1,
         "plugins": {"p": {"use": "./p", "grants": grants}},
@@ -55,6 +55,12 @@ def test_the_example_grants_load() -> None:
     }
     rights = load_config(data).plugins["p"].grants.rights
     assert set(rights) == set(NAMES)
+
+
+def test_the_example_answer_for_failures_loads() -> None:
+    said = next(yaml.safe_load(b.text) for b in blocks(CONFIG) if "on_failure" in b.text and not b.title)
+    answer = load_config({"version": 1, "plugins": {"p": {"use": "./p", **said}}}).plugins["p"].failure_answer
+    assert answer is not None and answer.status == 503
 
 
 def test_the_example_manifests_load() -> None:
