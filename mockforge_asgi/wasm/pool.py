@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import MockForgeError, PluginUnavailable
+from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
 
 
@@ -99,24 +99,28 @@ class Pool:
         self._starved[pool] = None
 
     def feed(self) -> None:
-        """Something became idle or free: wake a plugin that waits for memory."""
+        """Something became idle or free: let a plugin that waits for memory try again."""
         while self._starved:
             pool = next(iter(self._starved))
             del self._starved[pool]
-            if pool.wake():
-                return
+            if pool.is_waited_for:
+                return pool.grow()
 
 
 class PluginPool:
-    """The instances of one plugin generation."""
+    """The instances of one plugin generation.
+
+    Calls wait in line for the next instance that comes free or is made. Instances are made one at a time, in the background: a call
+    takes whichever is ready first, and one that gives up leaves what was begun for it to the others.
+    """
 
     __slots__ = (
         "_closing",
         "_drained",
-        "_is_making",
+        "_is_preparing",
         "_make",
+        "_making",
         "_pool",
-        "_refill",
         "_waiting",
         "charge",
         "idle",
@@ -130,63 +134,36 @@ class PluginPool:
         self.idle: deque[Held] = deque()
         self.live = 0
         """Instances that exist or are being made."""
-        self._is_making = False
-        self._waiting: deque[asyncio.Future[Held | None]] = deque()
-        self._refill: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[Held]] = deque()
+        self._making: asyncio.Task[None] | None = None
+        self._is_preparing = False
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a call waits for an instance."""
+        return bool(self._waiting)
 
     def take_now(self) -> Held | None:
         """An idle instance at once, or None: then `await take()`."""
         return self.idle.pop() if self.idle else None
 
     async def take(self, deadline: float) -> Held:
-        """An instance: idle, fresh, or the next one given back before the deadline (loop time). Raises PluginUnavailable.
-
-        Only one is made at a time: making one takes longer than most calls, so that those in use come free meanwhile.
-        """
-        has_waited = False
-        while True:
-            if self._closing:
-                raise PluginUnavailable(self.plugin, "it is being stopped")
-            if self.idle:
-                return self.idle.pop()
-            if self.live < self.limits.max_instances and not self._is_making:
-                if self._pool.reserve(self.charge, patient=self.live > 0):
-                    return await self._made()
-                self._pool.starve(self)
-            if (held := await self._wait(deadline, goes_first=has_waited)) is not None:
-                return held
-            has_waited = True
-
-    async def _made(self) -> Held:
-        """Makes an instance whose charge is already taken."""
-        self.live += 1
-        self._is_making = True
-        try:
-            instance = await self._make()
-        except BaseException:
-            self._is_making = False
-            self._gone()
-            raise
-        self._is_making = False
-        self.wake()  # the next one may be made
-        now = self._pool.loop.time()
-        return Held(instance, now, now)
-
-    async def _wait(self, deadline: float, *, goes_first: bool) -> Held | None:
-        """An instance handed over by its last user, or None: something has changed, look again."""
+        """An instance before the deadline (loop time). Raises PluginUnavailable, and what making one raises."""
+        if self._closing:
+            raise self._stopped()
+        if self.idle:
+            return self.idle.pop()
         if len(self._waiting) >= self.limits.max_waiting:
             raise PluginUnavailable(
                 self.plugin,
                 f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
                 "(raise pool.max_instances or pool.max_waiting)",
             )
-        turn: asyncio.Future[Held | None] = self._pool.loop.create_future()
-        if goes_first:
-            self._waiting.appendleft(turn)
-        else:
-            self._waiting.append(turn)
+        turn: asyncio.Future[Held] = self._pool.loop.create_future()
+        self._waiting.append(turn)
+        self.grow()
         try:
             async with asyncio.timeout_at(deadline):
                 return await turn
@@ -196,35 +173,43 @@ class PluginPool:
         except BaseException:
             self._pass_on(turn)
             raise
-        finally:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
 
-    def _pass_on(self, turn: asyncio.Future[Held | None]) -> None:
+    def _stopped(self) -> PluginUnavailable:
+        return PluginUnavailable(self.plugin, "it is being stopped")
+
+    def _pass_on(self, turn: asyncio.Future[Held]) -> None:
         """Whoever waited is gone; what it was given is the next one's."""
-        if turn.done() and not turn.cancelled():
-            if (held := turn.result()) is not None:
-                self._ready(held)
-            else:
-                self.wake_next()
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        elif not turn.cancelled() and turn.exception() is None:
+            self._ready(turn.result())
 
     def give(self, held: Held) -> None:
         """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
         held.calls += 1
         now = held.used_s = self._pool.loop.time()
         limits = self.limits
-        if held.instance.broken or self._closing or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+        if held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
             self.discard(held)
-        elif not self.wake(held):
+        else:
+            self._ready(held)
+
+    def _ready(self, held: Held) -> None:
+        """Hand an instance to the call that has waited longest; without one it is idle."""
+        if self._closing:
+            return self.discard(held)
+        if (turn := self._next()) is not None:
+            turn.set_result(held)
+        else:
             self.idle.append(held)
             self._pool.feed()
 
-    def _ready(self, held: Held) -> None:
-        if self._closing:
-            self.discard(held)
-        elif not self.wake(held):
-            self.idle.append(held)
-            self._pool.feed()
+    def _next(self) -> asyncio.Future[Held] | None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                return turn
+        return None
 
     def discard(self, held: Held) -> None:
         """Free an instance for good."""
@@ -234,22 +219,11 @@ class PluginPool:
     def _gone(self) -> None:
         self.live -= 1
         self._pool.charged -= self.charge
-        self.wake_next()
         if self._closing and self.live == 0 and self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-    def wake(self, held: Held | None = None) -> bool:
-        """Give the call that has waited longest the instance, or another try; False when none waits."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(held)
-                return True
-        return False
-
-    def wake_next(self) -> None:
-        """Let the call that has waited longest try again; without one, a plugin that waits for memory."""
-        if not self.wake():
+        if self._waiting and self._making is None:
+            self.grow()
+        else:
             self._pool.feed()
 
     def evict(self) -> None:
@@ -257,33 +231,57 @@ class PluginPool:
         self.discard(self.idle.popleft())
 
     def prepare(self) -> None:
-        """Keep `warm` instances ready, made between requests."""
-        if self._refill is None and not self._closing and len(self.idle) < self.limits.warm:
-            self._refill = self._pool.loop.create_task(self._prepare())
+        """Have instances made until `warm` are idle."""
+        self._is_preparing = True
+        self.grow()
+
+    def grow(self) -> None:
+        """Have instances made while calls wait for one, as far as the limits and the memory cap let it."""
+        if self._making is None and self._wants_more():
+            self._making = self._pool.loop.create_task(self._grow(), name=f"mockforge-instances-{self.plugin}")
 
     def _wants_more(self) -> bool:
-        wanted = len(self.idle) < self.limits.warm and self.live < self.limits.max_instances
-        return wanted and not self._closing and not self._is_making
+        is_wanted = bool(self._waiting) or (self._is_preparing and len(self.idle) < self.limits.warm)
+        return is_wanted and self.live < self.limits.max_instances and not self._closing
 
-    async def _prepare(self) -> None:
+    async def _grow(self) -> None:
         try:
-            while self._wants_more() and self._pool.reserve(self.charge, patient=True):
-                self._ready(await self._made())
-        except MockForgeError:
-            pass  # the next call makes its own instance and reports what is wrong
+            while self._wants_more():
+                if not self._pool.reserve(self.charge, patient=self.live > 0 or not self._waiting):
+                    if self._waiting:
+                        self._pool.starve(self)
+                    return
+                self.live += 1
+                try:
+                    instance = await self._make()
+                except BaseException as error:
+                    is_waited_for = self._refuse(error)
+                    self._gone()
+                    if not is_waited_for or not isinstance(error, Exception):
+                        return  # nobody asked: the next call has its own made and is told what is wrong
+                else:
+                    now = self._pool.loop.time()
+                    self._ready(Held(instance, now, now))
         finally:
-            self._refill = None
+            self._making, self._is_preparing = None, False
+
+    def _refuse(self, error: BaseException) -> bool:
+        """Tell the call that has waited longest why it gets no instance; False when none waits."""
+        turn = self._next() if isinstance(error, Exception) else None
+        if turn is not None:
+            turn.set_exception(error)
+        return turn is not None
 
     async def close(self, drain_s: float) -> None:
         """No new calls; running ones may end within `drain_s` seconds; every idle instance is freed."""
         self._closing = True
         while self.idle:
             self.evict()
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-        if self._refill is not None:
-            await asyncio.wait([self._refill])
+        while (turn := self._next()) is not None:
+            turn.set_exception(self._stopped())
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.wait([self._making])
         if self.live:
             self._drained = self._pool.loop.create_future()
             await asyncio.wait([self._drained], timeout=drain_s)

@@ -216,3 +216,69 @@ async def test_many_calls_that_starve_for_memory_end_in_order() -> None:
 
     await asyncio.gather(*(use(p) for _ in range(2000) for p in (a, b)))
     assert (a.live, b.live, shared.charged) == (1, 1, 200)
+
+
+async def test_a_call_takes_what_comes_free_while_an_instance_is_being_made_for_it() -> None:
+    gate, first = asyncio.Event(), True
+
+    async def slowly() -> Thing:
+        nonlocal first
+        if not first:
+            await gate.wait()
+        first = False
+        return Thing()
+
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    held = await p.take(soon())
+    waiting = asyncio.ensure_future(p.take(soon()))
+    while p.live < 2:
+        await asyncio.sleep(0)
+    p.give(held)
+    assert await waiting is held
+    gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (p.live, len(p.idle)) == (2, 1)
+
+
+async def test_a_call_that_gives_up_leaves_the_instance_made_for_it_to_the_next() -> None:
+    gate, made = asyncio.Event(), 0
+
+    async def slowly() -> Thing:
+        nonlocal made
+        made += 1
+        await gate.wait()
+        return Thing()
+
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    with pytest.raises(PluginUnavailable, match="in time"):
+        await p.take(asyncio.get_running_loop().time() + 0.01)
+    gate.set()
+    assert await p.take(soon()) is not None
+    assert made == 1
+
+
+async def test_each_call_that_waits_is_told_why_no_instance_can_be_made() -> None:
+    async def broken() -> Thing:
+        await asyncio.sleep(0)
+        raise PluginFailed("p", "plugin.init", "no")
+
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", broken, PoolLimits(), 100)
+    ended = await asyncio.gather(*(p.take(soon()) for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in ended] == [PluginFailed] * 3
+    assert p.live == 0
+
+
+async def test_closing_ends_what_is_being_made() -> None:
+    async def never() -> Thing:
+        await asyncio.Event().wait()
+        return Thing()
+
+    shared = Pool(asyncio.get_running_loop(), 1000)
+    p = shared.add("p", never, PoolLimits(), 100)
+    waiting = asyncio.ensure_future(p.take(soon()))
+    await asyncio.sleep(0)
+    await p.close(30)
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await waiting
+    assert (p.live, shared.charged) == (0, 0)
