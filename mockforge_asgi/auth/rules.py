@@ -2,7 +2,7 @@
 
 One rule decides about a request: among those whose path and method match, the most specific path (longest literal beginning, then
 fewest `**`, then most segments), then one that names methods over one for all, then the first written. A rule for GET covers HEAD; a
-websocket handshake is a GET; a trailing slash does not lead around a rule.
+websocket handshake is a GET; a trailing slash, in the request or in the rule, does not lead around a rule.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Protection:
 
 def _glob(rule: ProtectRule, place: int) -> PathGlob:
     try:
-        return PathGlob(rule.path)
+        return PathGlob(rule.path.rstrip("/") or "/")
     except ValueError as error:
         raise ConfigError("the protection rules cannot be used", [Problem(f"protect[{place}].path", f"{error}.")]) from None
 

@@ -1,14 +1,18 @@
 """PathGlob: paths that an operator writes with `*` and `**`, compiled once, matched in time linear in the path.
 
 `*` is any text within one segment, `**` any number of whole segments, none included: `/hello/**` covers `/hello`, `/hello/` and all below.
-`{name}` stands for one whole segment and `{name:path}` for `**`, so that a route's own template can be written as a protected path.
+`{name}` stands for `*` and `{name:path}` for `**`, so that a route's own template can be written as a protected path.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 _ANY = "**"
+_PARAMETER = re.compile(r"\{[^{}]*\}")
+_STARS = re.compile(r"\*+")
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 
 
 class PathGlob:
@@ -19,6 +23,8 @@ class PathGlob:
     def __init__(self, pattern: str) -> None:
         if not pattern.startswith("/"):
             raise ValueError(f"path pattern {pattern!r} must begin with '/'")
+        if _ENCODED.search(pattern):
+            raise ValueError(f"path pattern {pattern!r} is percent-encoded, and would never match: write the characters themselves")
         segments = [_segment(s) for s in pattern.split("/")[1:]]
         literal = next((i for i, s in enumerate(segments) if "*" in s), len(segments))
         self.pattern = pattern
@@ -30,11 +36,16 @@ class PathGlob:
 
 
 def _segment(written: str) -> str:
-    if written.startswith("{") and written.endswith("}"):
+    if _PARAMETER.fullmatch(written):
         return _ANY if written.endswith(":path}") else "*"
-    if _ANY in written and written != _ANY:
+    if written == _ANY:
+        return written
+    if _ANY in written or ":path}" in written:
         raise ValueError(f"'**' must be a whole segment, not part of {written!r}")
-    return written
+    text = _STARS.sub("*", _PARAMETER.sub("*", written))
+    if "{" in text or "}" in text:
+        raise ValueError(f"segment {written!r} has a brace without its partner")
+    return text
 
 
 def _matcher(segments: list[str], literal: int) -> Callable[[str], bool]:

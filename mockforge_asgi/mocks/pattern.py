@@ -29,6 +29,7 @@ _PARAMETER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}|(\*\
 _INT_TEXT: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _FLOAT_TEXT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
 _IN_TEXT: Final = {"str": "[^/]+?", "int": "-?[0-9]{1,18}", "float": r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", "uuid": "[0-9a-fA-F-]{36}"}
+_ENCODED: Final = re.compile("%[0-9A-Fa-f]{2}")
 MAX_PATTERN: Final = 2048
 """The longest pattern accepted, in characters."""
 
@@ -142,6 +143,8 @@ def parse(text: str) -> PathPattern:
         raise PatternError(f"path is longer than {MAX_PATTERN} characters")
     if "?" in text or "#" in text:
         raise PatternError(f"path {text!r} has a '?' or '#': match the query with `query:`")
+    if _ENCODED.search(text):
+        raise PatternError(f"path {text!r} is percent-encoded, and would never match: write the characters themselves")
     parts = text[1:].split("/")
     segments = [_segment(part, tail=len(parts) - position - 1) for position, part in enumerate(parts)]
     if sum(segment.is_many for segment in segments) > 1:

@@ -52,6 +52,18 @@ def test_the_most_specific_rule_decides_wherever_it_is_written(method: str, path
     assert found is not None and found.auth == (name,)
 
 
+@pytest.mark.parametrize("path", ["/admin", "/admin/"])
+@pytest.mark.parametrize("written", ["/admin", "/admin/", "/admin//"])
+def test_a_slash_at_the_end_makes_no_difference(written: str, path: str) -> None:
+    protection = Protection([rule(written, "x")])
+    assert protection.rule_for("GET", path) is not None and protection.covers(path)
+
+
+def test_a_routes_template_protects_what_the_route_serves() -> None:
+    protection = Protection([rule("/files/{name}.json", "x")])
+    assert protection.covers("/files/a.json") and not protection.covers("/files/a.txt")
+
+
 def test_of_equal_rules_the_first_decides() -> None:
     found = Protection(RULES).rule_for("GET", "/api/x")
     assert found is not None and found.auth == ("api",)

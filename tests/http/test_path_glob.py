@@ -23,6 +23,9 @@ from mockforge_asgi.http.path_glob import PathGlob
         ("/files/*.json", ["/files/x.json", "/files/.json"], ["/files/x.jsonx", "/files/a/x.json"]),
         ("/v*/a*b*c", ["/v1/abc", "/v/axxbxxc"], ["/v1/ac", "/v1/abcd"]),
         ("/hello/{name}", ["/hello/Ada"], ["/hello", "/hello/Ada/x"]),
+        ("/files/{name}.json", ["/files/a.json", "/files/.json"], ["/files/a.jsonx", "/files/a/b.json", "/files/{name}.jso"]),
+        ("/v{major:int}.{minor:int}/x", ["/v1.2/x"], ["/v1/x", "/v1.2"]),
+        ("/x/{a}{b}", ["/x/ab"], ["/x/a/b"]),
         ("/x/{rest:path}", ["/x", "/x/1/2"], ["/y"]),
         ("/**/admin/**", ["/admin", "/a/admin/b/c"], ["/a/b"]),
     ],
@@ -33,7 +36,7 @@ def test_patterns_match_whole_paths(pattern: str, yes: list[str], no: list[str])
     assert [p for p in no if glob.matches(p)] == []
 
 
-@pytest.mark.parametrize("pattern", ["", "hello", "/a**", "/**b/c"])
+@pytest.mark.parametrize("pattern", ["", "hello", "/a**", "/**b/c", "/{a", "/a}", "/{a{b}}", "/x{rest:path}", "/caf%C3%A9", "/a%2Fb"])
 def test_a_pattern_that_means_nothing_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError):
         PathGlob(pattern)

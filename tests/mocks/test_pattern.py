@@ -69,6 +69,7 @@ def test_a_pattern_matches(pattern: str, path: str, params: dict[str, Value] | N
         ("/x**", "stand alone"),
         ("/**/a/**", "more than one"),
         ("/{a}/{a}", "twice"),
+        ("/caf%C3%A9", "percent-encoded"),
         ("/" + "a" * 3000, "longer"),
     ],
 )
