@@ -39,12 +39,18 @@ class MemoryStore:
         self._spaces: dict[str, _Space] = {}
         self._ends: list[tuple[float, str, str]] = []
 
+    def _own_lock(self) -> threading.Lock:
+        if self._pid != os.getpid():  # forked: the lock too may have been copied while held
+            self._lock = threading.Lock()
+            self._reset()
+        return self._lock
+
     async def open(self) -> None:
         """Nothing to make ready."""
 
     async def close(self) -> None:
         """Forget everything."""
-        with self._lock:
+        with self._own_lock():
             self._reset()
 
     async def apply(self, space: str, quota: Quota, operation: Operation) -> Json:
@@ -53,10 +59,7 @@ class MemoryStore:
 
     def apply_now(self, space: str, quota: Quota, operation: Operation) -> Json:
         """See StateStore; here it always answers."""
-        if self._pid != os.getpid():  # forked: the lock too may have been copied while held
-            self._lock = threading.Lock()
-            self._reset()
-        with self._lock:
+        with self._own_lock():
             now, key = self._clock(), operation.key
             held = self._spaces.get(space)
             cell = None if held is None else held.cells.get(key)
@@ -73,14 +76,14 @@ class MemoryStore:
 
     async def keys(self, space: str, prefix: str, limit: int) -> list[str]:
         """See StateStore."""
-        with self._lock:
+        with self._own_lock():
             self._purge(self._clock(), None)
             held = self._spaces.get(space)
             return sorted(k for k in held.cells if k.startswith(prefix))[:limit] if held else []
 
     async def clear(self, space: str) -> int:
         """See StateStore."""
-        with self._lock:
+        with self._own_lock():
             self._purge(self._clock(), None)
             held = self._spaces.pop(space, None)
             self._size -= held.size if held else 0

@@ -136,18 +136,34 @@ class _Thread:
 
     def _answer(self, batch: list[_Job]) -> None:
         try:
-            session = self._session or self._connect()
+            session = self._begin(any(job.writes for job in batch))
+        except (sqlite3.Error, OSError) as error:  # as true for each of them: who waited for a lock need not wait again
+            self._refuse(batch, error)
+            return
+        try:
             self._transaction(session, batch)
         except (sqlite3.Error, OSError) as error:
             if len(batch) > 1:  # one bad apple: give each its own transaction
                 for job in batch:
                     self._answer([job])
             else:
-                batch[0].error = StateError(f"the state file '{self._path}' cannot be used: {error}")
+                self._refuse(batch, error)
+
+    def _refuse(self, batch: list[_Job], error: Exception) -> None:
+        """Tell all of them, and let the next one open the file anew: it may have been mended or replaced meanwhile."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection.close()
+        for job in batch:
+            job.error = StateError(f"the state file '{self._path}' cannot be used: {error}")
+
+    def _begin(self, writes: bool) -> Session:
+        session = self._session or self._connect()
+        session.connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return session
 
     def _transaction(self, session: Session, batch: list[_Job]) -> None:
         connection = session.connection
-        connection.execute("BEGIN IMMEDIATE" if any(job.writes for job in batch) else "BEGIN")
         try:
             session.now = self._clock()
             for job in batch:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.state import KeySpace, Quota
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_asgi.state.operations import Get
+
+FORKS = """
+import asyncio, os, sys
+from mockforge_asgi.state import KeySpace
+from mockforge_asgi.state.memory import MemoryStore
+store = MemoryStore()
+asyncio.run(KeySpace(store, "s").set("k", 1))
+store._lock.acquire()  # as if another thread had been at work while the process was forked
+if not os.fork():
+    print(asyncio.run(store.WHAT), flush=True)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
 
 
 def test_it_answers_without_waiting() -> None:
@@ -46,3 +63,10 @@ def test_keys_that_end_are_forgotten_by_later_writes() -> None:
     for n in range(30):
         space.run_now(space.op_set("other", n, None))
     assert list(store._spaces["s"].cells) == ["other"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("what", ["keys('s', '', 10)", "clear('s')"])
+def test_a_forked_child_starts_empty_whatever_it_asks_first(what: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS.replace("WHAT", what)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() in ("[]", "0")

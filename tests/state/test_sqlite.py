@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import StateError
-from mockforge_asgi.state import KeySpace, Quota
+from mockforge_asgi.state import KeySpace, Quota, sqlite
 from mockforge_asgi.state.sqlite import SqliteStore
 
 WORKER = """
@@ -98,6 +98,53 @@ async def test_a_store_that_failed_works_once_the_fault_is_mended(tmp_path: Path
     (tmp_path / "later").mkdir()
     await space.set("k", 2)
     assert await space.get("k") == 2
+    await store.close()
+
+
+async def test_while_the_file_is_locked_all_who_wait_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[str] = []
+    monkeypatch.setattr(sqlite, "_BUSY_MS", 20)
+    store = SqliteStore(tmp_path / "s.db")
+    space = KeySpace(store, "s")
+    await space.set("n", 1)
+    locker = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    await store._do(lambda session: session.connection.set_trace_callback(began.append), writes=False)
+    answers = await asyncio.gather(*(space.incr("n") for _ in range(100)), return_exceptions=True)
+    assert all(isinstance(answer, StateError) and "locked" in str(answer) for answer in answers)
+    assert began.count("BEGIN IMMEDIATE") <= 2
+    locker.close()
+    assert await space.incr("n") == 2
+    await store.close()
+
+
+async def test_a_file_that_is_broken_while_in_use_is_told_and_may_be_replaced(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    space = KeySpace(store, "s")
+    await space.set("k", "x" * 100_000)
+    other = sqlite3.connect(tmp_path / "s.db")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    (tmp_path / "s.db").write_bytes(b"broken" * 20_000)
+    with pytest.raises(StateError, match="cannot be used"):
+        await space.set("k", 1)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    await space.set("k", 2)
+    assert await space.get("k") == 2
+    await store.close()
+
+
+async def test_a_disk_that_is_full_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    space = KeySpace(store, "s")
+    await space.set("kept", 1)
+    await store._do(lambda session: session.connection.execute("PRAGMA max_page_count = 20").fetchone()[0], writes=False)
+    with pytest.raises(StateError, match="full"):
+        await space.set("large", "x" * 500_000)
+    assert await space.get("kept") == 1 and await space.get("large") is None
+    await space.set("small", 2)
+    assert await space.get("small") == 2
     await store.close()
 
 
