@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.figures import Figure, show
 
@@ -20,14 +22,13 @@ def runner(name: str) -> Callable[[bool], AsyncIterator[Figure]]:
     return found
 
 
-async def measure(names: list[str], quick: bool) -> list[Figure]:
-    """Run the benchmarks one after the other, showing each figure as it comes."""
-    figures = []
+async def measure(names: list[str], quick: bool, out: TextIO) -> None:
+    """Run the benchmarks one after the other; each figure is shown and written as it comes, so that a failure loses none before it."""
     for name in names:
         async for figure in runner(name)(quick):
             show(figure)
-            figures.append(figure)
-    return figures
+            out.write(figure.line() + "\n")
+            out.flush()
 
 
 def main() -> int:
@@ -37,12 +38,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON lines there instead of to standard output")
     parser.add_argument("--quick", action="store_true", help="few and short turns: to see that it runs, not to quote")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.names or list(NAMES), options.quick))
-    lines = "".join(f.line() + "\n" for f in figures)
-    if options.json:
-        options.json.write_text(lines, encoding="utf-8")
-    else:
-        sys.stdout.write(lines)
+    with options.json.open("w", encoding="utf-8") if options.json else nullcontext(sys.stdout) as out:
+        asyncio.run(measure(options.names or list(NAMES), options.quick, out))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""MockForge in front of an existing application. Run it with `uvicorn examples.mounting:app`.
+"""MockForge in front of an existing application. With FastAPI installed, `uvicorn examples.mounting:app` serves it.
 
 What no mock answers goes through to the application, untouched.
 """

@@ -59,14 +59,16 @@ def serve(
 def check(file: str | None) -> None:
     """Check a configuration and its plugins.
 
-    Manifests, grants and code are checked; nothing is run.
+    Routes, templates, manifests, grants and code are checked; nothing is run.
     """
     from mockforge_asgi.config import load_config
+    from mockforge_asgi.middleware import MockForge
     from mockforge_asgi.plugins.approval import examine
     from mockforge_asgi.plugins.validation import examine_code
 
     config = load_config(config_file(file))
     examination = examine_code(examine(config))
+    MockForge(config=config)  # refuses routes and templates that cannot be used
     click.echo(examination_text(config, examination), err=bool(examination.refused))
     click.echo("\n".join(warning_lines(examination.warnings)), err=True, nl=bool(examination.warnings))
     raise SystemExit(1 if examination.refused else 0)

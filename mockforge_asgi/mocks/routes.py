@@ -28,7 +28,7 @@ def build_routes(routes: Iterable[RouteConfig]) -> Routes:
             problems.append(Problem(_place(entry, position), str(error)))
     index = RouteIndex(made)
     problems += [
-        Problem(later.source, f"{later} can never answer: {earlier.source} asks for just the same", "Remove one, or add a matcher.")
+        Problem(later.source, f"{later} can never answer: {earlier.source} asks for just the same.", "Remove one, or add a matcher.")
         for later, earlier in index.duplicates()
     ]
     if problems:

@@ -89,6 +89,19 @@ def test_check_prints_what_is_not_granted(place: Path) -> None:
     assert "secrets: [api_keys]   # the keys to accept" in done.stderr and not done.stdout
 
 
+@pytest.mark.parametrize(
+    ("routes", "words"),
+    [
+        ("[{match: {path: /a}, response: {text: a}}, {match: {path: /a}, response: {text: b}}]", "routes[1]: ANY /a can never answer"),
+        ("[{match: {path: /a}, response: {template_text: '{{ x'}}]", "unexpected end of template"),
+    ],
+)
+def test_check_refuses_what_could_not_be_served(tmp_path: Path, routes: str, words: str) -> None:
+    (tmp_path / "mockforge.yaml").write_text(f"version: 1\nroutes: {routes}\n")
+    done = run("check", cwd=tmp_path)
+    assert done.returncode == 1 and words in done.stderr and not done.stdout
+
+
 def test_check_reads_the_plugins_code(place: Path) -> None:
     (place / "hello_auth" / "plugin.py").write_text("def broken(:\n")
     done = run("check", cwd=place)
