@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from mockforge_asgi.config.faults import suggest
 from mockforge_asgi.config.places import Path, Places, clip, quote
+from mockforge_asgi.config.unfolding import MAX_UNFOLDED, REFERENCES, unfolded
 from mockforge_asgi.errors import Problem
 
 Json: TypeAlias = Any
@@ -37,7 +38,7 @@ def check_schema(schema: Json, places: Places, base: Path) -> list[Problem]:
         places.problem((*path, key), f"{quote(node[key])} points outside the schema.", "References begin with '#'.")
         for path, node in nodes
         if isinstance(node, dict)
-        for key in ("$ref", "$dynamicRef")
+        for key in REFERENCES
         if isinstance(node.get(key), str) and not node[key].startswith("#")
     ]
     problems += [
@@ -47,6 +48,9 @@ def check_schema(schema: Json, places: Places, base: Path) -> list[Problem]:
     ]
     if problems:
         return problems
+    if unfolded(schema, nodes) > MAX_UNFOLDED:
+        what = f"unfolds to more than {MAX_UNFOLDED} values: its references multiply each other."
+        return [places.problem(base, what, "Refer to less from within what is referred to.")]
     try:
         _validator(schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
