@@ -103,7 +103,7 @@ class Pieces:
     def _follow(self, registry: Registry) -> None:
         self._registry, self._generation = registry, registry.generation
         self.endpoints = Endpoints(registry)
-        self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes)
+        self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, stand_ins=self._stand_ins)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
         self.claims = Claims(everything=True) if self._is_live else claims
 

@@ -213,6 +213,7 @@ class LimitsConfig:
     """Bounds of requests, and of all plugins together."""
 
     max_body_kb: int = 1024
+    max_answer_kb: int = 1024
     body_timeout_ms: int = 10_000
     pool_memory_mb: int = 1024
 

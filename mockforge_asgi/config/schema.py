@@ -147,6 +147,9 @@ class BoundsModel(Strict):
     """Bounds of requests, and of all plugins together."""
 
     max_body_kb: int = Field(default=1024, ge=0, le=1 << 20, description="The largest request body that is read, in KiB.")
+    max_answer_kb: int = Field(
+        default=1024, ge=0, le=1 << 20, description="The largest answer of the wrapped app that modifiers are given whole, in KiB."
+    )
     body_timeout_ms: int = Field(default=10_000, ge=1, le=600_000, description="How long reading a body may take.")
     pool_memory_mb: int = Field(default=1024, ge=16, le=1 << 20, description="Memory of all instances of all plugins, in MiB.")
 

@@ -18,7 +18,8 @@ from mockforge_asgi.types import Headers, Json, Message, Send
 TEMPLATE_EXTENSION: Final = "mockforge.template"
 """The ASGI extension, and the message type, by which an answer asks a `Templates` around it to be rendered."""
 
-_BODILESS = frozenset({204, 205, 304})
+BODILESS: Final = frozenset({204, 205, 304})
+"""Statuses of answers without a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class MockResponse:
                 raise ValueError(f"status {self.status} cannot be sent: a final answer has 200 to 599")
             headers = wire_headers(self.headers)
             if self.status not in (204, 304):
-                length = 0 if self.status in _BODILESS else len(self.body)
+                length = 0 if self.status in BODILESS else len(self.body)
                 headers = (*headers, (b"content-length", b"%d" % length))
             object.__setattr__(self, "_wire", headers)
             return headers
@@ -66,13 +67,25 @@ class MockResponse:
     async def send(self, send: Send, *, head: bool = False) -> None:
         """Send it over HTTP; `head` leaves the body out (the answer to a HEAD request)."""
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.wire)})
-        body = b"" if head or self.status in _BODILESS else self.body
+        body = b"" if head or self.status in BODILESS else self.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def send_denial(self, send: Send) -> None:
         """Send it as the denial response of a websocket handshake (ASGI extension `websocket.http.response`)."""
         await send({"type": "websocket.http.response.start", "status": self.status, "headers": list(self.wire)})
         await send({"type": "websocket.http.response.body", "body": self.body, "more_body": False})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """An answer of the wrapped app whose body goes past us: only its head can be changed."""
+
+    status: int
+    headers: Headers
+    is_bodiless: bool = False
+    """Whether no body follows, as for a HEAD request."""
+    has_new_body: bool = False
+    """Whether the body that does not follow would be another one: what was said of its length no longer holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.answers import AnswerHead, MockResponse
 from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot
 from mockforge_asgi.types import Json
 from mockforge_plugin.values import Principal, body_document
@@ -125,11 +125,15 @@ def principal_document(principal: Principal) -> Json:
     }
 
 
-def response_document(response: MockResponse, names: frozenset[str] | None = None) -> Json:
-    """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers."""
+def response_document(response: MockResponse | AnswerHead, names: frozenset[str] | None = None) -> Json:
+    """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers.
+
+    A body that goes past the host is `{"available": -1}`.
+    """
+    available = len(response.body) if isinstance(response, MockResponse) else 0 if response.is_bodiless else -1
     headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers]
     return {
         "status": response.status,
         "headers": [pair for pair in headers if names is None or pair[0] in names],
-        "body": {"available": len(response.body)},
+        "body": {"available": available},
     }

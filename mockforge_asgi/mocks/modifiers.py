@@ -1,37 +1,54 @@
 """Modifiers: plugins that change an answer already made, one after the other, lowest priority number first.
 
-The operator may narrow what each is asked about, by path, method, status and content type (`modifies:` under the plugin).
+The operator may narrow what each is asked about, by path, method, status and content type (`modifies:` under the plugin), and widen it to
+answers of the wrapped app, whose way through modifiers is `app_answers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from mockforge_asgi.config.objects import AnswerFilter
-from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.errors import MockForgeError, PluginFailed, PluginUnavailable
+from mockforge_asgi.http.answers import AnswerHead, MockResponse
+from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.path_glob import PathGlob
-from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.http.refusals import answer_to
+from mockforge_asgi.mocks.app_answers import AppAnswer
+from mockforge_asgi.plugins.plugin import A, Plugin
+from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
 class Modifiers:
-    """The modifiers of one state of the registry. `filters` by plugin name; one without a filter is asked about every answer."""
+    """The modifiers of one state of the registry. Answers of the wrapped app are given to them whole up to `max_bytes`.
 
-    __slots__ = ("_steps", "plugins")
+    `stand_ins` are the operator's answers in place of those that fail at it, by plugin.
+    """
 
-    def __init__(self, plugins: Iterable[Plugin] = (), filters: Mapping[str, AnswerFilter] = MappingProxyType({})) -> None:
+    __slots__ = ("_max_bytes", "_of_app", "_stand_ins", "_steps", "claims", "plugins")
+
+    def __init__(
+        self, plugins: Iterable[Plugin] = (), *, max_bytes: int = 1024 * 1024, stand_ins: Mapping[str, MockResponse] = MappingProxyType({})
+    ) -> None:
         self.plugins = tuple(plugins)
-        self._steps = tuple((plugin, _Wanted(filters.get(plugin.name, AnswerFilter()))) for plugin in self.plugins)
+        self._steps = tuple((plugin, _Wanted(plugin.facts.modifies)) for plugin in self.plugins)
+        self._of_app = tuple(step for step in self._steps if step[0].facts.modifies.app)
+        self._max_bytes: Final = max_bytes
+        self._stand_ins = stand_ins
+        filters = [plugin.facts.modifies for plugin, _ in self._of_app]
+        self.claims: Final = Claims((path for f in filters for path in f.paths), everything=not all(f.paths for f in filters))
+        """Paths where answers of the wrapped app may be changed."""
 
-    async def change(self, exchange: Exchange, answer: MockResponse) -> MockResponse:
+    async def change(self, exchange: Exchange, answer: A, *, of_app: bool = False) -> A:
         """The answer after all of them; one that fails is left out where the operator says `on_failure: skip`.
 
         Raises PluginFailed and PluginUnavailable.
         """
-        for plugin, wanted in self._steps:
-            if not wanted.admits(exchange, answer):
+        for plugin, wanted in self._of_app if of_app else self._steps:
+            if not wanted.fits(exchange) or not wanted.admits(answer):
                 continue
             try:
                 with exchange.watched():
@@ -43,6 +60,32 @@ class Modifiers:
                     exchange.notes.append(f"skipped: {error}")
         return answer
 
+    def around(self, app: ASGIApp, exchange: Exchange) -> ASGIApp:
+        """The wrapped app with its answer to this request changed; the very app where none of its answers would be."""
+        if exchange.scope["type"] != "http" or not any(wanted.fits(exchange) for _, wanted in self._of_app):
+            return app
+
+        async def changed(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(scope, receive, AppAnswer(self, exchange, send, self._max_bytes).send)
+
+        return changed
+
+    async def change_app(self, exchange: Exchange, answer: A) -> A:
+        """An answer of the wrapped app after all that are asked about those; see `change`."""
+        try:
+            return await self.change(exchange, answer, of_app=True)
+        finally:
+            exchange.release()
+
+    def in_place_of(self, error: MockForgeError) -> MockResponse:
+        """What the client is sent when changing an answer of the wrapped app has failed."""
+        plugin = error.plugin if isinstance(error, PluginFailed | PluginUnavailable) else ""
+        return self._stand_ins.get(plugin) or answer_to(error)
+
+    def want(self, exchange: Exchange, head: AnswerHead) -> bool:
+        """Whether one of them would be asked about that answer of the wrapped app."""
+        return any(wanted.fits(exchange) and wanted.admits(head) for _, wanted in self._of_app)
+
 
 class _Wanted:
     """A filter made ready."""
@@ -52,18 +95,21 @@ class _Wanted:
     def __init__(self, filter: AnswerFilter) -> None:
         self._filter, self._globs = filter, tuple(map(PathGlob, filter.paths))
 
-    def admits(self, exchange: Exchange, answer: MockResponse) -> bool:
-        wanted, snapshot = self._filter, exchange.snapshot
-        if wanted.methods and snapshot.method not in wanted.methods:
+    def fits(self, exchange: Exchange) -> bool:
+        """Whether answers to that request are wanted."""
+        snapshot = exchange.snapshot
+        if self._filter.methods and snapshot.method not in self._filter.methods:
             return False
-        if wanted.status and answer.status not in wanted.status:
+        return not self._globs or any(glob.matches(snapshot.path) for glob in self._globs)
+
+    def admits(self, answer: MockResponse | AnswerHead) -> bool:
+        """Whether an answer with that head is wanted."""
+        if self._filter.status and answer.status not in self._filter.status:
             return False
-        if self._globs and not any(glob.matches(snapshot.path) for glob in self._globs):
-            return False
-        return not wanted.content_types or _fits(_content_type(answer), wanted.content_types)
+        return not self._filter.content_types or _fits(_content_type(answer), self._filter.content_types)
 
 
-def _content_type(answer: MockResponse) -> str:
+def _content_type(answer: MockResponse | AnswerHead) -> str:
     found = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
     return found.decode("latin-1").partition(";")[0].strip().lower()
 

@@ -119,6 +119,7 @@ def facts(approval: Approval) -> PluginFacts:
         endpoints=manifest.endpoints,
         on_failure=use.on_failure,
         templates=use.templates,
+        modifies=use.modifies,
     )
 
 

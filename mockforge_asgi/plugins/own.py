@@ -1,8 +1,8 @@
 """The developer's own plugins, `MockForge(plugins=[MyAuth()])`: their code, trusted and named so.
 
 No manifest, no grants, no package: the object is the plugin, and its class gives it its name (`MyAuth` is `my-auth`). Attributes of the
-object say what a manifest and the configuration would: `name`, `priority`, `prefix`, `on_failure`. The configuration speaks of it by its
-name; its endpoints are mounted below `/name`, or below its `prefix`, at the names they are marked with.
+object say what a manifest and the configuration would: `name`, `priority`, `prefix`, `on_failure`, `modifies`. The configuration speaks of
+it by its name; its endpoints are mounted below `/name`, or below its `prefix`, at the names they are marked with.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from types import ModuleType
 from typing import Final
 
+from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import CONTRACT, OPS, Description
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.documents import EVERYTHING
@@ -85,6 +86,11 @@ def _facts(name: str, target: object, description: Description) -> PluginFacts:
         problems.append(Problem(f"{place}.prefix", f"{str(prefix)[:40]!r} is no path prefix.", "Write one such as /login."))
     if on_failure not in (None, "error", "skip"):
         problems.append(Problem(f"{place}.on_failure", f"{str(on_failure)[:40]!r} is unknown.", "Write 'error' or 'skip'."))
+    try:
+        modifies = _modifies(target)
+    except ValueError as error:
+        modifies = AnswerFilter()
+        problems.append(Problem(f"{place}.modifies", f"{error}.", "Write it as under `plugins:`, such as {'app': True}."))
     endpoints = tuple(Endpoint(e, "/" + e.strip("/")) for e in description.endpoints or ())
     problems += [
         Problem(f"{place} endpoint", f"{e.name[:80]!r} is no path below its prefix.", "Name it after its path, such as 'callback'.")
@@ -93,10 +99,24 @@ def _facts(name: str, target: object, description: Description) -> PluginFacts:
     ]
     if problems:
         raise ConfigError("the developer's own plugin cannot be used:", problems)
+    number = float(DEFAULT_PRIORITY if priority is None else priority)
     return PluginFacts(
-        name, name, "0", "", "native", kinds_of(description), float(DEFAULT_PRIORITY if priority is None else priority),
-        alias=alias_of(name), prefix=prefix, endpoints=endpoints, on_failure=on_failure or "error", templates=frozenset({"*"}),
+        name, name, "0", "", "native", kinds_of(description), number, alias=alias_of(name), prefix=prefix, endpoints=endpoints,
+        on_failure=on_failure or "error", templates=frozenset({"*"}), modifies=modifies,
     )  # fmt: skip
+
+
+def _modifies(target: object) -> AnswerFilter:
+    """Which answers it says to modify. Raises ValueError."""
+    said = getattr(target, "modifies", None)
+    if said is None:
+        return AnswerFilter()
+    from mockforge_asgi.config.schema_routes import ModifiesModel  # loads pydantic
+
+    try:
+        return ModifiesModel.model_validate(said).build()
+    except ValueError as error:
+        raise ValueError(" ".join(str(error).split())[:300]) from None
 
 
 def kinds_of(description: Description) -> frozenset[str]:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import NOTHING, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost, RequestDoors
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.answers import BODILESS, AnswerHead, MockResponse, TemplateAnswer
 from mockforge_asgi.http.documents import RequestView, response_document
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.headers import is_restricted
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.manifest import Endpoint
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.types import Headers
 
 DEFAULT_PRIORITY: Final = 100.0
+ALL_ANSWERS: Final = AnswerFilter()
+A = TypeVar("A", MockResponse, AnswerHead)
 
 
 def alias_of(name: str) -> str:
@@ -43,6 +47,7 @@ class PluginFacts:
     endpoints: tuple[Endpoint, ...] = ()
     on_failure: str = "error"
     templates: frozenset[str] = frozenset()
+    modifies: AnswerFilter = ALL_ANSWERS
 
 
 class Plugin:
@@ -126,18 +131,37 @@ class Plugin:
         rest: dict[str, Json] = {"fingerprint": await exchange.fingerprint()}
         return Document.around(exchange.document(self.view), "request", rest)
 
-    async def modify(self, exchange: Exchange, response: MockResponse) -> MockResponse | None:
-        """The answer changed, or None: as it was. A body left out of the changed answer stays as it was."""
+    async def modify(self, exchange: Exchange, response: A) -> A | None:
+        """The answer changed, or None: as it was.
+
+        What the changed answer leaves out of the body stays as it was, and so do restricted headers that the plugin has no grant to set.
+        """
         rest: dict[str, Json] = {"response": response_document(response, self.rights.response_headers)}
         document = Document.around(exchange.document(self.view), "request", rest)
         said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
         if said is None:
             return None
-        changed = self._reader.response("response.modify", said)
+        changed: MockResponse | TemplateAnswer = self._reader.response("response.modify", said)
         if not isinstance(changed, MockResponse):
             raise self._reader.fault("response.modify", "a template; a modifier answers a finished body")
-        headers = (*_unseen(response.headers, changed.headers, self.rights.response_headers), *changed.headers)
-        return MockResponse(changed.status, headers, response.body if said.get("body") is None else changed.body)
+        headers = (*self._kept(response.headers, changed.headers), *changed.headers)
+        has_body = said.get("body") is not None
+        if isinstance(response, MockResponse):
+            return MockResponse(changed.status, headers, changed.body if has_body else response.body)
+        if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
+            what = "a body" if has_body else f"status {changed.status}, which has no body,"
+            raise self._reader.fault("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")
+        return AnswerHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
+
+    def _kept(self, headers: Headers, changed: Headers) -> Headers:
+        """Headers of an answer that the plugin was not shown and did not set, or may not set."""
+        shown, may_set, set_anew = self.rights.response_headers, self._reader.may_set, {pair[0] for pair in changed}
+        return tuple(
+            (name, value)
+            for name, value in headers
+            if (is_restricted(name) and name.decode("latin-1") not in may_set)
+            or (shown is not None and name.decode("latin-1") not in shown and name not in set_anew)
+        )
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """The value of one of its template functions."""
@@ -175,26 +199,20 @@ class Plugin:
         return await self._call(None, "plugin.health", NOTHING)
 
 
-def _unseen(headers: Headers, changed: Headers, names: frozenset[str] | None) -> Headers:
-    """Headers that a modifier was not shown and did not set: they stay."""
-    if names is None:
-        return ()
-    set_anew = {name for name, _ in changed}
-    return tuple((name, value) for name, value in headers if name.decode("latin-1") not in names and name not in set_anew)
-
-
 class _ResponseDoors:
     """Lets a modifier read the body of the answer it changes."""
 
     __slots__ = ("_exchange", "_response")
 
-    def __init__(self, exchange: RequestDoors, response: MockResponse) -> None:
+    def __init__(self, exchange: RequestDoors, response: MockResponse | AnswerHead) -> None:
         self._exchange, self._response = exchange, response
 
     async def read_body(self, of: str) -> bytes:
         """The body of the `request` or the `response`."""
         if of == "response":
-            return self._response.body
+            if isinstance(self._response, MockResponse):
+                return self._response.body
+            raise DoorError("unavailable", "the answer streams: its body goes past the host")
         if of == "request":
             return await self._exchange.read_body(of)
         raise DoorError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")

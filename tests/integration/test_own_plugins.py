@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
 
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client
-from mockforge_plugin import Allow, AuthPlugin, Principal, Request, Response, ResponsePlugin, TemplatePlugin, endpoint, function
+from mockforge_plugin import (
+    Allow,
+    Answer,
+    AuthPlugin,
+    ModifierPlugin,
+    Principal,
+    Request,
+    Response,
+    ResponsePlugin,
+    TemplatePlugin,
+    endpoint,
+    function,
+)
 
 CONFIG = {
     "version": 1,
@@ -87,3 +105,29 @@ async def test_rules_and_routes_name_them_and_their_endpoints_are_mounted() -> N
 def test_a_name_that_no_plugin_has_is_a_fault_all_the_same() -> None:
     with pytest.raises(ConfigError, match="no plugin 'gates'"):
         MockForge(config={"version": 1, "protect": [{"path": "/**", "auth": ["gates"]}]}, plugins=[Gate()])
+
+
+class Louder(ModifierPlugin):
+    """Makes answers of the app loud."""
+
+    modifies: ClassVar = {"app": True, "paths": "/loud/**"}
+
+    async def modify(self, request: Request, answer: Answer) -> Response:
+        """In capitals; of a stream only the head says so."""
+        if answer.body.available < 0:
+            return answer.with_headers({"x-loud": "no"})
+        return answer.replace(body=(await answer.text()).upper())
+
+
+async def test_a_modifier_of_theirs_changes_the_apps_answers_where_it_says_so() -> None:
+    async def parts() -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    def stream(request: object) -> StreamingResponse:
+        return StreamingResponse(parts())
+
+    routes = [Route(path, lambda request: PlainTextResponse("abc")) for path in ("/loud/a", "/b")]
+    async with Client(MockForge(Starlette(routes=[*routes, Route("/loud/s", stream)]), plugins=[Louder()])) as client:
+        assert [(await client.get(path)).text for path in ("/loud/a", "/b", "/loud/s")] == ["ABC", "abc", "ab"]
+        assert (await client.get("/loud/s")).header("x-loud") == "no"

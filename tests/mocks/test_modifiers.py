@@ -45,7 +45,7 @@ def appending(name: str, **facts: Json) -> Plugin:
     ],
 )
 async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: AnswerFilter, is_asked: bool) -> None:
-    changed = await Modifiers([appending("m")], {"m": wanted}).change(exchange("/hello/Ada"), ANSWER)
+    changed = await Modifiers([appending("m", modifies=wanted)]).change(exchange("/hello/Ada"), ANSWER)
     assert changed.body == (b"am" if is_asked else b"a")
 
 
@@ -68,7 +68,6 @@ async def test_a_failing_modifier_is_the_answer_unless_it_is_to_be_skipped() -> 
 
 
 def test_the_filter_is_configured_under_the_plugin() -> None:
-    config = load_config(
-        {"version": 1, "plugins": {"m": {"use": "./m", "modifies": {"paths": "/a/**", "status": [200], "content_types": ["Text/*"]}}}}
-    )
-    assert config.plugins["m"].modifies == AnswerFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]))
+    modifies = {"paths": "/a/**", "status": [200], "content_types": ["Text/*"], "app": True}
+    config = load_config({"version": 1, "plugins": {"m": {"use": "./m", "modifies": modifies}}})
+    assert config.plugins["m"].modifies == AnswerFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]), True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 
@@ -88,6 +89,7 @@ async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
         priority = "first"  # type: ignore[assignment]  # the fault
         prefix = "/a/{b}"
         on_failure = "shrug"
+        modifies: ClassVar = {"apps": True}
 
         @endpoint("../x y")
         def odd(self, request: Request) -> str:
@@ -96,4 +98,6 @@ async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
 
     with pytest.raises(ConfigError) as caught:
         await loaded(rooms, Odd())
-    assert [p.place for p in caught.value.problems] == [f"plugins= odd{k}" for k in (".priority", ".prefix", ".on_failure", " endpoint")]
+    assert [p.place for p in caught.value.problems] == [
+        f"plugins= odd{k}" for k in (".priority", ".prefix", ".on_failure", ".modifies", " endpoint")
+    ]
