@@ -172,17 +172,23 @@ def _walk(handle: int, prefix: str, depth: int) -> Iterator[tuple[str, bytes]]:
         if is_left_out(name):
             continue
         path = checked_path(prefix + name)
-        mode = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            if depth >= MAX_DEPTH:
+        try:
+            mode = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
+            if not stat.S_ISDIR(mode):
+                data = _read_file(name, handle, path, mode)
+            elif depth >= MAX_DEPTH:
                 raise Unsafe(f"is more than {MAX_DEPTH} folders deep.", "", path)
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-            try:
-                yield from _walk(inner, f"{path}/", depth + 1)
-            finally:
-                os.close(inner)
-        else:
-            yield path, _read_file(name, handle, path, mode)
+            else:
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+        except OSError as error:
+            raise Unsafe(f"cannot be read: {error.strerror}.", "Check its permissions.", path) from error
+        if not stat.S_ISDIR(mode):
+            yield path, data
+            continue
+        try:
+            yield from _walk(inner, f"{path}/", depth + 1)
+        finally:
+            os.close(inner)
 
 
 def _read_file(name: str, handle: int, path: str, mode: int) -> bytes:

@@ -56,7 +56,9 @@ class TemplateStore:
         for name in self._names():
             try:
                 self._read(name)
-            except (OSError, ValueError) as error:
+            except OSError as error:
+                self.problems.append(Problem(f"templates {name}", f"cannot be read: {error.strerror}.", "Check its permissions."))
+            except ValueError as error:
                 self.problems.append(Problem(f"templates {name}", str(error)))
 
     @property

@@ -153,3 +153,12 @@ def test_a_package_is_unpacked_for_its_owner_alone(tmp_path: Path) -> None:
     assert (target / "plugin.py").stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
         package.unpack(target)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    (made / "plugin.py").chmod(0)
+    if os.access(made / "plugin.py", os.R_OK):
+        pytest.skip("this user may read every file")
+    with pytest.raises(PluginRejected, match=r"p/plugin\.py: cannot be read: Permission denied"):
+        read_package(made, "p")

@@ -98,3 +98,13 @@ def test_every_fault_is_found_at_load(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         renderer({}, folder=tmp_path).check()
     assert [p.place for p in caught.value.problems] == ["templates a.txt:2", "templates b.json:1", "templates c.txt:1"]
+
+
+def test_a_file_that_may_not_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "a.txt").chmod(0)
+    if os.access(tmp_path / "a.txt", os.R_OK):
+        pytest.skip("this user may read every file")
+    assert [str(p) for p in TemplateStore(tmp_path).problems] == [
+        "templates a.txt: cannot be read: Permission denied. Check its permissions."
+    ]
