@@ -113,21 +113,6 @@ async def test_a_broken_edit_keeps_the_last_good_one_and_names_the_line(write: W
     await runtime.stop()
 
 
-async def test_an_edit_outlives_the_request_that_began_to_load_it(write: Write) -> None:
-    runtime = PluginRuntime(config(words=write()))
-    await runtime.start()
-    write(word="two, and longer")
-    loading = asyncio.ensure_future(runtime.refresh())
-    await asyncio.sleep(0)
-    loading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await loading
-    assert await word(runtime) == "one"
-    await runtime.refresh()
-    assert await word(runtime) == "two, and longer"
-    await runtime.stop()
-
-
 async def test_calls_of_an_old_generation_end_in_peace(write: Write) -> None:
     runtime = PluginRuntime(config(words=write()))
     await runtime.start()

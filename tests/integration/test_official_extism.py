@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import extism
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.wasm.extism import ExtismOptions
 from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wat
-
-extism = pytest.importorskip("extism")
 
 
 @pytest.fixture
