@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from weakref import WeakValueDictionary
 
 import platformdirs
 import wasmtime
@@ -71,8 +72,8 @@ class CompiledCache:
         self._directory, self._key_file = directory, key_file
         self._limit_bytes, self._emit = limit_bytes, emit
         self._entries: Entries | None = None
-        self._is_open = False
-        self._making: dict[str, asyncio.Lock] = {}
+        self._is_open, self._opening = False, asyncio.Lock()
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._troubles: list[str] = []
 
     @overload
@@ -114,13 +115,16 @@ class CompiledCache:
         Not in the cache: checked against `caps`, compiled within `limits` (with `Compiling` events) and stored.
         Raises: PluginRejected.
         """
-        if not self._is_open:
-            await self._in_thread(self._open)
+        async with self._opening:
+            if not self._is_open:
+                await self._in_thread(self._open)
         digest = wasm.digest if isinstance(wasm, Source) else (await asyncio.to_thread(hashlib.sha256, wasm)).hexdigest()
         job = _Job(engine, wasm, kind, plugin, caps, limits, digest, entry_name(digest, kind))
         if (found := await self._in_thread(self._stored, job)) is not None:
             return found
-        async with self._making.setdefault(job.name, asyncio.Lock()), self._alone(job.name):
+        lock = self._making.get(job.name) or asyncio.Lock()
+        self._making[job.name] = lock
+        async with lock, self._alone(job.name):
             if (found := await self._in_thread(self._stored, job)) is not None:
                 return found
             return await self._make(job)
@@ -132,7 +136,6 @@ class CompiledCache:
         self._entries, self._is_open = None, False
 
     def _open(self) -> None:
-        self._is_open = True
         try:
             self._entries = Entries(self._directory or default_directory(), self._key_file or default_key_file())
         except (EntriesUnusable, RuntimeError) as error:  # RuntimeError: there is no home directory
@@ -140,6 +143,7 @@ class CompiledCache:
         else:
             if self._entries.repaired:
                 self._troubles.append(self._entries.repaired)
+        self._is_open = True
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread, and report here what troubled it."""
@@ -180,6 +184,7 @@ class CompiledCache:
         await asyncio.to_thread(inspect, wasm, plugin=job.plugin, expect=job.kind, caps=job.caps)
         with await compile_wasm(wasm, job.kind, plugin=job.plugin, limits=job.limits, on_progress=self._emit) as code:
             await self._in_thread(self._store, job.name, code)
+            # Not in a thread: a cancelled load closes the descriptor, and its number could be another file's by then.
             return _deserialize(job, code.fileno())
 
     def _store(self, name: str, code: IO[bytes]) -> None:

@@ -13,7 +13,6 @@ from wasmtime import _bindings as ffi
 
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation
-from mockforge_asgi.wasm.kernel import kernel_wasm
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore
 from mockforge_asgi.wasm.wasi import WASI
@@ -26,11 +25,14 @@ _ALWAYS_DONE = Continuation(lambda _env: True)
 
 
 class Kernel:
-    """The kernel's and the shims' code for one engine, and the door they share; one per scheduler."""
+    """The kernel's and the shims' code for one engine, and the door they share; one per scheduler.
+
+    `module` is the compiled `kernel.wat`, `wasi` the compiled `wasi.wat`, both for that engine.
+    """
 
     __slots__ = ("_callback", "_linker", "_pre", "engine", "functions", "scheduler", "wasi")
 
-    def __init__(self, engine: wasmtime.Engine, scheduler: Scheduler) -> None:
+    def __init__(self, engine: wasmtime.Engine, scheduler: Scheduler, module: wasmtime.Module, wasi: wasmtime.Module) -> None:
         self.engine, self.scheduler = engine, scheduler
         self._callback = _door_callback(scheduler)
         self._linker = wasmtime.Linker(engine)
@@ -40,10 +42,9 @@ class Kernel:
                 self._linker.ptr(), b"mockforge", 9, b"door", 4, door.ptr(), self._callback, None, NO_FINALIZER
             )
         )
-        module = wasmtime.Module(engine, kernel_wasm())
-        self.wasi = wasmtime.Module(engine, kernel_wasm("wasi"))
+        self.wasi = wasi
         self._pre = self._linker.instantiate_pre(module)
-        env, shims = functions(module.exports), functions(self.wasi.exports)
+        env, shims = functions(module.exports), functions(wasi.exports)
         self.functions: dict[tuple[str, str], str] = {
             **{(ENV, name): type_ for name, type_ in env.items() if name not in _INTERNAL},
             **{(USER, name): env[name] for name in _USER_FUNCTIONS},

@@ -6,12 +6,12 @@ The only thing that layers above need to know of `wasm/`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from wasmtime import Module
 from wasmtime.component import Component
 
 from mockforge_asgi.contract import Doors
@@ -24,9 +24,10 @@ from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.host import Guest, HostOptions, WasmHost
 from mockforge_asgi.wasm.inspect import TRUSTED
+from mockforge_asgi.wasm.kernel import kernel_wasm
 from mockforge_asgi.wasm.linking import Kernel
 from mockforge_asgi.wasm.pool import Pool
-from mockforge_asgi.wasm.python import PythonGuest, sandbox_path
+from mockforge_asgi.wasm.python import PythonGuest, sandbox_digest, sandbox_path
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
@@ -65,7 +66,7 @@ class Sandbox:
         self.pool = Pool(loop, pool_memory_mb * MIB)
         self._cache = CompiledCache(cache_dir, emit=events.emit)
         self._python: asyncio.Task[Component] | None = None
-        self._kernel: Kernel | None = None
+        self._kernel: asyncio.Task[Kernel] | None = None
 
     async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected."""
@@ -100,11 +101,11 @@ class Sandbox:
             raise PluginRejected(options.plugin, f"its entry '{file}' is not in the package.")
         engine = self._engines.get("core")
         module = await self._cache.load(engine, spec.files[file], "core", plugin=options.plugin)
-        if self._kernel is None:
-            self._kernel = Kernel(engine, self.scheduler)
+        if self._kernel is None or _failed(self._kernel):
+            self._kernel = asyncio.ensure_future(self._load_kernel())
         return ExtismGuest(
             options.plugin,
-            self._kernel,
+            await asyncio.shield(self._kernel),
             module,
             StoreLimits(memory_bytes=memory, memories=4, tables=8, instances=8),
             ExtismOptions(settings=spec.settings, entry=entry),
@@ -112,30 +113,43 @@ class Sandbox:
 
     async def python_component(self) -> Component:
         """The CPython component, loaded once per runtime and shared by all its Python plugins."""
-        if self._python is None or (self._python.done() and (self._python.cancelled() or self._python.exception())):
+        if self._python is None or _failed(self._python):
             self._python = asyncio.ensure_future(self._load_python())
         return await asyncio.shield(self._python)
 
     async def _load_python(self) -> Component:
         path = sandbox_path()
-        digest = await asyncio.to_thread(_digest, path)
+        digest = await asyncio.to_thread(sandbox_digest, path)
         engine = self._engines.get("component")
         return await self._cache.load(engine, Source(path, digest), "component", plugin="the Python sandbox", caps=TRUSTED)
 
+    async def _load_kernel(self) -> Kernel:
+        engine = self._engines.get("core")
+
+        async def load(name: str) -> Module:
+            wasm = await asyncio.to_thread(kernel_wasm, name)
+            return await self._cache.load(engine, wasm, "core", plugin=f"the Extism {name}", caps=TRUSTED)
+
+        kernel, wasi = await asyncio.gather(load("kernel"), load("wasi"))
+        return Kernel(engine, self.scheduler, kernel, wasi)
+
     async def close(self) -> None:
-        """Stop ticking and free what instances shared."""
-        if self._python is not None and not self._python.done():
-            self._python.cancel()
+        """End the calls that still run, stop ticking and free what instances shared."""
+        await self.scheduler.close()
+        loading = [task for task in (self._python, self._kernel) if task is not None]
+        for task in loading:
+            task.cancel()
+        if loading:
+            await asyncio.wait(loading)
         self._ticker.stop()
         self._cache.close()
-        if self._kernel is not None:
-            self._kernel.close()
+        if self._kernel is not None and not _failed(self._kernel):
+            self._kernel.result().close()
         self._engines.close()
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _failed(loading: asyncio.Task[Any]) -> bool:
+    return loading.done() and (loading.cancelled() or loading.exception() is not None)
 
 
 def _entry_file(plugin: str, spec: GuestSpec) -> str:

@@ -16,6 +16,7 @@ from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.extism import ExtismGuest, ExtismInstance, ExtismOptions
 from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.kernel import kernel_wasm
 from mockforge_asgi.wasm.linking import Kernel
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
@@ -144,7 +145,9 @@ async def extism_bench() -> AsyncIterator[ExtismBench]:
     engines = Engines()
     ticker = Ticker(engines)
     scheduler = Scheduler(asyncio.get_running_loop(), ticker)
-    made = ExtismBench(Kernel(engines.get("core"), scheduler), scheduler)
+    engine = engines.get("core")
+    code = [wasmtime.Module(engine, kernel_wasm(name)) for name in ("kernel", "wasi")]
+    made = ExtismBench(Kernel(engine, scheduler, *code), scheduler)
     try:
         yield made
     finally:
