@@ -239,11 +239,11 @@ class PluginRuntime:
         seen = stamp(use.path)
         if seen == life.stamps.get(use.name):
             return
-        life.stamps[use.name] = seen
         try:
             life.registry.put(await life.loader.load(await asyncio.to_thread(approve, use, self.config)))
         except MockForgeError as error:
             self.events.emit(PluginRefused(plugin=use.name, reason=str(error), kept_last_good=use.name in life.registry))
+        life.stamps[use.name] = seen  # not before: a request that ends meanwhile must not take the edit with it
 
     async def query(self, exchange: Exchange | None, source: str, query: str, params: Mapping[str, Json]) -> Json:
         """Rows of a source's named query, for templates. Raises DoorError."""

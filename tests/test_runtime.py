@@ -14,16 +14,8 @@ import pytest
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import Event, PluginLoaded, PluginRefused, PluginStopped
 from mockforge_asgi.runtime import PluginRuntime
+from tests.plugins.plugin_folders import minimal
 
-MANIFEST = """manifest_version: 1
-id: {id}
-version: 1.0.0
-contract: "0.1"
-kinds: [template]
-runtime: python
-entry: plugin.py
-{more}
-"""
 SOURCE = """from mockforge_plugin import TemplatePlugin, function
 
 class Words(TemplatePlugin):
@@ -42,7 +34,7 @@ def write(tmp_path: Path) -> Write:
     def writes(name: str = "words", word: str = "one", more: str = "", source: str = SOURCE) -> dict[str, Any]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        (folder / "plugin.yaml").write_text(MANIFEST.format(id=name, more=more))
+        (folder / "plugin.yaml").write_text(minimal(name, more))
         (folder / "plugin.py").write_text(source.format(word=word))
         return {"use": str(folder)}
 
@@ -110,6 +102,21 @@ async def test_a_broken_edit_keeps_the_last_good_one_and_names_the_line(write: W
     write(word="mended")
     await runtime.refresh()
     assert await word(runtime) == "mended"
+    await runtime.stop()
+
+
+async def test_an_edit_outlives_the_request_that_began_to_load_it(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    write(word="two, and longer")
+    loading = asyncio.ensure_future(runtime.refresh())
+    await asyncio.sleep(0)
+    loading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loading
+    assert await word(runtime) == "one"
+    await runtime.refresh()
+    assert await word(runtime) == "two, and longer"
     await runtime.stop()
 
 

@@ -211,7 +211,11 @@ _SYNTAX = (
     ("expected <block end>", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
     ("did not find expected key", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
     ("expected '-' indicator", "the indentation does not fit the list above.", "Line its '-' up under each other."),
-    ("expected ',' or", "a bracket is not closed.", "Close every '[' and '{', with commas between the items."),
+    (
+        "expected ',' or",
+        "a bracket is not closed, or a text with brackets, commas or ': ' in it is not quoted.",
+        "Close every '[' and '{', with commas between the items; quote texts such as \"/hello/{name}\".",
+    ),
     ("end of stream", "a quote or bracket is not closed.", "Close it."),
     ("unexpected end", "a quote or bracket is not closed.", "Close it."),
 )
@@ -234,7 +238,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
 
 
 def _read_json(text: str, name: str) -> tuple[Json, Places]:
-    """JSON by the letter of RFC 8259; lines come from the YAML parser where it can read the same text."""
+    """JSON by the letter of RFC 8259; lines and keys given twice come from the YAML parser where it can read the same text."""
     twice: set[str] = set()
 
     def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -254,10 +258,12 @@ def _read_json(text: str, name: str) -> tuple[Json, Places]:
     except ValueError as error:
         raise Unreadable([Problem(name, f"is not usable JSON: {clip(str(error), 120)}.")]) from None
     try:
-        places = Places(name, _build(text, name).lines)
+        builder = _build(text, name)
+        places, problems = Places(name, builder.lines), builder.problems if twice else []
     except Unreadable:
-        places = Places(name)
-    problems = [Problem(name, f"the key '{clip(k)}' is given twice in one object.", "Keep one of them.") for k in sorted(twice)]
+        places, problems = Places(name), []
+    if twice and not problems:
+        problems = [Problem(name, f"the key '{clip(k)}' is given twice in one object.", "Keep one of them.") for k in sorted(twice)]
     if problems := [*problems, *not_json(value, places)]:
         raise Unreadable(problems)
     return value, places

@@ -23,6 +23,12 @@ def faults(text: str | bytes, name: str = "f.yaml") -> list[str]:
     return [str(problem) for problem in raised.value.problems]
 
 
+BRACKET = (
+    "a bracket is not closed, or a text with brackets, commas or ': ' in it is not quoted. "
+    "Close every '[' and '{', with commas between the items; quote texts such as \"/hello/{name}\"."
+)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -83,7 +89,8 @@ def test_every_value_has_its_line() -> None:
         ("a: .inf\n", "f.yaml:1: '.inf' is not a number that JSON can say. Put it in quotes if it is text."),
         ("a: b: c\n", "f.yaml:1: a ':' starts a value where none may stand. Quote text that contains ': ', or check the indentation."),
         ("a: @b\n", "f.yaml:1: '@' cannot start a value. Put the text in quotes."),
-        ("a: [1, 2\nb: 3\n", "f.yaml:2: a bracket is not closed. Close every '[' and '{', with commas between the items."),
+        ("a: [1, 2\nb: 3\n", f"f.yaml:2: {BRACKET}"),
+        ("- {path: /hello/{name}}\n", f"f.yaml:1: {BRACKET}"),
         ("a:\n  - b\n c: 1\n", "f.yaml:3: the indentation does not fit the lines above. Line the keys of one mapping up under each other."),
         ('a: "b\n', "f.yaml:2: a quote or bracket is not closed. Close it."),
         ("a: \x07b\n", "f.yaml:1: the control character U+0007 is not accepted. Remove it."),
@@ -122,7 +129,7 @@ def test_json_is_read_by_its_own_rules() -> None:
     [
         ("{", "f.json:1: is not JSON: Expecting property name enclosed in double quotes (column 2)."),
         ('{"a": NaN}', "f.json:1 a: is not a number that JSON can say."),
-        ('{"a": 1, "a": 2}', "f.json: the key 'a' is given twice in one object. Keep one of them."),
+        ('{"a": 1,\n\t"a": 2}', "f.json:2: the key 'a' is given twice (first on line 1). Keep one of them."),
         ('{"a": "\\ud800"}', "f.json a: holds half of a surrogate pair."),
     ],
 )
