@@ -13,9 +13,13 @@ Address = IPv4Address | IPv6Address
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
-"""Addresses outside the private ranges where a cloud answers with secrets."""
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_METADATA = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")),
+)
+"""Addresses, beside link-local ones, where a cloud answers with secrets: Alibaba, Azure, Oracle, Amazon, Google."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+"""Translated to whatever the network likes, with the IPv4 address at a place of its choice (RFC 8215)."""
 
 
 def canonical_host(host: str) -> str:
@@ -45,7 +49,7 @@ def is_inside(address: Address) -> bool:
     inner = _embedded(address)
     if inner is not None:
         return is_inside(inner)
-    if isinstance(address, IPv6Address) and address.is_site_local:
+    if isinstance(address, IPv6Address) and (address.is_site_local or address in _LOCAL_NAT64):
         return True
     return not address.is_global or address.is_multicast or address.is_reserved or address in _METADATA
 
@@ -68,7 +72,7 @@ def _embedded(address: Address) -> IPv4Address | None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if any(address in network for network in _NAT64) or 1 < int(address) < 2**32:
+    if address in _NAT64 or 1 < int(address) < 2**32:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return None
 

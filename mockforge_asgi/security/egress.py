@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeAlias
@@ -19,6 +18,7 @@ from typing import Any, Protocol, TypeAlias
 from mockforge_asgi.errors import DoorError, UnsupportedPlatform
 from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant
 from mockforge_asgi.security.inflate import BoundedBody
+from mockforge_asgi.security.lookups import Lookups, Resolver, system_resolver
 from mockforge_asgi.security.target import Pair, Spec, Target, read_spec
 
 try:
@@ -27,8 +27,6 @@ except ImportError as error:
     raise UnsupportedPlatform("plugins with network grants need the http extra: pip install 'mockforge-asgi[http]'") from error
 
 Json: TypeAlias = Any
-Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Gives the addresses of a name; raises OSError where there are none."""
 
 _KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 """Request headers that go along to another origin: those that cannot be credentials."""
@@ -89,7 +87,7 @@ class Egress:
                  ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:  # fmt: skip
         self.limits = limits or EgressLimits()
         self._hosts = None if rules is None else tuple((rule, _rule_host(rule.host)) for rule in rules)
-        self._resolver, self._make_context = resolver or system_resolver, ssl_context
+        self._lookups, self._make_context = Lookups(resolver or system_resolver), ssl_context
         self._context: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
         self._idle: list[tuple[tuple[str, str, int], httpcore2.AsyncHTTPConnection]] = []
@@ -128,6 +126,7 @@ class Egress:
         idle, self._idle = self._idle, []
         for _, connection in idle:
             await connection.aclose()
+        self._lookups.close()
 
     async def _follow(self, spec: Spec) -> Json:
         for _ in range(self.limits.max_redirects + 1):
@@ -163,21 +162,19 @@ class Egress:
     async def _connection(self, target: Target) -> httpcore2.AsyncHTTPConnection:
         """A connection to a checked address: one kept open, or a new one."""
         rule = self.rule_for(target)
-        for entry in [e for e in self._idle if e[0] == target.origin]:
-            self._idle.remove(entry)
-            if entry[1].is_available() and not entry[1].has_expired():
-                return entry[1]
-            await entry[1].aclose()
+        kept = await self._kept(target.origin)
+        if kept is not None:
+            return kept
         addresses = await self._checked_addresses(target, rule)
         if target.scheme == "https" and self._context is None:
-            self._context = self._make_context()
+            self._context = await asyncio.to_thread(self._make_context)  # reads every certificate of the system
         origin = httpcore2.Origin(target.scheme.encode(), target.host.encode(), target.port)
         return httpcore2.AsyncHTTPConnection(origin, self._context, keepalive_expiry=15.0, network_backend=_Pinned(addresses))
 
     async def _checked_addresses(self, target: Target, rule: Rule) -> list[str]:
         literal = _literal(target.host)
         try:
-            found = [literal] if literal else list(await self._resolver(target.host, target.port))
+            found = [literal] if literal else list(await self._lookups.addresses(target.host, target.port))
             addresses = [ip_address(text.split("%", 1)[0]) for text in found]
         except (OSError, ValueError) as error:
             raise DoorError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
@@ -192,26 +189,21 @@ class Egress:
                 raise DoorError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
         return [str(address) for address in addresses]
 
+    async def _kept(self, origin: tuple[str, str, int]) -> httpcore2.AsyncHTTPConnection | None:
+        """A connection to that place that was kept open; those of any place that have ended are closed."""
+        live = [e for e in self._idle if e[1].is_available() and not e[1].has_expired()]
+        ended = [connection for _, connection in self._idle if not any(connection is e[1] for e in live)]
+        found = next((entry for entry in live if entry[0] == origin), None)
+        self._idle = [entry for entry in live if entry is not found]
+        for connection in ended:
+            await connection.aclose()
+        return None if found is None else found[1]
+
     def _keep(self, target: Target, connection: httpcore2.AsyncHTTPConnection) -> bool:
         if len(self._idle) >= _MAX_IDLE or not connection.is_idle():
             return False
         self._idle.append((target.origin, connection))
         return True
-
-
-async def request(rules: Iterable[Rule], payload: Mapping[str, Json], limits: EgressLimits | None = None) -> Json:
-    """One request under some rules, without keeping a connection. Raises DoorError."""
-    egress = Egress(rules, limits)
-    try:
-        return await egress.request(payload)
-    finally:
-        await egress.close()
-
-
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """The operating system's addresses of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class _Pinned(httpcore2.AsyncNetworkBackend):

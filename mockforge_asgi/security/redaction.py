@@ -35,18 +35,21 @@ _CREDENTIAL = re.compile(
 class Redactor:
     """Replaces secrets in text. Made once from the operator's secrets; safe to share."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_longest")
 
     def __init__(self, secrets: Secrets | None = None) -> None:
         spellings = sorted({s for _, value in (secrets.items() if secrets else ()) for s in _spellings(value)}, key=len, reverse=True)
+        self._longest = len(spellings[0]) if spellings else 0
         self._known = re.compile("|".join(map(re.escape, spellings))) if spellings else None
 
     def __call__(self, text: str) -> str:
         """The text without secrets; text beyond a bound is cut off."""
-        short = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+        # A secret that a cut goes through is not seen, and its beginning would stay: the last of them is never shown.
+        short = text[: MAX_TEXT + self._longest]
         if self._known is not None:
             short = self._known.sub(_HIDDEN, short)
-        return _CREDENTIAL.sub(_hide, short)
+        short = _CREDENTIAL.sub(_hide, short)
+        return short if len(text) <= MAX_TEXT else short[: min(MAX_TEXT, len(short) - self._longest)] + "…"
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Header pairs with the values of credentials hidden."""

@@ -195,6 +195,35 @@ async def test_a_name_is_looked_up_once_per_connection_so_it_cannot_change_in_be
     assert (await refused(egress, get(f"http://idp.example:{server.port}/"))).code == "denied"
 
 
+async def test_connections_that_have_ended_make_room_for_others(server: Server) -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(reply(b"once"))
+        await writer.drain()
+
+    server.answers["/once"] = answer_once
+    egress = Egress([Rule("*.example", server.port)], resolver=resolver(**{f"n{n}_example": ["127.0.0.1"] for n in range(9)}))
+    for n in range(8):
+        await egress.request(get(f"http://n{n}.example:{server.port}/once"))
+    while not all(connection.has_expired() for _, connection in egress._idle):
+        await asyncio.sleep(0)
+    await egress.request(get(f"http://n8.example:{server.port}/"))
+    assert [origin[1] for origin, _ in egress._idle] == ["n8.example"]
+    await egress.close()
+
+
+async def test_requests_at_once_take_different_connections_though_some_have_ended(server: Server, door: Egress) -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(reply(b"once"))
+        await writer.drain()
+
+    server.answers["/once"] = answer_once
+    await asyncio.gather(*(door.request(get(f"http://127.0.0.1:{server.port}/once")) for _ in range(6)))
+    while not all(connection.has_expired() for _, connection in door._idle):
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*(door.request(get(f"http://127.0.0.1:{server.port}/")) for _ in range(6)))
+    assert [answer["status"] for answer in answers] == [200] * 6
+
+
 async def test_the_next_address_is_tried(server: Server) -> None:
     egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.77", "127.0.0.1"]))
     assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mockforge_asgi.security.redaction import Redactor, redactor
+from mockforge_asgi.security.redaction import MAX_TEXT, Redactor, redactor
 from mockforge_asgi.security.secrets import Secrets
 
 SECRET = 'p@ss "wörd"/1+2'
@@ -50,6 +50,19 @@ def test_short_secrets_do_not_blank_out_words() -> None:
 )
 def test_what_is_a_credential_by_its_form_is_hidden(text: str, hidden: str) -> None:
     assert Redactor()(text) == hidden
+
+
+@pytest.mark.parametrize("shown", [1, 5, 14])
+def test_a_secret_that_the_cut_goes_through_is_hidden(shown: int) -> None:
+    secret, before = "abcdefghijklmnop", MAX_TEXT - shown
+    hidden = redactor(Secrets({"a": secret}))("." * before + secret + "." * 50)
+    assert "[redacted]".startswith(hidden.strip(".…")) and MAX_TEXT - len(secret) <= len(hidden) <= MAX_TEXT + 1
+
+
+def test_a_secret_at_the_cut_stays_hidden_where_others_before_it_shrank() -> None:
+    secret = "abcdefghijklmnop"
+    hidden = redactor(Secrets({"a": secret}))(f"{secret}." * MAX_TEXT)
+    assert hidden.endswith("…") and "abc" not in hidden and len(hidden) <= MAX_TEXT + 1
 
 
 def test_credentials_in_headers_are_hidden() -> None:
