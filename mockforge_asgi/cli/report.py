@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,9 +52,9 @@ class Group(click.Group):
 
 
 def config_file(given: str | None) -> str:
-    """The configuration file that is meant. Raises ConfigError that says how to make one."""
+    """The configuration file that is meant; for a folder, the one in it. Raises ConfigError that says how to make one."""
     if given is not None:
-        return given
+        return os.path.join(given, CONFIG_FILE) if os.path.isdir(given) else given
     if Path(CONFIG_FILE).is_file():
         return CONFIG_FILE
     raise ConfigError(_STARTER)

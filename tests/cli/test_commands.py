@@ -74,6 +74,12 @@ def test_check_finds_mockforge_yaml_by_itself(place: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "mockforge.yaml is fine. Routes: 1. Plugins: auth 1.0.0.\n", "")
 
 
+def test_a_folder_means_the_configuration_in_it(place: Path) -> None:
+    assert run("check", place.name, cwd=place.parent).stdout.startswith(f"{place.name}/mockforge.yaml is fine.")
+    (place / "empty").mkdir()
+    assert "there is no file 'empty/mockforge.yaml'" in run("check", "empty", cwd=place).stderr
+
+
 def test_check_prints_every_fault_with_its_place(place: Path) -> None:
     (place / "mockforge.yaml").write_text(GOOD.replace("routes:", "rutes:").replace("value: k", "vlaue: k"))
     done = run("check", "mockforge.yaml", cwd=place)
