@@ -25,7 +25,9 @@ MAX_FILE_BYTES: Final = 64 << 20
 MAX_TOTAL_BYTES: Final = 128 << 20
 MAX_DEPTH: Final = 12
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "target"})
+_LEFTOVERS = ("~", ".pyc", ".swp", ".orig", "___jb_tmp___", "___jb_old___")
 _BAD_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
 _HEADER = b"mockforge package 1\n"
 
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -122,7 +124,9 @@ def _looked(folder: str, prefix: str, depth: int) -> Iterator[tuple[str, int, in
 
 def is_left_out(name: str) -> bool:
     """Whether a file or folder of that name is never part of a package: hidden, caches, build output, editors' leftovers."""
-    return (name.startswith(".") and name not in (".", "..")) or name in _LEFT_OUT or name.endswith(("~", ".pyc", ".swp", ".orig"))
+    if name.startswith("."):
+        return name not in (".", "..")
+    return name in _LEFT_OUT or name.endswith(_LEFTOVERS) or (name.startswith("#") and name.endswith("#"))
 
 
 def checked_path(path: str) -> str:
@@ -134,18 +138,28 @@ def checked_path(path: str) -> str:
         raise Unsafe("is too long or too deep.", f"The most is {MAX_DEPTH} folders and 512 characters.", path)
     if (bad := _BAD_NAME.search(path)) or any(part != part.rstrip(". ") for part in parts):
         raise Unsafe(f"has a name that some systems refuse ({quote(bad.group()) if bad else 'a final dot or blank'}).", "Rename it.", path)
+    if any(_RESERVED.match(part) for part in parts):
+        raise Unsafe("has a name that means a device on some systems.", "Rename it.", path)
     if unicodedata.normalize("NFC", path) != path:
         raise Unsafe("has a name that is not in Unicode's composed form (NFC).", "Rename it.", path)
     return path
 
 
 def check_collisions(paths: Iterable[str]) -> None:
-    """Raises Unsafe for two paths that some file systems take for one."""
+    """Raises Unsafe for two paths that some file systems take for one, and for a file that is a folder too."""
     seen: dict[str, str] = {}
-    for path in paths:
-        other = seen.setdefault(path.casefold(), path)
-        if other != path:
-            raise Unsafe(f"differs from {quote(other)} only in case.", "Rename one of them.", path)
+    folders: set[str] = set()
+    files = tuple(paths)
+    for path in files:
+        parts = path.split("/")
+        above = ["/".join(parts[:end]) for end in range(1, len(parts))]
+        folders.update(above)
+        for each in (*above, path):
+            other = seen.setdefault(each.casefold(), each)
+            if other != each:
+                raise Unsafe(f"differs from {quote(other)} only in case.", "Rename one of them.", each)
+    if both := sorted(folders & set(files)):
+        raise Unsafe("is a file and a folder at once.", "Rename one of them.", both[0])
 
 
 def _read_folder(root: Path) -> Iterator[tuple[str, bytes]]:

@@ -41,54 +41,44 @@ class Asked(Strict):
         return Right(name)
 
 
-class AskedHeaders(Asked):
+class AskedNames(Asked):
+    """Something by name."""
+
+    names: list[str]
+
+    def right(self, name: str) -> Right:
+        """The right that is asked for."""
+        return Right(name, frozenset(self.names))
+
+
+class AskedHeaders(AskedNames):
     """Headers by name."""
 
     names: Annotated[list[HeaderName], Field(min_length=1)] = Field(description="Header names; '*' for all.", examples=["[x-api-key]"])
 
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.names))
 
-
-class AskedSetHeaders(Asked):
+class AskedSetHeaders(AskedNames):
     """Restricted headers by name."""
 
     names: Annotated[list[SetHeaderName], Field(min_length=1)] = Field(description="Header names.", examples=["[set-cookie]"])
 
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.names))
 
-
-class AskedCookies(Asked):
+class AskedCookies(AskedNames):
     """Cookies by name."""
 
     names: Annotated[list[CookieName], Field(min_length=1)] = Field(description="Cookie names; '*' for all.", examples=["[session]"])
 
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.names))
 
-
-class AskedQuery(Asked):
+class AskedQuery(AskedNames):
     """Query parameters by name."""
 
     names: Annotated[list[QueryParameter], Field(min_length=1)] = Field(description="Parameter names; '*' for all.", examples=["[page]"])
 
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.names))
 
-
-class AskedSecrets(Asked):
+class AskedSecrets(AskedNames):
     """Secrets by name."""
 
     names: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of secrets.", examples=["[api_keys]"])
-
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.names))
 
 
 class AskedKv(Asked):

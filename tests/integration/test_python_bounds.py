@@ -9,16 +9,9 @@ import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.runtime import PluginRuntime
+from tests.plugins.plugin_folders import minimal
 
-MANIFEST = """manifest_version: 1
-id: {id}
-version: 1.0.0
-contract: "0.1"
-kinds: [template]
-runtime: python
-entry: plugin.py
-limits: {{memory_mb: 64, cpu_ms: 50, timeout_ms: 2000, output_kb: 1}}
-"""
+LIMITS = "limits: {memory_mb: 64, cpu_ms: 50, timeout_ms: 2000, output_kb: 1}"
 SOURCE = """import random
 from mockforge_plugin import TemplatePlugin, function
 
@@ -49,7 +42,7 @@ class Bounds(TemplatePlugin):
 
 def runtime_of(folder: Path, *, init: str = "pass", isolation: str = "reused") -> PluginRuntime:
     folder.mkdir()
-    (folder / "plugin.yaml").write_text(MANIFEST.format(id="bounds"))
+    (folder / "plugin.yaml").write_text(minimal("bounds", LIMITS))
     (folder / "plugin.py").write_text(SOURCE.format(init=init))
     return PluginRuntime({"version": 1, "dev": True, "plugins": {"bounds": {"use": str(folder), "isolation": isolation}}})
 

@@ -25,6 +25,12 @@ config: {type: object, properties: {header: {type: string, default: X-API-Key, d
 FILES = {"plugin.yaml": MANIFEST, "plugin.py": "def authenticate(request):\n    return None\n", "data/words.txt": "one\n"}
 
 
+def minimal(id: str, more: str = "", *, kinds: str = "[template]") -> str:
+    """A manifest of sandboxed Python with no more than it must have, and these lines."""
+    head = f'manifest_version: 1\nid: {id}\nversion: 1.0.0\ncontract: "0.1"\nkinds: {kinds}\n'
+    return f"{head}runtime: python\nentry: plugin.py\n{more}\n"
+
+
 def folder(root: Path, files: Mapping[str, str] = FILES, *, name: str = "hello_auth") -> Path:
     """A plugin folder with those files."""
     made = root / name

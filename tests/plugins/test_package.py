@@ -52,6 +52,8 @@ def test_hidden_files_caches_and_build_output_are_left_out(tmp_path: Path) -> No
         "node_modules/a.js": "x",
         "target/a": "x",
         "a~": "x",
+        "#plugin.py#": "x",
+        "plugin.py___jb_tmp___": "x",
     }
     made = folder(tmp_path, {**FILES, **left_out})
     assert set(read_package(made).files) == set(FILES)
@@ -109,6 +111,8 @@ def test_what_is_no_package_is_told_in_words(tmp_path: Path) -> None:
         "a/./b",
         "a\\b",
         "c:a",
+        "nul",
+        "a/COM1.txt",
         "a\x00",
         "a\n",
         "a?",
@@ -125,7 +129,7 @@ def test_a_path_that_leads_out_or_differs_between_systems_is_refused(path: str) 
         checked_path(path)
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.c", "A b", "\u00e9.txt", "a/b/c/d"])
+@pytest.mark.parametrize("path", ["a", "a/b.c", "A b", "console.py", "nuller/aux-1.txt", "\u00e9.txt", "a/b/c/d"])
 def test_an_ordinary_path_is_accepted(path: str) -> None:
     assert checked_path(path) == path
 
@@ -133,6 +137,14 @@ def test_an_ordinary_path_is_accepted(path: str) -> None:
 def test_paths_that_differ_only_in_case_are_refused() -> None:
     with pytest.raises(Unsafe, match="only in case"):
         check_collisions(["a/B", "a/b"])
+    with pytest.raises(Unsafe, match="only in case"):
+        check_collisions(["A/x", "a/y"])
+    check_collisions(["a/x", "a/y", "b"])
+
+
+def test_a_file_is_no_folder() -> None:
+    with pytest.raises(Unsafe, match="a file and a folder"):
+        check_collisions(["a", "a/b"])
 
 
 def test_a_stamp_differs_after_an_edit_and_only_then(tmp_path: Path) -> None:
