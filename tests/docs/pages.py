@@ -12,6 +12,10 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+OTHER_PAGES = sorted(
+    [*(p for p in ROOT.glob("*.md") if p not in PAGES), *(ROOT / "benchmarks").glob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
+"""Pages without code that could be run: their links are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from mockforge_asgi.cli.reload import ReloadingApp
 from mockforge_asgi.config import load_config
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
-from tests.docs.pages import PAGES, ROOT, Block, Curl, Serve, blocks, commands
+from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Serve, blocks, commands
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
@@ -114,11 +114,20 @@ def test_the_json_of_a_page_parses(page: Path) -> None:
             assert json.loads(block.text) is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
-    broken = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    broken = []
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text()):
+        other = page.parent / target if target else page
+        if "://" not in target and (not other.exists() or (anchor and anchor not in anchors(other))):
+            broken.append(f"{target}#{anchor}")
     assert not broken
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make, as GitHub and MkDocs name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_error_is_in_the_reference() -> None:
