@@ -13,9 +13,10 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.middleware import MockForge
@@ -101,6 +102,17 @@ async def file(request: Request) -> FileResponse:
     return FileResponse(Path(__file__))
 
 
+async def pathsend(scope: Scope, receive: Receive, send: Send) -> None:
+    """Has the server send this file where it can, and says so."""
+    can = "http.response.pathsend" in (scope.get("extensions") or {})
+    length = (b"content-length", b"%d" % Path(__file__).stat().st_size)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-pathsend", b"%d" % can), length]})
+    if can:
+        await send({"type": "http.response.pathsend", "path": __file__})
+    else:
+        await send({"type": "http.response.body", "body": Path(__file__).read_bytes()})
+
+
 async def trailers(scope: Scope, receive: Receive, send: Send) -> None:
     """Sends trailers where the server can, and says so."""
     can = "http.response.trailers" in (scope.get("extensions") or {})
@@ -119,25 +131,23 @@ async def socket(websocket: WebSocket) -> None:
 
 def bare() -> Starlette:
     """The app alone."""
-    both = ["GET", "POST"]
-    return Starlette(
-        routes=[
-            Route("/stream", stream),
-            Route("/events", events),
-            Mount("/echo", app=echo),
-            Mount("/upload", app=echo),
-            Route("/background", background),
-            Route("/wait/{flag}", wait),
-            Route("/boom", boom),
-            Route("/boom-late", boom_late),
-            Route("/file", file),
-            Mount("/trailers", app=trailers),
-            WebSocketRoute("/ws", socket),
-            WebSocketRoute("/private/ws", socket),
-            Route("/{rest:path}", info, methods=both),
-        ],
-        lifespan=course,
-    )
+    routes: list[BaseRoute] = [
+        Route("/stream", stream),
+        Route("/events", events),
+        Mount("/echo", app=echo),
+        Mount("/upload", app=echo),
+        Route("/background", background),
+        Route("/wait/{flag}", wait),
+        Route("/boom", boom),
+        Route("/boom-late", boom_late),
+        Route("/file", file),
+        Mount("/pathsend", app=pathsend),
+        Mount("/trailers", app=trailers),
+        WebSocketRoute("/ws", socket),
+        Route("/info", info, methods=["GET", "POST"]),
+    ]
+    rest = Route("/{rest:path}", info, methods=["GET", "POST"])
+    return Starlette(routes=[*routes, Mount("/private", routes=routes), Mount("/changed", routes=routes), rest], lifespan=course)
 
 
 def authenticate(document: Json) -> Json:
@@ -153,6 +163,16 @@ def generate(document: Json) -> Json:
     request = document["request"]
     text = f"{request['method']} {request['path_params']['name']}"
     return {"status": 200, "headers": [["content-type", "text/plain"]], "body": {"text": text}}
+
+
+async def change(document: Json, request: Json) -> Json:
+    """Marks every answer; JSON that is whole is wrapped besides."""
+    about = document["response"]
+    size = about["body"]["available"]
+    changed = {"status": about["status"], "headers": [*about["headers"], ["x-changed", "head" if size < 0 else "whole"]]}
+    if size > 0 and ["content-type", "application/json"] in about["headers"]:
+        changed["body"] = {"text": f"[{(await request.read_body('response')).decode()}]"}
+    return changed
 
 
 async def never(document: Json) -> Json:
@@ -183,6 +203,7 @@ def runtime() -> PlainRuntime:
         plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=RequestView(headers=frozenset({"x-api-key"}))),
         plain_plugin("greet", "response", {"response.generate": generate}),
         plain_plugin("never", "response", {"response.generate": never}),
+        plain_plugin("change", "modifier", {"response.modify": change}, modifies=AnswerFilter(app=True, paths=("/changed/**",))),
     )
 
 

@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "uvicorn-h11": ("uvicorn", "--http", "h11", "--loop", "asyncio", "--port", "{port}", "{app}"),
@@ -81,6 +85,11 @@ class Running:
         """A GET request."""
         return self.request("GET", target, None, **headers)
 
+    def http2(self, method: str, target: str, **headers: str) -> Answer:
+        """Send a request over HTTP/2, without TLS and without asking first (RFC 9113 §3.3)."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            return _over_http2(connection, method, target, headers)
+
     @contextmanager
     def leaving(self, target: str) -> Iterator[socket.socket]:
         """A client that sends a GET request and leaves at the end of the block."""
@@ -97,10 +106,32 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     is_cut: bool = False
+    trailers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
         """The first value of a header."""
         return next((value for key, value in self.headers if key == name), None)
+
+
+def _over_http2(connection: socket.socket, method: str, target: str, headers: Mapping[str, str]) -> Answer:
+    state = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
+    state.initiate_connection()
+    pseudo = [(":method", method), (":scheme", "http"), (":authority", "127.0.0.1"), (":path", target)]
+    state.send_headers(1, [*pseudo, *((name.replace("_", "-"), value) for name, value in headers.items())], end_stream=True)
+    head: dict[type[Event], tuple[tuple[str, str], ...]] = {}
+    body = b""
+    while True:
+        connection.sendall(state.data_to_send())
+        received = connection.recv(65536)
+        for event in state.receive_data(received):
+            if isinstance(event, ResponseReceived | TrailersReceived):
+                head[type(event)] = tuple((str(name), str(value)) for name, value in event.headers or ())
+            elif isinstance(event, DataReceived):
+                body += event.data or b""
+                state.acknowledge_received_data(event.flow_controlled_length or 0, 1)
+            elif isinstance(event, StreamEnded | StreamReset | ConnectionTerminated) or not received:
+                (_, status), *pairs = head[ResponseReceived]
+                return Answer(int(status), tuple(pairs), body, not isinstance(event, StreamEnded), head.get(TrailersReceived, ()))
 
 
 def free_port() -> int:

@@ -17,12 +17,32 @@ def comparable(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes, bool]
 
 
 @pytest.mark.parametrize(
-    "target", ["/stream", "/file", "/trailers", "/info?a=1&a=2", "/%2e%2e/info", "//info", "/a%2Fb", "/boom", "/boom-late", "/%C3%A9"]
+    "target",
+    ["/stream", "/file", "/trailers/", "/pathsend/", "/info?a=1&a=2", "/%2e%2e/info", "//info", "/a%2Fb", "/boom", "/boom-late", "/%C3%A9"],
 )
 def test_answers_are_the_same(server: str, bare: Running, wrapped: Running, target: str) -> None:
-    if server == "daphne" and target == "/boom-late":
-        pytest.skip("daphne leaves the connection open when an app fails within its answer, wrapped or not")
-    assert comparable(wrapped.get(target)) == comparable(bare.get(target))
+    if server == "daphne" and target == "/boom-late":  # it leaves the connection open: its client would wait for ever
+        assert said(wrapped, target) == said(bare, target)
+    else:
+        assert comparable(wrapped.get(target)) == comparable(bare.get(target))
+
+
+def said(running: Running, target: str) -> tuple[list[bytes], bool]:
+    """What is said until the server ends or falls silent for a second, but for its dates; and whether it ended."""
+    received = b""
+    with running.leaving(target) as client:
+        client.settimeout(1)
+        try:
+            while data := client.recv(4096):
+                received += data
+        except TimeoutError:
+            return _undated(received), False
+    return _undated(received), True
+
+
+def _undated(received: bytes) -> list[bytes]:
+    assert b"first" in received
+    return [line for line in received.split(b"\r\n") if not line.lower().startswith(b"date:")]
 
 
 def chunks() -> Iterator[bytes]:
