@@ -80,6 +80,7 @@ class ReloadingApp:
         self, config: Config, load: Callable[[], Config], build: Callable[[Config], ASGIApp], *, report: Callable[[Level, str], None]
     ) -> None:
         self._file, self._load, self._build, self._report = config.file or Path(), load, build, report
+        self._server = config.server
         self._seen = _look(self._file)
         self._current = Generation(build(config))
         self._changing = asyncio.Lock()
@@ -135,6 +136,9 @@ class ReloadingApp:
             self._blocked = {}
             old, self._current = self._current, fresh
             self._report("info", f"{self._file.name} changed: the new configuration answers from now on.")
+            if config.server != self._server:
+                self._server = config.server
+                self._report("warning", "what changed under `server:` holds from the next start of `mockforge serve` on.")
             task = asyncio.create_task(old.stop())
             self._retiring.add(task)
             task.add_done_callback(self._ended)

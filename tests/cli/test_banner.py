@@ -49,3 +49,28 @@ def test_many_routes_are_cut_short() -> None:
     routes = [{"match": {"path": f"/r{i}"}, "response": {"text": "x"}} for i in range(MOST_ROUTES + 5)]
     text = banner(load_config({"version": 1, "routes": routes}), Examination({}, {}), "http://x", host="127.0.0.1")
     assert text.endswith("… and 5 more routes")
+
+
+def test_the_guard_is_the_one_that_decides() -> None:
+    config = load_config(
+        {
+            "version": 1,
+            "plugins": {"a": {"use": "./a"}, "b": {"use": "./b"}},
+            "protect": [
+                {"path": "/**", "auth": "a"},
+                {"path": "/open/**", "auth": "b", "mode": "optional"},
+                {"path": "/forms/**", "auth": "b", "methods": ["POST"]},
+            ],
+            "routes": [
+                {"match": {"method": "GET", "path": "/open/x"}, "response": {"text": "x"}},
+                {"match": {"method": ["GET", "POST"], "path": "/forms/x"}, "response": {"text": "x"}},
+                {"match": {"path": "/forms/y"}, "response": {"text": "x"}},
+            ],
+        }
+    )
+    lines = banner(config, Examination({}, {}), "http://x", host="127.0.0.1").splitlines()[2:]
+    assert [line.split("text  ")[1] for line in lines] == [
+        "optional b",
+        "needs a (GET); needs b (POST)",
+        "needs a (GET|PUT|PATCH|DELETE); needs b (POST)",
+    ]

@@ -105,6 +105,16 @@ async def test_a_configuration_that_waits_for_a_plugin_takes_over_when_that_is_m
         assert (await client.get("/")).text == "/two"
 
 
+async def test_what_an_edit_of_the_servers_settings_does_is_told(world: World) -> None:
+    async with Client(world.app()) as client:
+        for extra in ("", "server: {port: 9000}\n", "server: {port: 9000}\n"):
+            world.write("/two", extra)
+            assert (await client.get("/")).text == "/two"
+    assert [line for line in world.reported if line.startswith("warning")] == [
+        "warning: what changed under `server:` holds from the next start of `mockforge serve` on."
+    ]
+
+
 async def test_a_file_that_is_gone_for_a_moment_changes_nothing(world: World) -> None:
     async with Client(world.app()) as client:
         world.file.unlink()
