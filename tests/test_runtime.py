@@ -141,6 +141,17 @@ async def test_dependencies_start_first(write: Write) -> None:
     await runtime.stop()
 
 
+async def test_a_plugin_stops_before_those_that_it_needs(write: Write) -> None:
+    plugins = config(
+        words=write(more="dependencies: [{id: base}]"), base=write("base", more="dependencies: [{id: deep}]"), deep=write("deep")
+    )
+    runtime = PluginRuntime(plugins)
+    events = heard(runtime)
+    await runtime.start()
+    await runtime.stop()
+    assert [e.plugin for e in events if isinstance(e, PluginStopped)] == ["words", "base", "deep"]
+
+
 async def test_a_missing_dependency_and_a_circle_refuse_the_start(write: Write) -> None:
     with pytest.raises(MockForgeError, match="base"):
         await PluginRuntime(config(words=write(more="dependencies: [{id: base}]"))).start()

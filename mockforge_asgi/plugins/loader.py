@@ -22,7 +22,6 @@ from mockforge_asgi.plugins.manifest import Limits, Manifest
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
-from mockforge_asgi.wasm.pool import PoolLimits
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
 
 KIB: Final = 1024
@@ -65,15 +64,13 @@ class Loader:
         use, manifest, limits = approval.use, approval.manifest, approval.limits
         if manifest.runtime == "native":
             return self._native(approval, doors)
-        wanted = use.instances
         options = HostOptions(
             use.name,
             manifest.version,
             approval.config,
             budget(limits),
             approval.isolation == "per_request",
-            PoolLimits(wanted.max, wanted.max_waiting, wanted.warm, wanted.recycle_calls, wanted.recycle_s),
-            limits.memory_mb * KIB * KIB,
+            use.instances,
         )
         files = approval.package.files
         spec = GuestSpec(manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config))
@@ -120,6 +117,7 @@ def facts(approval: Approval) -> PluginFacts:
         on_failure=use.on_failure,
         templates=use.templates,
         modifies=use.modifies,
+        needs=frozenset(wanted.id for wanted in manifest.dependencies),
     )
 
 

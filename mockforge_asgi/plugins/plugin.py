@@ -48,6 +48,8 @@ class PluginFacts:
     on_failure: str = "error"
     templates: frozenset[str] = frozenset()
     modifies: AnswerFilter = ALL_ANSWERS
+    needs: frozenset[str] = frozenset()
+    """Ids of the plugins that it depends on: they start before it and stop after it."""
 
 
 class Plugin:

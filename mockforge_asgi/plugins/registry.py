@@ -7,7 +7,7 @@ one takes over from another is decided here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
@@ -80,9 +80,16 @@ class Registry:
             self._events.emit(PluginRefused(plugin=plugin.name, reason=f"did not stop cleanly: {error}"))
         self._events.emit(PluginStopped(plugin=plugin.name, digest=plugin.facts.digest))
 
-    async def close(self, order: Iterable[str] = ()) -> None:
-        """Retire everything and wait until all have ended; `order` names who goes first."""
-        for name in [*order, *self._plugins]:
-            self.remove(name)
+    async def close(self) -> None:
+        """Retire everything and wait until all have ended: a plugin stops before those that it needs."""
+        while self._plugins:
+            needed = {id for plugin in self for id in plugin.facts.needs}
+            first = [plugin.name for plugin in self if plugin.facts.id not in needed]
+            for name in first or list(self._plugins):
+                self.remove(name)
+            await self._retired()
+        await self._retired()
+
+    async def _retired(self) -> None:
         while self._retiring:
             await asyncio.wait(self._retiring)

@@ -39,4 +39,7 @@ def fits(version: str, wanted: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _range(text: str) -> NpmSpec:
-    return NpmSpec(_BLANKS.sub(lambda found: " " if "," in found[0] else "", text.strip()))
+    try:
+        return NpmSpec(_BLANKS.sub(lambda found: " " if "," in found[0] else "", text.strip()))
+    except AttributeError as error:  # the library's own, for `00 - 1` and the like
+        raise ValueError(f"{text!r} is no range") from error

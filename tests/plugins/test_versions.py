@@ -51,7 +51,7 @@ def test_a_range_holds_versions(version: str, wanted: str, does_fit: bool) -> No
     assert fits(version, wanted) is does_fit
 
 
-@pytest.mark.parametrize("wanted", ["nonsense", "latest", "^01.2", "1.2.3.4", "~>1.2", "^1 and 2"])
+@pytest.mark.parametrize("wanted", ["nonsense", "latest", "^01.2", "1.2.3.4", "~>1.2", "^1 and 2", "00 - 1"])
 def test_what_is_no_range_is_told(wanted: str) -> None:
     assert not is_range(wanted)
     with pytest.raises(ValueError):
