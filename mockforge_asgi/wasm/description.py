@@ -6,10 +6,12 @@ from typing import Final
 
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Description, Json
 from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_plugin.values import FunctionMetadata, Parameter
 
 _KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozenset(OPTIONAL_OPS)
 _MAX_FUNCTIONS: Final = 500
+_MAX_CHALLENGE: Final = 1000
 
 
 def read_description(plugin: str, said: Json) -> Description:
@@ -29,11 +31,22 @@ def read_description(plugin: str, said: Json) -> Description:
         problems.append(Problem("describe().functions", f"must be a list of at most {_MAX_FUNCTIONS} functions."))
         functions = []
     read = tuple(f for i, entry in enumerate(functions) if (f := _function(entry, f"describe().functions[{i}]", problems)) is not None)
-    if problems:
-        raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
     capabilities, kit = said.get("capabilities"), str(said.get("kit", ""))[:80]
     capabilities = capabilities if isinstance(capabilities, dict) else {}
+    challenge = capabilities.get("challenge")
+    if challenge is not None and not _is_challenge(challenge):
+        place = "describe().capabilities.challenge"
+        problems.append(Problem(place, f"must be a text that a header can carry, of at most {_MAX_CHALLENGE} characters."))
+    if problems:
+        raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
     return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(said.get("endpoints")))
+
+
+def _is_challenge(said: Json) -> bool:
+    try:
+        return isinstance(said, str) and len(said) <= _MAX_CHALLENGE and wire_header("www-authenticate", said)[1] != b""
+    except BadHeader:
+        return False
 
 
 def _endpoints(said: Json) -> tuple[str, ...] | None:
@@ -54,7 +67,7 @@ def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetad
             p.get("default"),
             p.get("var_args") is True,
         )
-        for p in entry.get("parameters") or []
+        for p in _items(entry.get("parameters"))
         if isinstance(p, dict)
     )
     return FunctionMetadata(
@@ -62,7 +75,11 @@ def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetad
         str(entry.get("description", "")),
         parameters,
         str(entry.get("returns", "any")),
-        tuple(str(e) for e in entry.get("examples") or [])[:20],
+        tuple(map(str, _items(entry.get("examples"))))[:20],
         entry.get("category"),
         entry.get("pure") is True,
     )
+
+
+def _items(said: Json) -> list[Json]:
+    return said if isinstance(said, list) else []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import chain, product
+
 import pytest
 
 from mockforge_asgi.auth.composition import NOBODY, compose
@@ -66,6 +69,45 @@ async def test_decisions_compose(mode: str, said: list[Said], decision: Decision
     plugins = [Decider(s) for s in said]
     assert await compose(mode, plugins, exchange()) == decision
     assert sum(len(p.asked) for p in plugins) == asked
+
+
+SAID: Mapping[str, Said] = {"A": A, "B": B, "D": D, "E": E, "R": R, "-": None, "F": FAILS}
+
+
+def designed(mode: str, said: Sequence[str]) -> Said:
+    """The decision in the words of the design; raises PluginUnavailable where a plugin that is needed fails."""
+    if mode == "any":
+        if set(said) & set("AB"):
+            return next(SAID[s] for s in said if s in "AB")
+        if "F" in said:
+            raise PluginUnavailable("p", "failed")
+        return next((SAID[s] for s in said if s != "-"), NOBODY)
+    for s in said:
+        if s == "F":
+            raise PluginUnavailable("p", "failed")
+        if mode == "all" and s not in "AB":
+            return SAID[s] or NOBODY
+        if mode != "all" and s != "-":
+            return SAID[s]
+    return None if mode == "optional" else NOBODY
+
+
+@pytest.mark.parametrize("mode", ["first", "any", "all", "optional"])
+async def test_whatever_plugins_say_the_decision_is_the_designed_one(mode: str) -> None:
+    request = exchange()
+    for said in chain.from_iterable(product(SAID, repeat=n) for n in range(4)):
+        plugins = [Decider(SAID[s]) for s in said]
+        try:
+            expected = designed(mode, said)
+        except PluginUnavailable:
+            with pytest.raises(PluginUnavailable):
+                await compose(mode, plugins, request)
+            continue
+        decision = await compose(mode, plugins, request)
+        if mode == "all" and said and set(said) <= set("AB"):
+            assert isinstance(decision, Allow) and decision.principal.id == said[0].lower(), said
+        else:
+            assert decision == expected, said
 
 
 @pytest.mark.parametrize(

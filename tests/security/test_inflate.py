@@ -1,0 +1,85 @@
+"""Bodies that come packed: whole however they are cut, and never larger than allowed."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.security.inflate import BoundedBody
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+CODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("", bytes),
+    ("identity", bytes),
+    ("gzip", gzip.compress),
+    (" GZip ", gzip.compress),
+    ("x-gzip", lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:])),
+    ("deflate", zlib.compress),
+    ("deflate", raw_deflate),
+]
+
+
+def take(coding: str, sent: bytes, cuts: list[int], most: int) -> bytes:
+    body = BoundedBody(coding, most)
+    places = sorted({cut % (len(sent) + 1) for cut in cuts} | {0, len(sent)})
+    for start, end in pairwise(places):
+        body.feed(sent[start:end])
+    return body.whole()
+
+
+@given(st.sampled_from(CODINGS), st.binary(max_size=300), st.lists(st.integers(0, 10_000), max_size=6))
+def test_a_body_is_whole_however_it_is_cut(coding: tuple[str, Callable[[bytes], bytes]], data: bytes, cuts: list[int]) -> None:
+    assert take(coding[0], coding[1](data), cuts, 10_000) == data
+
+
+@given(st.sampled_from(["gzip", "deflate", ""]), st.binary(max_size=200), st.lists(st.integers(0, 1000), max_size=4))
+def test_any_bytes_are_a_body_or_a_door_error(coding: str, sent: bytes, cuts: list[int]) -> None:
+    try:
+        assert len(take(coding, sent, cuts, 100)) <= 100
+    except DoorError as error:
+        assert error.code in ("limit", "unavailable")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_bomb_is_not_unpacked(coding: str) -> None:
+    data = bytes(50_000_000)
+    bomb = gzip.compress(data) if coding == "gzip" else zlib.compress(data)
+    del data
+    tracemalloc.start()
+    try:
+        with pytest.raises(DoorError, match="more than 100000 bytes"):
+            take(coding, bomb, [], 100_000)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_sent_is_bounded_before_it_is_unpacked() -> None:
+    with pytest.raises(DoorError) as caught:
+        take("gzip", gzip.compress(b"") * 100, [], 500)
+    assert caught.value.code == "limit"
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip", "zstd"])
+def test_an_encoding_that_was_not_asked_for_is_refused(coding: str) -> None:
+    with pytest.raises(DoorError, match="not asked for"):
+        BoundedBody(coding, 100)
+
+
+def test_a_body_that_ends_early_may_be_asked_for_again() -> None:
+    with pytest.raises(DoorError) as caught:
+        take("gzip", gzip.compress(b"hello")[:-4], [], 100)
+    assert caught.value.retryable

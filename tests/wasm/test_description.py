@@ -1,0 +1,91 @@
+"""What a guest says of itself, read with suspicion."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.types import Json
+from mockforge_asgi.wasm.description import read_description
+
+WHOLE = {
+    "contract": "0.1",
+    "kit": "python 1",
+    "ops": ["template.call", "auth.authenticate", "something.new"],
+    "functions": [{"name": "initials", "parameters": [{"name": "text", "type": "string"}], "examples": ["initials('A B')"], "pure": True}],
+    "capabilities": {"challenge": "ApiKey", "more": 1},
+    "endpoints": ["callback"],
+    "unknown": {},
+}
+
+
+def test_a_description_is_read() -> None:
+    found = read_description("p", WHOLE)
+    assert (found.contract, found.kit, found.ops) == ("0.1", "python 1", frozenset({"template.call", "auth.authenticate"}))
+    assert found.functions[0].name == "initials" and found.functions[0].parameters[0].name == "text" and found.functions[0].pure
+    assert found.capabilities["challenge"] == "ApiKey"
+
+
+def test_a_guest_that_says_nothing_of_it_speaks_the_hosts_contract() -> None:
+    assert read_description("p", {}).contract == "0.1"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (None, "JSON object"),
+        ([], "JSON object"),
+        ({"contract": "9.9"}, "'9.9' is unknown"),
+        ({"ops": "auth"}, "ops: must"),
+        ({"ops": [1]}, "ops: must"),
+        ({"functions": {}}, "functions: must"),
+        ({"functions": [{}] * 501}, "at most 500"),
+        ({"functions": [{"name": "_hidden"}]}, r"functions\[0\]"),
+        ({"functions": [7]}, r"functions\[0\]"),
+        ({"capabilities": {"challenge": "Api\r\nSet-Cookie: a=b"}}, "challenge"),
+        ({"capabilities": {"challenge": "Schlüssel ☃"}}, "challenge"),
+        ({"capabilities": {"challenge": "x" * 1001}}, "challenge"),
+        ({"capabilities": {"challenge": ["ApiKey"]}}, "challenge"),
+    ],
+)
+def test_an_odd_description_is_refused_with_words(said: Json, words: str) -> None:
+    with pytest.raises(PluginRejected, match=words):
+        read_description("p", said)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(PluginRejected) as caught:
+        read_description("p", {"contract": "2", "ops": 1, "functions": [{"name": ""}], "capabilities": {"challenge": 1}})
+    assert len(caught.value.problems) == 4
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+FUNCTION = st.fixed_dictionaries(
+    {"name": st.just("f") | JSON}, optional=dict.fromkeys(("parameters", "examples", "category", "pure", "returns", "description"), JSON)
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "ops": JSON | st.lists(st.text(max_size=5)),
+            "functions": JSON | st.lists(FUNCTION | JSON, max_size=3),
+            "capabilities": JSON | st.fixed_dictionaries({"challenge": JSON}),
+            "endpoints": JSON,
+            "kit": JSON,
+            "contract": JSON,
+        },
+    )
+)
+def test_whatever_a_guest_says_is_read_or_refused(said: Json) -> None:
+    try:
+        read_description("p", said)
+    except PluginRejected as error:
+        assert error.problems
