@@ -10,14 +10,18 @@ from typing import Any, Literal
 import pytest
 import yaml
 
+import mockforge_plugin
 from mockforge_asgi.config import load_config
 from mockforge_asgi.plugins.manifest import DEFAULT_LIMITS, read_manifest
 from mockforge_asgi.plugins.package import digest_of
 from mockforge_asgi.plugins.schemas import json_schema
 from mockforge_asgi.security.permissions import NAMES
+from mockforge_plugin.sandbox.output import MAX_LINE
+from mockforge_plugin.sandbox.stdlib import MODULES
 from tests.docs.pages import ROOT, blocks
 
 CONFIG, MANIFEST = ROOT / "docs" / "reference" / "config.md", ROOT / "docs" / "reference" / "manifest.md"
+PYTHON = ROOT / "docs" / "reference" / "python.md"
 
 
 def keys(node: Any) -> set[str]:
@@ -79,3 +83,19 @@ def test_the_digest_is_as_the_reference_says() -> None:
     lines = [f"{hashlib.sha256(files[p]).hexdigest()} {len(files[p])} {p}" for p in sorted(files)]
     text = "\n".join(["mockforge package 1", *lines, ""])
     assert digest_of(files) == "sha256-" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_python_page_names_the_whole_kit() -> None:
+    text = PYTHON.read_text()
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert set(mockforge_plugin.__all__) - words == set()
+    methods = {name: vars(type(getattr(mockforge_plugin, name))) for name in ("kv", "http", "data")}
+    calls = {f"`{name}.{method}(" for name, found in methods.items() for method in found if not method.startswith("_")}
+    assert {call for call in calls if call not in text} == set()
+
+
+def test_the_published_modules_are_those_of_the_sandbox() -> None:
+    text = PYTHON.read_text()
+    listed = text[text.index("## The standard library in the sandbox") : text.index("## What differs")].split("\n\n")[-2]
+    assert tuple(re.findall(r"`([\w.]+)`", listed)) == MODULES
+    assert f"lines of at most {MAX_LINE} characters" in text
