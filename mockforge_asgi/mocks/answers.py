@@ -55,7 +55,7 @@ def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
         answer = MockResponse(response.status, _typed(headers, media_type), body)
         # Checks status and headers now, so that no request is the first to find out.
         _ = answer.wire
-    except (BadHeader, ValueError, OSError) as error:
+    except (BadHeader, ValueError) as error:
         raise AnswerError(str(error)) from None
     return answer
 
@@ -82,8 +82,13 @@ def _body(response: RouteResponse) -> tuple[bytes, bytes]:
 
 
 def _file(path: Path) -> tuple[bytes, bytes]:
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise AnswerError(
+            f"the file {str(path)!r} cannot be read: {error.strerror}; its path is meant from the configuration's folder"
+        ) from None
     if len(data) > MAX_FILE:
         raise AnswerError(f"file {path.name!r} is larger than {MAX_FILE >> 20} MiB")
     kind, encoding = mimetypes.guess_type(path.name)

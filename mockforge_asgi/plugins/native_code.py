@@ -45,7 +45,8 @@ class FileCode:
         self.plugin, self.entry = plugin, entry
         self.files = {path: source_text(plugin, path, data) for path, data in files.items() if path.endswith(".py")}
         self.prefix = f"mockforge_native_{re.sub(r'[^0-9A-Za-z_]', '_', plugin)}_{next(_generations)}"
-        self._bundle = Bundle(self.files, prefix=self.prefix, folder=str(folder) if folder is not None else "")
+        # Python keeps source lines by file name for the whole process, so two archives must not both have a bare `plugin.py`.
+        self._bundle = Bundle(self.files, prefix=self.prefix, folder=f"<{plugin}>" if folder is None else str(folder))
 
     @property
     def author_files(self) -> Mapping[str, str]:

@@ -16,8 +16,10 @@ from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, Plug
 from mockforge_asgi.events import CallFinished, GuestLogged
 from mockforge_asgi.plugins.in_process import InProcess
 from mockforge_asgi.plugins.native import NativeHost, own_host
+from mockforge_asgi.plugins.native_code import FileCode
 from mockforge_asgi.plugins.processes import InWorkers
 from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, function, kv
+from mockforge_plugin.failure import error_envelope
 from tests.plugins.native_parts import AUTHENTICATE, BODIES, GENERATE, Told, call, doors, host
 
 Make = Callable[..., Any]
@@ -177,6 +179,19 @@ async def test_a_failure_names_the_authors_file_and_line(started: Make) -> None:
         await plugin.call("response.generate", GENERATE)
     assert 'File "plugin.py", line 5, in deep' in caught.value.author_traceback
     assert "dispatch" not in caught.value.author_traceback
+
+
+async def test_plugins_from_archives_each_show_their_own_lines() -> None:
+    shown = []
+    codes = [FileCode(name, {"plugin.py": f"def f():\n    raise ValueError  # {name}\n".encode()}, "plugin.py") for name in ("one", "two")]
+    modules = [code._bundle.run("plugin.py") for code in codes]
+    for code, module in zip(codes, modules, strict=True):
+        with pytest.raises(ValueError) as caught:
+            module.f()
+        shown.append(error_envelope(caught.value, code.author_files)["error"]["details"]["traceback"])
+        code.close()
+    assert ['File "plugin.py", line 2' in text for text in shown] == [True, True]
+    assert ["# one" in shown[0], "# two" in shown[1]] == [True, True]
 
 
 async def test_a_failure_keeps_its_code(started: Make) -> None:
