@@ -5,9 +5,12 @@ Holds the event types and the stream. What subscribers do with events is theirs.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,10 @@ class PluginStopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Event):
-    """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled | unavailable."""
+    """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled | unavailable.
+
+    `memory_bytes` is the size of the instance's linear memories afterwards, where the runtime tells (extism), else 0.
+    """
 
     plugin: str
     op: str
@@ -166,5 +172,6 @@ class EventStream:
                 try:
                     subscriber(event)
                 except Exception as error:  # foreign code: one broken listener must not end a request
+                    logger.exception("a subscriber of events failed and hears no more: %r", subscriber)
                     self.broken.append((subscriber, error))
                     self._subscribers = tuple(e for e in self._subscribers if e[1] is not subscriber)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -25,11 +26,14 @@ _NO_BODY: Final = MockResponse().body
 
 
 class AnswerReader:
-    """Reads the answers of one plugin; `may_set` holds the restricted header names (lower-case) it has a grant for."""
+    """Reads the answers of one plugin; `may_set` holds the restricted header names (lower-case) it has a grant for.
+
+    `on_denied` is told the names of those that were left out for want of one.
+    """
 
     __slots__ = ("may_set", "on_denied", "plugin")
 
-    def __init__(self, plugin: str, may_set: frozenset[str], on_denied: object = None) -> None:
+    def __init__(self, plugin: str, may_set: frozenset[str], on_denied: Callable[[Sequence[str]], None] | None = None) -> None:
         self.plugin, self.may_set, self.on_denied = plugin, may_set, on_denied
 
     def fault(self, op: str, what: str) -> PluginFailed:
@@ -102,14 +106,14 @@ class AnswerReader:
                 raise self.fault(op, f"a challenge that cannot be sent: {error}") from None
         return Deny(status, (self._text(op, value, "reason") or "authentication failed")[:500], challenge)
 
-    def response(self, op: str, value: Json) -> MockResponse | TemplateAnswer:
-        """A response document."""
+    def response(self, op: str, value: Json, known: Headers = ()) -> MockResponse | TemplateAnswer:
+        """A response document. `known` are headers that the plugin was shown and may give back."""
         if not isinstance(value, dict):
             raise self.fault(op, f"{type(value).__name__} instead of a response object")
         status = value.get("status", 200)
         if type(status) is not int or not 200 <= status <= 599:
             raise self.fault(op, f"status {str(status)[:20]}; a final answer has 200 to 599")
-        headers = self.headers(op, _given(value, "headers", []))
+        headers = self.headers(op, _given(value, "headers", []), known)
         template = value.get("template")
         if template is None:
             return MockResponse(status, headers, self._body(op, value.get("body")))
@@ -118,7 +122,7 @@ class AnswerReader:
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
         return TemplateAnswer(status, headers, template, variables)
 
-    def headers(self, op: str, value: Json) -> Headers:
+    def headers(self, op: str, value: Json, known: Headers = ()) -> Headers:
         """A list of [name, value] pairs, checked, without those that are ours; restricted ones need a grant."""
         if not isinstance(value, list) or len(value) > MAX_HEADERS:
             raise self.fault(op, f"'headers' that are no list of at most {MAX_HEADERS} pairs")
@@ -135,8 +139,8 @@ class AnswerReader:
             kept, denied = guest_headers(pairs, self.may_set)
         except BadHeader as error:
             raise self.fault(op, str(error)) from None
-        if denied and callable(self.on_denied):
-            self.on_denied(denied)
+        if denied and self.on_denied is not None and (news := set(denied) - {name.decode("latin-1") for name, _ in known}):
+            self.on_denied(sorted(news))
         return kept
 
     def _body(self, op: str, value: Json) -> bytes:

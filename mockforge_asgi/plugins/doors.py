@@ -150,6 +150,11 @@ class PluginDoors:
         if way is not None:
             await way.close()
 
+    def headers_left_out(self, names: Sequence[str]) -> None:
+        """Tell the operator of headers that the plugin's answers name and may not set."""
+        what = f"{', '.join(names)}: left out of its answer; to allow it, ask for response.set_headers in plugin.yaml and grant it"
+        self._told("response.set_headers", DoorError("denied", what))
+
     def _told(self, door: str, error: DoorError) -> None:
         if error.code == "denied" and self._denials < _DENIALS_TOLD:
             self._denials += 1

@@ -143,7 +143,7 @@ class Plugin:
         said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
         if said is None:
             return None
-        changed: MockResponse | TemplateAnswer = self._reader.response("response.modify", said)
+        changed: MockResponse | TemplateAnswer = self._reader.response("response.modify", said, response.headers)
         if not isinstance(changed, MockResponse):
             raise self._reader.fault("response.modify", "a template; a modifier answers a finished body")
         headers = (*self._kept(response.headers, changed.headers), *changed.headers)

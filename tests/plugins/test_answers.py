@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,3 +142,13 @@ def test_whatever_a_guest_says_is_a_value_or_a_failure(said: Json) -> None:
             read("op", said)
         except PluginFailed as error:
             assert error.plugin == "p"
+
+
+def test_headers_left_out_for_want_of_a_grant_are_told_unless_they_were_only_given_back() -> None:
+    told: list[Sequence[str]] = []
+    reader = AnswerReader("p", frozenset(), told.append)
+    said = {"headers": [["Set-Cookie", "s=1"], ["x", "1"], ["Clear-Site-Data", "*"]]}
+    answer = reader.response("response.generate", said)
+    assert answer.headers == ((b"x", b"1"),) and told == [["clear-site-data", "set-cookie"]]
+    reader.response("response.modify", said, ((b"set-cookie", b"s=1"),))
+    assert told[1:] == [["clear-site-data"]]

@@ -240,3 +240,9 @@ async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: R
         assert error.code in ("invalid_input", "limit", "not_found", "denied")
     except KeyError:
         assert name == "http.request"  # the test's own way out wants a url
+
+
+def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: Rooms, told: list[Event]) -> None:
+    doors(rooms).headers_left_out(["set-cookie"])
+    (denied,) = told
+    assert isinstance(denied, DoorDenied) and denied.door == "response.set_headers" and denied.detail.startswith("set-cookie: left out")
