@@ -1,4 +1,5 @@
-"""An app that follows edits of its configuration: looked at before each request, built anew, swapped when it has started.
+"""An app that follows edits of its configuration, and of the files that its routes answer with: looked at before each request, built
+anew, swapped when it has started.
 
 A broken edit is reported with its place and the last good configuration goes on. Edits of plugins are the runtime's affair.
 """
@@ -81,7 +82,8 @@ class ReloadingApp:
     ) -> None:
         self._file, self._load, self._build, self._report = config.file or Path(), load, build, report
         self._server = config.server
-        self._seen = _look(self._file)
+        self._answers = _answer_files(config)
+        self._seen = self._look()
         self._current = Generation(build(config))
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -96,7 +98,7 @@ class ReloadingApp:
             return
         if not self._is_started:
             await self._begin()
-        if _look(self._file) != self._seen or self._is_unblocked():
+        if self._look() != self._seen or self._is_unblocked():
             await self._change()
         await self._current(scope, receive, send)
 
@@ -121,12 +123,14 @@ class ReloadingApp:
 
     async def _change(self) -> None:
         async with self._changing:
-            seen = _look(self._file)
-            if seen is None or (seen == self._seen and not self._is_unblocked()):
+            seen = self._look()
+            if seen[0] is None or (seen == self._seen and not self._is_unblocked()):
                 return  # between an editor's remove and rename; or done by another request
             self._seen, self._blocked = seen, {}
             try:
                 config = await asyncio.to_thread(self._load)
+                self._answers = _answer_files(config)
+                self._seen = (seen[0], *map(_look, self._answers))
                 self._blocked = {use.path: stamp(use.path) for use in config.plugins.values() if use.enabled}
                 fresh = Generation(self._build(config))
                 await fresh.start()
@@ -143,6 +147,10 @@ class ReloadingApp:
             self._retiring.add(task)
             task.add_done_callback(self._ended)
 
+    def _look(self) -> tuple[Seen, ...]:
+        """The configuration's file first."""
+        return (_look(self._file), *map(_look, self._answers))
+
     def _is_unblocked(self) -> bool:
         return any(stamp(path) != seen for path, seen in self._blocked.items())
 
@@ -150,6 +158,10 @@ class ReloadingApp:
         self._retiring.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._report("error", f"the configuration before did not stop as it should: {error}")
+
+
+def _answer_files(config: Config) -> tuple[Path, ...]:
+    return tuple(Path(str(route.response.value)) for route in config.routes if route.response.kind == "file")
 
 
 def _look(file: Path) -> Seen:

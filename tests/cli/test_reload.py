@@ -11,6 +11,7 @@ import pytest
 from mockforge_asgi.cli.reload import ReloadingApp
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
@@ -113,6 +114,27 @@ async def test_what_an_edit_of_the_servers_settings_does_is_told(world: World) -
     assert [line for line in world.reported if line.startswith("warning")] == [
         "warning: what changed under `server:` holds from the next start of `mockforge serve` on."
     ]
+
+
+async def test_an_edit_of_a_file_that_a_route_answers_with_holds_too(tmp_path: Path) -> None:
+    file, body = tmp_path / "mockforge.yaml", tmp_path / "body.txt"
+    file.write_text("version: 1\nroutes: [{match: {path: /}, response: {file: body.txt}}]\n")
+    body.write_text("one")
+    reported: list[str] = []
+    app = ReloadingApp(
+        load_config(file, dev=True), lambda: load_config(file, dev=True), lambda config: MockForge(config=config),
+        report=lambda level, text: reported.append(level),
+    )  # fmt: skip
+    async with Client(app) as client:
+        assert (await client.get("/")).text == "one"
+        body.write_text("another")
+        assert (await client.get("/")).text == "another"
+        body.unlink()
+        assert (await client.get("/")).text == "another"
+        assert (await client.get("/")).text == "another"
+        assert reported == ["info", "error"]
+        body.write_text("back")
+        assert (await client.get("/")).text == "back"
 
 
 async def test_a_file_that_is_gone_for_a_moment_changes_nothing(world: World) -> None:
