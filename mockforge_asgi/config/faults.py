@@ -88,7 +88,8 @@ def _words(detail: ErrorDetails, model: type[BaseModel], is_secret: bool) -> tup
             return f"must be the number {shown.strip(chr(39))}, not text.", "Write it without quotes."
         return f"{shown} is not one of {', '.join(choices)}.", _closest(detail.get("input"), choices)
     if kind.endswith("_type") and kind.removesuffix("_type") in _TYPES:
-        return _wrong_type(kind.removesuffix("_type"), detail.get("input"), shown)
+        what, remedy = _wrong_type(kind.removesuffix("_type"), detail.get("input"), shown)
+        return what, remedy or (_form(_owner(model, loc)) if kind.startswith("model") else "")
     return _bounds(kind, context, shown) or (f"{clip(detail['msg'], 200)}.", "")
 
 
@@ -137,6 +138,19 @@ def _example(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
         if (info.alias or name) == loc[-1] and info.examples:
             return f"Add `{loc[-1]}: {info.examples[0]}`."
     return "Add it."
+
+
+def _form(owner: type[BaseModel] | None) -> str:
+    """How a mapping of that model looks: what it must have, or else what it may."""
+    if owner is None:
+        return ""
+    fields = {info.alias or name: info for name, info in owner.model_fields.items()}
+    needed = [f"{name}: {_quoted(str(info.examples[0]))}" for name, info in fields.items() if info.is_required() and info.examples]
+    return f"Write {{{', '.join(needed)}}}." if needed else f"Its keys: {', '.join(fields)}."
+
+
+def _quoted(example: str) -> str:
+    return f'"{example}"' if not example.startswith(("{", "[", '"')) and set(example) & set("{}[]*") else example
 
 
 def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -211,11 +211,7 @@ _SYNTAX = (
     ("expected <block end>", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
     ("did not find expected key", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
     ("expected '-' indicator", "the indentation does not fit the list above.", "Line its '-' up under each other."),
-    (
-        "expected ',' or",
-        "a bracket is not closed, or a text with brackets, commas or ': ' in it is not quoted.",
-        "Close every '[' and '{', with commas between the items; quote texts such as \"/hello/{name}\".",
-    ),
+    ("expected ',' or", "a bracket is not closed, or a text with brackets in it not quoted.", 'Close it, or quote: "/hello/{name}".'),
     ("end of stream", "a quote or bracket is not closed.", "Close it."),
     ("unexpected end", "a quote or bracket is not closed.", "Close it."),
 )

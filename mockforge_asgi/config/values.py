@@ -24,6 +24,12 @@ _OPEN = frozenset(
 )
 """Keywords under which keys beyond `properties` may be meant."""
 
+_OF_MAPPINGS = _OPEN | {
+    "$defs", "$vocabulary", "const", "contains", "default", "definitions", "dependencies", "dependentRequired", "dependentSchemas", "else",
+    "items", "not", "propertyNames", "then", "unevaluatedItems",
+}  # fmt: skip
+"""Keywords whose value may be a mapping."""
+
 
 def check_schema(schema: Json, places: Places, base: Path) -> list[Problem]:
     """What is wrong with a manifest's `config:`."""
@@ -31,6 +37,12 @@ def check_schema(schema: Json, places: Places, base: Path) -> list[Problem]:
         return [places.problem(base, f"must be a JSON Schema, not {quote(schema)}.", "Begin it with `type: object`.")]
     if schema.get("type", "object") != "object":
         return [places.problem((*base, "type"), f"must be object, not {quote(schema['type'])}.", "A configuration is a mapping.")]
+    if "properties" not in schema and (strays := [k for k, v in schema.items() if isinstance(v, dict) and k not in _OF_MAPPINGS]):
+        what, remedy = (
+            "is no keyword of JSON Schema.",
+            f"Keys of the configuration stand under `properties:`: {{properties: {{{clip(strays[0])}: …}}}}.",
+        )
+        return [places.problem((*base, strays[0]), what, remedy)]
     nodes = list(_walk(schema, base))
     if len(nodes) > MAX_SCHEMA_VALUES:
         return [places.problem(base, f"is a schema of more than {MAX_SCHEMA_VALUES} values.")]

@@ -177,6 +177,21 @@ BAD = {
             )
         ],
     ),
+    "texts where mappings belong": (
+        "version: 1\nplugins: {g: ./g}\nroutes: [{match: /a, response: hello}]\nserver: 8000\n",
+        [
+            "2 plugins.g: must be a mapping, not './g'. Write {use: ./plugins/my_plugin}.",
+            "3 routes[0].match: must be a mapping, not '/a'. Write {path: \"/hello/{name}\"}.",
+            (
+                "3 routes[0].response: must be a mapping, not 'hello'. "
+                "Its keys: json, text, html, base64, file, status, headers, plugin, template, template_text, vars."
+            ),
+            (
+                "4 server: must be a mapping, not 8000. "
+                "Its keys: host, port, workers, ssl_keyfile, ssl_certfile, log_format, log_level, stop_timeout_s."
+            ),
+        ],
+    ),
     "a word of failure that is none": (
         "version: 1\nplugins: {g: {use: ./g, on_failure: pass}}\n",
         [

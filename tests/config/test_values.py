@@ -80,6 +80,7 @@ def test_without_a_schema_there_is_nothing_to_configure() -> None:
     [
         ([], "must be a JSON Schema, not a list"),
         ({"type": "string"}, "must be object, not 'string'"),
+        ({"header": {"type": "string"}}, "Keys of the configuration stand under `properties:`: {properties: {header: …}}."),
         ({"properties": {"a": {"type": "strnig"}}}, "is not a usable JSON Schema"),
         ({"properties": {"a": {"$ref": "https://example.com/a.json"}}}, "points outside the schema"),
         ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "points outside the schema"),

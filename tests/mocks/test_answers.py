@@ -68,5 +68,7 @@ def test_a_faulty_answer_is_refused_at_load(response: RouteResponse) -> None:
 
 
 def test_a_file_that_is_not_there_is_told_in_words() -> None:
-    with pytest.raises(AnswerError, match=r"the file '/nonexistent/file' cannot be read: No such file or directory; its path is meant from"):
+    with pytest.raises(
+        AnswerError, match=r"the file '/nonexistent/file' cannot be read: No such file or directory; its path is meant from"
+    ):
         answer_of(RouteResponse("file", "/nonexistent/file"))

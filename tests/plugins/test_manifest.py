@@ -116,6 +116,7 @@ def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
         ),
         ({"dependencies": ["a", {"id": "a", "version": "^1"}]}, "dependencies[1]: 'a' is given twice. Keep one of them."),
         ({"dependencies": ["hello-auth"]}, "dependencies[0]: the plugin depends on itself. Remove it."),
+        ({"permissions": {"secrets": ["api_keys"]}}, "permissions.secrets: must be a mapping, not a list. Write {names: [api_keys]}."),
         ({"isolation": "fresh"}, "isolation: 'fresh' is not one of reused, per_request."),
     ],
 )
