@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from benchmarks import guests
+from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.native import NativeHost, own_host
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import PoolLimits
 from mockforge_asgi.wasm.sandbox import GuestSpec, Runtime, Sandbox
 
 MIB = 1 << 20
@@ -58,7 +58,7 @@ async def host(inside: Sandbox, code: GuestSpec, *, per_request: bool = False, m
         config={},
         budget=Budget(cpu_s=5.0, timeout_s=30.0, output_bytes=MIB),
         is_per_request=per_request,
-        pool=PoolLimits(max_instances=most, max_waiting=10_000, warm=0, recycle_calls=10**9),
+        pool=InstancesConfig(max=most, max_waiting=10_000, warm=0, recycle_calls=10**9),
         charge_bytes=charge,
     )
     made = await inside.host(options, code, SleepingDoors())

@@ -97,6 +97,11 @@ class ComponentInstance:
         self._buffer: Any = ctypes.create_string_buffer(4096)
         self._ops: dict[str, Any] = {}
 
+    @property
+    def memory_bytes(self) -> int:
+        """Not told: wasmtime keeps a component's memories to itself."""
+        return 0
+
     async def describe(self, fiber: Fiber) -> Json:
         """What the guest says of itself."""
         return _json(fiber, await self._run(fiber, "describe", 0, is_result=False))

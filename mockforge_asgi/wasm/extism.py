@@ -173,6 +173,12 @@ class ExtismInstance:
         if self._trap or self._error:
             raise self._failed(fiber)
 
+    @property
+    def memory_bytes(self) -> int:
+        """The size of its two linear memories: the kernel's, and its own."""
+        own = self.doors.guest_memory
+        return self.memory.size + (own.size if own is not None else 0)
+
     async def describe(self, fiber: Fiber) -> Json:
         """What the plugin says of itself; without `describe`, what its exports and its manifest say."""
         if "describe" in self._guest.calls:

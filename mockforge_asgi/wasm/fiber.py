@@ -80,8 +80,7 @@ class Fiber:
     def over(self, limit: str) -> LimitExceeded:
         """The error for a used-up `cpu_ms` or `timeout_ms`."""
         budget_ms = 1000 * (self.budget.cpu_s if limit == "cpu_ms" else self.budget.timeout_s)
-        what = "computes for" if limit == "cpu_ms" else "takes"
-        why = f"it {what} more than {budget_ms:g} ms, which is fixed for this step. Do less in it." if self.budget.is_fixed else ""
+        why = f"over {limit}={budget_ms:g}, which is fixed for this step. Do less in it." if self.budget.is_fixed else ""
         return LimitExceeded(self.plugin, self.op, limit, budget_ms, why)
 
 

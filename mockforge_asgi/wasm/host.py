@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, Problem
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.description import read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.pool import Held, Instance, PluginPool, Pool, PoolLimits
+from mockforge_asgi.wasm.pool import Held, Instance, PluginPool, Pool
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
 """What making an instance ready may use: instantiate, load, describe, init."""
@@ -50,8 +51,9 @@ class HostOptions:
     config: Json
     budget: Budget
     is_per_request: bool = False
-    pool: PoolLimits = field(default_factory=PoolLimits)
-    charge_bytes: int = 64 << 20
+    pool: InstancesConfig = field(default_factory=InstancesConfig)
+    charge_bytes: int = 0
+    """What an instance counts for under `limits.pool_memory_mb`; 0: what its store may come to hold."""
     drain_s: float = 10.0
 
 
@@ -69,6 +71,7 @@ class WasmHost:
             }
         )
         self._ops: frozenset[str] = frozenset()
+        self._has_started = False
 
     def fiber(self, op: str, *, budget: Budget | None = None, request: RequestDoors | None = None, deadline: float | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
@@ -79,8 +82,7 @@ class WasmHost:
         instance = await self._instantiate()
         try:
             said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
-            # The Python kit keeps `self.config` for its author: it is told also when the author wrote no `init`.
-            self._ops = said.ops | {"plugin.init"} if said.kit.startswith("python ") else said.ops
+            self._ops = said.ops
             if "plugin.validate_config" in said.ops:
                 found = await instance.call(
                     self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
@@ -123,8 +125,8 @@ class WasmHost:
 
     async def start(self) -> None:
         """Make the first instance, run `start` in it, and prepare the warm ones. Raises PluginFailed when it cannot start."""
+        held = await self._pool.take(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
         fiber = self.fiber("plugin.start", budget=_SETUP)
-        held = await _taken(self._pool, fiber)
         has_run = "plugin.start" in self._ops
         try:
             if has_run:
@@ -134,12 +136,13 @@ class WasmHost:
                 self._pool.discard(held)
             else:
                 self._pool.give(held)
+        self._has_started = True
         self._pool.prepare()
 
     async def _stop(self) -> None:
-        if "plugin.stop" in self._ops:
+        if self._has_started and "plugin.stop" in self._ops:
+            held = await self._pool.take(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
             fiber = self.fiber("plugin.stop", budget=_SETUP)
-            held = await _taken(self._pool, fiber)
             try:
                 await self.run(held, fiber, NOTHING)
             finally:
@@ -179,6 +182,7 @@ class WasmHost:
                     wall_s=time.perf_counter() - began,
                     cpu_s=fiber.cpu_s,
                     slices=fiber.slices,
+                    memory_bytes=held.instance.memory_bytes,
                     error=message,
                 )
             )
@@ -215,25 +219,41 @@ class CallLease:
 class RequestLease:
     """Isolation `per_request`: one instance for all calls of one request, then thrown away."""
 
-    __slots__ = ("_held", "_host", "_lock", "_pool")
+    __slots__ = ("_held", "_host", "_is_over", "_lock", "_pool")
 
     def __init__(self, host: WasmHost, pool: PluginPool) -> None:
         self._host, self._pool = host, pool
         self._held: Held | None = None
         self._lock = asyncio.Lock()
+        self._is_over = False
 
     async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         fiber = self._host.fiber(op, request=request)
         async with self._lock:
-            if self._held is None:
-                self._held = self._pool.take_now() or await _taken(self._pool, fiber)
-            elif self._held.instance.broken:
-                raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
-            return await self._host.run(self._held, fiber, document)
+            try:
+                self._refuse_when_over(fiber)
+                if self._held is None:
+                    self._held = self._pool.take_now() or await _taken(self._pool, fiber)
+                    self._refuse_when_over(fiber)
+                elif self._held.instance.broken:
+                    raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
+                return await self._host.run(self._held, fiber, document)
+            finally:
+                if self._is_over:
+                    self._throw_away()
+
+    def _refuse_when_over(self, fiber: Fiber) -> None:
+        if self._is_over:
+            raise PluginUnavailable(fiber.plugin, "the request that it was called for is over")
 
     def release(self) -> None:
-        """Throw the instance away and have another one made ready."""
+        """Throw the instance away and have another one made ready; a call that still runs in it ends first."""
+        self._is_over = True
+        if not self._lock.locked():
+            self._throw_away()
+
+    def _throw_away(self) -> None:
         held, self._held = self._held, None
         if held is not None:
             self._pool.discard(held)

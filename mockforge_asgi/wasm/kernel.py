@@ -91,6 +91,12 @@ class KernelMemory:
         _LAYOUT_WORDS.pack_into(self.view, _LAYOUT_AT, self.heap, self._size, settings_end, settings_end, self.heap, _LOG, log_level)
         self.begin(b"")
 
+    @property
+    def size(self) -> int:
+        """Its size in bytes, as it is now."""
+        self._refresh()
+        return self._size
+
     def begin(self, data: bytes) -> None:
         """Make the heap hold this input and nothing else."""
         n = len(data)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
@@ -22,6 +23,11 @@ class Instance(Protocol):
 
     broken: bool
 
+    @property
+    def memory_bytes(self) -> int:
+        """What its linear memories hold; 0 where the runtime does not tell."""
+        ...
+
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
         """Run the fiber's operation."""
         ...
@@ -29,18 +35,6 @@ class Instance(Protocol):
     def close(self) -> None:
         """Free it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """How many instances a plugin may have and when one is replaced."""
-
-    max_instances: int = 16
-    max_waiting: int = 256
-    warm: int = 1
-    """Instances prepared ahead: kept ready while the plugin is loaded."""
-    recycle_calls: int = 10_000
-    recycle_s: float = 3600.0
 
 
 @dataclass(slots=True)
@@ -69,7 +63,7 @@ class Pool:
         self._plugins: set[PluginPool] = set()
         self._starved: dict[PluginPool, None] = {}
 
-    def add(self, plugin: str, make: Make, limits: PoolLimits, charge: int) -> PluginPool:
+    def add(self, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> PluginPool:
         """A pool for one plugin generation, whose instances weigh `charge` bytes each."""
         made = PluginPool(self, plugin, make, limits, charge)
         self._plugins.add(made)
@@ -85,12 +79,17 @@ class Pool:
         Who has an instance already is patient, and only gets room from those not used for a while: two busy plugins would
         otherwise make and evict instances at each call.
         """
-        settled = self.loop.time() - _SETTLED_S if patient else float("inf")
-        while self.charged + wanted > self.cap_bytes:
-            idle = [p for p in self._plugins if p.idle and p.idle[0].used_s <= settled]
-            if not idle:
-                return False
-            min(idle, key=lambda p: p.idle[0].used_s).evict()
+        missing = self.charged + wanted - self.cap_bytes
+        if missing > 0:
+            settled = self.loop.time() - _SETTLED_S if patient else float("inf")
+            idle = [(held.used_s, p) for p in self._plugins for held in p.idle if held.used_s <= settled]
+            idle.sort(key=lambda found: found[0])
+            if sum(p.charge for _, p in idle) < missing:
+                return False  # evicting them all would not do
+            for _, p in idle:
+                if self.charged + wanted <= self.cap_bytes:
+                    break
+                p.evict()
         self.charged += wanted
         return True
 
@@ -129,7 +128,7 @@ class PluginPool:
         "plugin",
     )
 
-    def __init__(self, pool: Pool, plugin: str, make: Make, limits: PoolLimits, charge: int) -> None:
+    def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
         self.idle: deque[Held] = deque()
         self.live = 0
@@ -158,8 +157,8 @@ class PluginPool:
         if len(self._waiting) >= self.limits.max_waiting:
             raise PluginUnavailable(
                 self.plugin,
-                f"{len(self._waiting)} calls already wait for one of its {self.limits.max_instances} instances "
-                "(raise pool.max_instances or pool.max_waiting)",
+                f"{len(self._waiting)} calls already wait for one of its {self.limits.max} instances "
+                f"(raise plugins.{self.plugin}.instances.max or .max_waiting)",
             )
         turn: asyncio.Future[Held] = self._pool.loop.create_future()
         self._waiting.append(turn)
@@ -169,10 +168,17 @@ class PluginPool:
                 return await turn
         except TimeoutError:
             self._pass_on(turn)
-            raise PluginUnavailable(self.plugin, f"none of its {self.limits.max_instances} instances came free in time") from None
+            raise PluginUnavailable(self.plugin, self._why_none_came()) from None
         except BaseException:
             self._pass_on(turn)
             raise
+
+    def _why_none_came(self) -> str:
+        if self.live >= self.limits.max:
+            return f"none of its {self.limits.max} instances came free in time (raise plugins.{self.plugin}.instances.max)"
+        if self._making is not None:
+            return "no instance came free, and a new one was not ready in time"
+        return "no instance came free in time, and the instances of all plugins fill limits.pool_memory_mb"
 
     def _stopped(self) -> PluginUnavailable:
         return PluginUnavailable(self.plugin, "it is being stopped")
@@ -242,7 +248,7 @@ class PluginPool:
 
     def _wants_more(self) -> bool:
         is_wanted = bool(self._waiting) or (self._is_preparing and len(self.idle) < self.limits.warm)
-        return is_wanted and self.live < self.limits.max_instances and not self._closing
+        return is_wanted and self.live < self.limits.max and not self._closing
 
     async def _grow(self) -> None:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,14 +15,14 @@ from wasmtime import Module
 from wasmtime.component import Component
 
 from mockforge_asgi.contract import Doors
-from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.wasm.cache import CompiledCache, Source
 from mockforge_asgi.wasm.component import ComponentGuest
 from mockforge_asgi.wasm.engine import MIB, Engines
 from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
-from mockforge_asgi.wasm.host import Guest, HostOptions, WasmHost
+from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.inspect import TRUSTED
 from mockforge_asgi.wasm.kernel import kernel_wasm
 from mockforge_asgi.wasm.linking import Kernel
@@ -71,14 +71,23 @@ class Sandbox:
     async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected."""
         guest = await self._guest(options, spec)
-        return WasmHost(options, guest, doors, self.pool, self._events)
+        charge, cap = options.charge_bytes or guest.limits.charge, self.pool.cap_bytes
+        if charge > cap:
+            raise ConfigError(
+                f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
+                f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
+            )
+        return WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events)
 
-    async def _guest(self, options: HostOptions, spec: GuestSpec) -> Guest:
+    async def _guest(self, options: HostOptions, spec: GuestSpec) -> ComponentGuest | ExtismGuest:
         memory = spec.memory_mb * MIB
         if spec.runtime == "extism":
             return await self._extism(options, spec, memory)
         engine = self._engines.get("component")
-        limits = StoreLimits(memory_bytes=memory, memories=4, tables=16, instances=64)
+        if spec.runtime == "python":  # one component, whose needs are known
+            limits = StoreLimits(memory, memories=1, tables=2, instances=48)
+        else:
+            limits = StoreLimits(memory, memories=4, tables=16, instances=64)
         entry = _entry_file(options.plugin, spec)
         if spec.runtime == "component":
             code = await self._cache.load(engine, spec.files[entry], "component", plugin=options.plugin)
@@ -95,7 +104,7 @@ class Sandbox:
             seed=spec.seed,
         )
 
-    async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> Guest:
+    async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> ExtismGuest:
         file, entry = ExtismEntry.of(options.plugin, spec.entry)
         if file not in spec.files:
             raise PluginRejected(options.plugin, f"its entry '{file}' is not in the package.")
@@ -107,7 +116,7 @@ class Sandbox:
             options.plugin,
             await asyncio.shield(self._kernel),
             module,
-            StoreLimits(memory_bytes=memory, memories=4, tables=8, instances=8),
+            StoreLimits(memory, memories=2, tables=4, instances=3),  # the kernel, the shims, the plugin; two of them have a memory
             ExtismOptions(settings=spec.settings, entry=entry),
         )
 

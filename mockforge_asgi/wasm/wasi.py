@@ -44,8 +44,13 @@ class GuestMemory:
         self._context, self._memory = context, memory
         self._base = ctypes.cast(ffi._wasmtime_memory_data(context, ctypes.byref(memory)), ctypes.c_void_p).value or 0
 
+    @property
+    def size(self) -> int:
+        """Its size in bytes, as it is now."""
+        return int(ffi._wasmtime_memory_data_size(self._context, ctypes.byref(self._memory)))
+
     def _holds(self, at: int, n: int) -> bool:
-        return at + n <= int(ffi._wasmtime_memory_data_size(self._context, ctypes.byref(self._memory)))
+        return at + n <= self.size
 
     def read(self, at: int, n: int) -> bytes | None:
         """The bytes there, or None if they are not all inside."""

@@ -76,7 +76,7 @@ class Production:
     def load(self, files: Mapping[str, str] | str, doors: Doors | None = None) -> ProductionInstance:
         """A fresh instance of a plugin. Raises: GuestError."""
         made = doors or Doors()
-        limits = StoreLimits(memory_bytes=64 * MIB, memories=4, tables=16, instances=64)
+        limits = StoreLimits(memory_bytes=64 * MIB, memories=1, tables=2, instances=48)
         guest = PythonGuest(
             "golden",
             self._engines.get("component"),

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import Pool, PoolLimits
+from mockforge_asgi.wasm.pool import Pool
 from tests.wasm.guests import COMPONENT, Bench, TestDoors, bench
 
 
@@ -29,10 +30,10 @@ def host(
     per_request: bool = False,
     text: str = COMPONENT,
     cpu_s: float = 0.05,
-    limits: PoolLimits | None = None,
+    limits: InstancesConfig | None = None,
     events: EventStream | None = None,
 ) -> WasmHost:
-    options = HostOptions("guest", "1.0.0", {}, Budget(cpu_s, 30.0), per_request, limits or PoolLimits())
+    options = HostOptions("guest", "1.0.0", {}, Budget(cpu_s, 30.0), per_request, limits or InstancesConfig())
     pool = Pool(asyncio.get_running_loop())
     return WasmHost(options, stand.guest(text), stand.doors, pool, events or EventStream())
 
@@ -149,6 +150,7 @@ class Scripted:
     calls: list[str] = field(default_factory=list)
     broken: bool = False
     closed: int = 0
+    memory_bytes: int = 0
 
     async def instantiate(self, fiber: Fiber) -> Scripted:
         """Itself."""
@@ -159,18 +161,19 @@ class Scripted:
         return {"contract": "0.1", "ops": list(self.said)}
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """The given answer."""
+        """The given answer; a future is waited for."""
         self.calls.append(fiber.op)
-        return self.said[fiber.op]
+        said = self.said[fiber.op]
+        return await said if isinstance(said, asyncio.Future) else said
 
     def close(self) -> None:
         """Counted."""
         self.closed += 1
 
 
-def scripted(said: dict[str, Json]) -> tuple[WasmHost, Scripted]:
+def scripted(said: dict[str, Json], *, per_request: bool = False) -> tuple[WasmHost, Scripted]:
     guest = Scripted(said)
-    options = HostOptions("guest", "1.0.0", {"a": 1}, Budget())
+    options = HostOptions("guest", "1.0.0", {"a": 1}, Budget(), per_request, InstancesConfig(warm=0))
     return WasmHost(options, guest, TestDoors(), Pool(asyncio.get_running_loop()), EventStream()), guest
 
 
@@ -188,3 +191,49 @@ async def test_a_refused_configuration_lists_every_fault() -> None:
     with pytest.raises(ConfigError) as caught:
         await made.open()
     assert [p.place for p in caught.value.problems] == ["plugins.guest.config.header", "plugins.guest.config"]
+
+
+async def test_a_plugin_that_never_started_is_not_stopped() -> None:
+    made, guest = scripted({"plugin.validate_config": ["no"], "plugin.init": None, "plugin.start": None, "plugin.stop": None})
+    with pytest.raises(ConfigError):
+        await made.open()
+    await made.close()
+    assert guest.calls == ["plugin.validate_config"]
+
+
+async def test_a_lease_released_in_mid_call_gives_its_instance_back_when_the_call_has_ended() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    made, guest = scripted({"echo": answer}, per_request=True)
+    lease = made.lease()
+    first, second = (asyncio.ensure_future(lease.call("echo", EMPTY)) for _ in range(2))
+    while not guest.calls:
+        await asyncio.sleep(0)
+    lease.release()
+    assert guest.closed == 0
+    answer.set_result(7)
+    assert await first == 7
+    with pytest.raises(PluginUnavailable, match="is over"):
+        await second
+    with pytest.raises(PluginUnavailable, match="is over"):
+        await lease.call("echo", EMPTY)
+    assert (guest.closed, made._pool.live) == (1, 0)
+
+
+async def test_a_lease_released_while_it_waits_for_an_instance_leaks_none() -> None:
+    made, guest = scripted({"echo": 1}, per_request=True)
+    gate = asyncio.Event()
+
+    async def slowly(fiber: Fiber) -> Scripted:
+        await gate.wait()
+        return guest
+
+    guest.instantiate = slowly  # type: ignore[method-assign]
+    lease = made.lease()
+    call = asyncio.ensure_future(lease.call("echo", EMPTY))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    lease.release()
+    gate.set()
+    with pytest.raises(PluginUnavailable, match="is over"):
+        await call
+    assert (guest.calls, made._pool.live) == ([], 0)

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.pool import PluginPool, Pool, PoolLimits
+from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 
 class Thing:
@@ -17,6 +18,7 @@ class Thing:
 
     def __init__(self) -> None:
         self.broken = self.closed = False
+        self.memory_bytes = 0
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
         """Nothing."""
@@ -32,10 +34,10 @@ async def make() -> Thing:
 
 
 def pool(
-    limits: PoolLimits | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p"
+    limits: InstancesConfig | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p"
 ) -> PluginPool:
     shared = shared or Pool(asyncio.get_running_loop(), cap)
-    return shared.add(name, make, limits or PoolLimits(), charge)
+    return shared.add(name, make, limits or InstancesConfig(), charge)
 
 
 def soon() -> float:
@@ -60,7 +62,7 @@ async def test_a_broken_instance_is_freed_and_its_charge_returned() -> None:
 
 
 async def test_an_old_instance_is_replaced() -> None:
-    p = pool(PoolLimits(recycle_calls=2))
+    p = pool(InstancesConfig(recycle_calls=2))
     first = await p.take(soon())
     p.give(first)
     p.give(await p.take(soon()))
@@ -68,7 +70,7 @@ async def test_an_old_instance_is_replaced() -> None:
 
 
 async def test_a_call_over_the_maximum_waits_for_one_that_ends() -> None:
-    p = pool(PoolLimits(max_instances=1))
+    p = pool(InstancesConfig(max=1))
     held = await p.take(soon())
     waiting = asyncio.ensure_future(p.take(soon()))
     await asyncio.sleep(0)
@@ -77,14 +79,14 @@ async def test_a_call_over_the_maximum_waits_for_one_that_ends() -> None:
 
 
 async def test_a_wait_over_its_deadline_says_so() -> None:
-    p = pool(PoolLimits(max_instances=1))
+    p = pool(InstancesConfig(max=1))
     await p.take(soon())
     with pytest.raises(PluginUnavailable, match="came free in time"):
         await p.take(asyncio.get_running_loop().time())
 
 
 async def test_the_queue_is_bounded() -> None:
-    p = pool(PoolLimits(max_instances=1, max_waiting=1))
+    p = pool(InstancesConfig(max=1, max_waiting=1))
     held = await p.take(soon())
     waiting = asyncio.ensure_future(p.take(soon()))
     await asyncio.sleep(0)
@@ -95,7 +97,7 @@ async def test_the_queue_is_bounded() -> None:
 
 
 async def test_a_cancelled_wait_passes_its_turn_on() -> None:
-    p = pool(PoolLimits(max_instances=1))
+    p = pool(InstancesConfig(max=1))
     held = await p.take(soon())
     first, second = (asyncio.ensure_future(p.take(soon())) for _ in range(2))
     await asyncio.sleep(0)
@@ -131,7 +133,7 @@ async def test_a_plugin_without_memory_waits_for_another_plugins_instance() -> N
 
 
 async def test_instances_are_prepared_ahead() -> None:
-    p = pool(PoolLimits(warm=3))
+    p = pool(InstancesConfig(warm=3))
     p.prepare()
     while len(p.idle) < 3:
         await asyncio.sleep(0)
@@ -143,7 +145,7 @@ async def test_an_instance_that_cannot_be_made_costs_nothing() -> None:
         raise PluginFailed("p", "plugin.init", "no")
 
     shared = Pool(asyncio.get_running_loop(), 1000)
-    p = shared.add("p", broken, PoolLimits(), 100)
+    p = shared.add("p", broken, InstancesConfig(), 100)
     with pytest.raises(PluginFailed):
         await p.take(soon())
     assert (p.live, shared.charged) == (0, 0)
@@ -177,7 +179,7 @@ async def test_busy_plugins_do_not_take_each_others_instances() -> None:
 
 
 async def test_an_instance_goes_to_the_call_that_has_waited_longest() -> None:
-    p = pool(PoolLimits(max_instances=1))
+    p = pool(InstancesConfig(max=1))
     held = await p.take(soon())
     waiting = [asyncio.ensure_future(p.take(soon())) for _ in range(3)]
     await asyncio.sleep(0)
@@ -196,7 +198,7 @@ async def test_one_instance_is_made_at_a_time() -> None:
         await gate.wait()
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
     tasks = [asyncio.ensure_future(p.take(soon())) for _ in range(3)]
     for _ in range(3):
         await asyncio.sleep(0)
@@ -207,7 +209,10 @@ async def test_one_instance_is_made_at_a_time() -> None:
 
 async def test_many_calls_that_starve_for_memory_end_in_order() -> None:
     shared = Pool(asyncio.get_running_loop(), 200)
-    a, b = pool(PoolLimits(max_waiting=5000), shared=shared, name="a"), pool(PoolLimits(max_waiting=5000), shared=shared, name="b")
+    a, b = (
+        pool(InstancesConfig(max_waiting=5000), shared=shared, name="a"),
+        pool(InstancesConfig(max_waiting=5000), shared=shared, name="b"),
+    )
 
     async def use(p: PluginPool) -> None:
         held = await p.take(soon())
@@ -228,7 +233,7 @@ async def test_a_call_takes_what_comes_free_while_an_instance_is_being_made_for_
         first = False
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
     held = await p.take(soon())
     waiting = asyncio.ensure_future(p.take(soon()))
     while p.live < 2:
@@ -250,7 +255,7 @@ async def test_a_call_that_gives_up_leaves_the_instance_made_for_it_to_the_next(
         await gate.wait()
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, PoolLimits(), 100)
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
     with pytest.raises(PluginUnavailable, match="in time"):
         await p.take(asyncio.get_running_loop().time() + 0.01)
     gate.set()
@@ -263,7 +268,7 @@ async def test_each_call_that_waits_is_told_why_no_instance_can_be_made() -> Non
         await asyncio.sleep(0)
         raise PluginFailed("p", "plugin.init", "no")
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", broken, PoolLimits(), 100)
+    p = Pool(asyncio.get_running_loop(), 1000).add("p", broken, InstancesConfig(), 100)
     ended = await asyncio.gather(*(p.take(soon()) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in ended] == [PluginFailed] * 3
     assert p.live == 0
@@ -275,10 +280,39 @@ async def test_closing_ends_what_is_being_made() -> None:
         return Thing()
 
     shared = Pool(asyncio.get_running_loop(), 1000)
-    p = shared.add("p", never, PoolLimits(), 100)
+    p = shared.add("p", never, InstancesConfig(), 100)
     waiting = asyncio.ensure_future(p.take(soon()))
     await asyncio.sleep(0)
     await p.close(30)
     with pytest.raises(PluginUnavailable, match="being stopped"):
         await waiting
     assert (p.live, shared.charged) == (0, 0)
+
+
+async def test_nothing_is_evicted_for_an_instance_that_would_not_fit_even_so() -> None:
+    shared = Pool(asyncio.get_running_loop(), 200)
+    small, large = pool(shared=shared, name="small"), pool(shared=shared, name="large", charge=150)
+    busy, idle = await small.take(soon()), await small.take(soon())
+    small.give(idle)
+    with pytest.raises(PluginUnavailable, match=r"fill limits\.pool_memory_mb"):
+        await large.take(asyncio.get_running_loop().time())
+    assert isinstance(idle.instance, Thing) and not idle.instance.closed
+    small.discard(busy)
+    assert (await large.take(soon())).instance is not None
+
+
+@pytest.mark.parametrize(("full", "words"), [(True, r"plugins\.p\.instances\.max\b"), (False, "was not ready in time")])
+async def test_a_wait_in_vain_says_what_it_waited_for(full: bool, words: str) -> None:
+    never = asyncio.Event()
+
+    async def slowly() -> Thing:
+        await never.wait()
+        return Thing()
+
+    shared = Pool(asyncio.get_running_loop(), 1000)
+    p = shared.add("p", make if full else slowly, InstancesConfig(max=1 if full else 2), 100)
+    if full:
+        await p.take(soon())
+    with pytest.raises(PluginUnavailable, match=words):
+        await p.take(asyncio.get_running_loop().time())
+    await p.close(0)

@@ -11,8 +11,8 @@ import wasmtime
 from wasmtime.component import Component
 
 from mockforge_asgi.contract import Document
-from mockforge_asgi.errors import PluginUnavailable
-from mockforge_asgi.events import EventStream
+from mockforge_asgi.errors import ConfigError, PluginUnavailable
+from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
@@ -61,3 +61,30 @@ async def test_closing_ends_calls_that_still_run(sandbox: Sandbox) -> None:
         await call
     await made.close()
     assert sandbox.pool.charged == 0
+
+
+async def test_a_call_is_reported_with_the_memory_of_its_instance(tmp_path: Path) -> None:
+    events, seen = EventStream(), []
+    events.subscribe(lambda event: seen.append(event), CallFinished)
+    sandbox = Sandbox(asyncio.get_running_loop(), events, cache_dir=tmp_path / "compiled")
+    body = '(func (export "response_generate") (result i32) (drop (memory.grow (i32.const 3))) (i32.const 0))'
+    made = await host(sandbox, wat(body, "alloc"))
+    for _ in range(2):
+        await made.lease().call("response.generate", Document({}))
+    first, second = [event.memory_bytes for event in seen if isinstance(event, CallFinished)]
+    assert second - first == 3 << 16 and first >= 8 << 16
+    await made.close()
+    await sandbox.close()
+
+
+async def test_an_instance_larger_than_the_pool_is_refused_in_words(tmp_path: Path) -> None:
+    sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), pool_memory_mb=31, cache_dir=tmp_path / "compiled")
+    with pytest.raises(ConfigError, match=r"32 MiB, and all instances together may hold 31\. Raise limits\.pool_memory_mb"):
+        await host(sandbox, SPIN)
+    await sandbox.close()
+
+
+async def test_a_plugin_has_its_kernel_and_itself_and_no_room_for_more_memories(sandbox: Sandbox) -> None:
+    made = await host(sandbox, SPIN)
+    assert made.options.charge_bytes == 32 << 20
+    await made.close()

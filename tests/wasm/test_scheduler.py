@@ -140,7 +140,7 @@ async def test_a_fixed_budget_is_not_said_to_be_the_operators() -> None:
     async with bench() as stand:
         guest = await stand.guest().instantiate(stand.fiber("load"))
         fiber = Fiber("guest", "spin", Budget(0.01, 30.0, is_fixed=True), stand.doors, None)
-        with pytest.raises(LimitExceeded, match="computes for more than 10 ms, which is fixed for this step"):
+        with pytest.raises(LimitExceeded, match="over cpu_ms=10, which is fixed for this step"):
             await guest.call(fiber, b"{}")
 
 
