@@ -8,7 +8,7 @@ from typing import Final
 
 from mockforge_asgi.mocks.answers import RouteAnswer
 from mockforge_asgi.mocks.index import Route
-from mockforge_asgi.mocks.matchers import Facts
+from mockforge_asgi.mocks.matchers import Facts, JsonBody
 from mockforge_asgi.mocks.pattern import PathPattern
 from mockforge_asgi.mocks.routes import Routes
 
@@ -30,7 +30,7 @@ def explain(index: Routes, request: Facts, body: bytes | None = None) -> str:
 
 def _here(index: Routes, request: Facts, body: bytes | None) -> list[str]:
     """Routes whose path fits: another method, or a matcher that does not hold."""
-    lines = []
+    lines, read = [], None if body is None else JsonBody(body)
     for route in _candidates(index, request.path):
         if route.pattern.match(request.path) is None:
             continue
@@ -38,7 +38,7 @@ def _here(index: Routes, request: Facts, body: bytes | None) -> list[str]:
             lines.append(f"{_show(route)} has this path, but not this method.")
             continue
         reasons = [
-            m.why_not(request, body) for m in route.matchers if (body is not None or not m.needs_body) and not m.holds(request, body)
+            m.why_not(request, read) for m in route.matchers if (read is not None or not m.needs_body) and not m.holds(request, read)
         ]
         reasons += ["its body matcher was not tried"] if body is None and route.needs_body and not reasons else []
         if reasons:

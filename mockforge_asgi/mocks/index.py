@@ -7,13 +7,14 @@ one declared first. What a route answers is of no interest here.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-from mockforge_asgi.mocks.matchers import Facts, Matcher
-from mockforge_asgi.mocks.pattern import PathPattern, Segment, Value
+from mockforge_asgi.mocks.matchers import Facts, JsonBody, Matcher
+from mockforge_asgi.mocks.pattern import Key, PathPattern, Segment, Value
 
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")
@@ -59,12 +60,17 @@ NEEDS_BODY: Final = Undecided.NEEDS_BODY
 class _Node(Generic[A]):
     """A place in the tree: all patterns that begin alike."""
 
-    __slots__ = ("literals", "manys", "others", "routes")
+    __slots__ = ("children", "lengths", "literals", "manys", "mixed", "others", "routes")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node[A]] = {}
+        self.children: dict[Key, _Node[A]] = {}
+        """Every place below that is not of a literal, by its segment's key."""
+        self.mixed: dict[str, list[tuple[Segment, _Node[A]]]] = {}
+        """Mixes of text and parameters by the text they begin with, the more specific first; `lengths` are those of that text."""
+        self.lengths: list[int] = []
         self.others: list[tuple[Segment, _Node[A]]] = []
-        """Segments that are neither literal nor many, the more specific first."""
+        """Other segments that are neither literal nor many, the more specific first."""
         self.manys: list[tuple[Segment, int, _Node[A]]] = []
         """`**` and `{x:path}` with the number of segments after them, the longest first."""
         self.routes: tuple[Route[A], ...] = ()
@@ -76,15 +82,16 @@ class _Table(Generic[A]):
     __slots__ = ("fixed", "root")
 
     def __init__(self, routes: Iterable[Route[A]], method: str) -> None:
-        self.fixed: dict[str, tuple[Route[A], ...]] = {}
         self.root: _Node[A] | None = None
         ranked = [(route, rank) for route in routes if (rank := route.method_rank(method)) is not None]
+        fixed: dict[str, list[Route[A]]] = {}
         for route, _ in sorted(ranked, key=lambda r: (-len(r[0].matchers), r[1])):
             if route.pattern.is_literal:
-                self.fixed[route.pattern.text] = (*self.fixed.get(route.pattern.text, ()), route)
+                fixed.setdefault(route.pattern.text, []).append(route)
             else:
                 node = self._place(route.pattern.segments)
                 node.routes = (*node.routes, route)
+        self.fixed = {path: tuple(found) for path, found in fixed.items()}
 
     def find(self, path: str) -> Route[A] | None:
         """The first route at that path, matchers left aside."""
@@ -107,23 +114,35 @@ class _Table(Generic[A]):
 
 
 def _many(node: _Node[A], segment: Segment, tail: int) -> _Node[A]:
-    for known, _, child in node.manys:
-        if known.key == segment.key:
-            return child
-    child = _Node[A]()
-    node.manys.append((segment, tail, child))
-    node.manys.sort(key=lambda entry: entry[0].key)
+    child = node.children.get(segment.key)
+    if child is None:
+        child = node.children[segment.key] = _Node()
+        insort(node.manys, (segment, tail, child), key=lambda entry: entry[0].key)
     return child
 
 
 def _other(node: _Node[A], segment: Segment) -> _Node[A]:
-    for known, child in node.others:
-        if known.key == segment.key:
-            return child
-    child = _Node[A]()
-    node.others.append((segment, child))
-    node.others.sort(key=lambda entry: entry[0].key)
+    child = node.children.get(segment.key)
+    if child is None:
+        child = node.children[segment.key] = _Node()
+        among = node.mixed.setdefault(segment.prefix, []) if segment.is_mixed else node.others
+        insort(among, (segment, child), key=_key)
+        if segment.is_mixed and len(segment.prefix) not in node.lengths:
+            node.lengths.append(len(segment.prefix))
     return child
+
+
+def _key(entry: tuple[Segment, _Node[A]]) -> Key:
+    return entry[0].key
+
+
+def _candidates(node: _Node[A], text: str) -> list[tuple[Segment, _Node[A]]]:
+    """The places below that the text may lead to, literals and many left aside; the more specific first."""
+    if not node.mixed:
+        return node.others
+    found = [entry for n in node.lengths if n <= len(text) for entry in node.mixed.get(text[:n], ())]
+    found.sort(key=_key)
+    return [*found, *node.others]
 
 
 Found: TypeAlias = tuple[Route[A], Params]
@@ -145,19 +164,19 @@ class RouteIndex(Generic[A]):
     def match(self, request: Facts, body: bytes | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
         """The route that answers and the path's parameters. NEEDS_BODY when a route before it asks for the body and `body` is None."""
         table = self._tables.get(request.method, self._any)
-        path = request.path
+        path, read = request.path, None if body is None else JsonBody(body)
         fixed = table.fixed.get(path)
         if fixed is not None:
             route = fixed[0]
             if not route.matchers:
                 return route, {}
-            found = _pick(fixed, request, body)
+            found = _pick(fixed, request, read)
             if found is not None:
                 return found if found is NEEDS_BODY else (found, {})
         if table.root is None or path[:1] != "/":
             return None
         segments = path[1:].split("/")
-        return _walk(table.root, segments, 0, [], request, body)
+        return _walk(table.root, segments, 0, [], request, read)
 
     def methods_at(self, path: str) -> frozenset[str]:
         """Every method that some route serves at that path, whatever else it asks for; `*` among them: any method."""
@@ -180,7 +199,9 @@ class RouteIndex(Generic[A]):
                 seen.setdefault(key, route)
 
 
-def _pick(candidates: tuple[Route[A], ...], request: Facts | None, body: bytes | None) -> Route[A] | Literal[Undecided.NEEDS_BODY] | None:
+def _pick(
+    candidates: tuple[Route[A], ...], request: Facts | None, body: JsonBody | None
+) -> Route[A] | Literal[Undecided.NEEDS_BODY] | None:
     if request is None:
         return candidates[0]
     for route in candidates:
@@ -198,7 +219,7 @@ def _pick(candidates: tuple[Route[A], ...], request: Facts | None, body: bytes |
 
 
 def _walk(
-    node: _Node[A], segments: list[str], at: int, captured: list[Value], request: Facts | None, body: bytes | None
+    node: _Node[A], segments: list[str], at: int, captured: list[Value], request: Facts | None, body: JsonBody | None
 ) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
     """Depth first, the more specific child first, so that the first hit is the one wanted."""
     if at == len(segments):
@@ -213,7 +234,7 @@ def _walk(
             found = _walk(child, segments, at + 1, captured, request, body)
             if found is not None:
                 return found
-        for segment, child in node.others:
+        for segment, child in _candidates(node, text):
             values = segment.match(text)
             if values is not None:
                 found = _walk(child, segments, at + 1, [*captured, *values], request, body)

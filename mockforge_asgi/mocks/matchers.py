@@ -51,6 +51,37 @@ class Facts(Protocol):
         ...
 
 
+class JsonBody:
+    """A body that many matchers look into: parsed once, and each place in it looked up once."""
+
+    __slots__ = ("_data", "_found", "_value")
+
+    def __init__(self, data: bytes) -> None:
+        self._data: bytes | None = data
+        self._value: Json = None
+        self._found: dict[tuple[str | int, ...], str | None] = {}
+
+    def at(self, steps: tuple[str | int, ...]) -> str | None:
+        """The value there as JSON text with sorted keys; None where there is none, or the body is not JSON."""
+        if steps not in self._found:
+            try:
+                self._found[steps] = _canonical(self._reach(steps))
+            except (orjson.JSONDecodeError, LookupError, TypeError):
+                self._found[steps] = None
+        return self._found[steps]
+
+    def _reach(self, steps: tuple[str | int, ...]) -> Json:
+        if self._data is not None:
+            data, self._data, self._value = self._data, None, ...  # what is no JSON stays something that has no JSON text
+            self._value = orjson.loads(data)
+        value = self._value
+        for step in steps:
+            if isinstance(value, Mapping) != isinstance(step, str):
+                raise LookupError(step)
+            value = value[step]
+        return value
+
+
 class Matcher(Protocol):
     """One condition of a route."""
 
@@ -59,11 +90,11 @@ class Matcher(Protocol):
         """Whether the body must have been read."""
         ...
 
-    def holds(self, request: Facts, body: bytes | None) -> bool:
+    def holds(self, request: Facts, body: JsonBody | None) -> bool:
         """Whether the request fulfils it."""
         ...
 
-    def why_not(self, request: Facts, body: bytes | None) -> str:
+    def why_not(self, request: Facts, body: JsonBody | None) -> str:
         """In words, for the developer: what was wanted and what was there."""
         ...
 
@@ -132,14 +163,14 @@ class FieldMatcher:
         name = self.name
         return [v for k, v in (request.headers if self.place == "header" else request.query) if k == name]
 
-    def holds(self, request: Facts, body: bytes | None) -> bool:
+    def holds(self, request: Facts, body: JsonBody | None) -> bool:
         """Whether the field is as wanted."""
         values = self._values(request)
         if self.is_absent or not values:
             return self.is_absent and not values
         return all(any(test.holds(value) for value in values) for test in self.tests)
 
-    def why_not(self, request: Facts, body: bytes | None) -> str:
+    def why_not(self, request: Facts, body: JsonBody | None) -> str:
         """In words."""
         values = self._values(request)
         if self.is_absent:
@@ -178,19 +209,11 @@ class BodyMatcher:
         """Always."""
         return True
 
-    def holds(self, request: Facts, body: bytes | None) -> bool:
+    def holds(self, request: Facts, body: JsonBody | None) -> bool:
         """Whether the body has that value there."""
-        try:
-            value = orjson.loads(body or b"")
-            for step in self.steps:
-                if isinstance(value, Mapping) != isinstance(step, str):
-                    return False
-                value = value[step]
-            return _canonical(value) == self.value
-        except (orjson.JSONDecodeError, LookupError, TypeError):
-            return False
+        return body is not None and body.at(self.steps) == self.value
 
-    def why_not(self, request: Facts, body: bytes | None) -> str:
+    def why_not(self, request: Facts, body: JsonBody | None) -> str:
         """In words."""
         return f"the body's {self.path or 'JSON'} is not {self.value}"
 

@@ -78,8 +78,15 @@ class Segment:
     names: tuple[str | None, ...] = ()
     match: Callable[[str], tuple[Value, ...] | None] = _never
     """The captured values, or None where the text does not match. Not used for literals and for `**`."""
+    prefix: str = ""
+    """For a mix of text and parameters: the text it begins with."""
     least: int = 1
     """For `**` and `{x:path}`: how few segments it takes."""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the segment is a mix of text and parameters."""
+        return bool(self.key[0] == _MIXED)
 
     @property
     def is_many(self) -> bool:
@@ -214,4 +221,4 @@ def _mixed(text: str, pieces: list[re.Match[str]]) -> Segment:
         return None if None in values else tuple(value for value in values if value is not None)
 
     anonymous = _PARAMETER.sub(lambda m: "*" if m.group(3) else "{:%s}" % (m.group(2) or "str"), text)
-    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match)
+    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match, prefix=text[: pieces[0].start()])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockforge_asgi.mocks.index import NEEDS_BODY, Params, Route, RouteIndex
+from mockforge_asgi.mocks.index import NEEDS_BODY, Params, Route, RouteIndex, _candidates
 from mockforge_asgi.mocks.matchers import BodyMatcher, Matcher, field_matcher
 from mockforge_asgi.mocks.pattern import PatternError, parse
 
@@ -106,12 +106,25 @@ def test_duplicates_are_found() -> None:
     assert [(later.answer, earlier.answer) for later, earlier in found.duplicates()] == [(1, 0)]
 
 
-SEGMENTS = st.sampled_from(["a", "b", "1", "a1", "", "{x}", "{x:int}", "*", "a{x}", "{x}1", "{x:path}", "**"])
+def test_a_text_is_compared_only_with_the_mixes_that_begin_like_it() -> None:
+    routes = [Route(parse(f"/a/x{n}-{{id}}"), n, frozenset({"GET"})) for n in range(3000)]
+    routes.append(Route(parse("/a/x7{rest}"), 3000, frozenset({"GET"})))
+    found = RouteIndex(routes)
+    root = found._tables["GET"].root
+    assert root is not None
+    assert [segment.prefix for segment, _ in _candidates(root.literals["a"], "x7-5")] == ["x7-", "x7"]
+    assert _candidates(root.literals["a"], "y") == []
+    match = found.match(Request("GET", "/a/x2999-5"))
+    assert isinstance(match, tuple) and (match[0].answer, match[1]) == (2999, {"id": "5"})
+
+
+SEGMENTS = st.sampled_from(["a", "b", "1", "a1", "", "{x}", "{x:int}", "*", "a{x}", "{x}1", "a{x}b", "ab{x}", "1{x:int}", "{x:path}", "**"])
 PATTERNS = st.lists(SEGMENTS, min_size=1, max_size=4).map(
     lambda parts: "/" + "/".join(p.replace("x", f"x{i}") for i, p in enumerate(parts))
 )
 METHODS = st.sampled_from(["GET", "POST", "GET|POST", "HEAD", "*"])
-PATHS = st.lists(st.sampled_from(["a", "b", "1", "a1", "11", ""]), min_size=1, max_size=5).map(lambda parts: "/" + "/".join(parts))
+TEXTS = st.sampled_from(["a", "b", "1", "a1", "11", "ab", "abb", "a1b", "112", ""])
+PATHS = st.lists(TEXTS, min_size=1, max_size=5).map(lambda parts: "/" + "/".join(parts))
 CONDITIONS = st.sampled_from(["1", True, False, {"regex": "[12]"}])
 
 
