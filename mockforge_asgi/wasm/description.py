@@ -21,7 +21,7 @@ def read_description(plugin: str, said: Json) -> Description:
     problems: list[Problem] = []
     contract = said.get("contract", CONTRACT)
     if contract != CONTRACT:
-        problems.append(Problem("describe().contract", f"version {contract!r} is unknown here.", f"This host speaks {CONTRACT}."))
+        problems.append(Problem("describe().contract", f"version {str(contract)[:40]!r} is unknown here.", f"This host speaks {CONTRACT}."))
     ops = said.get("ops", [])
     if not isinstance(ops, list) or not all(isinstance(op, str) for op in ops):
         problems.append(Problem("describe().ops", "must be a list of operation names."))
@@ -76,7 +76,7 @@ def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetad
         parameters,
         str(entry.get("returns", "any")),
         tuple(map(str, _items(entry.get("examples"))))[:20],
-        entry.get("category"),
+        category if isinstance(category := entry.get("category"), str) else None,
         entry.get("pure") is True,
     )
 

@@ -6,6 +6,7 @@ that was written for no contract is mapped by its manifest: `entry: {file: plugi
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,13 +100,28 @@ class ExtismEntry:
         """The call of an unmodified export that an operation stands for."""
         document = orjson.loads(payload)
         if fiber.op == "response.generate" and self.response:
-            return MappedCall(self.response, await _request_body(fiber, document["request"]), _answer)
+            return MappedCall(self.response, await _body_in_time(fiber, document["request"]), _answer)
         name = document.get("function", "") if fiber.op == "template.call" else ""
         if name not in self.functions:
             raise PluginFailed(fiber.plugin, fiber.op, f"its manifest maps no export to {name or fiber.op}", code="unsupported_op")
         args = document.get("args") or [""]
         data = args[0].encode() if isinstance(args[0], str) else orjson.dumps(args[0])
         return MappedCall(self.functions[name], data, _value)
+
+
+async def _body_in_time(fiber: Fiber, request: Json) -> bytes:
+    """The body, read by the host before the guest runs, while the call's `timeout_ms` already counts."""
+    loop = asyncio.get_running_loop()
+    if fiber.deadline is None:
+        fiber.deadline = loop.time() + fiber.budget.timeout_s
+    clock = asyncio.timeout_at(fiber.deadline)
+    try:
+        async with clock:
+            return await _request_body(fiber, request)
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        raise fiber.over("timeout_ms") from None
 
 
 async def _request_body(fiber: Fiber, request: Json) -> bytes:

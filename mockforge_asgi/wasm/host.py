@@ -163,6 +163,18 @@ class WasmHost:
         if self._pool.live == 0:
             self._guest.close()
 
+    async def taken(self, fiber: Fiber) -> Held:
+        """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        fiber.deadline = began + fiber.budget.timeout_s
+        try:
+            return await self._pool.take(fiber.deadline)
+        except PluginUnavailable as error:
+            wall_s = loop.time() - began
+            self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))
+            raise
+
     async def run(self, held: Held, fiber: Fiber, document: Document) -> Json:
         """One call on a taken instance, reported as an event when somebody listens."""
         if not self._events.wants(CallFinished):
@@ -206,7 +218,7 @@ class CallLease:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         host, pool = self._host, self._pool
         fiber = host.fiber(op, request=request)
-        held = pool.take_now() or await _taken(pool, fiber)
+        held = pool.take_now() or await host.taken(fiber)
         try:
             return await host.run(held, fiber, document)
         finally:
@@ -234,7 +246,7 @@ class RequestLease:
             try:
                 self._refuse_when_over(fiber)
                 if self._held is None:
-                    self._held = self._pool.take_now() or await _taken(self._pool, fiber)
+                    self._held = self._pool.take_now() or await self._host.taken(fiber)
                     self._refuse_when_over(fiber)
                 elif self._held.instance.broken:
                     raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
@@ -258,9 +270,3 @@ class RequestLease:
         if held is not None:
             self._pool.discard(held)
             self._pool.prepare()
-
-
-async def _taken(pool: PluginPool, fiber: Fiber) -> Held:
-    """Waits for an instance; the wait counts against the call's `timeout_ms`."""
-    fiber.deadline = asyncio.get_running_loop().time() + fiber.budget.timeout_s
-    return await pool.take(fiber.deadline)

@@ -38,6 +38,7 @@ def test_a_guest_that_says_nothing_of_it_speaks_the_hosts_contract() -> None:
         (None, "JSON object"),
         ([], "JSON object"),
         ({"contract": "9.9"}, "'9.9' is unknown"),
+        ({"contract": "9" * 1000}, "'9{40}' is unknown"),
         ({"ops": "auth"}, "ops: must"),
         ({"ops": [1]}, "ops: must"),
         ({"functions": {}}, "functions: must"),
@@ -89,3 +90,7 @@ def test_whatever_a_guest_says_is_read_or_refused(said: Json) -> None:
         read_description("p", said)
     except PluginRejected as error:
         assert error.problems
+
+
+def test_a_category_that_is_no_text_is_none() -> None:
+    assert read_description("p", {"functions": [{"name": "f", "category": {"x": 1}}]}).functions[0].category is None

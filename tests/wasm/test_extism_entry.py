@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mockforge_asgi.errors import PluginFailed, PluginRejected
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.wasm.extism import ExtismOptions
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench
@@ -53,3 +53,12 @@ def test_a_wrong_entry_is_refused(entry: object) -> None:
 async def test_a_mapping_to_an_export_that_is_not_there_is_refused(stand: ExtismBench) -> None:
     with pytest.raises(PluginRejected, match="count_bowels"):
         stand.guest(PLAIN.read_bytes(), ExtismOptions(entry=ExtismEntry("count_bowels")))
+
+
+async def test_a_body_that_comes_too_slowly_is_the_calls_timeout(stand: ExtismBench) -> None:
+    ours = await stand.instance(PLAIN.read_bytes(), ExtismOptions(entry=ExtismEntry("count_vowels")))
+    stand.doors.open.clear()
+    document = {"request": {"body": {"available": 5}}, "fingerprint": ""}
+    with pytest.raises(LimitExceeded) as caught:
+        await ours.call(stand.fiber("response.generate", timeout_s=0.01), json.dumps(document).encode())
+    assert caught.value.limit == "timeout_ms" and not ours.broken

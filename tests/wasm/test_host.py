@@ -237,3 +237,19 @@ async def test_a_lease_released_while_it_waits_for_an_instance_leaks_none() -> N
     with pytest.raises(PluginUnavailable, match="is over"):
         await call
     assert (guest.calls, made._pool.live) == ([], 0)
+
+
+async def test_a_call_that_gets_no_instance_is_an_event_too() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    guest, events, seen = Scripted({"echo": answer}), EventStream(), []
+    events.subscribe(lambda event: seen.append(event), CallFinished)
+    options = HostOptions("guest", "1.0.0", {}, Budget(timeout_s=0.01), pool=InstancesConfig(warm=0, max=1))
+    lease = WasmHost(options, guest, TestDoors(), Pool(asyncio.get_running_loop()), events).lease()
+    running = asyncio.ensure_future(lease.call("echo", EMPTY))
+    while not guest.calls:
+        await asyncio.sleep(0)
+    with pytest.raises(PluginUnavailable):
+        await lease.call("echo", EMPTY)
+    assert [event.outcome for event in seen if isinstance(event, CallFinished)] == ["unavailable"]
+    answer.set_result(1)
+    await running
