@@ -213,3 +213,4 @@ class LimitsModel(Strict):
     cpu_ms: int | None = Field(default=None, ge=1, le=60_000, description="Computing time of one call.")
     timeout_ms: int | None = Field(default=None, ge=1, le=300_000, description="Wall time of one call, waits included.")
     output_kb: int | None = Field(default=None, ge=1, le=65_536, description="Size of an answer, in KiB.")
+    vars_kb: int | None = Field(default=None, ge=1, le=65_536, description="Variables of one instance of an Extism plugin, in KiB.")

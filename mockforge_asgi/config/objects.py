@@ -59,6 +59,7 @@ class LimitOverrides:
     cpu_ms: int | None = None
     timeout_ms: int | None = None
     output_kb: int | None = None
+    vars_kb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

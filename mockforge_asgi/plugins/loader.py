@@ -73,7 +73,9 @@ class Loader:
             use.instances,
         )
         files = approval.package.files
-        spec = GuestSpec(manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config))
+        spec = GuestSpec(
+            manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config), limits.vars_kb
+        )
         return await self._sandbox().host(options, spec, doors)
 
 

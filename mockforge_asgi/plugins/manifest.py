@@ -31,6 +31,7 @@ class Limits:
     cpu_ms: int = 50
     timeout_ms: int = 1000
     output_kb: int = 256
+    vars_kb: int = 128
 
     def overridden(self, limits: LimitOverrides) -> Limits:
         """The same with the operator's own numbers, where there are any."""
@@ -39,6 +40,7 @@ class Limits:
             limits.cpu_ms or self.cpu_ms,
             limits.timeout_ms or self.timeout_ms,
             limits.output_kb or self.output_kb,
+            limits.vars_kb or self.vars_kb,
         )
 
 

@@ -28,7 +28,7 @@ _EXPORT = re.compile(r"[A-Za-z_$][\w$.:/-]{0,255}\Z", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _ENDPOINT = re.compile(r"/[A-Za-z0-9._~-]{1,64}(?:/[A-Za-z0-9._~-]{1,64}){0,7}\Z")
 _SUFFIXES = {"native": ".py", "python": ".py", "component": ".wasm", "extism": ".wasm"}
-_CEILING = {"memory_mb": 512, "cpu_ms": 10_000, "timeout_ms": 60_000, "output_kb": 16_384}
+_CEILING = {"memory_mb": 512, "cpu_ms": 10_000, "timeout_ms": 60_000, "output_kb": 16_384, "vars_kb": 16_384}
 
 
 def _version(value: str) -> str:
@@ -148,6 +148,9 @@ def _unfit(value: dict[str, Any], places: Places) -> Iterator[Problem]:
         yield places.problem(
             ("entry", maps[0]), f"exports are mapped for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it."
         )
+    limits = value.get("limits")
+    if isinstance(limits, dict) and "vars_kb" in limits and suffix and runtime != "extism":
+        yield places.problem(("limits", "vars_kb"), f"variables are for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it.")
     for key, name in (("kinds", ""), ("endpoints", "path"), ("dependencies", "id")):
         given = [entry.get(name) if isinstance(entry, dict) else entry for entry in _list(value.get(key))]
         for i, one in enumerate(given):
@@ -181,6 +184,7 @@ def _build(model: ManifestModel, places: Places) -> Manifest:
             model.limits.cpu_ms or defaults.cpu_ms,
             model.limits.timeout_ms or defaults.timeout_ms,
             model.limits.output_kb or defaults.output_kb,
+            model.limits.vars_kb or defaults.vars_kb,
         ),
         isolation=model.isolation,
         config_schema=model.config,

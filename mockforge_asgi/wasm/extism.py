@@ -48,7 +48,7 @@ class ExtismOptions:
     entry: ExtismEntry = field(default_factory=ExtismEntry)
     vars_bytes: int = 128 << 10
     """Room for the variables of one instance."""
-    log_level: int = 2
+    log_level: int = 1
     """0 trace, 1 debug, 2 info, 3 warn, 4 error; what is below is dropped inside the guest."""
 
 
@@ -263,7 +263,9 @@ class ExtismInstance:
             )
         if fault == FAULT_VARS:
             room = self._guest.options.vars_bytes
-            return LimitExceeded(fiber.plugin, fiber.op, "vars_kb", room / 1024, f"its variables take more than {room // 1024} KiB.")
+            return LimitExceeded(
+                fiber.plugin, fiber.op, "vars_kb", room / 1024, f"its variables take more than limits.vars_kb={room // 1024}. Raise it."
+            )
         words = {
             FAULT_HANDLE: "its code passed on a handle that is no live block",
             FAULT_EXIT: f"its code left with status {first}",

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from wasmtime import Module
 from wasmtime.component import Component
@@ -34,9 +34,6 @@ from mockforge_asgi.wasm.ticker import Ticker
 
 Runtime = Literal["python", "component", "extism"]
 
-DEFAULT_MEMORY_MB: Final[Mapping[Runtime, int]] = {"python": 64, "component": 32, "extism": 16}
-"""What an instance may hold unless manifest or operator say otherwise. The Python sandbox needs 22 to start."""
-
 
 @dataclass(frozen=True, slots=True)
 class GuestSpec:
@@ -49,6 +46,8 @@ class GuestSpec:
     memory_mb: int
     settings: Mapping[str, str] = field(default_factory=dict)
     """What Extism's `config_get` answers."""
+    vars_kb: int = 128
+    """Room for Extism's variables, per instance."""
     seed: str | None = None
     """Fixes the guest's random state, where the operator wants equal answers."""
 
@@ -117,7 +116,7 @@ class Sandbox:
             await asyncio.shield(self._kernel),
             module,
             StoreLimits(memory, memories=2, tables=4, instances=3),  # the kernel, the shims, the plugin; two of them have a memory
-            ExtismOptions(settings=spec.settings, entry=entry),
+            ExtismOptions(settings=spec.settings, entry=entry, vars_bytes=spec.vars_kb * 1024),
         )
 
     async def python_component(self) -> Component:

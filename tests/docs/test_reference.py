@@ -74,7 +74,7 @@ def test_the_example_manifests_load() -> None:
 
 def test_the_default_limits_are_those_of_the_reference() -> None:
     assert (DEFAULT_LIMITS["python"].memory_mb, DEFAULT_LIMITS["extism"].memory_mb, DEFAULT_LIMITS["component"].memory_mb) == (64, 16, 16)
-    assert {(x.cpu_ms, x.output_kb) for x in DEFAULT_LIMITS.values()} == {(50, 256)}
+    assert {(x.cpu_ms, x.output_kb, x.vars_kb) for x in DEFAULT_LIMITS.values()} == {(50, 256, 128)}
     assert {name: x.timeout_ms for name, x in DEFAULT_LIMITS.items()} == {"native": 5000, "python": 1000, "component": 1000, "extism": 1000}
 
 

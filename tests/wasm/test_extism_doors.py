@@ -48,7 +48,7 @@ async def test_a_refused_http_request_ends_the_call_with_the_doors_reason(stand:
 async def test_log_lines_reach_the_log_door_also_when_the_call_fails(stand: ExtismBench) -> None:
     ours = await stand.instance(PLAIN.read_bytes())
     await ours.invoke(stand.fiber(), "logs", b"x")
-    assert stand.doors.log == [("info", "info x"), ("warn", "warn x"), ("error", "error x")]
+    assert stand.doors.log == [("debug", "debug x"), ("info", "info x"), ("warn", "warn x"), ("error", "error x")]
     doomed = await stand.instance(
         wat(
             """(func (export "f") (result i32) (local $p i64)
