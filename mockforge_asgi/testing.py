@@ -177,6 +177,7 @@ class _Lifespan:
     async def start(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         self._task = asyncio.ensure_future(self._run(scope))
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())  # one that failed may have said so already
         await self._turn("startup")
 
     async def stop(self) -> None:

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route as StarletteRoute
+from starlette.testclient import TestClient
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginUnavailable
@@ -490,3 +494,24 @@ async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:
 async def test_a_preflight_for_what_no_header_can_carry_is_refused() -> None:
     headers = {**PREFLIGHT, "access-control-request-headers": "a\x01b"}
     assert (await Client(await mounted(None)).request("OPTIONS", "/health", headers=headers)).status == 400
+
+
+@pytest.mark.parametrize("url", ["//hello/ws", "/x/../hello/ws", "/hello%2Fws", "/%2e/hello/ws", "/%5chello/ws"])
+async def test_no_other_spelling_leads_a_websocket_around_a_rule(url: str) -> None:
+    forge = await mounted(app := App(), key_auth(), routes=[], protect=PROTECT)
+    talk = Conversation([{"type": "websocket.connect"}])
+    await forge({**Client(forge).scope("GET", url, KEY), "type": "websocket"}, talk.receive, talk.send)
+    assert [m["type"] for m in talk.sent] == ["websocket.close"] and app.calls == []
+
+
+def test_starlettes_test_client_is_served_with_and_without_its_with() -> None:
+    forge = MockForge(
+        Starlette(routes=[StarletteRoute("/app", lambda request: PlainTextResponse("app"))]),
+        runtime=PlainRuntime({"version": 1, "routes": ROUTES[:2]}, greet()),
+    )
+    client = TestClient(forge)
+    for _ in range(2):
+        assert [client.get(path).text for path in ("/app", "/health", "/hello/Ada")] == ["app", '{"status":"ok"}', "Hello Ada"]
+        assert not forge.runtime.is_ready
+    with client:
+        assert client.get("/hello/Ada").text == "Hello Ada"
