@@ -262,10 +262,8 @@ class ExtismInstance:
                 fiber.plugin, fiber.op, refused.message, code=refused.code, retryable=refused.retryable, details=refused.details
             )
         if fault == FAULT_VARS:
-            room = self._guest.options.vars_bytes
-            return LimitExceeded(
-                fiber.plugin, fiber.op, "vars_kb", room / 1024, f"its variables take more than limits.vars_kb={room // 1024}. Raise it."
-            )
+            room = self._guest.options.vars_bytes // 1024
+            return LimitExceeded(fiber.plugin, fiber.op, "vars_kb", room, f"its variables take more than limits.vars_kb={room}. Raise it.")
         words = {
             FAULT_HANDLE: "its code passed on a handle that is no live block",
             FAULT_EXIT: f"its code left with status {first}",
