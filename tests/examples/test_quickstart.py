@@ -34,6 +34,7 @@ class Served:
             if found := re.search(r"Listening on (http://\S+)", shown):
                 self.address = urlsplit(found[1])
                 return
+        self.process.wait()
         raise AssertionError(f"it did not listen: {shown}{self.said}")
 
     @property
