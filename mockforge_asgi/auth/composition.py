@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from mockforge_asgi.auth.permits import TemplateRights, permit_template
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.plugins.permits import TemplateRights, permit_template
 
 
 class Authenticator(Protocol):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mockforge_asgi.auth.permits import permit_template
 from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.path_glob import PathGlob
 from mockforge_asgi.http.refusals import refusal
+from mockforge_asgi.plugins.permits import permit_template
 from mockforge_asgi.plugins.plugin import Plugin
 
 

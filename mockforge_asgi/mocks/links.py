@@ -15,6 +15,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.mocks.answers import PluginAnswer, RouteAnswer
 from mockforge_asgi.mocks.index import NEEDS_BODY, Found
 from mockforge_asgi.mocks.routes import Routes
+from mockforge_asgi.plugins.permits import TemplateRights, permit_template
 
 PLUGINS: Final = 3.5
 """The priority of response plugins, unless the operator gives another."""
@@ -54,17 +55,12 @@ class Link(Protocol):
         ...
 
 
-class PluginFacts(Protocol):
+class PluginFacts(TemplateRights, Protocol):
     """What links need to know of a plugin."""
 
     @property
     def on_failure(self) -> str:
         """`error`: a failure is the answer; `skip`: it is asked as if it had nothing to say."""
-        ...
-
-    @property
-    def templates(self) -> frozenset[str]:
-        """Names of the templates that its answers may ask for; `*`: all."""
         ...
 
 
@@ -134,7 +130,7 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
                 return None
             answer = await plugin.generate(exchange)
         if isinstance(answer, TemplateAnswer):
-            permit(plugin, answer)
+            permit_template(name, plugin.facts, "response.generate", answer.template)
         return answer
     except (PluginFailed, PluginUnavailable) as error:
         if plugin.facts.on_failure != "skip":
@@ -142,14 +138,6 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
         if exchange.notes is not None:
             exchange.notes.append(f"skipped: {error}")
         return None
-
-
-def permit(plugin: ResponsePlugin, answer: TemplateAnswer) -> None:
-    """Raises PluginFailed when the plugin names a template that the operator does not let it use."""
-    allowed = plugin.facts.templates
-    if answer.template not in allowed and "*" not in allowed:
-        message = f"it asks for template {answer.template!r}; allow it with `templates: [{answer.template}]` under plugins.{plugin.name}"
-        raise PluginFailed(plugin.name, "response.generate", message, code="denied")
 
 
 class PluginLink:
