@@ -65,7 +65,11 @@ class Target:
         """Where a `Location` seen in an answer from here points to. Raises DoorError."""
         if len(location) > MAX_URL:
             raise DoorError("unavailable", "the server redirects to a URL that is too long")
-        return read_url(urljoin(self.url, location))
+        try:
+            joined = urljoin(self.url, location)
+        except ValueError as error:  # `http://[::1/`
+            raise DoorError("unavailable", f"the server redirects to what is no URL: {error}") from None
+        return read_url(joined)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,3 +114,21 @@ def test_a_url_that_is_accepted_has_no_white_space_or_user(url: str) -> None:
     assert target.url.isascii()
     assert not set(target.url) & set(" \r\n\t\\@") - set(target.path)
     assert read_url(target.url).url == target.url
+
+
+@given(
+    st.sampled_from(["", "/", "//", "http:", "http://", "http://[", "?", "#", "\\", "..", "@", "]:80"]).flatmap(
+        lambda start: st.text(alphabet="a/:[]@?#.%\\ \r\n\u2100é1", max_size=12).map(lambda rest: start + rest)
+    )
+)
+def test_wherever_a_server_redirects_to_is_a_place_or_a_door_error(location: str) -> None:
+    try:
+        target = read_url("http://good.example/a").join(location)
+    except DoorError:
+        return
+    assert target.scheme in ("http", "https") and target.host and "@" not in target.authority
+
+
+def test_a_redirect_to_half_an_address_is_no_fault_of_ours() -> None:
+    with pytest.raises(DoorError, match="no URL"):
+        read_url("http://good.example/a").join("http://[::1/")
