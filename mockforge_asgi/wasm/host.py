@@ -16,7 +16,8 @@ from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, Plug
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.description import read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.pool import Held, Instance, PluginPool, Pool
+from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
 """What making an instance ready may use: instantiate, load, describe, init."""
@@ -83,6 +84,7 @@ class WasmHost:
         try:
             said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
             self._ops = said.ops
+            self._pool.dismiss = self._dismiss if "plugin.destroy" in said.ops else None
             if "plugin.validate_config" in said.ops:
                 found = await instance.call(
                     self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
@@ -140,25 +142,36 @@ class WasmHost:
         self._pool.prepare()
 
     async def _stop(self) -> None:
-        if self._has_started and "plugin.stop" in self._ops:
-            held = await self._pool.take(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
-            fiber = self.fiber("plugin.stop", budget=_SETUP)
-            try:
-                await self.run(held, fiber, NOTHING)
-            finally:
-                self._pool.give(held)
+        """Run `stop` once, when no call runs any more, in an instance made for it."""
+        if not self._has_started or "plugin.stop" not in self._ops:
+            return
+        instance = await self._make()
+        try:
+            await self.run(_held(instance), self.fiber("plugin.stop", budget=_SETUP), NOTHING)
+        finally:
+            await self._dismiss(instance)
+
+    async def _dismiss(self, instance: Instance) -> None:
+        """Run `destroy` in an instance that is whole, then free it."""
+        try:
+            if "plugin.destroy" in self._ops and not instance.broken:
+                await self.run(_held(instance), self.fiber("plugin.destroy", budget=_SETUP), NOTHING)
+        except (PluginFailed, PluginUnavailable):
+            pass  # an event has told it, and the instance goes anyway
+        finally:
+            instance.close()
 
     def lease(self) -> Lease:
         """A lease for one request or one task."""
         return RequestLease(self, self._pool) if self.options.is_per_request else CallLease(self, self._pool)
 
     async def close(self) -> None:
-        """Stop the plugin, drain its calls, free its instances."""
+        """Refuse new calls, drain those that run, stop the plugin, free its instances."""
+        await self._pool.close(self.options.drain_s)
         try:
             await self._stop()
         except (PluginFailed, PluginUnavailable) as error:
             self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
-        await self._pool.close(self.options.drain_s)
         await self._doors.close()
         if self._pool.live == 0:
             self._guest.close()
@@ -270,3 +283,8 @@ class RequestLease:
         if held is not None:
             self._pool.discard(held)
             self._pool.prepare()
+
+
+def _held(instance: Instance) -> Held:
+    """An instance outside the pool, whose age does not count."""
+    return Held(instance, 0.0, 0.0)

@@ -9,45 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginUnavailable
-from mockforge_asgi.wasm.fiber import Fiber
-
-
-class Instance(Protocol):
-    """One live guest."""
-
-    broken: bool
-
-    @property
-    def memory_bytes(self) -> int:
-        """What its linear memories hold; 0 where the runtime does not tell."""
-        ...
-
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Run the fiber's operation."""
-        ...
-
-    def close(self) -> None:
-        """Free it."""
-        ...
-
-
-@dataclass(slots=True)
-class Held:
-    """An instance with its age."""
-
-    instance: Instance
-    born_s: float
-    used_s: float
-    calls: int = 0
-
+from mockforge_asgi.wasm.instance import Held, Instance
 
 Make = Callable[[], Awaitable[Instance]]
+Dismiss = Callable[[Instance], Awaitable[None]]
 _DEFAULT_CAP: Final = 2 << 30
 _SETTLED_S: Final = 1.0
 """An instance idle for so long may make room for a plugin that only wants one more."""
@@ -56,10 +25,12 @@ _SETTLED_S: Final = 1.0
 class Pool:
     """The global memory cap. `charged` sums what every live instance may come to hold, in bytes."""
 
-    __slots__ = ("_plugins", "_starved", "cap_bytes", "charged", "loop")
+    __slots__ = ("_plugins", "_starved", "cap_bytes", "charged", "leaving", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
         self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
+        self.leaving = 0
+        """How much of it is of instances that take their leave."""
         self._plugins: set[PluginPool] = set()
         self._starved: dict[PluginPool, None] = {}
 
@@ -79,7 +50,7 @@ class Pool:
         Who has an instance already is patient, and only gets room from those not used for a while: two busy plugins would
         otherwise make and evict instances at each call.
         """
-        missing = self.charged + wanted - self.cap_bytes
+        missing = self.charged - self.leaving + wanted - self.cap_bytes
         if missing > 0:
             settled = self.loop.time() - _SETTLED_S if patient else float("inf")
             idle = [(held.used_s, p) for p in self._plugins for held in p.idle if held.used_s <= settled]
@@ -87,9 +58,11 @@ class Pool:
             if sum(p.charge for _, p in idle) < missing:
                 return False  # evicting them all would not do
             for _, p in idle:
-                if self.charged + wanted <= self.cap_bytes:
+                if self.charged - self.leaving + wanted <= self.cap_bytes:
                     break
                 p.evict()
+        if self.charged + wanted > self.cap_bytes:
+            return False  # those who leave will make room
         self.charged += wanted
         return True
 
@@ -117,11 +90,13 @@ class PluginPool:
         "_closing",
         "_drained",
         "_is_preparing",
+        "_leaving",
         "_make",
         "_making",
         "_pool",
         "_waiting",
         "charge",
+        "dismiss",
         "idle",
         "limits",
         "live",
@@ -138,6 +113,9 @@ class PluginPool:
         self._is_preparing = False
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.dismiss: Dismiss | None = None
+        """Ends and frees an instance that is whole, where freeing alone would not do."""
 
     @property
     def is_waited_for(self) -> bool:
@@ -218,9 +196,22 @@ class PluginPool:
         return None
 
     def discard(self, held: Held) -> None:
-        """Free an instance for good."""
-        held.instance.close()
-        self._gone()
+        """Free an instance for good; one that is whole takes its leave first."""
+        if self.dismiss is None or held.instance.broken:
+            held.instance.close()
+            self._gone()
+        else:
+            self._pool.leaving += self.charge
+            task = self._pool.loop.create_task(self._dismissed(held.instance, self.dismiss))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _dismissed(self, instance: Instance, dismiss: Dismiss) -> None:
+        try:
+            await dismiss(instance)
+        finally:
+            self._pool.leaving -= self.charge
+            self._gone()
 
     def _gone(self) -> None:
         self.live -= 1

@@ -182,7 +182,7 @@ async def test_the_lifecycle_runs_in_order() -> None:
     await made.open()
     await made.start()
     await made.close()
-    assert guest.calls == ["plugin.validate_config", "plugin.init", "plugin.start", "plugin.stop"]
+    assert guest.calls == [f"plugin.{name}" for name in ("validate_config", "init", "start", "init", "stop")]
     assert guest.closed >= 2
 
 
@@ -253,3 +253,35 @@ async def test_a_call_that_gets_no_instance_is_an_event_too() -> None:
     assert [event.outcome for event in seen if isinstance(event, CallFinished)] == ["unavailable"]
     answer.set_result(1)
     await running
+
+
+async def test_stop_runs_when_the_last_call_has_ended_and_destroy_in_every_instance() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    made, guest = scripted({**{f"plugin.{name}": None for name in ("init", "start", "stop", "destroy")}, "echo": answer})
+    await made.open()
+    await made.start()
+    call = asyncio.ensure_future(made.lease().call("echo", EMPTY))
+    while "echo" not in guest.calls:
+        await asyncio.sleep(0)
+    closing = asyncio.ensure_future(made.close())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert "plugin.stop" not in guest.calls
+    answer.set_result(1)
+    await asyncio.gather(call, closing)
+    names = [name.removeprefix("plugin.") for name in guest.calls]
+    assert names == ["init", "start", "echo", "destroy", "init", "stop", "destroy"]
+    assert guest.closed == 4  # the one that was asked what it is, the one in use, the one that stopped; the code itself
+
+
+async def test_a_destroy_that_fails_frees_the_instance_anyway() -> None:
+    refusal: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+    refusal.set_exception(PluginFailed("guest", "plugin.destroy", "no"))
+    made, guest = scripted({"plugin.destroy": refusal, "echo": 1}, per_request=True)
+    await made.open()
+    await made.start()
+    lease = made.lease()
+    assert await lease.call("echo", EMPTY) == 1
+    lease.release()
+    await made.close()
+    assert guest.calls[-1] == "plugin.destroy" and made._pool.live == 0

@@ -10,6 +10,7 @@ from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.instance import Instance
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 
@@ -316,3 +317,26 @@ async def test_a_wait_in_vain_says_what_it_waited_for(full: bool, words: str) ->
     with pytest.raises(PluginUnavailable, match=words):
         await p.take(asyncio.get_running_loop().time())
     await p.close(0)
+
+
+async def test_an_evicted_instance_takes_its_leave_before_another_gets_its_room() -> None:
+    shared = Pool(asyncio.get_running_loop(), 200)
+    a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b", charge=150)
+    may_leave, left = asyncio.Event(), 0
+
+    async def slowly(instance: Instance) -> None:
+        nonlocal left
+        await may_leave.wait()
+        instance.close()
+        left += 1
+
+    a.dismiss = slowly
+    for held in [await a.take(soon()), await a.take(soon())]:
+        a.give(held)
+    waiting = asyncio.ensure_future(b.take(soon()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (left, waiting.done(), shared.charged) == (0, False, 200)
+    may_leave.set()
+    await waiting
+    assert (left, a.live, shared.charged, shared.leaving) == (2, 0, 150, 0)

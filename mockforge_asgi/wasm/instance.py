@@ -1,0 +1,41 @@
+"""A live guest as the pool holds it: what it can do, how old it is.
+
+What kinds there are stands in `component.py` and `extism.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.wasm.fiber import Fiber
+
+
+class Instance(Protocol):
+    """One live guest."""
+
+    broken: bool
+
+    @property
+    def memory_bytes(self) -> int:
+        """What its linear memories hold; 0 where the runtime does not tell."""
+        ...
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation."""
+        ...
+
+    def close(self) -> None:
+        """Free it."""
+        ...
+
+
+@dataclass(slots=True)
+class Held:
+    """An instance with its age."""
+
+    instance: Instance
+    born_s: float
+    used_s: float
+    calls: int = 0
