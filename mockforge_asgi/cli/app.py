@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -85,15 +86,15 @@ class Hidden:
     """Hides the secrets of every configuration served so far: what still runs under an earlier one must not tell them either."""
 
     def __init__(self) -> None:
-        self._by: dict[tuple[tuple[str, str], ...], Redactor] = {(): Redactor()}
+        self._by: dict[tuple[tuple[str, str], ...], Redactor] = {}
 
     def add(self, config: Config) -> None:
-        """Hide that configuration's secrets from now on."""
-        try:
-            secrets = Secrets.load(config.secrets, places=config.places)
-        except MockForgeError:  # said in full by the runtime, which needs them
-            return
-        self._by.setdefault(tuple(secrets.items()), redactor(secrets))
+        """Hide that configuration's secrets from now on, as far as they can be read; the runtime tells of the others."""
+        found: dict[str, str] = {}
+        for name in config.secrets:
+            with suppress(MockForgeError):
+                found.update(Secrets.load(config.secrets, places=config.places, needed=[name]).items())
+        self._by.setdefault(tuple(found.items()), redactor(Secrets(found)))
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""

@@ -56,6 +56,13 @@ def test_secrets_of_all_configurations_so_far_are_hidden() -> None:
     assert hidden("first-word second-word third") == "[redacted] [redacted] third"
 
 
+def test_a_secret_that_cannot_be_read_leaves_the_others_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    hidden = Hidden()
+    hidden.add(load_config({"version": 1, "secrets": {"gone": {"env": "NOT_SET"}, "word": {"value": "hush-hush"}}}))
+    assert hidden("it is hush-hush") == "it is [redacted]"
+
+
 @pytest.mark.usefixtures("loggers")
 async def test_a_secret_that_came_with_an_edit_is_not_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "chatty").mkdir()
