@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final
 
 from mockforge_asgi.mocks.answers import RouteAnswer
@@ -17,6 +18,8 @@ LOOKED_AT: Final = 400
 TOLD: Final = 5
 _LONGEST: Final = 300
 _CLOSE: Final = 0.6
+_COMPARED: Final = 48
+"""How much of a segment is compared, in characters: the time grows with its square, and the path is the client's."""
 
 
 def explain(index: Routes, request: Facts, body: bytes | None = None) -> str:
@@ -73,10 +76,15 @@ def _likeness(pattern: PathPattern, path: str) -> float:
     score = 0.0
     for wanted, found in zip(pattern.segments, segments, strict=False):
         if wanted.literal is not None:
-            score += SequenceMatcher(None, wanted.literal, found, autojunk=False).ratio()
+            score += _ratio(wanted.literal[:_COMPARED], found[:_COMPARED])
         else:
             score += 0.8 if wanted.is_many or wanted.match(found) is not None else 0.3
     return score / max(len(segments), len(pattern.segments))
+
+
+@lru_cache(maxsize=1024)
+def _ratio(wanted: str, found: str) -> float:
+    return SequenceMatcher(None, wanted, found, autojunk=False).ratio()
 
 
 def _show(route: Route[RouteAnswer]) -> str:

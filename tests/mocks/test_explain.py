@@ -46,3 +46,16 @@ def test_a_monstrous_path_among_many_routes_is_explained_all_the_same() -> None:
     routes = build_routes(RouteConfig(RouteMatch(f"/r{n}/{{x}}"), OK) for n in range(2000))
     told = explain(routes, exchange("/" + "a/" * 20_000).snapshot)
     assert len(told) < 2000
+
+
+def test_of_a_long_segment_only_the_beginning_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def ratio(wanted: str, found: str) -> float:
+        compared.extend((wanted, found))
+        return 1.0
+
+    monkeypatch.setattr("mockforge_asgi.mocks.explain._ratio", ratio)
+    routes = build_routes([RouteConfig(RouteMatch("/" + "a" * 100), OK)])
+    assert "Did you mean" in explain(routes, exchange("/" + "b" * 290).snapshot)
+    assert compared and max(map(len, compared)) <= 48
