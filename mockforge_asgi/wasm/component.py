@@ -103,8 +103,12 @@ class ComponentInstance:
         return 0
 
     async def describe(self, fiber: Fiber) -> Json:
-        """What the guest says of itself."""
-        return _json(fiber, await self._run(fiber, "describe", 0, is_result=False))
+        """What the guest says of itself. Raises PluginFailed when it answers the error envelope: `describe` has no error arm."""
+        text = await self._run(fiber, "describe", 0, is_result=False)
+        said = _json(fiber, text)
+        if isinstance(said, dict) and "error" in said:
+            raise reported(fiber, text)
+        return said
 
     async def load(self, fiber: Fiber, bundle: bytes) -> None:
         """Hand source code to a guest that interprets it. Raises PluginFailed with the author's file and line."""

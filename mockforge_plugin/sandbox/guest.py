@@ -61,7 +61,7 @@ class Guest:
     def describe(self) -> str:
         """The description of what was loaded. Raises: GuestFailed."""
         try:
-            return encode(self._loaded().describe(), "capabilities")
+            return encode(self._loaded().describe(), "description")
         except BaseException as exc:
             raise self._failed(exc) from None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import LimitExceeded, PluginFailed
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.runtime import PluginRuntime
 from tests.plugins.plugin_folders import minimal
 
@@ -75,9 +75,17 @@ async def test_a_byte_order_mark_before_the_source_is_skipped(tmp_path: Path) ->
     await runtime.stop()
 
 
+@pytest.mark.parametrize(("told", "words"), [("{}['x']", "KeyError: 'x'"), ("{'a': object()}", "is a object, which is not JSON")])
+async def test_a_plugin_that_cannot_describe_itself_is_refused_with_its_line(tmp_path: Path, told: str, words: str) -> None:
+    runtime = runtime_of(tmp_path / "bounds")
+    (tmp_path / "bounds" / "plugin.py").write_text(SOURCE.format(init=f"pass\n    def capabilities(self):\n        return {told}"))
+    with pytest.raises(PluginRejected, match=words):
+        await runtime.start()
+
+
 async def test_an_init_that_never_ends_refuses_the_start(tmp_path: Path) -> None:
     runtime = runtime_of(tmp_path / "bounds", init="while True: pass")
-    with pytest.raises(LimitExceeded, match="cpu_ms"):
+    with pytest.raises(LimitExceeded, match="cpu_ms|timeout_ms"):  # whichever ends first on a busy machine
         await runtime.start()
     assert not runtime.is_ready
 
