@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -40,7 +41,7 @@ class InWorkers:
         self._all: set[_Worker] = set()
         self._births: set[asyncio.Task[_Worker]] = set()
         self._unclaimed: list[asyncio.Task[_Worker]] = []
-        """Births whose call was given up: the next call that needs a worker takes one of them."""
+        """Births that nobody waits for: the next call that needs a worker takes one of them."""
         self._stillborn: BaseException | None = None
         self._dying: set[asyncio.Task[None]] = set()
         self._init: tuple[Document, PluginContext] | None = None
@@ -78,6 +79,7 @@ class InWorkers:
                     self._idle.append(worker)
                 else:
                     self._kill(worker)
+                    self._replace()
         return answer
 
     async def close(self) -> None:
@@ -129,9 +131,17 @@ class InWorkers:
             task = asyncio.current_task()
             if birth.cancelled() and task is not None and not task.cancelling():
                 raise PluginUnavailable(self.plugin, "it is stopping") from None
-            self._unclaimed.append(birth)
-            birth.add_done_callback(self._came_late)
+            self._leave(birth, tells=True)
             raise
+
+    def _replace(self) -> None:
+        """Begin to start a worker where none is left, so that the next call waits less."""
+        if not (self._is_closed or self._idle or self._unclaimed):
+            self._leave(self._birth(), tells=False)
+
+    def _leave(self, birth: asyncio.Task[_Worker], *, tells: bool) -> None:
+        self._unclaimed.append(birth)
+        birth.add_done_callback(partial(self._came_late, tells=tells))
 
     def _birth(self) -> asyncio.Task[_Worker]:
         if self._is_closed:
@@ -141,17 +151,17 @@ class InWorkers:
         birth.add_done_callback(self._births.discard)
         return birth
 
-    def _came_late(self, birth: asyncio.Task[_Worker]) -> None:
-        """A birth that nobody waits for any more: the worker is there for the next call, or its failure is."""
+    def _came_late(self, birth: asyncio.Task[_Worker], *, tells: bool) -> None:
+        """A birth that nobody waits for is over: the worker is there for the next call, or its failure, if a call had wanted it."""
         if birth not in self._unclaimed:
             return
         self._unclaimed.remove(birth)
         if birth.cancelled():
             return
-        if (error := birth.exception()) is not None:
-            self._stillborn = error
-        else:
+        if (error := birth.exception()) is None:
             self._idle.append(birth.result())
+        elif tells:
+            self._stillborn = error
 
     async def _ready(self) -> _Worker:
         try:

@@ -95,7 +95,9 @@ class WorkerThreads:
             job.future.set_result(job.result)
         else:
             job.future.set_exception(_carried(job.error))
-        job.error = None
+        # The worker thread may hold the job a moment longer; what it held of the plugin ends here.
+        job.error = job.result = None
+        del job.function, job.context
 
 
 def _carried(error: BaseException) -> BaseException:

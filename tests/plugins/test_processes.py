@@ -135,6 +135,21 @@ async def test_a_worker_that_starts_more_slowly_than_a_call_may_last_serves_a_la
     await plugin.close()
 
 
+async def test_a_killed_worker_is_replaced_before_the_next_call() -> None:
+    plugin = host("from mockforge_plugin import *\n@function\ndef f(n):\n    while n: pass\n    return n", processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    runner = plugin.runner
+    assert isinstance(runner, InWorkers)
+    before = runner.pids
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await plugin.call("template.call", call("f", 1))
+    await asyncio.gather(*runner._births)
+    assert len(runner.pids) == 1 and runner.pids != before
+    await plugin.close()
+
+
 async def test_closing_ends_a_worker_that_is_being_started() -> None:
     plugin = host(ENDS, processes=True, most=1)
     await plugin.open()
