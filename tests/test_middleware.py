@@ -13,7 +13,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.testclient import TestClient
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable
 from mockforge_asgi.events import Event, RequestAnswered
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.middleware import MockForge
@@ -203,44 +203,6 @@ async def test_modifiers_change_answers_in_their_order_and_may_be_skipped() -> N
     assert [name for name, _ in answer.headers][:3] == ["content-type", "x-first", "x-second"] and answer.json() == {"status": "ok"}
     strict = plain_plugin("broken", "modifier", {"response.modify": fail})
     assert (await Client(await mounted(App(), strict)).get("/health")).status == 502
-
-
-STAND_IN = {"status": 503, "headers": {"x-stand-in": "1"}, "json": {"name": "nobody"}}
-
-
-def failing(name: str, kinds: str, op: str, error: Exception | None = None, **facts: Any) -> Plugin:
-    def fail(document: Json) -> Json:
-        raise error or PluginFailed(name, op, "boom")
-
-    return plain_plugin(name, kinds, {op: fail}, **facts)
-
-
-def standing_in(**names: Any) -> dict[str, Any]:
-    return {name: {"use": "./x", "enabled": False, "on_failure": answer} for name, answer in names.items()}
-
-
-@pytest.mark.parametrize("error", [None, PluginUnavailable("greet", "pool full"), LimitExceeded("greet", "response.generate", "cpu_ms", 1)])
-async def test_the_operators_answer_stands_in_for_a_plugin_that_fails(error: Exception | None) -> None:
-    forge = await mounted(App(), failing("greet", "response", "response.generate", error), plugins=standing_in(greet=STAND_IN))
-    answer = await Client(forge).get("/hello/x")
-    assert (answer.status, answer.header("x-stand-in"), answer.json()) == (503, "1", {"name": "nobody"})
-    assert (await Client(forge).get("/health")).json() == {"status": "ok"}
-
-
-async def test_it_stands_in_for_modifiers_too() -> None:
-    modifier = failing("mod", "modifier", "response.modify")
-    assert (await Client(await mounted(App(), modifier, plugins=standing_in(mod={"text": "plain"}))).get("/health")).text == "plain"
-
-
-async def test_nothing_stands_in_for_an_auth_plugin() -> None:
-    auth = failing("key", "auth response", "auth.authenticate", PluginUnavailable("key", "pool full"))
-    forge = await mounted(App(), auth, greet(), protect=PROTECT, plugins=standing_in(key={"text": "come in"}))
-    assert (await Client(forge).get("/hello/x")).status == 503
-
-
-async def test_another_plugins_answer_stands_in_for_nobody_else() -> None:
-    forge = await mounted(App(), failing("greet", "response", "response.generate"), plugins=standing_in(other={"text": "x"}))
-    assert (await Client(forge).get("/hello/x")).status == 502
 
 
 async def test_refusals_are_not_modified() -> None:

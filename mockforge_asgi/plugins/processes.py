@@ -1,33 +1,23 @@
 """Worker processes for native code that must be killable: a call over its time ends with its process, and only with that.
 
-Each worker runs one call at a time (`plugins/worker.py` is its side of the pipe). Doors stay here: a worker asks through
-the pipe, under the same rights. A worker that is started outlives the call that wanted it first: where starting takes
-longer than a call may, a later call finds it ready.
+Each worker runs one call at a time. Doors stay here: a worker asks through its pipe, under the same rights. A worker that
+is started outlives the call that wanted it first: where starting takes longer than a call may, a later call finds it ready.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from mockforge_asgi.contract import Document, Json
-from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.plugins.context import PluginContext
-from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
-from mockforge_plugin.failure import HostError
+from mockforge_asgi.plugins.worker_process import WorkerProcess
 
-MAX_LINE: Final = 32 * 1024 * 1024
 START_S: Final = 30.0
 """How long a worker may take to start, load the code and run `init`."""
-_ENVELOPE: Final = 64
 
 
 class InWorkers:
@@ -37,15 +27,15 @@ class InWorkers:
         self.plugin, self.most, self._code = code.plugin, most, code
         self._output_bytes, self._memory_mb = output_bytes, memory_mb
         self._slots = asyncio.Semaphore(most)
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
-        self._births: set[asyncio.Task[_Worker]] = set()
-        self._unclaimed: list[asyncio.Task[_Worker]] = []
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
+        self._births: set[asyncio.Task[WorkerProcess]] = set()
+        self._unclaimed: list[asyncio.Task[WorkerProcess]] = []
         """Births that nobody waits for: the next call that needs a worker takes one of them."""
         self._stillborn: BaseException | None = None
         self._dying: set[asyncio.Task[None]] = set()
         self._init: tuple[Document, PluginContext] | None = None
-        self._started: _Worker | None = None
+        self._started: WorkerProcess | None = None
         """The worker that ran `start`, and is to run `stop`."""
         self._is_closed = False
 
@@ -104,7 +94,7 @@ class InWorkers:
             if isinstance(error, BaseException):
                 raise error
 
-    async def _taken(self, op: str) -> _Worker:
+    async def _taken(self, op: str) -> WorkerProcess:
         """A sound worker for one call: the caller holds a slot and gives it back. Raises PluginFailed, PluginUnavailable."""
         if op == "plugin.stop" and self._started in self._idle:
             self._idle.remove(self._started)
@@ -120,7 +110,7 @@ class InWorkers:
             self._started = worker
         return worker
 
-    async def _born(self) -> _Worker:
+    async def _born(self) -> WorkerProcess:
         if self._stillborn is not None:
             error, self._stillborn = self._stillborn, None
             raise error
@@ -139,11 +129,11 @@ class InWorkers:
         if not (self._is_closed or self._idle or self._unclaimed):
             self._leave(self._birth(), tells=False)
 
-    def _leave(self, birth: asyncio.Task[_Worker], *, tells: bool) -> None:
+    def _leave(self, birth: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
         self._unclaimed.append(birth)
         birth.add_done_callback(partial(self._came_late, tells=tells))
 
-    def _birth(self) -> asyncio.Task[_Worker]:
+    def _birth(self) -> asyncio.Task[WorkerProcess]:
         if self._is_closed:
             raise PluginUnavailable(self.plugin, "it is stopping")
         birth = asyncio.get_running_loop().create_task(self._ready(), name=f"mockforge-worker-{self.plugin}")
@@ -151,7 +141,7 @@ class InWorkers:
         birth.add_done_callback(self._births.discard)
         return birth
 
-    def _came_late(self, birth: asyncio.Task[_Worker], *, tells: bool) -> None:
+    def _came_late(self, birth: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
         """A birth that nobody waits for is over: the worker is there for the next call, or its failure, if a call had wanted it."""
         if birth not in self._unclaimed:
             return
@@ -163,7 +153,7 @@ class InWorkers:
         elif tells:
             self._stillborn = error
 
-    async def _ready(self) -> _Worker:
+    async def _ready(self) -> WorkerProcess:
         try:
             async with asyncio.timeout(START_S):
                 worker = await self._spawned()
@@ -173,7 +163,7 @@ class InWorkers:
         except TimeoutError:
             raise PluginUnavailable(self.plugin, f"its worker process was not ready within {START_S:g} s") from None
 
-    async def _initialise(self, worker: _Worker) -> None:
+    async def _initialise(self, worker: WorkerProcess) -> None:
         assert self._init is not None
         document, context = self._init[0], self._init[1].anew()
         try:
@@ -184,13 +174,8 @@ class InWorkers:
         finally:
             context.end()
 
-    async def _spawned(self) -> _Worker:
-        limit = max(MAX_LINE, self._output_bytes + _ENVELOPE)
-        try:
-            process = await _spawn(limit)
-        except OSError as error:
-            raise PluginUnavailable(self.plugin, f"its worker process cannot be started: {error.strerror or error}") from error
-        worker = _Worker(self.plugin, process, self._output_bytes, self._memory_mb)
+    async def _spawned(self) -> WorkerProcess:
+        worker = await WorkerProcess.spawn(self.plugin, self._output_bytes, self._memory_mb)
         self._all.add(worker)
         try:
             await worker.load(self._code)
@@ -199,7 +184,7 @@ class InWorkers:
             raise
         return worker
 
-    def _kill(self, worker: _Worker) -> None:
+    def _kill(self, worker: WorkerProcess) -> None:
         worker.condemn()
         if worker in self._idle:
             self._idle.remove(worker)
@@ -208,97 +193,3 @@ class InWorkers:
             task = asyncio.get_running_loop().create_task(worker.buried(), name=f"mockforge-kill-{worker.process.pid}")
             self._dying.add(task)
             task.add_done_callback(self._dying.discard)
-
-
-class _Worker:
-    """One process and the pipe to it."""
-
-    def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int) -> None:
-        self.plugin, self.process, self._output_bytes, self._memory_mb = plugin, process, output_bytes, memory_mb
-        self.description: Json = None
-        self._in_step = False
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether it runs, and question and answer are in step."""
-        return self._in_step and self.process.returncode is None
-
-    async def load(self, code: FileCode) -> None:
-        """Hand the files over. Raises PluginFailed."""
-        first = {"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "files": code.files, "memory_mb": self._memory_mb}
-        await self._send(orjson.dumps(first))
-        self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
-
-    async def ask(self, op: str, document: Document, context: PluginContext) -> Json:
-        """The worker's answer; what it asks of the doors meanwhile is answered. Raises PluginFailed, LimitExceeded."""
-        self._in_step = False
-        await self._send(b'{"op":' + orjson.dumps(op) + b',"document":' + document.json + b"}")
-        while (line := await self._line(op)).startswith(b'{"door"'):
-            await self._send(orjson.dumps(await _door_answer(context, orjson.loads(line))))
-        return self._read(op, line, self._output_bytes)
-
-    def condemn(self) -> None:
-        """End the process and everything it started."""
-        self._in_step = False
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # it has ended by itself; some systems say so in the other way
-
-    async def buried(self) -> None:
-        """Return when a condemned process is gone."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        await self.process.wait()
-
-    async def _send(self, message: bytes) -> None:
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(message + b"\n")
-            await self.process.stdin.drain()
-        except ConnectionError:
-            pass  # it has ended; reading tells so
-
-    async def _line(self, op: str) -> bytes:
-        assert self.process.stdout is not None
-        try:
-            line = await self.process.stdout.readline()
-        except ValueError:  # longer than the reader's limit
-            raise self._too_long(op) from None
-        if not line.endswith(b"\n"):
-            raise PluginFailed(self.plugin, op, "its worker process ended in the middle of the call", code="unavailable", retryable=True)
-        return line
-
-    def _read(self, op: str, line: bytes, most: int) -> Json:
-        """The result that a line gives; only results are bounded, so that a failure is always told."""
-        if line.startswith(b'{"limit"'):
-            raise LimitExceeded(self.plugin, op, "memory_mb", self._memory_mb)
-        try:
-            answer: Mapping[str, Any] = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise PluginFailed(self.plugin, op, f"its worker process wrote no JSON: {error}", code="invalid_output") from None
-        self._in_step = True
-        if "error" in answer:
-            raise failure(self.plugin, op, answer)
-        if len(line) > most + _ENVELOPE:
-            raise self._too_long(op)
-        return answer["result"]
-
-    def _too_long(self, op: str) -> LimitExceeded:
-        return LimitExceeded(self.plugin, op, "output_kb", self._output_bytes / 1024)
-
-
-async def _spawn(limit: int) -> asyncio.subprocess.Process:
-    """A fresh interpreter with this one's import path: `-P`, since `-m` alone would put the current folder before it."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "mockforge_asgi.plugins.worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        limit=limit, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-
-
-async def _door_answer(context: PluginContext, asked: Mapping[str, Any]) -> Json:
-    try:
-        return {"answer": await context.door(str(asked["door"]), dict(asked["payload"]))}
-    except HostError as error:
-        return {"refused": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}}

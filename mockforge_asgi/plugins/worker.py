@@ -1,6 +1,6 @@
 """The inside of a worker process: loads one plugin, answers one operation after the other, a line of JSON each.
 
-Started by `plugins/processes.py` and by nothing else. Doors are asked through the same pipe; what the plugin prints goes
+Started by `plugins/worker_process.py` and by nothing else. Doors are asked through the same pipe; what the plugin prints goes
 to the standard error stream, never into the pipe.
 """
 
