@@ -25,11 +25,9 @@ class Session:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection, self.now = connection, 0.0
+        _check_owner(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        (layout,) = connection.execute("PRAGMA user_version").fetchone()
-        if layout not in (0, _LAYOUT):
-            raise OSError(f"it was made by another version (layout {layout}, this one is {_LAYOUT}); use another file")
         connection.execute("BEGIN IMMEDIATE")
         for statement in _TABLES.split(";"):
             connection.execute(statement)
@@ -104,3 +102,15 @@ class Session:
         ended = self.connection.execute(f"SELECT space, key, size FROM cell WHERE {where}", values).fetchall()
         for space, key, size in ended:
             self._remove(space, key, size)
+
+
+def _check_owner(connection: sqlite3.Connection) -> None:
+    """Raises OSError for a database that is not ours, before anything in it is changed."""
+    connection.execute("BEGIN")  # one look at both: another worker may be making the tables just now
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.execute("COMMIT")
+    if (layout == 0 and tables) or (layout == _LAYOUT and not tables >= {"cell", "used"}):
+        raise OSError("it is the database of something else; use a file of its own")
+    if layout not in (0, _LAYOUT):
+        raise OSError(f"it was made by another version (layout {layout}, this one is {_LAYOUT}); use another file")

@@ -90,6 +90,21 @@ async def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize("version", [0, 1])
+async def test_the_database_of_something_else_is_refused_and_left_as_it_was(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "app.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE users (id INTEGER)")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    before = path.read_bytes()
+    store = SqliteStore(path)
+    with pytest.raises(StateError, match="something else"):
+        await store.open()
+    await store.close()
+    assert path.read_bytes() == before
+
+
 async def test_a_store_that_failed_works_once_the_fault_is_mended(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "later" / "s.db")
     space = KeySpace(store, "s")
