@@ -168,12 +168,14 @@ class PluginRuntime:
 
     async def _until_the_end_of(self, life: _Life) -> AsyncGenerator[None, None]:
         """Runs on when it is closed, by `stop` or by the loop (`loop.shutdown_asyncgens`, which `asyncio.run` calls)."""
+        owner = os.getpid()
         try:
             yield
         finally:
-            if self._life is life:
-                self._life, self._mounts = None, 0
-            await self._end(life)
+            if owner == os.getpid():  # a fork of a running loop has none of the threads that it would wait for
+                if self._life is life:
+                    self._life, self._mounts = None, 0
+                await self._end(life)
 
     async def _load_all(self, life: _Life) -> None:
         life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})
