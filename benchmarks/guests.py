@@ -23,7 +23,13 @@ EXTISM = """
   (func (export "response_generate") (result i32) BODY (i32.const 0)))
 """
 SPIN = "(loop $forever (br $forever))"
+WORK = """(local $left i32) (local.set $left (i32.const COUNT))
+  (loop $on (br_if $on (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))"""
+"""Counts down from `COUNT` and ends."""
 FILL = "(loop $forever (memory.fill (i32.const 0) (i32.const 7) (i32.const 8388608)) (br $forever))"
+FILL_64 = """(drop (memory.grow (i32.const 896)))
+  (loop $forever (memory.fill (i32.const 0) (i32.const 7) (i32.const 67108864)) (br $forever))"""
+"""The same over 64 MiB, in a module whose memory may grow."""
 
 COMPONENT = r"""
 (component
@@ -75,6 +81,9 @@ class Echo(TemplatePlugin):
 
 ASYNC_PYTHON = PYTHON.replace("def echo", "async def echo")
 
+COMPUTING_PYTHON = PYTHON.replace("return text", "return sum(range(COUNT)) if COUNT else [None for _ in iter(int, 1)]")
+"""Adds up COUNT numbers; with none it never ends."""
+
 WAITING_PYTHON = '''"""Waits for the host."""
 from mockforge_plugin import TemplatePlugin, function, http
 
@@ -95,4 +104,5 @@ def wasm(text: str) -> bytes:
 
 def extism(body: str = "") -> bytes:
     """An Extism plugin that echoes template calls; `response.generate` runs the body."""
-    return wasm(EXTISM.replace("BODY", body))
+    text = EXTISM.replace("128 128", "128 1024") if body == FILL_64 else EXTISM
+    return wasm(text.replace("BODY", body))

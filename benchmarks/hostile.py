@@ -1,4 +1,5 @@
-"""Other requests' latency while guests of other plugins spin: `idle`, one, twenty, and twenty of which one fills memory.
+"""Other requests' latency while guests of other plugins spin: `idle`, one, twenty, twenty of which one fills its memory, as many as the
+pool's memory cap lets live at once (64), and one that fills 64 MiB over and over.
 
 The server runs in its own process. A probe sends 200 requests a second over one connection and notes each answer's time;
 as many clients as there are spinners keep a spinning request in flight. `value` is the median, `ratio` the p99 in
@@ -23,27 +24,36 @@ from benchmarks.figures import Figure, Turn, percentile, summary
 from benchmarks.servers import serving
 from mockforge_asgi.plugins.package import read_package
 
-CASES = {"idle": [], "1_spinner": ["spin"], "20_spinners": ["spin"] * 20, "20_spinners_1_fill": ["spin"] * 19 + ["fill"]}
+CASES = {
+    "idle": [],
+    "1_spinner": ["spin"],
+    "20_spinners": ["spin"] * 20,
+    "20_spinners_1_fill": ["spin"] * 19 + ["fill"],
+    "64_spinners_1_fill": ["spin"] * 63 + ["fill"],
+    "1_fill_64_mb": ["fill64"],
+}
+_CAP_MB = 2176
+"""Each instance counts for two memories of its limit: 64 × 2 × 16 MiB, and one of 64 MiB beside them."""
 _RATE = 200
 
 
 def write(folder: Path) -> Path:
-    """Two plugins that never end within their budget of two seconds, and a static route beside them."""
+    """Three plugins that never end within their budget of two seconds, and a static route beside them."""
     uses = {}
-    for name, body in (("spin", guests.SPIN), ("fill", guests.FILL)):
+    for name, body, memory_mb in (("spin", guests.SPIN, 16), ("fill", guests.FILL, 16), ("fill64", guests.FILL_64, 64)):
         place = folder / name
         place.mkdir()
         (place / "plugin.wasm").write_bytes(guests.extism(body))
         manifest = {"manifest_version": 1, "id": name, "version": "1.0.0", "contract": "0.1", "kinds": ["response"], "runtime": "extism"}
-        limits = {"memory_mb": 16, "cpu_ms": 2000, "timeout_ms": 60_000}
+        limits = {"memory_mb": memory_mb, "cpu_ms": 2000, "timeout_ms": 60_000}
         (place / "plugin.yaml").write_text(yaml.safe_dump({**manifest, "entry": "plugin.wasm", "limits": limits}))
-        uses[name] = {"use": f"./{name}", "digest": read_package(place).digest, "instances": {"max": 24}}
+        uses[name] = {"use": f"./{name}", "digest": read_package(place).digest, "instances": {"max": 64}}
     routes = [
         {"match": {"path": "/health"}, "response": {"json": {"status": "ok"}}},
         *({"match": {"path": f"/{name}"}, "response": {"plugin": name}} for name in uses),
     ]
     file = folder / "mockforge.yaml"
-    file.write_text(yaml.safe_dump({"version": 1, "plugins": uses, "routes": routes}))
+    file.write_text(yaml.safe_dump({"version": 1, "plugins": uses, "routes": routes, "limits": {"pool_memory_mb": _CAP_MB}}))
     return file
 
 

@@ -35,9 +35,9 @@ class SleepingDoors:
         return {"status": 200, "headers": [], "body": {"text": "hello"}}
 
 
-def sandbox() -> Sandbox:
+def sandbox(events: EventStream | None = None) -> Sandbox:
     """A sandbox on the running loop."""
-    return Sandbox(asyncio.get_running_loop(), EventStream(), pool_memory_mb=20_000)
+    return Sandbox(asyncio.get_running_loop(), events or EventStream(), pool_memory_mb=20_000)
 
 
 def spec(runtime: Runtime, source: str = guests.PYTHON) -> GuestSpec:
@@ -50,13 +50,22 @@ def spec(runtime: Runtime, source: str = guests.PYTHON) -> GuestSpec:
     return GuestSpec(runtime, next(iter(files)), files, MEMORY_MB[runtime])
 
 
-async def host(inside: Sandbox, code: GuestSpec, *, per_request: bool = False, most: int = 16, charge: int = MIB) -> WasmHost:
+async def host(
+    inside: Sandbox,
+    code: GuestSpec,
+    *,
+    per_request: bool = False,
+    most: int = 16,
+    charge: int = MIB,
+    name: str = "bench",
+    cpu_s: float = 5.0,
+) -> WasmHost:
     """A started host of that guest."""
     options = HostOptions(
-        plugin="bench",
+        plugin=name,
         version="1",
         config={},
-        budget=Budget(cpu_s=5.0, timeout_s=30.0, output_bytes=MIB),
+        budget=Budget(cpu_s=cpu_s, timeout_s=30.0, output_bytes=MIB),
         is_per_request=per_request,
         pool=InstancesConfig(max=most, max_waiting=10_000, warm=0, recycle_calls=10**9),
         charge_bytes=charge,
