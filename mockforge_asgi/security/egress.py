@@ -13,13 +13,14 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from mockforge_asgi.errors import DoorError, UnsupportedPlatform
 from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant
 from mockforge_asgi.security.inflate import BoundedBody
 from mockforge_asgi.security.lookups import Lookups, Resolver, system_resolver
 from mockforge_asgi.security.target import Pair, Spec, Target, read_spec
+from mockforge_asgi.security.wire import Allowance, Metered
 
 try:
     import httpcore2
@@ -33,6 +34,8 @@ _KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_IDLE = 8
+_TINY = 512
+"""Pieces of a body so small cost more than their bytes: others get a turn after each."""
 
 
 class Rule(Protocol):
@@ -61,7 +64,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EgressLimits:
-    """What one plugin may use of the network. Bytes of answers are counted before and after decompression."""
+    """What one plugin may use of the network. Bytes of bodies are counted before and after decompression, those around them in `wire.py`."""
 
     max_request_bytes: int = 1024 * 1024
     max_response_bytes: int = 4 * 1024 * 1024
@@ -90,7 +93,7 @@ class Egress:
         self._lookups, self._make_context = Lookups(resolver or system_resolver), ssl_context
         self._context: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
-        self._idle: list[tuple[tuple[str, str, int], httpcore2.AsyncHTTPConnection]] = []
+        self._idle: list[_Connection] = []
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
         """Answer an `http.request`: `{"status", "headers", "body"}`. Raises DoorError."""
@@ -124,8 +127,8 @@ class Egress:
     async def close(self) -> None:
         """Close the connections kept open."""
         idle, self._idle = self._idle, []
-        for _, connection in idle:
-            await connection.aclose()
+        for connection in idle:
+            await connection.http.aclose()
         self._lookups.close()
 
     async def _follow(self, spec: Spec) -> Json:
@@ -139,9 +142,11 @@ class Egress:
 
     async def _exchange(self, spec: Spec) -> tuple[int, list[Pair], bytes]:
         connection = await self._connection(spec.target)
+        connection.allowance.head()
         kept = False
         try:
-            answer = await connection.handle_async_request(_wire(spec))
+            answer = await connection.http.handle_async_request(_wire(spec))
+            connection.allowance.body(self.limits.max_response_bytes)
             headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.headers
                        if name.lower() not in _HOP_BY_HOP]  # fmt: skip
             bodiless = spec.method == "HEAD" or answer.status in (204, 304)
@@ -149,17 +154,19 @@ class Egress:
             body = BoundedBody(encoding, self.limits.max_response_bytes)
             async for piece in answer.aiter_stream():
                 body.feed(piece)
+                if len(piece) < _TINY:
+                    await asyncio.sleep(0)
             await answer.aclose()
             whole = body.whole()
-            kept = self._keep(spec.target, connection)
+            kept = self._keep(connection)
         finally:
             if not kept:
-                await connection.aclose()
+                await connection.http.aclose()
         if encoding:
             headers = [pair for pair in headers if pair[0] not in ("content-encoding", "content-length")]
         return answer.status, headers, whole
 
-    async def _connection(self, target: Target) -> httpcore2.AsyncHTTPConnection:
+    async def _connection(self, target: Target) -> _Connection:
         """A connection to a checked address: one kept open, or a new one."""
         rule = self.rule_for(target)
         kept = await self._kept(target.origin)
@@ -169,7 +176,10 @@ class Egress:
         if target.scheme == "https" and self._context is None:
             self._context = await asyncio.to_thread(self._make_context)  # reads every certificate of the system
         origin = httpcore2.Origin(target.scheme.encode(), target.host.encode(), target.port)
-        return httpcore2.AsyncHTTPConnection(origin, self._context, keepalive_expiry=15.0, network_backend=_Pinned(addresses))
+        allowance = Allowance()
+        backend = _Pinned(addresses, allowance)
+        http = httpcore2.AsyncHTTPConnection(origin, self._context, keepalive_expiry=15.0, network_backend=backend)
+        return _Connection(target.origin, http, allowance)
 
     async def _checked_addresses(self, target: Target, rule: Rule) -> list[str]:
         literal = _literal(target.host)
@@ -189,31 +199,42 @@ class Egress:
                 raise DoorError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
         return [str(address) for address in addresses]
 
-    async def _kept(self, origin: tuple[str, str, int]) -> httpcore2.AsyncHTTPConnection | None:
+    async def _kept(self, origin: tuple[str, str, int]) -> _Connection | None:
         """A connection to that place that was kept open; those of any place that have ended are closed."""
-        live = [e for e in self._idle if e[1].is_available() and not e[1].has_expired()]
-        ended = [connection for _, connection in self._idle if not any(connection is e[1] for e in live)]
-        found = next((entry for entry in live if entry[0] == origin), None)
-        self._idle = [entry for entry in live if entry is not found]
+        live = [c for c in self._idle if c.http.is_available() and not c.http.has_expired()]
+        found = next((c for c in live if c.origin == origin), None)
+        ended, self._idle = [c for c in self._idle if c not in live], [c for c in live if c is not found]
         for connection in ended:
-            await connection.aclose()
-        return None if found is None else found[1]
+            await connection.http.aclose()
+        return found
 
-    def _keep(self, target: Target, connection: httpcore2.AsyncHTTPConnection) -> bool:
-        if len(self._idle) >= _MAX_IDLE or not connection.is_idle():
+    def _keep(self, connection: _Connection) -> bool:
+        if len(self._idle) >= _MAX_IDLE or not connection.http.is_idle():
             return False
-        self._idle.append((target.origin, connection))
+        self._idle.append(connection)
         return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Connection:
+    """A connection to a checked address, and what may still come over it."""
+
+    origin: tuple[str, str, int]
+    http: httpcore2.AsyncHTTPConnection
+    allowance: Allowance
 
 
 class _Pinned(httpcore2.AsyncNetworkBackend):
     """Connects to the given addresses, whatever name is asked for."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses, self._backend = addresses, httpcore2.AnyIOBackend()
+    def __init__(self, addresses: Sequence[str], allowance: Allowance) -> None:
+        self._addresses, self._allowance, self._backend = addresses, allowance, httpcore2.AnyIOBackend()
 
     async def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
                           socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None) -> httpcore2.AsyncNetworkStream:  # fmt: skip
+        return cast(httpcore2.AsyncNetworkStream, Metered(await self._connect(port, timeout), self._allowance))
+
+    async def _connect(self, port: int, timeout: float | None) -> httpcore2.AsyncNetworkStream:
         for address in self._addresses[:-1]:
             try:
                 return await self._backend.connect_tcp(address, port, timeout=2.0)

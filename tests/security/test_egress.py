@@ -5,87 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.security.egress import Egress, EgressLimits
-
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Rule:
-    host: str
-    port: int
-    private: bool = True
-    scheme: str = "http"
-
-
-@dataclass
-class Server:
-    """A server of raw bytes: what it was sent, and what it answers by path."""
-
-    port: int = 0
-    heads: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    connections: int = 0
-    answers: dict[str, bytes | Answer] = field(default_factory=dict)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                self.heads.append(head)
-                length = next((int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")), 0)
-                self.bodies.append(await reader.readexactly(length))
-                answer = self.answers.get(head.split(" ")[1], reply(b"hello"))
-                if callable(answer):
-                    await answer(reader, writer, head)
-                    break
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-def reply(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+from tests.security.web import Answer, Authority, Rule, Server, drip, get, make_authority, refused, reply, resolver, serving, silent
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    made = Server()
-    running = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = running.sockets[0].getsockname()[1]
-    yield made
-    running.close()
-
-
-def resolver(**names: list[str] | list[list[str]]) -> Callable[[str, int], Awaitable[Sequence[str]]]:
-    """Names to addresses; a list of lists answers one after the other."""
-
-    async def resolve(host: str, port: int) -> Sequence[str]:
-        found: Any = names.get(host.replace(".", "_").replace("-", "_"))
-        if found is None:
-            raise OSError("Name or service not known")
-        return list(found.pop(0)) if isinstance(found[0], list) else list(found)
-
-    return resolve
+    async with serving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -93,17 +27,6 @@ async def door(server: Server) -> AsyncIterator[Egress]:
     made = Egress([Rule("127.0.0.1", server.port)], EgressLimits(timeout_s=5))
     yield made
     await made.close()
-
-
-def get(url: str, **more: Any) -> dict[str, Any]:
-    return {"method": "GET", "url": url, "headers": [], **more}
-
-
-async def refused(egress: Egress, payload: dict[str, Any]) -> DoorError:
-    with pytest.raises(DoorError) as caught:
-        await egress.request(payload)
-    await egress.close()
-    return caught.value
 
 
 async def test_a_granted_place_answers(server: Server, door: Egress) -> None:
@@ -204,10 +127,10 @@ async def test_connections_that_have_ended_make_room_for_others(server: Server) 
     egress = Egress([Rule("*.example", server.port)], resolver=resolver(**{f"n{n}_example": ["127.0.0.1"] for n in range(9)}))
     for n in range(8):
         await egress.request(get(f"http://n{n}.example:{server.port}/once"))
-    while not all(connection.has_expired() for _, connection in egress._idle):
+    while not all(connection.http.has_expired() for connection in egress._idle):
         await asyncio.sleep(0)
     await egress.request(get(f"http://n8.example:{server.port}/"))
-    assert [origin[1] for origin, _ in egress._idle] == ["n8.example"]
+    assert [connection.origin[1] for connection in egress._idle] == ["n8.example"]
     await egress.close()
 
 
@@ -218,7 +141,7 @@ async def test_requests_at_once_take_different_connections_though_some_have_ende
 
     server.answers["/once"] = answer_once
     await asyncio.gather(*(door.request(get(f"http://127.0.0.1:{server.port}/once")) for _ in range(6)))
-    while not all(connection.has_expired() for _, connection in door._idle):
+    while not all(connection.http.has_expired() for connection in door._idle):
         await asyncio.sleep(0)
     answers = await asyncio.gather(*(door.request(get(f"http://127.0.0.1:{server.port}/")) for _ in range(6)))
     assert [answer["status"] for answer in answers] == [200] * 6
@@ -354,18 +277,6 @@ async def test_an_endless_body_is_cut(server: Server) -> None:
     assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == "limit"
 
 
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
-    await reader.read()
-
-
-async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    for _ in range(1000):
-        writer.write(b"x")
-        await writer.drain()
-    await reader.read()
-
-
 @pytest.mark.parametrize("answer", [silent, drip])
 async def test_a_server_that_does_not_finish_is_timed_out(server: Server, door: Egress, answer: Answer) -> None:
     server.answers["/"] = answer
@@ -379,7 +290,10 @@ async def test_a_server_that_does_not_finish_is_timed_out(server: Server, door: 
         b"nonsense\r\n\r\n",
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
-        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x00c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\nabc",
     ],
 )
 async def test_a_server_that_speaks_no_http_is_unavailable(server: Server, door: Egress, raw: bytes) -> None:
@@ -438,45 +352,15 @@ async def test_a_cancelled_request_leaves_no_connection(server: Server, door: Eg
     await asyncio.wait_for(closed.wait(), 5)
 
 
-@dataclass(frozen=True)
-class Authority:
-    """A server's TLS context and the client's trust in it."""
-
-    server: ssl.SSLContext
-    names_seen: list[str]
-    trust: Callable[[], ssl.SSLContext]
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("idp.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem = tmp_path / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pem)
-    names: list[str] = []
-    context.sni_callback = lambda sock, server_name, ctx: names.append(server_name)
-    return Authority(context, names, lambda: ssl.create_default_context(cafile=str(pem)))
+    return make_authority(tmp_path)
 
 
 @pytest.fixture
 async def tls_server(authority: Authority) -> AsyncIterator[Server]:
-    made = Server()
-    running = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=authority.server)
-    made.port = running.sockets[0].getsockname()[1]
-    yield made
-    running.close()
+    async with serving(authority) as made:
+        yield made
 
 
 async def test_tls_names_the_host_and_checks_its_certificate(tls_server: Server, authority: Authority) -> None:
@@ -491,3 +375,83 @@ async def test_tls_names_the_host_and_checks_its_certificate(tls_server: Server,
 async def test_an_untrusted_certificate_is_refused(tls_server: Server) -> None:
     egress = Egress([Rule("idp.example", tls_server.port, scheme="https")], resolver=resolver(idp_example=["127.0.0.1"]))
     assert "certificate" in (await refused(egress, get(f"https://idp.example:{tls_server.port}/"))).message.lower()
+
+
+async def drip_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+    """A head that comes a byte at a time and has no end."""
+    writer.write(b"HTTP/1.1 200 OK\r\nA: ")
+    while not writer.is_closing():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.005)
+
+
+async def test_a_head_that_drips_is_timed_out(server: Server, door: Egress) -> None:
+    server.answers["/"] = drip_head
+    assert (await refused(door, get(f"http://127.0.0.1:{server.port}/", timeout_ms=60))).code == "timeout"
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, br", "zstd, gzip"])
+async def test_bombs_in_encodings_that_were_not_asked_for_are_not_unpacked(server: Server, door: Egress, coding: str) -> None:
+    server.answers["/"] = reply(b"\x28\xb5\x2f\xfd" + bytes(1000), Content_Encoding=coding)
+    assert "not asked for" in (await refused(door, get(f"http://127.0.0.1:{server.port}/"))).message
+
+
+async def test_waiting_for_a_slot_counts_as_waiting_for_the_answer(server: Server) -> None:
+    server.answers["/silent"] = silent
+    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=1))
+    first = asyncio.ensure_future(egress.request(get(f"http://127.0.0.1:{server.port}/silent")))
+    while not server.heads:
+        await asyncio.sleep(0)
+    with pytest.raises(DoorError, match="no answer"):
+        await egress.request(get(f"http://127.0.0.1:{server.port}/", timeout_ms=40))
+    first.cancel()
+    await asyncio.wait([first])
+    assert (await egress.request(get(f"http://127.0.0.1:{server.port}/")))["status"] == 200
+    await egress.close()
+
+
+async def test_one_plugins_slots_and_connections_are_not_anothers(server: Server) -> None:
+    server.answers["/silent"] = silent
+    one, other = (Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=1)) for _ in range(2))
+    await one.request(get(f"http://127.0.0.1:{server.port}/"))
+    holding = asyncio.ensure_future(one.request(get(f"http://127.0.0.1:{server.port}/silent")))
+    while len(server.heads) < 2:
+        await asyncio.sleep(0)
+    for _ in range(2):
+        assert (await other.request(get(f"http://127.0.0.1:{server.port}/")))["status"] == 200
+    assert server.connections == 2
+    holding.cancel()
+    await asyncio.wait([holding])
+    await one.close()
+    await other.close()
+
+
+async def test_credentials_stay_away_for_the_rest_of_the_way_even_back_at_the_first_host(server: Server) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location=f"http://other.example:{server.port}/there")
+    server.answers["/there"] = reply(b"", "302 Found", Location=f"http://idp.example:{server.port}/back")
+    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
+    headers = [["Authorization", "secret"], ["X-Signature", "secret"]]
+    await egress.request(get(f"http://idp.example:{server.port}/", follow_redirects=True, headers=headers))
+    await egress.close()
+    assert [head.split(" ")[1] for head in server.heads] == ["/", "/there", "/back"]
+    assert ["secret" in head for head in server.heads] == [True, False, False]
+
+
+async def test_credentials_do_not_leave_tls_nor_go_to_another_port(server: Server, tls_server: Server, authority: Authority) -> None:
+    rules = [Rule("idp.example", tls_server.port, scheme="https"), Rule("idp.example", server.port)]
+    egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"]), ssl_context=authority.trust)
+    tls_server.answers["/"] = reply(b"", "302 Found", Location=f"http://idp.example:{server.port}/plain")
+    headers = [["Authorization", "secret"], ["Cookie", "secret"]]
+    await egress.request(get(f"https://idp.example:{tls_server.port}/", follow_redirects=True, headers=headers))
+    await egress.close()
+    assert "secret" in tls_server.heads[0] and "secret" not in server.heads[0]
+
+
+async def test_a_redirect_to_a_name_that_leads_inside_is_denied_at_its_own_hop(server: Server) -> None:
+    server.answers["/"] = reply(b"", "302 Found", Location="http://meta.example/latest")
+    rules = [Rule("idp.example", server.port), Rule("meta.example", 80, private=False)]
+    names = resolver(idp_example=["127.0.0.1"], meta_example=["169.254.169.254"])
+    egress = Egress(rules, resolver=names)
+    assert "address inside" in (await refused(egress, get(f"http://idp.example:{server.port}/", follow_redirects=True))).message
