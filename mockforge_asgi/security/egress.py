@@ -64,7 +64,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EgressLimits:
-    """What one plugin may use of the network. Bytes of bodies are counted before and after decompression, those around them in `wire.py`."""
+    """What one plugin may use of the network. Bytes of bodies count before and after decompression, those around them in `wire.py`."""
 
     max_request_bytes: int = 1024 * 1024
     max_response_bytes: int = 4 * 1024 * 1024

@@ -18,7 +18,10 @@ MIN_LENGTH: Final = 4
 """Shorter secrets are not looked for: they would blank out ordinary words."""
 MAX_TEXT: Final = 64 * 1024
 _PART_LENGTH: Final = 8
+_BEGINNING: Final = 6
+"""So many characters of a secret at the end of a text are taken for its beginning."""
 _HIDDEN: Final = "[redacted]"
+_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 SENSITIVE_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token", "x-csrf-token", "authentication-info"}
 )
@@ -35,11 +38,11 @@ _CREDENTIAL = re.compile(
 class Redactor:
     """Replaces secrets in text. Made once from the operator's secrets; safe to share."""
 
-    __slots__ = ("_known", "_longest")
+    __slots__ = ("_known", "_longest", "_spellings")
 
     def __init__(self, secrets: Secrets | None = None) -> None:
         spellings = sorted({s for _, value in (secrets.items() if secrets else ()) for s in _spellings(value)}, key=len, reverse=True)
-        self._longest = len(spellings[0]) if spellings else 0
+        self._spellings, self._longest = tuple(spellings), len(spellings[0]) if spellings else 0
         self._known = re.compile("|".join(map(re.escape, spellings))) if spellings else None
 
     def __call__(self, text: str) -> str:
@@ -49,7 +52,19 @@ class Redactor:
         if self._known is not None:
             short = self._known.sub(_HIDDEN, short)
         short = _CREDENTIAL.sub(_hide, short)
-        return short if len(text) <= MAX_TEXT else short[: min(MAX_TEXT, len(short) - self._longest)] + "…"
+        if len(text) > MAX_TEXT:
+            return short[: max(0, min(MAX_TEXT, len(short) - self._longest))] + "…"
+        return self._without_beginning(short)
+
+    def _without_beginning(self, text: str) -> str:
+        """The text without a secret's beginning at its end, where somebody cut it before."""
+        for spelling in self._spellings:
+            at = text.find(spelling[:_BEGINNING], max(0, len(text) - len(spelling)))
+            while at >= 0:
+                if spelling.startswith(text[at:]):
+                    return text[:at] + _HIDDEN
+                at = text.find(spelling[:_BEGINNING], at + 1)
+        return text
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Header pairs with the values of credentials hidden."""
@@ -70,7 +85,7 @@ def _hide(match: re.Match[str]) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """A secret and its parts as they may turn up: plain, escaped for JSON, in a URL, in base64."""
+    """A secret and its parts as they may turn up: plain, escaped for JSON, in a URL, in hex, in base64 of their own or of a longer text."""
     whole = value.strip()
     parts = {whole} | {p for p in re.split(r"[\s,;|\"'\[\]{}:=]+", whole) if len(p) >= _PART_LENGTH}
     for text in parts:
@@ -78,6 +93,22 @@ def _spellings(value: str) -> Iterator[str]:
             continue
         data = text.encode("utf-8", "surrogatepass")
         yield from (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
-        yield from (quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
+        for quoted in (
+            quote(text, safe="", errors="replace"),
+            quote_plus(text, errors="replace"),
+            "".join(f"%{byte:02X}" for byte in data),
+        ):
+            yield from (quoted, _ESCAPE.sub(lambda found: found[0].lower(), quoted))
         if len(text) >= _PART_LENGTH:
+            yield from (data.hex(), data.hex().upper())
             yield from (base64.b64encode(data).decode().rstrip("="), base64.urlsafe_b64encode(data).decode().rstrip("="))
+            yield from _inside_base64(data)
+
+
+def _inside_base64(data: bytes) -> Iterator[str]:
+    """What of these bytes shows in the base64 of a longer text, wherever in it they begin."""
+    for before in range(3):
+        first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        if end - first >= _PART_LENGTH:
+            yield base64.b64encode(bytes(before) + data).decode()[first:end]
+            yield base64.urlsafe_b64encode(bytes(before) + data).decode()[first:end]

@@ -18,9 +18,13 @@ SECRET = 'p@ss "wörd"/1+2'
 
 @pytest.mark.parametrize(
     "spelt",
-    [SECRET, json.dumps(SECRET), repr(SECRET), quote(SECRET, safe=""), base64.b64encode(SECRET.encode()).decode()],
-    ids=["plain", "json", "repr", "url", "base64"],
-)
+    [
+        SECRET, json.dumps(SECRET), repr(SECRET), quote(SECRET, safe=""), quote(SECRET, safe="").lower(),
+        "".join(f"%{byte:02x}" for byte in SECRET.encode()), base64.b64encode(SECRET.encode()).decode(), SECRET.encode().hex(),
+        SECRET.encode().hex().upper(),
+    ],
+    ids=["plain", "json", "repr", "url", "url in lower case", "every byte escaped", "base64", "hex", "HEX"],
+)  # fmt: skip
 def test_a_secret_is_hidden_in_every_spelling(spelt: str) -> None:
     hidden = redactor(Secrets({"a": SECRET}))(f"before {spelt} after")
     assert spelt.strip("\"'") not in hidden
@@ -63,6 +67,32 @@ def test_a_secret_at_the_cut_stays_hidden_where_others_before_it_shrank() -> Non
     secret = "abcdefghijklmnop"
     hidden = redactor(Secrets({"a": secret}))(f"{secret}." * MAX_TEXT)
     assert hidden.endswith("…") and "abc" not in hidden and len(hidden) <= MAX_TEXT + 1
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc", "user:"])
+@pytest.mark.parametrize("after", ["", "x", "xy", "xyz"])
+def test_a_secret_inside_the_base64_of_a_longer_text_is_hidden(before: str, after: str) -> None:
+    secret = "correct-horse-battery"
+    packed = base64.b64encode(f"{before}{secret}{after}".encode()).decode()
+    hidden = redactor(Secrets({"a": secret}))(f"packed {packed}")
+    left = hidden.removeprefix("packed ").replace("[redacted]", "")
+    assert "[redacted]" in hidden and len(left) <= len(packed) - len(secret) * 8 // 6 + 2
+
+
+@pytest.mark.parametrize("kept", [6, 10, 15])
+def test_a_text_that_was_cut_in_the_middle_of_a_secret_shows_nothing_of_its_beginning(kept: int) -> None:
+    secret = "abcdefghijklmnop"
+    assert redactor(Secrets({"a": secret}))(f"it said {secret[:kept]}") == "it said [redacted]"
+
+
+def test_the_words_before_a_cut_stay() -> None:
+    assert redactor(Secrets({"a": "abcdefghijklmnop"}))("abcdefgh and abcde") == "abcdefgh and abcde"
+
+
+def test_a_long_secret_at_the_cut_stays_hidden_where_others_before_it_shrank() -> None:
+    secret = "".join(f"{n:05d}" for n in range(2000))
+    hidden = redactor(Secrets({"key": secret}))(f"{secret}." * 20)
+    assert "00000" not in hidden and "0100" not in hidden
 
 
 def test_credentials_in_headers_are_hidden() -> None:
