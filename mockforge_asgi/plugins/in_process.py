@@ -7,13 +7,12 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
-
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.native_code import NativeCode
 from mockforge_asgi.plugins.threads import WorkerThreads
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.encoding import encode
@@ -54,7 +53,7 @@ class InProcess:
         """See Runner; a module's import may block, so it runs in a thread."""
         try:
             self._object = await self.threads.run(self._code.load)
-            return orjson.loads(encode(self._object.describe()))
+            return parse(encode(self._object.describe()))
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
             raise self._failed("plugin.load", error) from error
 
@@ -113,9 +112,9 @@ def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> J
     if len(text) > output_bytes:
         raise LimitExceeded(plugin, op, "output_kb", output_bytes / 1024)
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise PluginFailed(plugin, op, f"its answer is not JSON: {error}", code="invalid_output") from None
+        return parse(text)
+    except BadJson as error:
+        raise PluginFailed(plugin, op, f"its answer is {error}", code="invalid_output") from None
 
 
 def failure(plugin: str, op: str, envelope: Any) -> PluginFailed:

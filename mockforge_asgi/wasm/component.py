@@ -18,6 +18,7 @@ from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
 from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
@@ -105,7 +106,7 @@ class ComponentInstance:
     async def describe(self, fiber: Fiber) -> Json:
         """What the guest says of itself. Raises PluginFailed when it answers the error envelope: `describe` has no error arm."""
         text = await self._run(fiber, "describe", 0, is_result=False)
-        said = _json(fiber, text)
+        said = answer_json(fiber, text)
         if isinstance(said, dict) and "error" in said:
             raise reported(fiber, text)
         return said
@@ -123,7 +124,7 @@ class ComponentInstance:
         arg = self._args[0].of.string
         arg.size, arg.data = len(op) - 1, ctypes.cast(op, ctypes.POINTER(ffi.wasm_byte_t))
         self._set_text(1, payload)
-        return _json(fiber, await self._run(fiber, "call", 2))
+        return answer_json(fiber, await self._run(fiber, "call", 2))
 
     def _set_text(self, index: int, text: bytes) -> None:
         if len(text) > len(self._buffer):
@@ -182,7 +183,7 @@ class ComponentInstance:
 def reported(fiber: Fiber, text: bytes) -> PluginFailed:
     """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
     try:
-        envelope = orjson.loads(text)["error"]
+        envelope = parse(text)["error"]
         details = envelope.get("details") or {}
         return PluginFailed(
             fiber.plugin,
@@ -193,15 +194,16 @@ def reported(fiber: Fiber, text: bytes) -> PluginFailed:
             details=details,
             author_traceback=str(details.get("traceback", ""))[:8000],
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return PluginFailed(fiber.plugin, fiber.op, text.decode(errors="replace")[:2000] or "no reason given")
 
 
-def _json(fiber: Fiber, text: bytes) -> Json:
+def answer_json(fiber: Fiber, text: bytes) -> Json:
+    """A guest's answer as data. Raises PluginFailed."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise PluginFailed(fiber.plugin, fiber.op, f"its answer is not JSON: {error}", code="invalid_output") from None
+        return parse(text)
+    except BadJson as error:
+        raise PluginFailed(fiber.plugin, fiber.op, f"its answer is {error}", code="invalid_output") from None
 
 
 def _export(store: GuestStore, raw: Any, name: str) -> Any:

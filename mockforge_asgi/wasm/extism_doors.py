@@ -16,6 +16,7 @@ import orjson
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import DoorRequest
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
 from mockforge_asgi.wasm.wasi import FIRST as FIRST_WASI
@@ -130,14 +131,14 @@ def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, Door
 def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
     """The `http.request` payload for an Extism HTTP request. Raises DoorError when it is none."""
     try:
-        said = orjson.loads(request)
+        said = parse(request)
         headers = said.get("headers") or said.get("header") or {}
         payload: dict[str, Json] = {
             "method": str(said.get("method") or "GET").upper(),
             "url": str(said["url"]),
             "headers": [[str(k), str(v)] for k, v in headers.items()],
         }
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+    except (BadJson, AttributeError, KeyError, TypeError):
         raise DoorError("invalid_input", "http_request takes JSON: {url, method, headers}") from None
     if body:
         payload["body"] = body_document(body)

@@ -15,8 +15,10 @@ import orjson
 
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
 from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.wasm.component import answer_json
 from mockforge_asgi.wasm.extism_doors import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,7 @@ class ExtismEntry:
         """An output of our contract; nothing at all is null."""
         if not text:
             return None
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise PluginFailed(fiber.plugin, fiber.op, f"its answer is not JSON: {error}", code="invalid_output") from None
+        return answer_json(fiber, text)
 
     def described(self, exports: frozenset[str]) -> dict[str, Json]:
         """The description of a plugin that has none of its own."""
@@ -153,6 +152,6 @@ def _answer(output: bytes) -> Json:
 
 def _value(output: bytes) -> Json:
     try:
-        return orjson.loads(output)
-    except orjson.JSONDecodeError:
+        return parse(output)
+    except BadJson:
         return output.decode("utf-8", "replace")

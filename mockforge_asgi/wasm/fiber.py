@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class DoorRequest:
         if not isinstance(self._payload, bytes):
             return self._payload
         try:
-            self._payload = orjson.loads(self._payload) if self._payload else {}
-        except orjson.JSONDecodeError as error:
-            raise DoorError("invalid_input", f"door '{self.name}': the payload is not JSON: {error}") from None
+            self._payload = parse(self._payload) if self._payload else {}
+        except BadJson as error:
+            raise DoorError("invalid_input", f"door '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):
             self._payload, kind = {}, type(self._payload).__name__
             raise DoorError("invalid_input", f"door '{self.name}' takes a JSON object, not {kind}")

@@ -1,0 +1,42 @@
+"""JSON of guests: read as it is, and never deeper than what the host may do with it."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockforge_asgi.contract import Json
+from mockforge_asgi.wasm.guest_json import MAX_DEPTH, BadJson, parse
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(DOCUMENTS)
+def test_documents_are_read_as_they_were_written(document: Json) -> None:
+    assert parse(orjson.dumps(document)) == document
+
+
+@pytest.mark.parametrize("signs", [(b"[", b"]"), (b'{"a":', b"}")])
+def test_the_deepest_value_can_be_written_wrapped_and_shown(signs: tuple[bytes, bytes]) -> None:
+    before, after = signs
+    value = parse(before * MAX_DEPTH + b"1" + after * MAX_DEPTH)
+    assert orjson.dumps({"request": {"principal": {"attributes": {"it": value}}}}) and repr(value)
+    for deeper in (MAX_DEPTH + 1, 254, 300, 1024, 1025, 100_000):
+        with pytest.raises(BadJson, match="nested more|not JSON"):
+            parse(before * deeper + b"1" + after * deeper)
+
+
+def test_width_is_no_depth() -> None:
+    assert parse(b"[" + b",".join([b"[[]]"] * 50_000) + b"]") == [[[]]] * 50_000
+    assert parse('"[[[["') == "[[[["
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"nul", b"NaN", b"\xff", b'"\xed\xa0\x80"', b'"\\ud800"', b"1 2", b"'a'"])
+def test_what_is_no_json_is_refused_in_words(text: bytes) -> None:
+    with pytest.raises(BadJson, match="not JSON: "):
+        parse(text)
