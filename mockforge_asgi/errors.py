@@ -62,7 +62,7 @@ class PluginRejected(_Problems):
 
 
 class PluginFailed(MockForgeError):
-    """A plugin's code failed in a call. `author_traceback` names the author's own file and line."""
+    """A plugin's code failed in a call. `message` is the bare reason, `author_traceback` names the author's own file and line."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, 
 
 @click.group(cls=Group)
 def plugin() -> None:
-    """Check and list plugins."""
+    """Check, try and list plugins."""
 
 
 @plugin.command(cls=Command)
@@ -23,6 +23,44 @@ def validate(folder: str) -> None:
     found = validate(Path(folder).expanduser().absolute(), folder.rstrip("/") or folder)
     click.echo(validation_text(found))
     click.echo("\n".join(warning_lines(found.warnings)), err=True, nl=bool(found.warnings))
+
+
+_CONFIG = click.option("--config", metavar="JSON", help="Its configuration, or @file.  [that of its cases]")
+_DOORS = click.option("--doors", metavar="JSON", help="What stands behind its doors, or @file.  [that of its cases]")
+_TRUST = click.option("--trust-native", is_flag=True, help="Run native code, unconfined.")
+
+
+@plugin.command(cls=Command)
+@click.argument("folder")
+@_CONFIG
+@_DOORS
+@_TRUST
+def test(folder: str, config: str | None, doors: str | None, trust_native: bool) -> None:
+    """Run a plugin's cases.
+
+    They stand in cases.yaml or cases.json in its folder, and run as in production. Exit code 1 when one fails.
+    """
+    from mockforge_asgi.cli.trial import TrialOptions, test
+
+    raise SystemExit(test(TrialOptions(folder, config, doors, trust_native)))
+
+
+@plugin.command(cls=Command)
+@click.argument("folder")
+@click.argument("op")
+@click.argument("document", required=False)
+@_CONFIG
+@_DOORS
+@_TRUST
+def call(folder: str, op: str, document: str | None, config: str | None, doors: str | None, trust_native: bool) -> None:
+    """Run one operation of a plugin.
+
+    DOCUMENT is JSON, - for standard input, or @file; what a request always has is filled in. The answer goes to standard output; time,
+    slices, memory and log lines go to standard error. The operation `describe` asks what the plugin is.
+    """
+    from mockforge_asgi.cli.trial import TrialOptions, call
+
+    raise SystemExit(call(TrialOptions(folder, config, doors, trust_native), op, document))
 
 
 @plugin.command("list", cls=Command)

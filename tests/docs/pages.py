@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -87,15 +88,36 @@ class Serve:
     reload: bool
 
 
-def commands(block: Block) -> Iterator[Curl | Serve]:
-    """The commands of a console block that serve, or ask what is served."""
-    current: Curl | None = None
+@dataclass(slots=True)
+class Try:
+    """A command that tries a plugin, and all that the page shows of what it prints."""
+
+    words: list[str]
+    shown: list[str] = field(default_factory=list)
+
+    def differences(self, printed: str) -> list[str]:
+        """Where it printed something else. Times and sizes are its machine's own; so is whether something had to be compiled."""
+        lines = [line for line in printed.splitlines() if not line.startswith("compiling ")]
+        wrong = [f"shown {s!r}, printed {p!r}" for s, p in zip_longest(self.shown, lines) if s is None or p is None or own(s) != own(p)]
+        return wrong if self.shown else []
+
+
+def own(line: str) -> str:
+    """The line without what differs between two runs."""
+    return re.sub(r"\d+\.\d+ (ms|MiB)|(within one slice|in \d+ slices)", r"… \1", line)
+
+
+def commands(block: Block) -> Iterator[Curl | Serve | Try]:
+    """The commands of a console block that serve, ask what is served, or try a plugin."""
+    current: Curl | Try | None = None
     for line in block.text.splitlines():
         if line.startswith("$ "):
             if current is not None:
                 yield current
             words = shlex.split(line[2:], comments=True)
             current = parse(words[1:]) if words and words[0] == "curl" else None
+            if words[:2] == ["mockforge", "plugin"]:
+                current = Try(words)
             if words[:2] == ["mockforge", "serve"]:
                 yield Serve(words[-1], "--reload" in words)
         elif current is not None:

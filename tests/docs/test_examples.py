@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from mockforge_asgi.cli.reload import ReloadingApp
 from mockforge_asgi.config import load_config
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
-from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Serve, blocks, commands
+from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Serve, Try, blocks, commands
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
@@ -56,6 +57,15 @@ class Reader:
         found = command.differences(answer.status, answer.headers, answer.text)
         self.wrong += [f"{block.page.name}:{block.line} {difference}" for difference in found]
 
+    async def try_out(self, block: Block, command: Try) -> None:
+        """`mockforge plugin …`."""
+        words = [str(Path(sys.executable).with_name(command.words[0])), *command.words[1:]]
+        done = await asyncio.create_subprocess_exec(
+            *words, cwd=self.folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        printed, _ = await asyncio.wait_for(done.communicate(), 60)
+        self.wrong += [f"{block.page.name}:{block.line} {difference}" for difference in command.differences(printed.decode())]
+
     async def save(self, block: Block) -> None:
         """A file, as the page shows it."""
         if not self._is_told:
@@ -82,6 +92,8 @@ async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path:
                 for command in commands(block):
                     if isinstance(command, Serve):
                         await reader.serve(command.file, reload=command.reload)
+                    elif isinstance(command, Try):
+                        await reader.try_out(block, command)
                     else:
                         await reader.ask(block, command)
     finally:

@@ -1,0 +1,162 @@
+"""`mockforge plugin call` and `mockforge plugin test`: the words around `plugins/trial.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+import orjson
+
+from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.events import Compiling
+from mockforge_asgi.logs import escape
+from mockforge_asgi.plugins.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
+from mockforge_asgi.plugins.comparison import difference_lines, pretty
+from mockforge_asgi.plugins.manifest import Manifest
+from mockforge_asgi.plugins.outcome import Outcome
+from mockforge_asgi.plugins.trial import Trial, Verdict
+from mockforge_asgi.types import Json
+
+MIB: Final = 1 << 20
+WIDTH: Final = 140
+"""The longest answer that is shown on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOptions:
+    """What is tried. `config` and `doors` are JSON, `@file` or None."""
+
+    folder: str
+    config: str | None = None
+    doors: str | None = None
+    trust_native: bool = False
+
+    def open(self) -> Trial:
+        """The trial of it. Raises PluginRejected, ConfigError."""
+        trial = Trial(Path(self.folder).expanduser().absolute(), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
+        trial.setting = read_setting(_text(self.config, "--config"), _text(self.doors, "--doors"), trial.setting)
+        trial.events.subscribe(_compiling, Compiling)
+        return trial
+
+
+def call(options: TrialOptions, op: str, document: str | None) -> int:
+    """Run one operation, print the answer on standard output and what it took on standard error; gives the exit code."""
+    sent = None if document is None else read_json(_text(document, "the document") or "", "the document")
+    trial = options.open()
+
+    async def run() -> Outcome:
+        async with trial:
+            return await trial.call(op, sent)
+
+    outcome = asyncio.run(run())
+    _say([*_heard(trial.loading), *_heard(outcome), *_failure(outcome), *_used(outcome, trial.package.manifest)])
+    if outcome.error is None:
+        click.echo(_shown(outcome.answer))
+    return 0 if outcome.error is None else 1
+
+
+def test(options: TrialOptions) -> int:
+    """Run a plugin's cases, print each one's verdict, and how those that fail differ; gives the exit code."""
+    trial = options.open()
+    failed = asyncio.run(_run_cases(trial))
+    count = len(trial.cases.cases) if trial.cases is not None else 0
+    name = trial.package.manifest.id
+    click.echo(escape(f"{name}: {failed} of {count} cases failed." if failed else f"{name}: {count} cases passed."))
+    return 1 if failed else 0
+
+
+async def _run_cases(trial: Trial) -> int:
+    failed = 0
+    async with trial:
+        async for verdict in trial.run():
+            failed += verdict.differs is not None
+            click.echo("\n".join(_verdict(verdict)))
+    return failed
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    case, differs, outcome = verdict.case, verdict.differs, verdict.outcome
+    took = "" if outcome is None else f"  ({outcome.wall_s * 1000:.2f} ms)"
+    yield escape(f"{'ok  ' if differs is None else 'FAIL'}  {case.op}  {case.name}{took}")
+    if differs is None:
+        return
+    if outcome is None:
+        yield from _indented([differs.what, *str(differs.got).splitlines()])
+        return
+    yield from _indented([f"{differs.what} differs:", *difference_lines(differs.expected, differs.got)])
+    yield from _indented(outcome.traceback.splitlines())
+    yield from _indented(_heard(outcome))
+
+
+def _indented(lines: list[str] | Iterator[str]) -> list[str]:
+    return [f"      {escape(line)}" for line in lines]
+
+
+def _heard(outcome: Outcome) -> list[str]:
+    """What a plugin logged and was denied."""
+    return [*(f"{level}: {message}" for level, message in outcome.log), *(f"denied: {what}" for what in outcome.denied)]
+
+
+def _failure(outcome: Outcome) -> list[str]:
+    error = outcome.error
+    if error is None:
+        return []
+    details = {key: value for key, value in (error.get("details") or {}).items() if key != "traceback"}
+    said = f"failed: {error['message']} ({error['code']}{', retryable' if error['retryable'] else ''})"
+    return [said, *([f"  details: {_shown(details, 4 * WIDTH)}"] if details else []), *outcome.traceback.splitlines()]
+
+
+def _used(outcome: Outcome, manifest: Manifest) -> list[str]:
+    """Time, slices and memory of a call, as far as its runtime tells."""
+    if outcome.op == DESCRIBE:
+        return []
+    parts = [f"{outcome.wall_s * 1000:.2f} ms in all"]
+    if manifest.runtime != "native":
+        computing = f"{outcome.cpu_s * 1000:.2f} ms computing in {outcome.slices} slices" if outcome.slices else "within one slice"
+        memory = outcome.memory_bytes / MIB
+        parts += [computing, f"{memory:.1f} MiB of memory" if memory else f"at most {manifest.limits.memory_mb} MiB of memory"]
+    return [f"{outcome.op}: {', '.join(parts)}"]
+
+
+def _shown(answer: Json, width: int = WIDTH) -> str:
+    """The answer as JSON: on one line where it is no longer than that."""
+    try:
+        line = orjson.dumps(answer).decode()
+    except orjson.JSONEncodeError:
+        return "(the answer is nested too deeply to be shown)"
+    return line if len(line) <= width else pretty(answer) or line
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(escape(line), err=True)
+
+
+def _compiling(event: object) -> None:
+    if isinstance(event, Compiling) and not event.done:
+        _say([f"compiling {event.what} ({event.size_bytes / MIB:.1f} MiB): once, then it is in the cache"])
+
+
+def _text(given: str | None, name: str) -> str | None:
+    """What is given, or what the file behind `@` holds, or with `-` standard input. Raises ConfigError."""
+    if given is None or (given != "-" and not given.startswith("@")):
+        return given
+    try:
+        if given == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(given[1:]).open("rb") as opened:
+                data = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read: {given}: {error.strerror}.") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{name} cannot be read: {given} is longer than {MAX_BYTES // MIB} MiB.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} cannot be read: {given} is not UTF-8 text: {error.reason}.") from None

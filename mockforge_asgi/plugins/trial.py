@@ -1,0 +1,273 @@
+"""Trial: one plugin from its folder, loaded and called as in production, without a server and without a configuration.
+
+    async with Trial(Path("plugins/greet")) as trial:
+        outcome = await trial.call("response.generate", {"request": {"path_params": {"name": "Ada"}}})
+
+Host, limits, doors and the reading of its answers are the product's own; behind the doors stands what its cases say (`rehearsal.py`).
+What `mockforge plugin call` and `mockforge plugin test` show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, NativeTrust, PluginUse
+from mockforge_asgi.config.values import apply_schema
+from mockforge_asgi.contract import Description, Document, Json, PluginHost
+from mockforge_asgi.errors import ConfigError, DoorError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.events import DoorDenied, EventStream
+from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.approval import Approval, approve_package
+from mockforge_asgi.plugins.cases import DESCRIBE, FILES, Case, Cases, DoorsModel, Setting, find_cases
+from mockforge_asgi.plugins.comparison import agrees
+from mockforge_asgi.plugins.doors import PluginDoors
+from mockforge_asgi.plugins.loader import Loader
+from mockforge_asgi.plugins.outcome import Heard, Outcome
+from mockforge_asgi.plugins.package import Package, read_package
+from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.plugins.rehearsal import MAX_ROWS, bodies_of, complete, fill, furnish, unseen
+from mockforge_asgi.sources.sources import checked_result
+from mockforge_asgi.state import StateStore, open_store
+
+if TYPE_CHECKING:
+    from mockforge_asgi.wasm.sandbox import Sandbox
+
+ONE_INSTANCE: Final = InstancesConfig(warm=1, max=1)
+"""What one case keeps in the instance, the next one finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What was expected, and what came. `what` is the part of the case that they are about."""
+
+    what: str
+    expected: Json
+    got: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One case, what came of it, and what is wrong with that; `differs` None: nothing."""
+
+    case: Case
+    outcome: Outcome | None
+    differs: Difference | None
+
+
+class Trial:
+    """A plugin's package and a sandbox to try it in. `trust_native`: the caller's word that native code may run here, unconfined."""
+
+    def __init__(self, path: Path, source: str | None = None, *, trust_native: bool = False, cache_dir: Path | None = None) -> None:
+        """Raises PluginRejected when the package cannot be read, ConfigError when its cases cannot."""
+        self.package: Package = read_package(path, source)
+        self.cases: Cases | None = find_cases(self.package.files, self.package.source)
+        self.setting = self.cases.setting if self.cases is not None else Setting({}, DoorsModel())
+        """What the plugin is loaded with unless a call or a case says otherwise."""
+        self.events = EventStream()
+        self.loading = Outcome("plugin.load")
+        """What was heard of the plugin while it was last loaded."""
+        self._trust_native, self._cache_dir = trust_native, cache_dir
+        self._sandbox: Sandbox | None = None
+        self._loaded: _Loaded | None = None
+
+    async def __aenter__(self) -> Trial:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._loaded is not None:
+            await self._loaded.close()
+        if self._sandbox is not None:
+            await self._sandbox.close()
+
+    async def call(self, op: str, document: Json = None) -> Outcome:
+        """One operation in an instance that earlier calls have used. Of a request, what is left out is filled in.
+
+        Raises ConfigError for a document that no host would send, or an operation that there is not, PluginRejected and PluginFailed
+        when the plugin cannot be loaded.
+        """
+        if self._loaded is None:
+            self._loaded = await self._load(self.setting)
+        return await self._loaded.call(op, document)
+
+    async def run(self) -> AsyncIterator[Verdict]:
+        """The plugin's cases, in order: in one instance, but those with a setting of their own in one of their own. Raises ConfigError."""
+        if self.cases is None:
+            what = f"there is no {' and no '.join(FILES)}."
+            raise ConfigError("there is nothing to test:", [Problem(self.package.source, what, "A case is {op, in, out}.")])
+        for case in self.cases.cases:
+            yield await self._judge(case)
+
+    async def _judge(self, case: Case) -> Verdict:
+        place = self.cases.places.where(case.path) if self.cases is not None else ""
+        try:
+            if case.setting is None:
+                outcome = await self.call(case.op, case.document)
+            else:
+                async with self._apart(case.setting) as loaded:
+                    outcome = await loaded.call(case.op, case.document)
+        except ConfigError as error:
+            text = "\n".join(f"{p.what} {p.remedy}".strip() for p in error.problems) or str(error)
+            return Verdict(case, None, Difference(f"{place}: cannot be run", None, text))
+        return Verdict(case, outcome, difference(case, outcome))
+
+    @asynccontextmanager
+    async def _apart(self, setting: Setting) -> AsyncIterator[_Loaded]:
+        loaded = await self._load(setting)
+        try:
+            yield loaded
+        finally:
+            await loaded.close()
+
+    async def _load(self, setting: Setting) -> _Loaded:
+        approval, state, heard = self._approve(setting), open_store("memory://"), Heard(self.events)
+        loader = Loader(furnish(setting.doors, state, self.events), self._ready_sandbox, self._native)
+        await state.open()
+        try:
+            await fill(state, approval.use.name, setting.doors.kv)
+            plugin = await loader.load(approval)
+            self.loading = heard.outcome("plugin.load")
+            return _Loaded(plugin, approval, setting.doors, state, self.events)
+        except BaseException:
+            await state.close()
+            raise
+        finally:
+            heard.end()
+
+    def _approve(self, setting: Setting) -> Approval:
+        manifest = self.package.manifest
+        _, faults = apply_schema(manifest.config_schema, setting.config, setting.places, setting.base)
+        if faults:
+            raise ConfigError(f"the configuration of plugin '{manifest.id}' cannot be used:", faults)
+        asked = Grants({name: permission.right for name, permission in manifest.permissions.asked.items()})
+        use = PluginUse(
+            name=manifest.id,
+            use=self.package.source,
+            path=self.package.folder or Path(self.package.source),
+            config=setting.config,
+            grants=asked if setting.grants is None else setting.grants.build(),
+            instances=ONE_INSTANCE,
+            native=NativeTrust(self.package.digest) if self._trust_native and manifest.runtime == "native" else None,
+        )
+        if manifest.runtime == "native" and use.native is None:
+            what = "the plugin is native: it runs unconfined in this process, with every right of yours."
+            raise ConfigError(
+                f"plugin '{manifest.id}' not loaded:", [Problem(self.package.source, what, "If you trust it: --trust-native.")]
+            )
+        return approve_package(use, self.package, Config(dev=True, places=setting.places))
+
+    def _ready_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            from mockforge_asgi.wasm.sandbox import Sandbox
+
+            self._sandbox = Sandbox(asyncio.get_running_loop(), self.events, cache_dir=self._cache_dir)
+        return self._sandbox
+
+    def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+        from mockforge_asgi.plugins.native import native_host
+
+        return native_host(approval, doors, self.events)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A started plugin and what stands behind its doors."""
+
+    plugin: Plugin
+    approval: Approval
+    doors: DoorsModel
+    state: StateStore
+    events: EventStream
+
+    async def close(self) -> None:
+        """Stop it."""
+        try:
+            await self.plugin.host.close()
+        finally:
+            await self.state.close()
+
+    async def call(self, op: str, document: Json) -> Outcome:
+        """One operation. Raises ConfigError."""
+        if op == DESCRIBE:
+            return Outcome(op, _described(self.plugin.description))
+        self._refuse(op, document)
+        bodies = bodies_of(op, document, self.doors)
+        whole, heard = complete(op, document, bodies, self.approval.effective), Heard(self.events)
+        lease = self.plugin.host.lease()
+        try:
+            answer = self._read(op, await lease.call(op, Document(whole), request=bodies))
+            return heard.outcome(op, answer)
+        except PluginFailed as error:
+            return heard.outcome(op, error=_envelope(error), traceback=error.author_traceback)
+        except PluginUnavailable as error:
+            return heard.outcome(op, error={"code": "unavailable", "message": str(error), "retryable": True, "details": {}})
+        finally:
+            lease.release()
+            heard.end()
+
+    def _refuse(self, op: str, document: Json) -> None:
+        """Raises ConfigError for what no host would send."""
+        ops = sorted(self.plugin.description.ops)
+        if op not in ops:
+            known = f"It implements {', '.join([*ops, DESCRIBE])}."
+            raise ConfigError("the operation cannot be called:", [Problem(op, f"'{self.plugin.name}' does not implement it.", known)])
+        problems = [
+            Problem(
+                f"{op} {'.'.join(place)}", f"the plugin would not be sent {what}.", f"Ask for it in plugin.yaml: permissions: {{{asked}}}."
+            )
+            for place, what, asked in unseen(op, document, self.approval.effective)
+        ]
+        if problems:
+            raise ConfigError("the document is not one that the plugin would be sent:", problems)
+
+    def _read(self, op: str, said: Json) -> Json:
+        """The answer, once it was read as the chains read it. Raises PluginFailed."""
+        effective, name = self.approval.effective, self.plugin.name
+        reader = AnswerReader(name, effective.set_headers, self._left_out)
+        if op == "auth.authenticate":
+            reader.decision(op, said)
+        elif op == "endpoint.call" or (op in ("response.generate", "response.modify") and said is not None):
+            reader.response(op, said)
+        elif op == "response.can_handle" and not isinstance(said, bool):
+            raise reader.fault(op, f"{type(said).__name__} instead of true or false")
+        elif op == "data.query":
+            try:
+                checked_result(name, said, MAX_ROWS)
+            except DoorError as error:
+                raise reader.fault(op, error.message) from None
+        return said
+
+    def _left_out(self, names: Sequence[str]) -> None:
+        what = f"{', '.join(names)}: left out of its answer; ask for it in plugin.yaml"
+        self.events.emit(DoorDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
+
+
+def difference(case: Case, outcome: Outcome) -> Difference | None:
+    """What came of a case otherwise than it says."""
+    if case.is_error:
+        if outcome.error is None:
+            return Difference("error", case.expected, {"out": outcome.answer})
+        said = {key: outcome.error.get(key) for key in case.expected}
+        if not agrees(case.expected, said):
+            return Difference("error", case.expected, said)
+    elif outcome.error is not None:
+        return Difference("out", case.expected, {"error": dict(outcome.error)})
+    elif not agrees(case.expected, outcome.answer):
+        return Difference("out", case.expected, outcome.answer)
+    if case.logged is not None and case.logged != outcome.log:
+        return Difference("logged", *([{"level": level, "message": text} for level, text in lines] for lines in (case.logged, outcome.log)))
+    return None
+
+
+def _envelope(error: PluginFailed) -> dict[str, Json]:
+    return {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
+
+
+def _described(description: Description) -> Json:
+    said = asdict(description)
+    return {**said, "ops": sorted(said["ops"]), "functions": list(said["functions"]), "endpoints": list(said["endpoints"] or ())}

@@ -1,0 +1,140 @@
+"""`mockforge plugin call` and `mockforge plugin test`, by the real console script."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import SCRIPT, run
+from tests.plugins.plugin_folders import folder, minimal
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "examples" / "quickstart" / "plugins"
+CODE = """\
+from mockforge_plugin import function, log, secret
+
+@function
+def double(n: int):
+    log.info("doubling")
+    return 2 * n
+
+@function
+def tell():
+    return secret("word")
+"""
+MORE = "permissions: {secrets: {names: [word]}}"
+CASES = """\
+doors: {secrets: {word: hush}}
+cases:
+  - {name: it doubles, op: template.call, in: {function: double, args: [2], kwargs: {}}, out: 4}
+  - {name: it adds, op: template.call, in: {function: double, args: [3], kwargs: {}}, out: 5}
+  - {name: odd, op: nope, out: 5}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder(tmp_path, {"plugin.yaml": minimal("sums", MORE), "plugin.py": CODE}, name="sums")
+    return tmp_path
+
+
+def double(n: object) -> str:
+    return json.dumps({"function": "double", "args": [n], "kwargs": {}})
+
+
+def test_call_prints_the_answer_and_what_it_took(place: Path) -> None:
+    done = run("plugin", "call", "sums", "template.call", double(2), cwd=place)
+    assert (done.returncode, done.stdout) == (0, "4\n")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("compiling ")]
+    assert said[0] == "info: doubling"
+    assert re.fullmatch(r"template\.call: \d+\.\d\d ms in all, within one slice, at most 64 MiB of memory", said[1])
+
+
+def test_call_takes_its_document_from_a_file_or_standard_input(place: Path) -> None:
+    (place / "in.json").write_text(double(21))
+    assert run("plugin", "call", "sums", "template.call", "@in.json", cwd=place).stdout == "42\n"
+    command = [str(SCRIPT), "plugin", "call", "sums", "template.call", "-"]
+    done = subprocess.run(command, cwd=place, input=double(4), capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "8\n"
+
+
+def test_call_gives_doors_and_configuration(place: Path) -> None:
+    tell = '{"function": "tell", "args": [], "kwargs": {}}'
+    done = run("plugin", "call", "sums", "template.call", tell, "--doors", '{"secrets": {"word": "hush"}}', cwd=place)
+    assert (done.returncode, done.stdout) == (0, '"hush"\n')
+    done = run("plugin", "call", "sums", "template.call", tell, cwd=place)
+    assert done.returncode == 1 and "the secret 'word' has no value" in done.stderr
+    (place / "config.json").write_text("{}")
+    assert run("plugin", "call", "sums", "template.call", double(1), "--config", "@config.json", cwd=place).returncode == 0
+
+
+def test_a_failure_shows_the_authors_own_lines(place: Path) -> None:
+    done = run("plugin", "call", "sums", "template.call", double({}), cwd=place)
+    assert done.returncode == 1 and done.stdout == ""
+    assert 'File "plugin.py", line 6, in double' in done.stderr and "failed: TypeError" in done.stderr
+
+
+def test_a_long_answer_takes_several_lines_and_a_compiled_guest_tells_its_memory(tmp_path: Path) -> None:
+    call = '{"request": {"path": "/a/rather/long/path/to/a/greeting/of/somebody", "path_params": {"name": "Ada"}}}'
+    done = run("plugin", "call", str(PLUGINS / "greet"), "response.generate", call, cwd=tmp_path)
+    assert json.loads(done.stdout)["status"] == 200 and len(done.stdout.splitlines()) > 5
+    assert re.search(r"response\.generate: .*, \d+\.\d MiB of memory\n$", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("none", "template.call"), "none: is no folder and no file. Check the path."),
+        (("sums", "template.cal"), "'sums' does not implement it. It implements "),
+        (("sums", "template.call", "{"), "the document is not JSON: "),
+        (("sums", "template.call", "@none.json"), "the document cannot be read: @none.json: No such file or directory."),
+        (("sums", "template.call", "@sums/latin"), "the document cannot be read: @sums/latin is not UTF-8 text"),
+        (("sums", "template.call", "--config", "[]"), "--config must be an object, not a list."),
+        (("sums", "template.call", "--config", '{"n": 1}'), "--config n: "),
+        (("sums", "template.call", "--doors", '{"secrets": 1}'), "--doors secrets: must be a mapping"),
+    ],
+)
+def test_bad_input_is_told_in_words(place: Path, arguments: tuple[str, ...], words: str) -> None:
+    (place / "sums" / "latin").write_bytes(b'{"a": "\xe9"}')
+    done = run("plugin", "call", *arguments, cwd=place)
+    assert done.returncode == 1 and words in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_test_shows_each_case_and_how_those_that_fail_differ(place: Path) -> None:
+    (place / "sums" / "cases.yaml").write_text(CASES)
+    done = run("plugin", "test", "sums", cwd=place)
+    assert done.returncode == 1
+    lines = [re.sub(r"\d+\.\d\d ms", "N ms", line) for line in done.stdout.splitlines()]
+    assert lines == [
+        "ok    template.call  it doubles  (N ms)",
+        "FAIL  template.call  it adds  (N ms)",
+        "      out differs:",
+        "      --- expected",
+        "      +++ got",
+        "      @@ -1 +1 @@",
+        "      -5",
+        "      +6",
+        "      info: doubling",
+        "FAIL  nope  odd",
+        "      sums/cases.yaml:5 cases[2]: cannot be run",
+        f"      {lines[11].strip()}",
+        "sums: 2 of 3 cases failed.",
+    ]
+    assert lines[11].strip().startswith("'sums' does not implement it.")
+
+
+def test_test_without_cases_says_what_to_write(place: Path) -> None:
+    done = run("plugin", "test", "sums", cwd=place)
+    assert done.returncode == 1 and "sums: there is no cases.yaml and no cases.json." in done.stderr
+
+
+@pytest.mark.parametrize("name", ["greet", "hello_auth", "names"])
+def test_the_plugins_of_the_quickstart_pass_their_cases(name: str) -> None:
+    done = run("plugin", "test", f"plugins/{name}", cwd=PLUGINS.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(" cases passed.\n")
