@@ -75,7 +75,7 @@ class PluginFailed(MockForgeError):
         details: Mapping[str, object] | None = None,
         author_traceback: str = "",
     ) -> None:
-        self.plugin, self.op, self.code, self.retryable = plugin, op, code, retryable
+        self.plugin, self.op, self.message, self.code, self.retryable = plugin, op, message, code, retryable
         self.details, self.author_traceback = dict(details or {}), author_traceback
         text = f"plugin '{plugin}' failed in {op}: {message}"
         super().__init__(f"{text}\n{author_traceback}" if author_traceback else text)
