@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Final
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem, UnsupportedPlatform
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.wasm.compile_worker import REFUSED
@@ -126,7 +127,9 @@ def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -
     smaller = "Make it smaller: strip it, optimise for size, split large functions."
     if code == REFUSED:
         return PluginRejected(
-            plugin, "its code was refused by the compiler.", [Problem("the WebAssembly file", words or "", "Build it again.")]
+            plugin,
+            "its code was refused by the compiler:",
+            [Problem("the WebAssembly file", clip(" ".join((words or "").split()), 500), "Build it again.")],
         )
     if words is None:
         reason = f"it takes longer than {limits.timeout_s:g} s to compile."
@@ -135,5 +138,5 @@ def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -
     elif "memory" in words.lower() or code == -signal.SIGABRT:
         reason = f"compiling it takes more than {limits.memory_mb} MB of memory."
     else:
-        reason = f"the compiler ended with code {code}. Its last words: {words[-300:] or 'none'}"
+        reason = f"the compiler ended with code {code}. Its last words: {clip(words[-300:], 300) or 'none'}"
     return PluginRejected(plugin, reason, [Problem("the WebAssembly file", "is too costly to compile.", smaller)])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from wasmtime import Engine
 from wasmtime.component import Component, ComponentInstanceType, FuncType, ResultType, String, ValType
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem
 
 HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
@@ -27,6 +28,10 @@ EXPORTS: Final[Mapping[str, str]] = {
 """The functions that the host calls, and their types."""
 
 _OPTIONAL: Final = frozenset({"load"})
+_MAX_TOLD: Final = 20
+"""Problems that are told; a component may have thousands."""
+_MAX_DEPTH: Final = 3
+"""Results within results that are written out: a type made of itself twice, and so on, would be a text without end."""
 
 
 def check_component(plugin: str, component: Component, engine: Engine) -> None:
@@ -35,7 +40,7 @@ def check_component(plugin: str, component: Component, engine: Engine) -> None:
     problems = [*_wrong_imports({name: _item(e) for name, e in imports.items()}, engine)]
     problems += _wrong_exports({name: _item(e) for name, e in exports.items()})
     if problems:
-        raise PluginRejected(plugin, "it is not a component of the world mockforge:plugin/plugin@0.1.0:", problems)
+        raise PluginRejected(plugin, "it is not a component of the world mockforge:plugin/plugin@0.1.0:", problems[:_MAX_TOLD])
 
 
 def _wrong_imports(imports: Mapping[str, object], engine: Engine) -> list[Problem]:
@@ -44,7 +49,9 @@ def _wrong_imports(imports: Mapping[str, object], engine: Engine) -> list[Proble
         if name == HOST_INTERFACE:
             problems += _wrong_door(item, engine)
         elif not name.startswith("wasi:"):
-            problems.append(Problem("import", f"{name} is not known to this host.", f"A component may import {HOST_INTERFACE} only."))
+            problems.append(
+                Problem("import", f"{clip(name, 100)} is not known to this host.", f"A component may import {HOST_INTERFACE} only.")
+            )
     return problems
 
 
@@ -54,7 +61,7 @@ def _wrong_door(item: object, engine: Engine) -> list[Problem]:
     problems = []
     for name, extern in item.exports(engine).items():
         if name != _DOOR:
-            problems.append(Problem("import", f"{HOST_INTERFACE} has no '{name}'.", f"It has one function, '{_DOOR}'."))
+            problems.append(Problem("import", f"{HOST_INTERFACE} has no '{clip(name, 100)}'.", f"It has one function, '{_DOOR}'."))
         elif (found := _signature(_item(extern))) != _DOOR_TYPE:
             problems.append(Problem("import", f"{HOST_INTERFACE} '{_DOOR}' has the type {found}, here it is {_DOOR_TYPE}."))
     return problems
@@ -82,12 +89,15 @@ def _signature(item: object) -> str:
         return "no function"
     try:
         returned = item.result
-        return f"({', '.join(_text(type_) for _, type_ in item.params)}) -> {'nothing' if returned is None else _text(returned)}"
+        taken = [_text(type_) for _, type_ in item.params[:_MAX_TOLD]]
+        return f"({', '.join(taken)}) -> {'nothing' if returned is None else _text(returned)}"
     except TypeError:
         return "types unknown here"
 
 
-def _text(type_: ValType) -> str:
+def _text(type_: ValType, depth: int = 0) -> str:
     if isinstance(type_, ResultType):
-        return f"result<{', '.join('_' if arm is None else _text(arm) for arm in (type_.ok, type_.err))}>"
+        if depth == _MAX_DEPTH:
+            return "result<...>"
+        return f"result<{', '.join('_' if arm is None else _text(arm, depth + 1) for arm in (type_.ok, type_.err))}>"
     return "string" if isinstance(type_, String) else type(type_).__name__.removesuffix("Type").lower()

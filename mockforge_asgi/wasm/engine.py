@@ -45,7 +45,7 @@ _COMMON: Final[Mapping[str, object]] = {
 _CORE: Final[Mapping[str, object]] = {
     **_COMMON,
     "max_wasm_stack": MIB // 2,
-    "async_stack_size": 2 * MIB,
+    "async_stack_size_set": 2 * MIB,
     "wasm_multi_memory": False,
     "wasm_exceptions": False,
     "wasm_function_references": False,
@@ -55,9 +55,26 @@ _CORE: Final[Mapping[str, object]] = {
 _COMPONENT: Final[Mapping[str, object]] = {
     **_COMMON,
     "max_wasm_stack": 2 * MIB,  # with 1 MiB, recursion in Python through built-in functions traps before its RecursionError
-    "async_stack_size": 3 * MIB,
+    "async_stack_size_set": 3 * MIB,
     "wasm_multi_memory": True,  # jco's components need it; with it off they abort the process
-    "wasm_component_model": True,
+    "wasm_component_model": True,  # with the async proposal in its first form: jco's components import `task.cancel`
+    "gc_support": False,  # from here on: what neither jco's nor componentize-py's components need
+    "wasm_gc": False,
+    "wasm_function_references": False,
+    "wasm_exceptions": False,
+    "wasm_component_model_map": False,
+    "wasm_component_model_implements": False,
+    **dict.fromkeys(
+        (
+            "wasm_component_model_async_stackful_set",
+            "wasm_component_model_more_async_builtins_set",
+            "wasm_component_model_accessors_set",
+            "wasm_component_model_canonical_names_set",
+            "wasm_compact_imports_set",
+            "wasm_branch_hinting_set",
+        ),
+        False,
+    ),
 }
 _SETTINGS: Final[Mapping[EngineKind, Mapping[str, object]]] = {"core": _CORE, "component": _COMPONENT}
 
@@ -66,8 +83,8 @@ def config(kind: EngineKind) -> wasmtime.Config:
     """A fresh configuration of that kind; wasmtime takes it over when an engine is made."""
     made = wasmtime.Config()
     for name, value in _SETTINGS[kind].items():
-        if name == "async_stack_size":  # the wheel has no property for it
-            ffi.wasmtime_config_async_stack_size_set(made.ptr(), value)
+        if name.endswith("_set"):  # a C function that the wheel has no property for
+            getattr(ffi, f"wasmtime_config_{name}")(made.ptr(), value)
         else:
             setattr(made, name, value)
     return made

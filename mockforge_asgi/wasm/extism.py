@@ -14,6 +14,7 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.wasm.component import reported
@@ -35,6 +36,7 @@ from mockforge_asgi.wasm.linking import ENV, USER, Kernel, define, extern, funct
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 from mockforge_asgi.wasm.wasi import WASI, GuestMemory
 
+_MAX_TOLD: Final = 20  # problems of a module that may have thousands
 _MEMORY: Final = 3
 """wasmtime's number for an export that is a memory."""
 
@@ -75,16 +77,15 @@ class ExtismGuest:
         for wanted in self.module.imports:
             name = (wanted.module, wanted.name or "")
             type_ = signature(wanted.type)
-            known = self.kernel.functions.get(name)
+            known, told = self.kernel.functions.get(name), " ".join(clip(part, 100) for part in name)
             if known is None:
-                problems.append(Problem("import", f"{name[0]} {name[1]} is not known to this host.", "Build the plugin without it."))
+                problems.append(Problem("import", f"{told} is not known to this host.", "Build the plugin without it."))
             elif type_ != known:
-                problems.append(
-                    Problem("import", f"{name[0]} {name[1]} has the type {type_}, here it is {known}.", "Rebuild it with a current kit.")
-                )
+                what = f"{told} has the type {clip(type_, 200)}, here it is {known}."
+                problems.append(Problem("import", what, "Rebuild it with a current kit."))
             used.add(name[0])
         if problems:
-            raise PluginRejected(self.plugin, "its code imports what this host does not have:", problems)
+            raise PluginRejected(self.plugin, "its code imports what this host does not have:", problems[:_MAX_TOLD])
         return frozenset(used)
 
     async def instantiate(self, fiber: Fiber) -> ExtismInstance:

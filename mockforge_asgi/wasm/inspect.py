@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Import, Malformed, WasmFacts, walk
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Import, Malformed, TooMany, WasmFacts, walk
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind
 
 PAGE: Final = 65536
 KIB, MIB = 1 << 10, 1 << 20
+_SMALLER: Final = "Make it smaller (strip it, optimise for size), or split the plugin."
 _TEXT_STARTS = (b"(", b";", b" ", b"\n", b"\t", b"\r", b"\xef\xbb\xbf")
 
 
@@ -34,9 +35,13 @@ class Caps:
     tables: int | None = 64
     names: int | None = 10_000
     """Imports, and exports."""
+    entries: int | None = 200_000
+    """What is read of all lists together, those of nested modules included: reading more would take seconds."""
 
 
-TRUSTED: Final = Caps(file_bytes=None, functions=None, function_bytes=None, memory_pages=None, memories=None, tables=None, names=None)
+TRUSTED: Final = Caps(
+    file_bytes=None, functions=None, function_bytes=None, memory_pages=None, memories=None, tables=None, names=None, entries=None
+)
 """Lifts every cap: for files that ship with the product."""
 
 
@@ -50,7 +55,9 @@ def inspect(
     if expect is not None and kind != expect:
         raise PluginRejected(plugin, "its code is of the wrong kind.", [_wrong_kind(place, kind)])
     try:
-        facts = walk(wasm, kind)
+        facts = walk(wasm, kind, most=caps.entries)
+    except TooMany as error:
+        raise PluginRejected(plugin, "its code is too large.", [Problem(place, f"is refused: {error}.", _SMALLER)]) from error
     except Malformed as error:
         raise PluginRejected(
             plugin, "its code is damaged.", [Problem(place, f"is not valid WebAssembly: {error}.", "Build it again.")]
@@ -101,9 +108,7 @@ def _wrong_kind(place: str, kind: EngineKind) -> Problem:
 
 
 def _over(place: str, what: str, found: int, cap: int) -> Problem:
-    return Problem(
-        place, f"has {found:,} {what}; the most is {cap:,}.", "Make it smaller (strip it, optimise for size), or split the plugin."
-    )
+    return Problem(place, f"has {found:,} {what}; the most is {cap:,}.", _SMALLER)
 
 
 def _over_caps(facts: WasmFacts, place: str, caps: Caps) -> Iterable[Problem]:

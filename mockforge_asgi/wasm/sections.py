@@ -1,11 +1,13 @@
 """Walks the sections of a WebAssembly file: what it holds, as `WasmFacts`.
 
 Written from the WebAssembly core specification §5.5 and the component model's `Binary.md`. Reads only what is counted
-or named; never outside the given bytes, and in time linear in their number. What may be accepted is `inspect.py`'s affair.
+or named; never outside the given bytes, in time linear in their number, and no more entries than asked for. What may be
+accepted is `inspect.py`'s affair.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -62,13 +64,31 @@ class Malformed(Exception):
     """The bytes are not what the section's format says."""
 
 
+class TooMany(Exception):
+    """The lists hold more entries than the caller wants read."""
+
+
+class _Allowance:
+    """How many more entries of lists may be read; shared by all readers of one file."""
+
+    __slots__ = ("left", "most")
+
+    def __init__(self, most: int | None) -> None:
+        self.left = self.most = sys.maxsize if most is None else most
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise TooMany(f"its lists of functions, imports and the like hold more than {self.most:,} entries")
+
+
 class _Reader:
     """A cursor over bytes that never reads outside them."""
 
-    __slots__ = ("data", "end", "pos")
+    __slots__ = ("allowance", "data", "end", "pos")
 
-    def __init__(self, data: bytes | memoryview, pos: int = 0, end: int | None = None) -> None:
-        self.data, self.pos, self.end = data, pos, len(data) if end is None else end
+    def __init__(self, data: bytes | memoryview, allowance: _Allowance, pos: int = 0, end: int | None = None) -> None:
+        self.data, self.allowance, self.pos, self.end = data, allowance, pos, len(data) if end is None else end
 
     def byte(self) -> int:
         if self.pos >= self.end:
@@ -108,20 +128,21 @@ class _Reader:
     def part(self, length: int) -> _Reader:
         start = self.pos
         self.skip(length)
-        return _Reader(self.data, start, self.pos)
+        return _Reader(self.data, self.allowance, start, self.pos)
 
     def count(self) -> int:
         """A vector's length; each element takes a byte at least, so a larger one is a lie."""
         count = self.u()
         if count > self.end - self.pos:
             raise Malformed("a list says it is longer than its section")
+        self.allowance.take(count)
         return count
 
 
-def walk(wasm: bytes, kind: EngineKind) -> WasmFacts:
-    """What follows the 8-byte header. Raises: Malformed."""
-    facts = _walk_core(_Reader(wasm, 8)) if kind == "core" else _walk_component(_Reader(wasm, 8), 0)
-    return replace(facts, size_bytes=len(wasm))
+def walk(wasm: bytes, kind: EngineKind, *, most: int | None = None) -> WasmFacts:
+    """What follows the 8-byte header, reading at most that many entries of lists. Raises: Malformed, TooMany."""
+    reader = _Reader(wasm, _Allowance(most), 8)
+    return replace(_walk_core(reader) if kind == "core" else _walk_component(reader, 0), size_bytes=len(wasm))
 
 
 def _walk_core(reader: _Reader) -> WasmFacts:

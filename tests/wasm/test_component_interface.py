@@ -94,3 +94,19 @@ asyncio.run(main())
 def test_even_then_the_door_reads_no_values_of_another_shape() -> None:
     done = subprocess.run([sys.executable, "-c", CALLS_A_DOOR_OF_ITS_OWN_MAKING], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout.count("called with another type than its own")) == (0, 2), done.stderr
+
+
+async def test_what_a_component_says_of_itself_is_told_in_bounds() -> None:
+    lines = [f"(type $t{i} (result $t{i - 1} (error $t{i - 1})))" for i in range(1, 18)]
+    types = f"(type $t0 (result string (error string))) {''.join(lines)}"
+    head, text = "(component", COMPONENT.strip()
+    taken = '(param "op" string) (param "payload" string)'
+    doubled = head + types + text[len(head) :].replace(f"{taken} (result (result string (error string)))", f"{taken} (result $t17)")
+    many = head + "".join(f'(import "evil:i{i}/x" (func))' for i in range(50)) + ")"
+    async with bench() as stand:
+        with pytest.raises(PluginRejected) as refused:
+            stand.guest(doubled)
+        assert "result<...>" in str(refused.value) and len(str(refused.value)) < 1000
+        with pytest.raises(PluginRejected) as refused:
+            stand.guest(many)
+        assert len(refused.value.problems) == 20

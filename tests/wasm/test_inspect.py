@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.wasm.inspect import TRUSTED, Caps, inspect, unknown_imports
+from mockforge_asgi.wasm.sections import CORE_HEADER
 
 MODULE = bytes(wasmtime.wat2wasm('(module (import "env" "log" (func)) (import "wasi:http" "x" (func)) (memory 20) (func) (func))'))
 COMPONENT = bytes(wasmtime.wat2wasm("(component)"))
@@ -58,6 +59,13 @@ def test_every_cap_that_is_passed_is_listed_at_once() -> None:
 def test_a_file_over_the_size_cap_is_not_even_walked() -> None:
     with pytest.raises(PluginRejected, match="100 bytes"):
         inspect(b"\0asm" + b"x" * 96, plugin="p", caps=Caps(file_bytes=99))
+
+
+def test_a_list_of_millions_is_refused_before_it_is_read() -> None:
+    bodies = b"\x80\x80\x80\x0a" + bytes(10 << 21)
+    section = b"\x0a" + b"\x84\x80\x80\x0a" + bodies
+    with pytest.raises(PluginRejected, match="hold more than 200,000 entries"):
+        inspect(CORE_HEADER + section, plugin="p")
 
 
 def test_trusted_files_have_no_caps() -> None:

@@ -27,6 +27,8 @@ async def stand() -> AsyncIterator[ExtismBench]:
         ('"wasi_snapshot_preview1" "fd_write" (global i32)', "fd_write has the type GlobalType"),
         ('"kernel" "memory" (memory 1)', "kernel memory is not known"),
         ('"mockforge" "door" (func (param i32) (result i64))', "mockforge door is not known"),
+        ('"\\1b[2Jevil" "\\u{202e}\\0a" (func)', r"\\x1b\[2Jevil \\u202e\\n is not known"),
+        (f'"{"a" * 50_000}" "b" (func)', "a… b is not known"),
     ],
 )
 async def test_an_unknown_import_is_refused_by_name(stand: ExtismBench, imported: str, words: str) -> None:

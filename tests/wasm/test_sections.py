@@ -7,7 +7,7 @@ import wasmtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, Malformed, walk
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, Malformed, TooMany, walk
 
 MODULE = """
 (module
@@ -108,3 +108,10 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(data: st.DataObject,
         walk(bytes(wasm), kind)  # type: ignore[arg-type]  # sampled from the literals
     except Malformed:
         pass
+
+
+def test_lists_are_read_as_far_as_asked_for_however_they_are_nested() -> None:
+    bodies = CORE_HEADER + b"\x0a\x82\x02\x80\x02" + bytes(256)
+    module = b"\x01" + bytes([len(bodies) & 0x7F | 0x80, len(bodies) >> 7]) + bodies
+    with pytest.raises(TooMany, match="more than 500 entries"):
+        walk(COMPONENT_HEADER + module * 2, "component", most=500)
