@@ -9,12 +9,13 @@ import ctypes
 from typing import Any, Final
 
 import orjson
-from wasmtime import Engine
+from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
@@ -26,7 +27,7 @@ _STRING: Final = 12
 _RESULT: Final = 19
 _U64 = ctypes.c_uint64
 _MAX_DOOR_NAME: Final = 100
-_MAX_DOOR_PAYLOAD: Final = 4 * MIB
+_MAX_DOOR_PAYLOAD: Final = 2 * MIB
 
 
 class ComponentGuest:
@@ -57,7 +58,10 @@ class ComponentGuest:
         )
         ffi._wasmtime_component_linker_instance_delete(instance)
         ffi._wasmtime_component_linker_instance_delete(root)
-        linker.define_unknown_imports_as_traps(self.component)
+        try:
+            linker.define_unknown_imports_as_traps(self.component)
+        except WasmtimeError as error:
+            raise PluginRejected(self.plugin, f"what it imports cannot be stood in for: {clip(str(error), 200)}.") from None
 
     async def instantiate(self, fiber: Fiber) -> ComponentInstance:
         """A fresh instance, paid for by the fiber's budget."""
@@ -279,6 +283,4 @@ def envelope(error: DoorError) -> bytes:
 
 def _check(error: Any) -> None:
     if error:
-        from wasmtime import WasmtimeError
-
         raise WasmtimeError._from_ptr(error)

@@ -16,7 +16,7 @@ import orjson
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import DoorRequest
-from mockforge_asgi.wasm.guest_json import BadJson, parse
+from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
 from mockforge_asgi.wasm.wasi import FIRST as FIRST_WASI
@@ -24,7 +24,7 @@ from mockforge_asgi.wasm.wasi import GuestMemory, serve
 
 FLUSH, TAKE, HTTP, HEADERS, OTHER = 1, 2, 3, 4, 5
 _MAX_NAME: Final = 100
-_MAX_PAYLOAD: Final = 4 << 20
+_MAX_PAYLOAD: Final = 2 << 20
 _I64: Final = 1
 
 Cell = Any
@@ -131,7 +131,7 @@ def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, Door
 def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
     """The `http.request` payload for an Extism HTTP request. Raises DoorError when it is none."""
     try:
-        said = parse(request)
+        said = parse(request, most=MAX_DOOR_VALUES)
         headers = said.get("headers") or said.get("header") or {}
         payload: dict[str, Json] = {
             "method": str(said.get("method") or "GET").upper(),

@@ -16,7 +16,7 @@ from wasmtime import _bindings as ffi
 
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
-from mockforge_asgi.wasm.guest_json import BadJson, parse
+from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DoorRequest:
         if not isinstance(self._payload, bytes):
             return self._payload
         try:
-            self._payload = parse(self._payload) if self._payload else {}
+            self._payload = parse(self._payload, most=MAX_DOOR_VALUES) if self._payload else {}
         except BadJson as error:
             raise DoorError("invalid_input", f"door '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):

@@ -15,6 +15,9 @@ from mockforge_asgi.contract import Json
 MAX_DEPTH: Final = 100
 """The most lists and objects inside one another."""
 
+MAX_DOOR_VALUES: Final = 20_000
+"""The most values in what is handed to a door: 2 MiB of `[],` would hold the event loop for a tenth of a second."""
+
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
 
@@ -23,9 +26,11 @@ class BadJson(ValueError):
     """The text is no JSON, or too deep; the message says which, as the end of "it is …"."""
 
 
-def parse(text: bytes | str) -> Json:
-    """The value. Raises BadJson."""
+def parse(text: bytes | str, *, most: int | None = None) -> Json:
+    """The value, which may hold at most that many values and names in all. Raises BadJson."""
     data = text.encode() if isinstance(text, str) else text
+    if most is not None and _signs(data) > most and _is_over(data, most):
+        raise BadJson(f"more than {most:,} values")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -33,6 +38,16 @@ def parse(text: bytes | str) -> Json:
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
         raise BadJson(f"nested more than {MAX_DEPTH} deep")
     return value
+
+
+def _signs(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
+
+
+def _is_over(data: bytes, most: int) -> bool:
+    """Counts outside strings, by searches alone: of the text in a string there may be much, at little cost."""
+    unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return unescaped.count(b'"') > 2 * most or _signs(b"".join(unescaped.split(b'"')[::2])) > most
 
 
 def _is_deep(value: Json) -> bool:

@@ -12,16 +12,20 @@ import secrets
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import orjson
 from wasmtime import Engine
 from wasmtime.component import Component
 
-from mockforge_asgi.errors import UnsupportedPlatform
+from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.wasm.component import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
+
+MAX_SOURCE_CHARS: Final = 2 << 20
+"""The most Python source of one plugin: it is handed over anew to each instance, on the event loop."""
 
 
 def sandbox_path() -> Path:
@@ -67,6 +71,10 @@ class PythonGuest(ComponentGuest):
         seed: str | None = None,
     ) -> None:
         super().__init__(plugin, engine, component, scheduler, limits)
+        if (size := sum(map(len, files.values()))) > MAX_SOURCE_CHARS:
+            raise PluginRejected(
+                plugin, f"its Python files have {size:,} characters in all; the most is {MAX_SOURCE_CHARS:,}. Put data in other files."
+            )
         self._bundle = {"entry": entry, "files": dict(files), "plugin": {"id": plugin, "version": version}}
         self._seed = seed
 

@@ -110,3 +110,10 @@ async def test_what_a_component_says_of_itself_is_told_in_bounds() -> None:
         with pytest.raises(PluginRejected) as refused:
             stand.guest(many)
         assert len(refused.value.problems) == 20
+
+
+@pytest.mark.parametrize("kind", ["(core module)", '(instance (export "m" (core module)))', '(instance (export "c" (component)))'])
+async def test_an_import_that_no_trap_can_stand_in_for_is_refused(kind: str) -> None:
+    async with bench() as stand:
+        with pytest.raises(PluginRejected, match="cannot be stood in for: unable to define"):
+            stand.guest(f'{COMPONENT[: COMPONENT.rindex(")")]} (import "wasi:odd/thing@0.1.0" {kind}))')

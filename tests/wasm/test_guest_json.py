@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.wasm.guest_json import MAX_DEPTH, BadJson, parse
+from mockforge_asgi.wasm.guest_json import MAX_DEPTH, MAX_DOOR_VALUES, BadJson, parse
 
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -40,3 +40,15 @@ def test_width_is_no_depth() -> None:
 def test_what_is_no_json_is_refused_in_words(text: bytes) -> None:
     with pytest.raises(BadJson, match="not JSON: "):
         parse(text)
+
+
+@pytest.mark.parametrize("unit", [b"1,", b"[],", b"{},", b'{"a":1},', b'"a",', b'"\\\\",', b'"\\"",'])
+def test_a_text_of_very_many_values_is_refused_before_it_is_read(unit: bytes) -> None:
+    with pytest.raises(BadJson, match="more than 20,000 values"):
+        parse(b"[" + unit * 50_000 + b"1]", most=MAX_DOOR_VALUES)
+    assert len(parse(b"[" + unit * 3_000 + b"1]", most=MAX_DOOR_VALUES)) == 3_001
+
+
+@pytest.mark.parametrize("text", ['{"id":1,"list":[1,2,3]}\n' * 50_000, "a,b;" * 100_000, '\\"' * 50_000, "[" * 100_000, '","' * 50_000])
+def test_signs_in_a_string_count_for_nothing(text: str) -> None:
+    assert parse(orjson.dumps({"body": {"text": text}}), most=MAX_DOOR_VALUES) == {"body": {"text": text}}

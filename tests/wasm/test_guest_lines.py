@@ -47,3 +47,14 @@ def test_printing_without_end_is_bounded() -> None:
         QUIET.printed(1, b"x" * 9000)
     told = QUIET.take()
     assert sum(len(message) for _, message in told) < 300_000 and "dropped" in told[-1][1]
+
+
+def test_many_short_lines_are_as_bounded_as_long_ones() -> None:
+    QUIET.printed(1, b"\n" * 60_000 + b"a\n")
+    assert [message for _, message in QUIET.take()] == ["about 59002 bytes of log lines were dropped: too many in one call"]
+    for _ in range(20):
+        QUIET.printed(1, b"x\n" * 900)
+    told = QUIET.take()
+    assert 1000 < len(told) < 2000 and "dropped" in told[-1][1]
+    QUIET.printed(1, b"again\n")
+    assert QUIET.take() == [("info", "again")]
