@@ -1,16 +1,18 @@
-"""The product's own host for Python guests: fibers, scheduler, component linking; with the doors of the golden cases."""
+"""The product's own host for Python guests and components: fibers, scheduler, component linking; with the doors of the golden cases."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from wasmtime.component import Component
 
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError, PluginFailed
-from mockforge_asgi.wasm.component import ComponentInstance
+from mockforge_asgi.plugins.manifest import Limits
+from mockforge_asgi.wasm.component import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.engine import MIB, Engines, config_digest
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.python import PythonGuest
@@ -62,6 +64,7 @@ class Production:
         self._ticker = Ticker(self._engines)
         self._scheduler = self.run(self._schedule())
         self._component = self._compiled()
+        self._components: dict[Path, Component] = {}
 
     async def _schedule(self) -> Scheduler:
         return Scheduler(asyncio.get_running_loop(), self._ticker)
@@ -89,6 +92,14 @@ class Production:
         )
         return ProductionInstance(self, guest, made)
 
+    def component(self, wasm: Path, doors: Doors | None = None) -> ProductionInstance:
+        """A fresh instance of a component, under the limits that the product gives it unless told otherwise."""
+        limits = StoreLimits(Limits().memory_mb * MIB, memories=4, tables=16, instances=64)
+        engine = self._engines.get("component")
+        if wasm not in self._components:
+            self._components[wasm] = Component(engine, wasm.read_bytes())
+        return ProductionInstance(self, ComponentGuest("golden", engine, self._components[wasm], self._scheduler, limits), doors or Doors())
+
     def close(self) -> None:
         """Stop the ticker and the loop."""
         self._ticker.stop()
@@ -99,7 +110,7 @@ class Production:
 class ProductionInstance:
     """One guest on the product's host."""
 
-    def __init__(self, production: Production, guest: PythonGuest, doors: Doors) -> None:
+    def __init__(self, production: Production, guest: PythonGuest | ComponentGuest, doors: Doors) -> None:
         self.doors, self._production, self._doors = doors, production, GoldenDoors(doors)
         self._instance: ComponentInstance = self._run(guest.instantiate(self._fiber("plugin.load")))
 

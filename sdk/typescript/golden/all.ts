@@ -1,0 +1,13 @@
+/** Every golden plugin, in one component: an instance is told which of them it is. */
+
+export { default as api_key } from "./api_key.js";
+export { default as awaiting } from "./awaiting.js";
+export { default as failing } from "./failing/plugin.js";
+export { default as greet } from "./greet.js";
+export { default as large_body } from "./large_body.js";
+export { default as paged_orders } from "./paged_orders.js";
+export { default as people } from "./people.js";
+export { default as plain } from "./plain.js";
+export { default as stamp } from "./stamp.js";
+export { default as text_functions } from "./text_functions.js";
+export { default as with_helpers } from "./with_helpers/plugin.js";

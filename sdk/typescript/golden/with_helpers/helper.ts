@@ -1,0 +1,2 @@
+export const DEFAULT = "red";
+export const twice = (number: number) => number * 2;

@@ -1,0 +1,110 @@
+/** Host calls. Each answers at once, for the host suspends the whole guest meanwhile; what a plugin may reach is decided at the host's doors. */
+
+import { decode64, encode, encode64, toBytes, WithBody, type Body, type Pairs } from "./encoding.js";
+import { HostError } from "./failure.js";
+
+type Named = Record<string, unknown>;
+let door: ((door: string, payload: string) => string) | undefined;
+
+/** From now on doors are asked through this; without it, as while a component is built, they refuse. */
+export const open = (ask: typeof door) => void (door = ask);
+
+/** Ask a door by name. Throws HostError. */
+export function ask(name: string, payload: Named): any {
+  if (!door) {
+    throw new HostError("host calls work only while the host runs the plugin: move it from module level into a method", { code: "unavailable" });
+  }
+  const text = encode(payload, name);
+  try {
+    return JSON.parse(door(name, text));
+  } catch (refused) {
+    const said = JSON.parse((refused as { payload?: string }).payload ?? "{}").error ?? { message: String(refused) };
+    throw new HostError(said.message, said);
+  }
+}
+
+/** What another server answered. */
+export class HttpAnswer extends WithBody {
+  constructor(readonly status: number, headers: Pairs, private readonly body: Body | null) {
+    super(headers);
+  }
+  bytes = () => toBytes(this.body);
+}
+
+export interface HttpOptions {
+  headers?: Pairs | Record<string, string>;
+  body?: string | Uint8Array;
+  /** Sent as a JSON body. */
+  json?: unknown;
+  timeoutMs?: number;
+  /** Each place must be granted; without it a redirect is an answer like any other. */
+  followRedirects?: boolean;
+}
+
+function request(method: string, url: string, { headers, body, json, timeoutMs, followRedirects }: HttpOptions = {}): HttpAnswer {
+  const pairs = Array.isArray(headers) ? [...headers] : Object.entries(headers ?? {});
+  if (json !== undefined) pairs.push(["content-type", "application/json"]);
+  const sent = json === undefined ? body : encode(json, "json");
+  const document = typeof sent === "object" ? { base64: encode64(sent) } : sent === undefined ? sent : { text: sent };
+  const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined };
+  const answer = ask("http.request", { method, url, headers: pairs, body: document, ...options });
+  return new HttpAnswer(answer.status, answer.headers ?? [], answer.body);
+}
+
+export interface Column {
+  name: string;
+  type?: "text" | "integer" | "float" | "boolean" | "datetime" | "binary" | "json" | "uuid";
+  nullable?: boolean;
+}
+
+/** Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it. */
+export interface DataResult {
+  columns: Column[];
+  rows: unknown[][];
+  truncated?: boolean;
+  next?: string | null;
+  total?: number | null;
+}
+export interface Page {
+  limit?: number;
+  cursor?: string | null;
+}
+
+const line = (level: string) => (message: unknown): void => ask("log", { level, message: String(message) });
+
+export const context = {
+  /** The validated configuration; there from `init` on. */
+  config: {} as any,
+  /** The plugin's own id and version. */
+  plugin: { id: "", version: "" },
+  log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
+  /** The plugin's own storage: JSON values, atomic across workers; `ttlS` forgets a key after so many seconds. */
+  kv: {
+    get: <T = any>(key: string): T | null => ask("kv.get", { key }).value,
+    set: (key: string, value: unknown, ttlS?: number): void => ask("kv.set", { key, value, ttl_s: ttlS }),
+    delete: (key: string): boolean => ask("kv.delete", { key }).deleted,
+    addIfAbsent: (key: string, value: unknown, ttlS?: number): boolean => ask("kv.add_if_absent", { key, value, ttl_s: ttlS }).added,
+    incr: (key: string, by = 1, ttlS?: number): number => ask("kv.incr", { key, by, ttl_s: ttlS }).value,
+    compareAndSet: (key: string, expected: unknown, value: unknown, ttlS?: number): boolean =>
+      ask("kv.compare_and_set", { key, expected, value, ttl_s: ttlS }).swapped,
+  },
+  /** Requests to other servers, through the host's allow-list. */
+  http: {
+    request,
+    get: (url: string, options?: HttpOptions) => request("GET", url, options),
+    post: (url: string, options?: HttpOptions) => request("POST", url, options),
+  },
+  secret: (name: string): string => ask("secret.get", { name }).value,
+  /** Runs a granted query of a data source; `cursor` is the `next` of the page before. */
+  query: (source: string, query: string, params: Named = {}, { limit, cursor }: Page = {}): DataResult =>
+    ask("data.query", { source, query, params, limit, cursor: cursor ?? undefined }),
+  /** A file of the plugin's own folder. */
+  resource: (path: string): Uint8Array => decode64(ask("file.read", { path }).base64),
+  now: (): Date => new Date(ask("clock.now", {}).unix_ns / 1e6),
+  sleep: (milliseconds: number): void => ask("clock.sleep", { ns: Math.round(milliseconds * 1e6) }),
+  /** Bytes of the host's chance, which `Math.random` and `crypto.getRandomValues` come from, too. */
+  random: (bytes: number): Uint8Array => Uint8Array.from(ask("random.bytes", { n: bytes }).hex.match(/../g) ?? [], (hex) => parseInt(`${hex}`, 16)),
+};
+
+/** What a plugin may ask of its host, given to each of its methods. Every call throws HostError when it is refused. */
+export type Context<C = any> = Omit<typeof context, "config"> & { readonly config: C };

@@ -1,0 +1,32 @@
+/** Jobs and timers, run by the kit: QuickJS's own run after an export has returned, too late for its answer. */
+
+import { context } from "./doors.js";
+
+type Job = () => void;
+export const jobs: Job[] = [];
+const timers = new Map<number, { due: number; run: Job }>();
+let [timer, waited] = [0, 0];
+
+/** Run jobs, then the timer that is due first, until `done` or nothing is left. */
+export function drain(done: () => boolean): void {
+  for (let at = 0; ; ) {
+    while (at < jobs.length) jobs[at++]!();
+    [jobs.length, at] = [0, 0];
+    const [first] = [...timers].sort(([, a], [, b]) => a.due - b.due);
+    if (done() || !first) return;
+    const [number, { due, run }] = first;
+    if (due > waited) context.sleep(due - waited);
+    waited = Math.max(waited, due);
+    timers.delete(number);
+    run();
+  }
+}
+
+Object.assign(globalThis, {
+  queueMicrotask: (job: Job) => void jobs.push(job),
+  setTimeout: (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => {
+    timers.set(++timer, { due: waited + Math.max(ms, 0), run: () => run(...args) });
+    return timer;
+  },
+  clearTimeout: (number: number) => void timers.delete(number),
+});
