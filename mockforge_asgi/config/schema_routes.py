@@ -43,7 +43,7 @@ class ProtectModel(Strict):
 
 def _route_path(value: str) -> str:
     if not value.startswith("/"):
-        raise fault(f"{quote(value)} does not start with '/'.", f"Write '/{value[:60]}'." if value else "Write '/'.")
+        raise fault(f"{quote(value)} does not start with '/'.", f"Write {quote('/' + value)}.")
     if "?" in value or "#" in value:
         raise fault(f"{quote(value)} has a '?' or '#'.", "Match the query with `query:`.")
     if value.count("{") != value.count("}"):

@@ -180,7 +180,7 @@ class KernelMemory:
     def _clear(self, end: int) -> None:
         if end > self._size:
             self._refresh()
-        ctypes.memset(self.base + self.heap, 0, min(end, self._size) - self.heap)
+        ctypes.memset(self.base + self.heap, 0, max(0, min(end, self._size) - self.heap))
 
     def _reach(self, end: int) -> None:
         """Grow to that end, outside a call. Raises MemoryError over the store's limit."""
