@@ -7,6 +7,7 @@ belong to this user alone, and the MAC must hold. Everything here blocks; caller
 
 from __future__ import annotations
 
+import errno
 import hmac
 import mmap
 import os
@@ -45,7 +46,7 @@ class Entries:
             raise EntriesUnusable(f"{directory} cannot be used ({error.strerror}).") from error
         try:
             self._key = _load_key(key_file)
-            self._locks = os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
+            self._locks = self._open_locks()
         except OSError as error:
             os.close(self._dir)
             raise EntriesUnusable(f"{error.filename or key_file} cannot be used ({error.strerror}).") from error
@@ -57,8 +58,9 @@ class Entries:
         """Close the directory; entries already handed out stay usable."""
         if self._dir >= 0:
             os.close(self._dir)
-            os.close(self._locks)
-            self._dir = -1
+            if self._locks >= 0:
+                os.close(self._locks)
+            self._dir = self._locks = -1
 
     @contextmanager
     def reading(self, name: str) -> Iterator[int | None]:
@@ -112,7 +114,10 @@ class Entries:
         now = time.time()
         with os.scandir(self._dir) as listing:
             for entry in listing:
-                facts = entry.stat(follow_symlinks=False)
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # another process was quicker
                 if entry.name.startswith(_TEMPORARY):
                     if now - facts.st_mtime > _ABANDONED_S:
                         self.remove(entry.name)
@@ -126,21 +131,35 @@ class Entries:
             total -= size
 
     def try_lock(self, name: str) -> bool:
-        """Become the one process that makes this entry; False if another one is at it. Ends with `unlock`, or the process."""
+        """Become the one process that makes this entry; False if another one is at it. Ends with `unlock`, or the process.
+
+        Where there can be no lock (a read-only directory, a file system without them), everybody makes their own.
+        """
         import fcntl
 
         try:
-            fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(name[:12], 16))
-        except BlockingIOError:
-            return False
+            if self._locks >= 0:
+                fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(name[:12], 16))
+        except OSError as error:
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
         return True
 
     def unlock(self, name: str) -> None:
         """Let other processes make this entry."""
         import fcntl
 
-        if self._dir >= 0:
-            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, int(name[:12], 16))
+        if self._locks >= 0:
+            with suppress(OSError):
+                fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, int(name[:12], 16))
+
+    def _open_locks(self) -> int:
+        """The file that locks are taken on; -1 where nobody could write it."""
+        try:
+            return os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
+        except OSError as error:
+            if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
+                return -1
+            raise
 
     def _open_directory(self) -> int:
         path = self.directory
@@ -167,7 +186,11 @@ class Entries:
         seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, name, self._key)
         if seen in _VERIFIED:
             return True
-        if sound := self._has_our_mac(fd, name):
+        try:
+            sound = self._has_our_mac(fd, name)
+        except (OSError, ValueError):  # it became shorter, or cannot be read
+            return False
+        if sound:
             _VERIFIED.add(seen)
         return sound
 

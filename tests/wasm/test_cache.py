@@ -151,6 +151,20 @@ async def test_an_entry_that_wasmtime_refuses_is_compiled_again(caching: Caching
     assert "made again" in caching.troubles[0]
 
 
+async def test_code_of_another_version_is_never_looked_at(
+    caching: Caching, engine: wasmtime.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    now = caching.entry
+    monkeypatch.setattr("mockforge_asgi.wasm.engine.version", lambda name: "50.0.2")
+    assert caching.entry != now
+    with monkeypatch.context() as patch:
+        patch.setattr("mockforge_asgi.wasm.cache._processor", lambda: "another processor")
+        assert caching.entry.name not in {p.name for p in now.parent.iterdir()}
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    assert caching.compiled == 2 and now.exists() and caching.entry.exists()
+
+
 async def test_without_a_usable_directory_code_is_compiled_each_time_and_the_reason_is_said(
     tmp_path: Path, engine: wasmtime.Engine
 ) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -174,6 +175,52 @@ def test_what_a_dead_writer_left_is_removed_later(entries: Entries) -> None:
         os.utime(entries.directory / name, (time.time() - age, time.time() - age))
     entries.prune(1 << 30)
     assert {p.name for p in entries.directory.iterdir()} == {"locks", ".new-now"}
+
+
+def test_no_damage_anywhere_gets_through(entries: Entries) -> None:
+    path, content = entries.directory / NAME, bytes(range(256)) * 8
+    entries.write(NAME, io.BytesIO(content))
+    whole = path.read_bytes()
+    assert read(entries) == content
+    damaged = [whole[:n] for n in range(0, len(whole), 61)] + [whole + b"\0", whole[1:], whole + whole, whole[:-32] + bytes(32)]
+    for at in (*range(0, len(whole), 53), *range(len(whole) - 32, len(whole))):
+        damaged += [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for bit in (1, 0x80)]
+    for harmed in damaged:
+        path.write_bytes(harmed)
+        path.chmod(0o600)
+        assert read(entries) is None
+        assert not path.exists()
+
+
+def test_files_that_come_and_go_meanwhile_stop_no_pruning(entries: Entries) -> None:
+    is_over = threading.Event()
+
+    def others() -> None:
+        """As other processes do that store entries."""
+        while not is_over.is_set():
+            for name in (".new-1", ".new-2", OTHER):
+                (entries.directory / name).touch()
+            for name in (".new-1", ".new-2", OTHER):
+                (entries.directory / name).unlink(missing_ok=True)
+
+    writing = threading.Thread(target=others)
+    writing.start()
+    try:
+        for _ in range(2000):
+            entries.prune(1 << 30)
+    finally:
+        is_over.set()
+        writing.join()
+
+
+def test_where_there_are_no_locks_nobody_waits_for_one(entries: Entries) -> None:
+    assert entries.try_lock(NAME)
+    os.close(entries._locks)  # as on a file system that has none: every attempt is an error
+    assert entries.try_lock(OTHER)
+    entries.unlock(OTHER)
+    entries._locks = -1
+    entries.close()
+    assert entries.try_lock(NAME)
 
 
 def locks_in_another_process(entries: Entries, *names: str) -> list[bool]:
