@@ -5,6 +5,7 @@
     ├── UnsupportedPlatform        the operator: interpreter, wheel, event loop, missing extra
     ├── PluginRejected             the author: manifest, code, contract version   (carries every Problem at once)
     ├── PluginFailed               the guest: its code raised, trapped or answered nonsense
+    │   ├── PluginCrashed          ... and its instance or process is gone
     │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
@@ -79,6 +80,10 @@ class PluginFailed(MockForgeError):
         self.details, self.author_traceback = dict(details or {}), author_traceback
         text = f"plugin '{plugin}' failed in {op}: {message}"
         super().__init__(f"{text}\n{author_traceback}" if author_traceback else text)
+
+
+class PluginCrashed(PluginFailed):
+    """A call ended its instance: its code trapped, its process ended, or the host could not go on."""
 
 
 class LimitExceeded(PluginFailed):

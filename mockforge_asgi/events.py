@@ -95,11 +95,19 @@ class GuestLogged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined(Event):
-    """A plugin failed too often and takes no calls for `for_s` seconds."""
+    """A plugin crashed too often, or once more in its trial, and takes no calls for `for_s` seconds."""
 
     plugin: str
     reason: str
     for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """A plugin takes calls again: its trial, `after_s` seconds after it was quarantined, ended without a crash."""
+
+    plugin: str
+    after_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from mockforge_asgi.events import (
     PluginStopped,
     PluginWarning,
     Quarantined,
+    Recovered,
     RenderFailed,
     RequestAnswered,
 )
@@ -195,6 +196,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     DoorDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
     GuestLogged: _guest,
     Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),
+    Recovered: lambda e: ("info", f"{e.plugin} takes calls again, {e.after_s:g} s after it was quarantined"),
     RequestAnswered: _answered,
     Compiling: _compiling,
     CacheTrouble: lambda e: ("warning", e.what),

@@ -139,6 +139,7 @@ def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path
         failure_answer=None if model.on_failure.word else _answer(model.on_failure, failure_file),
         limits=objects.LimitOverrides(**model.limits.model_dump()),
         instances=objects.InstancesConfig(**model.instances.model_dump()),
+        breaker=objects.BreakerConfig(**model.breaker.model_dump()),
         native=objects.NativeTrust(model.native.trust, model.native.workers, model.native.max_workers) if model.native else None,
         templates=frozenset(model.templates),
         modifies=model.modifies.build(),

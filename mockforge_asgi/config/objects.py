@@ -74,6 +74,20 @@ class InstancesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """When a plugin that crashes is quarantined, and for how long."""
+
+    enabled: bool = True
+    crashes: int = 20
+    """The fewest crashes within the window ..."""
+    share: float = 0.5
+    """... and the least share of the calls in it."""
+    window_s: float = 10.0
+    backoff_s: float = 1.0
+    max_backoff_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class NativeTrust:
     """The operator's word that a native plugin may run: its package digest, or in dev mode its path."""
 
@@ -117,6 +131,7 @@ class PluginUse:
     """What is answered in place of an error."""
     limits: LimitOverrides = field(default_factory=LimitOverrides)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
+    breaker: BreakerConfig = field(default_factory=BreakerConfig)
     native: NativeTrust | None = None
     templates: frozenset[str] = frozenset()
     modifies: AnswerFilter = field(default_factory=AnswerFilter)

@@ -67,6 +67,23 @@ class InstancesModel(Strict):
         return self
 
 
+class BreakerModel(Strict):
+    """When a plugin that crashes is quarantined, and for how long."""
+
+    enabled: bool = Field(default=True, description="false never quarantines it.")
+    crashes: int = Field(default=20, ge=1, le=1_000_000, description="The fewest crashes within window_s that quarantine it.")
+    share: float = Field(default=0.5, gt=0, le=1, description="The least share of its calls within window_s that must have crashed, too.")
+    window_s: float = Field(default=10.0, gt=0, le=3600, description="How far back calls and crashes are counted, in seconds.")
+    backoff_s: float = Field(default=1.0, gt=0, le=3600, description="The first quarantine, in seconds; each next one is twice as long.")
+    max_backoff_s: float = Field(default=30.0, gt=0, le=86_400, description="The longest quarantine, in seconds.")
+
+    @model_validator(mode="after")
+    def _backoff_fits(self) -> BreakerModel:
+        if self.backoff_s > self.max_backoff_s:
+            raise fault(f"backoff_s ({self.backoff_s:g}) is more than max_backoff_s ({self.max_backoff_s:g}).", "Raise max_backoff_s.")
+        return self
+
+
 class FailureModel(AnswerModel):
     """What is answered when a plugin fails: exactly one of json, text, html, base64, file."""
 
@@ -126,6 +143,7 @@ class PluginModel(Strict):
     )
     limits: LimitsModel = Field(default_factory=LimitsModel, description="Limits in place of the manifest's.")
     instances: InstancesModel = Field(default_factory=InstancesModel, description="Its pool of instances.")
+    breaker: BreakerModel = Field(default_factory=BreakerModel, description="When it is quarantined because it crashes.")
     native: NativeModel | None = Field(default=None, description="Trust in a native plugin.")
     templates: Annotated[list[str], *short_form(as_list, {"type": "string"})] = Field(
         default_factory=list, description="Templates that its answers may name; `*` for all."

@@ -17,6 +17,7 @@ from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.events import PluginLoaded, PluginWarning
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval
+from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.manifest import Limits, Manifest
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
@@ -40,7 +41,8 @@ class Loader:
         if manifest.contract != CONTRACT:
             raise PluginRejected(use.name, f"it is written for contract {manifest.contract}; this host speaks {CONTRACT}.")
         doors = PluginDoors(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
-        host = await self._host(approval, doors)
+        breaker = Breaker(use.name, use.breaker, self.rooms.events)
+        host = await self._host(approval, doors, breaker)
         try:
             description = await host.open()
             refuse_unfit(use.name, manifest, description)
@@ -58,9 +60,9 @@ class Loader:
         )  # fmt: skip
         reader = AnswerReader(use.name, approval.effective.set_headers, doors.headers_left_out)
         per_request = approval.isolation == "per_request" and manifest.runtime != "native"
-        return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request)
+        return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request, breaker=breaker)
 
-    async def _host(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+    async def _host(self, approval: Approval, doors: PluginDoors, breaker: Breaker) -> PluginHost:
         use, manifest, limits = approval.use, approval.manifest, approval.limits
         if manifest.runtime == "native":
             return self._native(approval, doors)
@@ -76,7 +78,9 @@ class Loader:
         spec = GuestSpec(
             manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config), limits.vars_kb
         )
-        return await self._sandbox().host(options, spec, doors)
+        host = await self._sandbox().host(options, spec, doors)
+        host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
+        return host
 
 
 def refuse_unfit(name: str, manifest: Manifest, description: Description) -> None:

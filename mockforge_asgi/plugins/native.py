@@ -25,6 +25,9 @@ from mockforge_asgi.wasm.description import read_description
 _SETUP_S: Final = 30.0
 """How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
 
+_ENDING_S: Final = 1.0
+"""How long calls that were ended may take to notice."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeOptions:
@@ -45,7 +48,8 @@ class NativeHost:
         self.options, self.runner, self._doors, self._events = options, runner, doors, events
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
-        self._running = 0
+        self._running: dict[asyncio.Timeout, bool] = {}
+        """The clock of each call that runs, and whether the call was ended before its time."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -117,27 +121,39 @@ class NativeHost:
             await self._doors.close()
 
     async def _drained(self) -> None:
-        """Return when no call runs, or has had the time to end: what outlasts it is ended with the code."""
+        """Return when no call runs; what outlasts `drain_s` is ended. Threads cannot be: theirs are given up."""
+        if await self._is_idle_within(self.options.drain_s):
+            return
+        for clock in self._running:
+            if not clock.expired():
+                self._running[clock] = True
+                clock.reschedule(asyncio.get_running_loop().time())
+        await self._is_idle_within(_ENDING_S)
+
+    async def _is_idle_within(self, wait_s: float) -> bool:
         try:
-            async with asyncio.timeout(self.options.drain_s):
-                await self._idle.wait()
+            async with asyncio.timeout(wait_s):
+                return await self._idle.wait()
         except TimeoutError:
-            pass
+            return False
 
     async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
         context = PluginContext(self._doors, request, asyncio.get_running_loop())
-        self._running += 1
+        clock = asyncio.timeout(timeout_s)
         self._idle.clear()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with clock:
+                self._running[clock] = False
                 return await self.runner.call(op, document, context)
         except TimeoutError:
+            if self._running[clock]:
+                raise PluginUnavailable(self.options.plugin, "it is stopping") from None
             raise LimitExceeded(self.options.plugin, op, "timeout_ms", timeout_s * 1000) from None
         finally:
             context.end()
-            self._running -= 1
+            self._running.pop(clock, None)
             if not self._running:
                 self._idle.set()
 

@@ -18,6 +18,7 @@ from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.documents import EVERYTHING
 from mockforge_asgi.http.headers import RESTRICTED
 from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.manifest import Endpoint
 from mockforge_asgi.plugins.native import own_host
@@ -72,7 +73,7 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
     except BaseException:
         await host.close()
         raise
-    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER))
+    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER), breaker=Breaker(name, events=rooms.events))
 
 
 def _facts(name: str, target: object, description: Description) -> PluginFacts:

@@ -17,6 +17,7 @@ from mockforge_asgi.http.documents import RequestView, response_document
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
 from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.manifest import Endpoint
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.types import Headers
@@ -55,7 +56,7 @@ class PluginFacts:
 class Plugin:
     """One generation of one plugin. Its methods raise PluginFailed, LimitExceeded and PluginUnavailable."""
 
-    __slots__ = ("_reader", "_shared", "description", "facts", "host", "rights", "view")
+    __slots__ = ("_reader", "_shared", "breaker", "description", "facts", "host", "rights", "view")
 
     def __init__(
         self,
@@ -66,8 +67,10 @@ class Plugin:
         reader: AnswerReader,
         *,
         leases_per_request: bool = False,
+        breaker: Breaker | None = None,
     ) -> None:
         self.facts, self.description, self.host, self.rights, self._reader = facts, description, host, rights, reader
+        self.breaker = breaker or Breaker(facts.name)
         self.view: RequestView = rights.request_view
         """What of a request it may see."""
         self._shared: Lease | None = None if leases_per_request else host.lease()
@@ -98,17 +101,30 @@ class Plugin:
         return self.description.functions
 
     async def _call(self, exchange: Exchange | None, op: str, document: Document, request: RequestDoors | None = None) -> Json:
-        """Run one operation: on the lease of the request, or without a request on one of the call's own."""
-        if self._shared is not None:
-            return await self._shared.call(op, document, request=request)
-        if exchange is not None:
-            lease: Lease = exchange.lease(self, self.host.lease)
-            return await lease.call(op, document, request=request)
-        own = self.host.lease()
+        """Run one operation, unless the plugin is in quarantine: on the lease of the request, or without a request on one of its own.
+
+        Raises PluginFailed, LimitExceeded, PluginUnavailable.
+        """
+        breaker = self.breaker
+        own: Lease | None = None
+        is_trial = breaker.enter()
         try:
-            return await own.call(op, document, request=request)
+            if self._shared is not None:
+                lease = self._shared
+            elif exchange is not None:
+                lease = exchange.lease(self, self.host.lease)
+            else:
+                lease = own = self.host.lease()
+            answer = await lease.call(op, document, request=request)
+        except BaseException as error:
+            breaker.failed(error, is_trial)
+            raise
         finally:
-            own.release()
+            if own is not None:
+                own.release()
+        if is_trial:
+            breaker.passed()
+        return answer
 
     async def authenticate(self, exchange: Exchange) -> Decision:
         """Who sends this request? None: not mine."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from mockforge_asgi.contract import Document, Json
-from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
@@ -90,7 +90,7 @@ class WorkerProcess:
         except ValueError:  # longer than the reader's limit
             raise self._too_long(op) from None
         if not line.endswith(b"\n"):
-            raise PluginFailed(self.plugin, op, "its worker process ended in the middle of the call", code="unavailable", retryable=True)
+            raise PluginCrashed(self.plugin, op, "its worker process ended in the middle of the call", code="unavailable", retryable=True)
         return line
 
     def _read(self, op: str, line: bytes, most: int) -> Json:

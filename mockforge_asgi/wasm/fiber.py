@@ -15,7 +15,7 @@ from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
 from mockforge_asgi.contract import Doors, Json, RequestDoors
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
 from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
 
 
@@ -61,7 +61,21 @@ class DoorRequest:
 class Fiber:
     """The state of one call. `call` is the C future while the call runs; dropping it unwinds the guest."""
 
-    __slots__ = ("budget", "call", "cpu_s", "deadline", "doors", "keep", "op", "pending", "plugin", "request", "slices", "waiter")
+    __slots__ = (
+        "budget",
+        "call",
+        "cpu_s",
+        "deadline",
+        "doors",
+        "is_ended",
+        "keep",
+        "op",
+        "pending",
+        "plugin",
+        "request",
+        "slices",
+        "waiter",
+    )
 
     def __init__(
         self, plugin: str, op: str, budget: Budget, doors: Doors, request: RequestDoors | None, deadline: float | None = None
@@ -76,6 +90,8 @@ class Fiber:
         self.cpu_s = 0.0
         self.slices = 0
         self.waiter: Any = None
+        self.is_ended = False
+        """Whether its plugin generation ends before it does."""
 
     def over(self, limit: str) -> LimitExceeded:
         """The error for a used-up `cpu_ms` or `timeout_ms`."""
@@ -84,7 +100,7 @@ class Fiber:
         return LimitExceeded(self.plugin, self.op, limit, budget_ms, why)
 
 
-class GuestTrapped(PluginFailed):
+class GuestTrapped(PluginCrashed):
     """The guest trapped (unreachable, out of bounds, stack overflow, ...): its instance is gone."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.description import read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.leases import CallLease, RequestLease
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
@@ -43,6 +45,18 @@ class Guest(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Who is told how making instances goes: the plugin's breaker."""
+
+    def made(self) -> None:
+        """One was made."""
+        ...
+
+    def unmade(self, error: PluginFailed, /) -> None:
+        """One could not be made, and none is alive."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HostOptions:
     """What the operator and the manifest say about running a plugin."""
@@ -61,8 +75,20 @@ class HostOptions:
 class WasmHost:
     """A `PluginHost` over sandboxed guests."""
 
-    def __init__(self, options: HostOptions, guest: Guest, doors: Doors, pool: Pool, events: EventStream) -> None:
-        self.options, self._guest, self._doors, self._events = options, guest, doors, events
+    def __init__(
+        self,
+        options: HostOptions,
+        guest: Guest,
+        doors: Doors,
+        pool: Pool,
+        events: EventStream,
+        *,
+        end: Callable[[Doors], None] = lambda _: None,
+    ) -> None:
+        self.options, self._guest, self._doors, self._events, self._end = options, guest, doors, events, end
+        self.watch: Watch | None = None
+        self.is_over = False
+        """Whether what outlasted its drain time was ended."""
         self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
         self._init = Document(
             {
@@ -116,14 +142,25 @@ class WasmHost:
 
     async def _make(self) -> Instance:
         """A ready instance for the pool: loaded and initialised."""
-        instance = await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
         try:
-            if "plugin.init" in self._ops:
-                await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init.json)
-        except BaseException:
-            instance.close()
+            instance = await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
+            try:
+                if "plugin.init" in self._ops:
+                    await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init.json)
+            except BaseException:
+                instance.close()
+                raise
+        except PluginFailed as error:
+            if self.watch is not None and self._pool.live <= 1:  # the one that was being made
+                self.watch.unmade(error)
             raise
+        if self.watch is not None:
+            self.watch.made()
         return instance
+
+    def refuse_waiting(self, refusal: Callable[[], PluginUnavailable]) -> None:
+        """Tell the calls that wait for an instance that they get none."""
+        self._pool.refuse_waiting(refusal)
 
     async def start(self) -> None:
         """Make the first instance, run `start` in it, and prepare the warm ones. Raises PluginFailed when it cannot start."""
@@ -167,7 +204,7 @@ class WasmHost:
 
     async def close(self) -> None:
         """Refuse new calls, drain those that run, stop the plugin, free its instances."""
-        await self._pool.close(self.options.drain_s)
+        await self._pool.close(self.options.drain_s, self._end_all)
         try:
             await self._stop()
         except (PluginFailed, PluginUnavailable) as error:
@@ -175,6 +212,12 @@ class WasmHost:
         await self._doors.close()
         if self._pool.live == 0:
             self._guest.close()
+
+    def _end_all(self) -> None:
+        """End what outlasted the drain time; what is given back from now on takes no leave."""
+        self.is_over = True
+        self._pool.dismiss = None
+        self._end(self._doors)
 
     async def taken(self, fiber: Fiber) -> Held:
         """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""
@@ -217,72 +260,6 @@ def _outcome(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return "limit" if isinstance(error, LimitExceeded) else "failed"
-
-
-class CallLease:
-    """Isolation `reused`: each call takes an instance and gives it back."""
-
-    __slots__ = ("_host", "_pool")
-
-    def __init__(self, host: WasmHost, pool: PluginPool) -> None:
-        self._host, self._pool = host, pool
-
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
-        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        host, pool = self._host, self._pool
-        fiber = host.fiber(op, request=request)
-        held = pool.take_now() or await host.taken(fiber)
-        try:
-            return await host.run(held, fiber, document)
-        finally:
-            pool.give(held)
-
-    def release(self) -> None:
-        """Nothing is held between calls."""
-
-
-class RequestLease:
-    """Isolation `per_request`: one instance for all calls of one request, then thrown away."""
-
-    __slots__ = ("_held", "_host", "_is_over", "_lock", "_pool")
-
-    def __init__(self, host: WasmHost, pool: PluginPool) -> None:
-        self._host, self._pool = host, pool
-        self._held: Held | None = None
-        self._lock = asyncio.Lock()
-        self._is_over = False
-
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
-        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        fiber = self._host.fiber(op, request=request)
-        async with self._lock:
-            try:
-                self._refuse_when_over(fiber)
-                if self._held is None:
-                    self._held = self._pool.take_now() or await self._host.taken(fiber)
-                    self._refuse_when_over(fiber)
-                elif self._held.instance.broken:
-                    raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
-                return await self._host.run(self._held, fiber, document)
-            finally:
-                if self._is_over:
-                    self._throw_away()
-
-    def _refuse_when_over(self, fiber: Fiber) -> None:
-        if self._is_over:
-            raise PluginUnavailable(fiber.plugin, "the request that it was called for is over")
-
-    def release(self) -> None:
-        """Throw the instance away and have another one made ready; a call that still runs in it ends first."""
-        self._is_over = True
-        if not self._lock.locked():
-            self._throw_away()
-
-    def _throw_away(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            self._pool.discard(held)
-            self._pool.prepare()
 
 
 def _held(instance: Instance) -> Held:

@@ -22,6 +22,12 @@ _SETTLED_S: Final = 1.0
 """An instance idle for so long may make room for a plugin that only wants one more."""
 
 
+_TRIES: Final = 3
+"""After so many failures in a row no more instances are made for the calls that wait now."""
+_ENDING_S: Final = 1.0
+"""How long calls that were ended may take to give their instances back."""
+
+
 class Pool:
     """The global memory cap. `charged` sums what every live instance may come to hold, in bytes."""
 
@@ -82,26 +88,9 @@ class Pool:
 class PluginPool:
     """The instances of one plugin generation.
 
-    Calls wait in line for the next instance that comes free or is made. Instances are made one at a time, in the background: a call
-    takes whichever is ready first, and one that gives up leaves what was begun for it to the others.
+    Calls wait in line for what comes free or is made. Instances are made one at a time, in the background: a call takes
+    whichever is ready first, and one that gives up leaves what was begun for it to the others.
     """
-
-    __slots__ = (
-        "_closing",
-        "_drained",
-        "_is_preparing",
-        "_leaving",
-        "_make",
-        "_making",
-        "_pool",
-        "_waiting",
-        "charge",
-        "dismiss",
-        "idle",
-        "limits",
-        "live",
-        "plugin",
-    )
 
     def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
@@ -110,8 +99,9 @@ class PluginPool:
         """Instances that exist or are being made."""
         self._waiting: deque[asyncio.Future[Held]] = deque()
         self._making: asyncio.Task[None] | None = None
-        self._is_preparing = False
-        self._closing = False
+        self._is_preparing = self._closing = False
+        self._unmade = ""
+        """Why the last instance could not be made."""
         self._drained: asyncio.Future[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self.dismiss: Dismiss | None = None
@@ -154,6 +144,8 @@ class PluginPool:
     def _why_none_came(self) -> str:
         if self.live >= self.limits.max:
             return f"none of its {self.limits.max} instances came free in time (raise plugins.{self.plugin}.instances.max)"
+        if self._unmade:
+            return f"no instance came free in time, and no new one can be made: {self._unmade}"
         if self._making is not None:
             return "no instance came free, and a new one was not ready in time"
         return "no instance came free in time, and the instances of all plugins fill limits.pool_memory_mb"
@@ -242,6 +234,7 @@ class PluginPool:
         return is_wanted and self.live < self.limits.max and not self._closing
 
     async def _grow(self) -> None:
+        failures = 0
         try:
             while self._wants_more():
                 if not self._pool.reserve(self.charge, patient=self.live > 0 or not self._waiting):
@@ -252,15 +245,24 @@ class PluginPool:
                 try:
                     instance = await self._make()
                 except BaseException as error:
+                    failures, self._unmade = failures + 1, str(error).partition("\n")[0]
                     is_waited_for = self._refuse(error)
                     self._gone()
                     if not is_waited_for or not isinstance(error, Exception):
                         return  # nobody asked: the next call has its own made and is told what is wrong
+                    if failures == _TRIES:
+                        return self._give_up()
                 else:
+                    failures, self._unmade = 0, ""
                     now = self._pool.loop.time()
                     self._ready(Held(instance, now, now))
         finally:
             self._making, self._is_preparing = None, False
+
+    def _give_up(self) -> None:
+        """Make no more for now; calls that wait may still get an instance that comes free, where there is one."""
+        if self.live == 0:
+            self.refuse_waiting(lambda: PluginUnavailable(self.plugin, f"no instance of it can be made: {self._unmade}"))
 
     def _refuse(self, error: BaseException) -> bool:
         """Tell the call that has waited longest why it gets no instance; False when none waits."""
@@ -269,17 +271,24 @@ class PluginPool:
             turn.set_exception(error)
         return turn is not None
 
-    async def close(self, drain_s: float) -> None:
-        """No new calls; running ones may end within `drain_s` seconds; every idle instance is freed."""
+    def refuse_waiting(self, refusal: Callable[[], Exception]) -> None:
+        """Tell every call that waits for an instance that it gets none."""
+        while (turn := self._next()) is not None:
+            turn.set_exception(refusal())
+
+    async def close(self, drain_s: float, end: Callable[[], None] | None = None) -> None:
+        """No new calls; running ones may end within `drain_s` seconds, then `end` ends them; every idle instance is freed."""
         self._closing = True
         while self.idle:
             self.evict()
-        while (turn := self._next()) is not None:
-            turn.set_exception(self._stopped())
+        self.refuse_waiting(self._stopped)
         if self._making is not None:
             self._making.cancel()
             await asyncio.wait([self._making])
         if self.live:
             self._drained = self._pool.loop.create_future()
-            await asyncio.wait([self._drained], timeout=drain_s)
+            _, late = await asyncio.wait([self._drained], timeout=drain_s)
+            if late and end is not None:
+                end()
+                await asyncio.wait([self._drained], timeout=_ENDING_S)
         self._pool.remove(self)

@@ -76,7 +76,7 @@ class Sandbox:
                 f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
-        return WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events)
+        return WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events, end=self.scheduler.end)
 
     async def _guest(self, options: HostOptions, spec: GuestSpec) -> ComponentGuest | ExtismGuest:
         memory = spec.memory_mb * MIB

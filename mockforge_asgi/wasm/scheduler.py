@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.errors import DoorError, MockForgeError, PluginFailed, PluginUnavailable
+from mockforge_asgi.contract import Doors
+from mockforge_asgi.errors import DoorError, MockForgeError, PluginCrashed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
@@ -54,7 +55,7 @@ class Scheduler:
         self._spent_s = self._overdue_s = 0.0
         self._resting = 0
         self._open_turn = self._queued = self._is_closed = False
-        self._running: set[asyncio.Timeout] = set()
+        self._running: dict[asyncio.Timeout, Fiber] = {}
         self._idle: asyncio.Future[None] | None = None
         self.current: Fiber | None = None
         self.is_answered: Any = Continuation(self._is_answered)
@@ -63,7 +64,7 @@ class Scheduler:
     async def run(self, fiber: Fiber) -> None:
         """Drive the fiber's call to its end; afterwards its result cells hold what the guest left.
 
-        Raises LimitExceeded over `cpu_ms` or `timeout_ms`, PluginUnavailable when the scheduler is closed, PluginFailed when a
+        Raises LimitExceeded over `cpu_ms` or `timeout_ms`, PluginUnavailable when the scheduler is closed, PluginCrashed when a
         door broke, DoorError never (the guest sees it), CancelledError when the caller leaves. Whenever it raises, the guest
         was unwound in mid-call and its instance must be thrown away.
         """
@@ -91,6 +92,13 @@ class Scheduler:
                 if not clock.expired():
                     clock.reschedule(self._loop.time())
             await self._idle
+
+    def end(self, doors: Doors) -> None:
+        """End the calls of one plugin generation, told by its doors, that still run; each raises PluginUnavailable."""
+        for clock, fiber in self._running.items():
+            if fiber.doors is doors and not clock.expired():
+                fiber.is_ended = True
+                clock.reschedule(self._loop.time())
 
     def _first_poll(self, fiber: Fiber) -> bool:
         if not self._open_turn:
@@ -136,7 +144,7 @@ class Scheduler:
         clock = asyncio.timeout_at(fiber.deadline)
         try:
             async with clock:
-                self._running.add(clock)
+                self._running[clock] = fiber
                 while True:
                     request = fiber.pending
                     if request is not None and not request.done:
@@ -144,11 +152,11 @@ class Scheduler:
                     if await self._queue(fiber):
                         return
         except TimeoutError as error:
-            if self._is_closed:
+            if self._is_closed or fiber.is_ended:
                 raise PluginUnavailable(fiber.plugin, "it is being stopped") from None
             raise fiber.over("timeout_ms") from error
         finally:
-            self._running.discard(clock)
+            self._running.pop(clock, None)
             if self._idle is not None and not self._running and not self._idle.done():
                 self._idle.set_result(None)
 
@@ -252,5 +260,5 @@ class Scheduler:
         cell.finalizer = NO_FINALIZER
 
 
-def _broken_door(fiber: Fiber, request: DoorRequest, error: Exception) -> PluginFailed:
-    return PluginFailed(fiber.plugin, fiber.op, f"the door '{request.name[:40]}' failed: {type(error).__name__}: {error}")
+def _broken_door(fiber: Fiber, request: DoorRequest, error: Exception) -> PluginCrashed:
+    return PluginCrashed(fiber.plugin, fiber.op, f"the door '{request.name[:40]}' failed: {type(error).__name__}: {error}")

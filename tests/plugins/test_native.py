@@ -457,3 +457,24 @@ async def test_a_closing_plugin_lets_running_calls_end() -> None:
     go.set()
     assert (await running)["body"] == {"text": "done"}
     await closing
+
+
+async def test_calls_that_outlast_the_drain_time_are_ended(started: Make) -> None:
+    source = """
+    from mockforge_plugin import *
+    import asyncio
+
+    class Waits(ResponsePlugin):
+        async def generate(self, request):
+            log.info("waits")
+            await asyncio.Event().wait()
+    """
+    told = Told()
+    plugin = await started(source, told=told, timeout_s=60.0, drain_s=0.05)
+    running = asyncio.ensure_future(plugin.call("response.generate", GENERATE))
+    while not told.of(GuestLogged):
+        assert not running.done()
+        await asyncio.sleep(0.001)
+    await plugin.close()
+    with pytest.raises(PluginUnavailable, match="stopping"):
+        await running

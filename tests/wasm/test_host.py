@@ -142,6 +142,78 @@ async def test_a_closed_host_refuses_calls_and_ends_running_ones_first(stand: Be
     await closing
 
 
+def brief(stand: Bench, *, per_request: bool = False) -> WasmHost:
+    """A host that waits a moment only for its calls to end."""
+    options = HostOptions("guest", "1.0.0", {}, Budget(60.0, 60.0), per_request, InstancesConfig(), drain_s=0.05)
+    end = stand.scheduler.end
+    return WasmHost(options, stand.guest(), stand.doors, Pool(asyncio.get_running_loop()), EventStream(), end=end)
+
+
+async def test_calls_that_outlast_the_drain_time_are_ended_and_no_others(stand: Bench) -> None:
+    made, other = brief(stand), await opened(stand)
+    other_doors = other._doors = TestDoors()
+    await made.open()
+    await made.start()
+    others = asyncio.ensure_future(other.lease().call("door.wait", EMPTY))
+    running = [asyncio.ensure_future(made.lease().call(op, EMPTY)) for op in ("door.wait", "spin", "spin")]
+    while not (stand.doors.waiting and other_doors.waiting):
+        await asyncio.sleep(0)
+    await made.close()
+    for call in running:
+        with pytest.raises(PluginUnavailable, match="being stopped"):
+            await call
+    assert (made._pool.live, made._pool._pool.charged) == (0, 0)
+    assert stand.ticker.active == 0, "who waits at a door does not count"
+    other_doors.open.set()
+    assert await others == {"waited": {}}
+    await other.close()
+
+
+async def test_a_lease_that_outlasts_the_drain_time_takes_no_more_calls(stand: Bench) -> None:
+    made = brief(stand, per_request=True)
+    await made.open()
+    await made.start()
+    lease = made.lease()
+    assert await lease.call("count", EMPTY) == 1
+    await made.close()
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await lease.call("count", EMPTY)
+    lease.release()
+    assert made._pool.live == 0
+
+
+@dataclass
+class Watching:
+    """Counts what the host tells of making instances."""
+
+    said: list[str] = field(default_factory=list)
+
+    def made(self) -> None:
+        """Noted."""
+        self.said.append("made")
+
+    def unmade(self, error: PluginFailed) -> None:
+        """Noted."""
+        self.said.append(error.op)
+
+
+async def test_who_watches_hears_of_each_instance_made_or_not() -> None:
+    refusal: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+    refusal.set_exception(PluginFailed("guest", "plugin.init", "no database"))
+    made, guest = scripted({"plugin.init": None, "echo": 1}, per_request=True)
+    made.watch = watch = Watching()
+    await made.open()
+    await made.start()
+    guest.said["plugin.init"] = refusal
+    lease = made.lease()
+    await lease.call("echo", EMPTY)
+    lease.release()
+    with pytest.raises(PluginFailed, match="no database"):
+        await made.lease().call("echo", EMPTY)
+    assert watch.said == ["made", "plugin.init"]
+    await made.close()
+
+
 @dataclass
 class Scripted:
     """A guest whose answers the test writes down."""

@@ -166,6 +166,24 @@ async def test_closing_waits_for_running_calls_and_refuses_new_ones() -> None:
     assert isinstance(held.instance, Thing) and held.instance.closed
 
 
+async def test_calls_that_outlast_the_drain_time_are_ended_and_waited_for() -> None:
+    p = pool()
+    held = await p.take(soon())
+    await p.close(0.001, lambda: p.give(held))
+    assert isinstance(held.instance, Thing) and held.instance.closed and p.live == 0
+
+
+async def test_calls_that_wait_are_refused_together() -> None:
+    p = pool(InstancesConfig(max=1))
+    await p.take(soon())
+    waiting = [asyncio.ensure_future(p.take(soon())) for _ in range(3)]
+    await asyncio.sleep(0)
+    p.refuse_waiting(lambda: PluginUnavailable("p", "it is in quarantine"))
+    for one in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(one, PluginUnavailable)
+    assert not p.is_waited_for
+
+
 async def test_busy_plugins_do_not_take_each_others_instances() -> None:
     shared = Pool(asyncio.get_running_loop(), 200)
     a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")

@@ -1,0 +1,98 @@
+"""Leases: how long one instance of a sandboxed plugin is held, for a call (`reused`) or for a request (`per_request`)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from mockforge_asgi.contract import Document, Json, RequestDoors
+from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.instance import Held
+from mockforge_asgi.wasm.pool import PluginPool
+
+
+class Host(Protocol):
+    """What leases ask of their host."""
+
+    is_over: bool
+
+    def fiber(self, op: str, *, request: RequestDoors | None = None) -> Fiber:
+        """A fiber for one call."""
+        ...
+
+    async def taken(self, fiber: Fiber) -> Held:
+        """An instance that had to be waited for. Raises PluginUnavailable, PluginFailed."""
+        ...
+
+    async def run(self, held: Held, fiber: Fiber, document: Document) -> Json:
+        """One call on a taken instance."""
+        ...
+
+
+class CallLease:
+    """Isolation `reused`: each call takes an instance and gives it back."""
+
+    __slots__ = ("_host", "_pool")
+
+    def __init__(self, host: Host, pool: PluginPool) -> None:
+        self._host, self._pool = host, pool
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        host, pool = self._host, self._pool
+        fiber = host.fiber(op, request=request)
+        held = pool.take_now() or await host.taken(fiber)
+        try:
+            return await host.run(held, fiber, document)
+        finally:
+            pool.give(held)
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
+
+
+class RequestLease:
+    """Isolation `per_request`: one instance for all calls of one request, then thrown away."""
+
+    __slots__ = ("_held", "_host", "_is_over", "_lock", "_pool")
+
+    def __init__(self, host: Host, pool: PluginPool) -> None:
+        self._host, self._pool = host, pool
+        self._held: Held | None = None
+        self._lock = asyncio.Lock()
+        self._is_over = False
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        fiber = self._host.fiber(op, request=request)
+        async with self._lock:
+            try:
+                self._refuse_when_over(fiber)
+                if self._held is None:
+                    self._held = self._pool.take_now() or await self._host.taken(fiber)
+                    self._refuse_when_over(fiber)
+                elif self._held.instance.broken:
+                    raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
+                return await self._host.run(self._held, fiber, document)
+            finally:
+                if self._is_over:
+                    self._throw_away()
+
+    def _refuse_when_over(self, fiber: Fiber) -> None:
+        if self._is_over:
+            raise PluginUnavailable(fiber.plugin, "the request that it was called for is over")
+        if self._host.is_over:
+            raise PluginUnavailable(fiber.plugin, "it is being stopped")
+
+    def release(self) -> None:
+        """Throw the instance away and have another one made ready; a call that still runs in it ends first."""
+        self._is_over = True
+        if not self._lock.locked():
+            self._throw_away()
+
+    def _throw_away(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._pool.discard(held)
+            self._pool.prepare()
