@@ -16,11 +16,11 @@ export async function bundle(entry, exports = ENTRY) {
   const folder = path.dirname(path.resolve(entry));
   const [source, map] = await esbuild.build({
     stdin: { contents: exports.replace("AUTHOR", JSON.stringify(`./${path.basename(entry)}`)), resolveDir: folder, sourcefile: "entry" },
-    alias: { "mockforge-plugin": path.join(kit, "src") },
+    alias: { "mockforge-plugin/quickjs": path.join(kit, "quickjs"), "mockforge-plugin": path.join(kit, "src") },
     bundle: true,
     format: "esm",
     target: "es2023",
-    supported: { "async-await": false, "async-generator": false, "for-await": false }, // driven by promises of the kit's own: globals.ts
+    supported: { "async-await": false, "async-generator": false, "for-await": false }, // driven by promises of the kit's own: quickjs/
     external: ["mockforge:*"],
     charset: "utf8",
     sourcemap: "external",
@@ -33,7 +33,7 @@ export async function bundle(entry, exports = ENTRY) {
   return { text: `${source}\nglobalThis.__mockforge_sources = ${JSON.stringify(sources)};\n`, sources };
 }
 
-const ENTRY = `import "mockforge-plugin/install";
+const ENTRY = `import "mockforge-plugin/quickjs/install";
 import { serve } from "mockforge-plugin/guest";
 import host from "mockforge:plugin/host@0.1.0";
 import definition from AUTHOR;
@@ -45,7 +45,7 @@ function table(map, folder) {
   const files = [];
   const numbers = map.sources.map((source, i) => {
     const name = path.relative(folder, path.resolve(folder, source)).replaceAll(path.sep, "/");
-    const own = name !== "entry" && !name.includes("node_modules/") && !path.resolve(folder, source).startsWith(path.join(kit, "src") + path.sep);
+    const own = name !== "entry" && !name.includes("node_modules/") && !/^(src|quickjs)\b/.test(path.relative(kit, path.resolve(folder, source)));
     return own ? files.push([name, map.sourcesContent[i]]) - 1 : -1;
   });
   let [file, line] = [0, 0];

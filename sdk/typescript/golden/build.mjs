@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "../build.mjs";
 
-const ENTRY = `import "mockforge-plugin/install";
+const ENTRY = `import "mockforge-plugin/quickjs/install";
 import { serve } from "mockforge-plugin/guest";
 import host from "mockforge:plugin/host@0.1.0";
 import * as all from AUTHOR;

@@ -1,6 +1,7 @@
 /** Host calls. Each answers at once, for the host suspends the whole guest meanwhile; what a plugin may reach is decided at the host's doors. */
 
-import { decode64, encode, encode64, toBytes, WithBody, type Body, type Pairs } from "./encoding.js";
+import { decode64 } from "../quickjs/bytes.js";
+import { bodyDocument, encode, pairs, toBytes, WithBody, type Body, type HeadersLike, type Pairs } from "./encoding.js";
 import { HostError } from "./failure.js";
 
 type Named = Record<string, unknown>;
@@ -11,9 +12,8 @@ export const open = (ask: typeof door) => void (door = ask);
 
 /** Ask a door by name. Throws HostError. */
 export function ask(name: string, payload: Named): any {
-  if (!door) {
-    throw new HostError("host calls work only while the host runs the plugin: move it from module level into a method", { code: "unavailable" });
-  }
+  const why = "host calls work only while the host runs the plugin: move it from module level into a method";
+  if (!door) throw new HostError(why, { code: "unavailable" });
   const text = encode(payload, name);
   try {
     return JSON.parse(door(name, text));
@@ -28,48 +28,24 @@ export class HttpAnswer extends WithBody {
   constructor(readonly status: number, headers: Pairs, private readonly body: Body | null) {
     super(headers);
   }
-  bytes = () => toBytes(this.body);
+  bytes() { return toBytes(this.body); }
 }
-
-export interface HttpOptions {
-  headers?: Pairs | Record<string, string>;
-  body?: string | Uint8Array;
-  /** Sent as a JSON body. */
-  json?: unknown;
-  timeoutMs?: number;
-  /** Each place must be granted; without it a redirect is an answer like any other. */
-  followRedirects?: boolean;
-}
+/** `json` is sent as a JSON body. Each place that a followed redirect leads to must be granted. */
+export type HttpOptions = { headers?: HeadersLike; body?: string | Uint8Array; json?: unknown; timeoutMs?: number; followRedirects?: boolean };
 
 function request(method: string, url: string, { headers, body, json, timeoutMs, followRedirects }: HttpOptions = {}): HttpAnswer {
-  const pairs = Array.isArray(headers) ? [...headers] : Object.entries(headers ?? {});
-  if (json !== undefined) pairs.push(["content-type", "application/json"]);
   const sent = json === undefined ? body : encode(json, "json");
-  const document = typeof sent === "object" ? { base64: encode64(sent) } : sent === undefined ? sent : { text: sent };
-  const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined };
-  const answer = ask("http.request", { method, url, headers: pairs, body: document, ...options });
+  const typed: Pairs = json === undefined ? [] : [["content-type", "application/json"]];
+  const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined, body: sent === undefined ? sent : bodyDocument(sent) };
+  const answer = ask("http.request", { method, url, headers: [...pairs(headers), ...typed], ...options });
   return new HttpAnswer(answer.status, answer.headers ?? [], answer.body);
 }
 
-export interface Column {
-  name: string;
-  type?: "text" | "integer" | "float" | "boolean" | "datetime" | "binary" | "json" | "uuid";
-  nullable?: boolean;
-}
-
+export type ColumnType = "text" | "integer" | "float" | "boolean" | "datetime" | "binary" | "json" | "uuid";
+export type Column = { name: string; type?: ColumnType; nullable?: boolean };
 /** Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it. */
-export interface DataResult {
-  columns: Column[];
-  rows: unknown[][];
-  truncated?: boolean;
-  next?: string | null;
-  total?: number | null;
-}
-export interface Page {
-  limit?: number;
-  cursor?: string | null;
-}
-
+export type DataResult = { columns: Column[]; rows: unknown[][]; truncated?: boolean; next?: string | null; total?: number | null };
+export type Page = { limit?: number; cursor?: string | null };
 const line = (level: string) => (message: unknown): void => ask("log", { level, message: String(message) });
 
 export const context = {
@@ -105,6 +81,5 @@ export const context = {
   /** Bytes of the host's chance, which `Math.random` and `crypto.getRandomValues` come from, too. */
   random: (bytes: number): Uint8Array => Uint8Array.from(ask("random.bytes", { n: bytes }).hex.match(/../g) ?? [], (hex) => parseInt(`${hex}`, 16)),
 };
-
 /** What a plugin may ask of its host, given to each of its methods. Every call throws HostError when it is refused. */
 export type Context<C = any> = Omit<typeof context, "config"> & { readonly config: C };

@@ -1,18 +1,14 @@
-/** Text, bytes and JSON; QuickJS has no TextEncoder, and its JSON leaves out silently what it cannot carry. */
+/** Headers, bodies and JSON. */
 
+import { decode64, encode64, toText, toUtf8 } from "../quickjs/bytes.js";
 import { WrongAnswer } from "./failure.js";
 
 /** Ordered (name, value) pairs; names may repeat. */
 export type Pairs = [name: string, value: string][];
+export type HeadersLike = Pairs | Record<string, string>;
 export type Body = { text?: string; base64?: string; available?: number };
 
-const bytesOf = (binary: string) => Uint8Array.from(binary, (c) => c.charCodeAt(0));
-const binaryOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-export const toUtf8 = (text: string) => bytesOf(unescape(encodeURIComponent(text)));
-/** Throws URIError for bytes that are not UTF-8. */
-export const toText = (bytes: Uint8Array) => decodeURIComponent(escape(binaryOf(bytes)));
-export const encode64 = (bytes: Uint8Array) => btoa(binaryOf(bytes));
-export const decode64 = (text: string) => bytesOf(atob(text));
+export const pairs = (headers: HeadersLike = []): Pairs => (Array.isArray(headers) ? headers : Object.entries(headers));
 /** The bytes of a body document that holds them. */
 export const toBytes = (body?: Body | null) => (body?.text === undefined ? decode64(body?.base64 ?? "") : toUtf8(body.text));
 
@@ -35,15 +31,11 @@ export abstract class WithBody {
     return this.headers.find(([key]) => key.toLowerCase() === low)?.[1];
   }
   /** The body as UTF-8. */
-  text(): string {
-    return toText(this.bytes());
-  }
-  json<T = any>(): T {
-    return JSON.parse(this.text());
-  }
+  text(): string { return toText(this.bytes()); }
+  json<T = any>(): T { return JSON.parse(this.text()); }
 }
 
-/** JSON text. Throws WrongAnswer, with the place, for what would silently become something else. */
+/** JSON text. Throws WrongAnswer, with the place, for what JSON.stringify would silently change. */
 export function encode(value: unknown, where: string): string {
   const text = JSON.stringify(value) ?? "null";
   if (text.includes("null") || text.includes("{}") || text.includes("\\ud")) check(value, where); // the traces of what was lost
@@ -51,11 +43,13 @@ export function encode(value: unknown, where: string): string {
 }
 
 function check(value: unknown, where: string): void {
-  if (typeof value === "number" && !Number.isFinite(value)) throw new WrongAnswer(`${where} is ${value}, which JSON cannot carry`);
-  if (typeof value === "string" && !value.isWellFormed()) throw new WrongAnswer(`${where} holds a lone surrogate, which UTF-8 cannot carry`);
-  if (value instanceof Map || value instanceof Set || value instanceof Promise) {
-    throw new WrongAnswer(`${where} is a ${value.constructor.name}, which is not JSON; ${value instanceof Promise ? "await it" : "use [...]"}`);
-  }
+  const refuse = (what: string) => {
+    throw new WrongAnswer(`${where} ${what}`);
+  };
+  if (typeof value === "number" && !Number.isFinite(value)) refuse(`is ${value}, which JSON cannot carry`);
+  if (typeof value === "string" && !value.isWellFormed()) refuse("holds a lone surrogate, which UTF-8 cannot carry");
+  if (value instanceof Promise) refuse("is a Promise, which is not JSON; await it");
+  if (value instanceof Map || value instanceof Set) refuse(`is a ${value.constructor.name}, which is not JSON; use [...]`);
   if (typeof value !== "object" || value === null || "toJSON" in value) return;
   for (const [key, item] of Object.entries(value)) check(item, Array.isArray(value) ? `${where}[${key}]` : `${where}['${key}']`);
 }

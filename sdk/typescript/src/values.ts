@@ -1,18 +1,13 @@
 /** What a plugin receives and returns: requests, answers, decisions, template functions, the plugin itself. */
 
+import { decode64 } from "../quickjs/bytes.js";
 import { ask, type Column, type Context, type DataResult, type Page } from "./doors.js";
-import { decode64, encode, toBytes, WithBody, type Body, type Pairs } from "./encoding.js";
+import { encode, pairs, toBytes, WithBody, type HeadersLike, type Pairs } from "./encoding.js";
 
 type Later<T> = T | Promise<T>;
-type HeadersLike = Pairs | Record<string, string>;
-export interface Principal {
-  id: string;
-  roles?: string[];
-  groups?: string[];
-  name?: string | null;
-  email?: string | null;
-  attributes?: Record<string, unknown>;
-}
+export type Principal = {
+  id: string; roles?: string[]; groups?: string[]; name?: string | null; email?: string | null; attributes?: Record<string, unknown>;
+};
 
 /** One side of an exchange: headers as far as they are granted, and a body that may still be at the host. */
 abstract class Message extends WithBody {
@@ -20,51 +15,41 @@ abstract class Message extends WithBody {
     super(document.headers);
   }
   /** Length of the body in bytes; -1 while the host does not know it. */
-  get size(): number {
-    return this.document.body?.available ?? toBytes(this.document.body).length;
-  }
+  get size(): number { return this.document.body?.available ?? toBytes(this.document.body).length; }
   /** The body, or a part of it, fetched from the host in as many pieces as it needs. */
   bytes({ offset = 0, length = Infinity }: { offset?: number; length?: number } = {}): Uint8Array {
-    const { available } = (this.document.body ?? {}) as Body;
-    if (!available) return toBytes(this.document.body).slice(offset, offset + length);
-    const parts: number[] = [];
-    for (let end = Infinity; parts.length < length && offset + parts.length < end; ) {
-      const left = Number.isFinite(length) ? { length: length - parts.length } : {};
-      const answer = ask("body.read", { of: this.of, offset: offset + parts.length, ...left });
-      const piece = decode64(answer.base64);
-      end = piece.length ? answer.total : 0;
-      for (const byte of piece) parts.push(byte);
+    const { body } = this.document;
+    if (!body?.available) return toBytes(body).slice(offset, offset + length);
+    const bytes: number[] = [];
+    for (let end = Infinity; bytes.length < length && offset + bytes.length < end; ) {
+      const left = length === Infinity ? undefined : length - bytes.length;
+      const { base64, total } = ask("body.read", { of: this.of, offset: offset + bytes.length, length: left });
+      for (const byte of decode64(base64)) bytes.push(byte);
+      end = base64 ? total : 0;
     }
-    return Uint8Array.from(parts);
+    return Uint8Array.from(bytes);
   }
 }
 
 /** One HTTP request, as far as the plugin's grants let it see. Headers have names in lower case. */
 export class Request extends Message {
-  readonly method: string = this.document.method;
+  constructor(document: any, readonly fingerprint = "") { super(document, "request"); }
+  get method(): string { return this.document.method; }
   /** The decoded path. */
-  readonly path: string = this.document.path;
+  get path(): string { return this.document.path; }
   /** Query pairs in order; `param` is the first of a name. */
-  readonly query: Pairs = this.document.query ?? [];
+  get query(): Pairs { return this.document.query ?? []; }
   /** Values of the route's placeholders. */
-  readonly pathParams: Record<string, string> = this.document.path_params ?? {};
+  get pathParams(): Record<string, string> { return this.document.path_params ?? {}; }
   /** Who auth found the caller to be, when granted. */
-  readonly principal: Principal | null = this.document.principal ?? null;
-  constructor(document: any, readonly fingerprint = "") {
-    super(document, "request");
-  }
-  /** `scheme`, `host`, `raw_path`, `client` and `route`, as the contract names them. */
-  field(name: "scheme" | "host" | "raw_path" | "client" | "route"): string | null {
-    return this.document[name] ?? null;
-  }
-  param(name: string): string | undefined {
-    return this.query.find(([key]) => key === name)?.[1];
-  }
+  get principal(): Principal | null { return this.document.principal ?? null; }
+  field(name: "scheme" | "host" | "raw_path" | "client" | "route"): string | null { return this.document[name] ?? null; }
+  param(name: string): string | undefined { return this.query.find(([key]) => key === name)?.[1]; }
   /** Cookies by name; of a repeated name the first counts. */
   get cookies(): Record<string, string> {
-    const lines = this.headers.filter(([name]) => name.toLowerCase() === "cookie").flatMap(([, value]) => value.split(";"));
-    const pairs = lines.map((part) => part.trim().split(/=(.*)/s)).filter((part) => part.length > 1);
-    return Object.fromEntries(pairs.reverse().map(([name, value]) => [name, value!.replace(/^"|"$/g, "")]));
+    const parts = this.headers.filter(([name]) => name.toLowerCase() === "cookie").flatMap(([, value]) => value.split(";"));
+    const named = parts.map((part) => part.trim().split(/=(.*)/s)).filter((part) => part.length > 1).reverse();
+    return Object.fromEntries(named.map(([name, value]) => [name, value!.replace(/^"|"$/g, "")]));
   }
   /** The body as `application/x-www-form-urlencoded` pairs. */
   form(): Pairs {
@@ -76,38 +61,23 @@ export class Request extends Message {
 /** A whole answer, or the name of an operator's template with variables for it. Without a body, a modifier leaves it as it is. */
 export class Response {
   constructor(
-    readonly status = 200,
-    readonly headers: HeadersLike = [],
-    readonly body?: string | Uint8Array,
-    readonly template?: string,
-    readonly vars: Record<string, unknown> = {},
+    readonly status = 200, readonly headers: HeadersLike = [], readonly body?: string | Uint8Array,
+    readonly template?: string, readonly vars: Record<string, unknown> = {},
   ) {}
-  static json(value: unknown, status = 200, headers: HeadersLike = []) {
-    return typed("application/json", encode(value, "json"), status, headers);
-  }
-  static text(text: string, status = 200, headers: HeadersLike = []) {
-    return typed("text/plain; charset=utf-8", text, status, headers);
-  }
-  static html(text: string, status = 200, headers: HeadersLike = []) {
-    return typed("text/html; charset=utf-8", text, status, headers);
-  }
-  static redirect(url: string, status = 302, headers: Pairs = []) {
-    return new Response(status, [["location", url], ...headers], "");
-  }
+  static json = (value: unknown, status = 200, headers?: HeadersLike) => typed("application/json", encode(value, "json"), status, headers);
+  static text = (text: string, status = 200, headers?: HeadersLike) => typed("text/plain; charset=utf-8", text, status, headers);
+  static html = (text: string, status = 200, headers?: HeadersLike) => typed("text/html; charset=utf-8", text, status, headers);
+  static redirect = (url: string, status = 302, headers?: HeadersLike) => new Response(status, [["location", url], ...pairs(headers)], "");
   /** Rendered by the host from the operator's template of that name. */
-  static render(template: string, vars = {}, status = 200, headers: HeadersLike = []) {
-    return new Response(status, headers, undefined, template, vars);
-  }
+  static render = (template: string, vars = {}, status = 200, headers?: HeadersLike) => new Response(status, headers, undefined, template, vars);
 }
-const typed = (type: string, body: string, status: number, headers: HeadersLike) =>
-  new Response(status, [["content-type", type], ...(Array.isArray(headers) ? headers : Object.entries(headers))], body);
+const typed = (type: string, body: string, status: number, headers?: HeadersLike) =>
+  new Response(status, [["content-type", type], ...pairs(headers)], body);
 
 /** The answer that a modifier may change. */
 export class Answer extends Message {
-  readonly status: number = this.document.status;
-  constructor(document: any) {
-    super(document, "response");
-  }
+  constructor(document: any) { super(document, "response"); }
+  get status(): number { return this.document.status; }
   /** This answer with parts replaced; a body that is not given stays as it is, unread, at the host. */
   replace({ status = this.status, headers = this.headers, body }: { status?: number; headers?: HeadersLike; body?: string | Uint8Array }): Response {
     return new Response(status, headers, body);
@@ -137,64 +107,43 @@ export type Decision = Allow | Deny | Reply | null;
 /** A plain object or array is sent as JSON, a string as text; null: not mine. */
 export type Generated = Response | object | string | null;
 
-interface Types {
-  string: string;
-  integer: number;
-  number: number;
-  boolean: boolean;
-  array: any[];
-  object: Record<string, any>;
-  any: any;
-}
-/** `many` takes the positional arguments that are left, as an array; `"named"` the named ones, as an object. */
-export interface Parameter {
-  name: string;
-  type?: keyof Types;
-  description?: string;
-  /** Makes it optional; null is what templates call none. */
-  default?: unknown;
-  many?: true | "named";
-}
+type Types = { string: string; integer: number; number: number; boolean: boolean; array: any[]; object: Record<string, any>; any: any };
+/** `default` makes it optional. `many` takes the positional arguments that are left, as an array; `"named"` the named ones, as an object. */
+export type Parameter = { name: string; type?: keyof Types; description?: string; default?: unknown; many?: true | "named" };
 type Value<P extends Parameter> = Types[P["type"] extends keyof Types ? P["type"] : "any"];
 type Values<P extends readonly Parameter[]> = {
   [I in keyof P]: P[I] extends { many: true } ? Value<P[I]>[] : P[I] extends { many: "named" } ? Record<string, Value<P[I]>> : Value<P[I]>;
 };
-/** A template function: `call` is given one argument for each parameter, and the context. */
 export interface TemplateFunction<P extends readonly Parameter[] = readonly any[]> {
   description?: string;
   parameters?: P;
   returns?: keyof Types;
   examples?: string[];
-  category?: string;
+  category?: string | null;
   /** Equal arguments give equal answers, so that the host may remember them. */
   pure?: boolean;
+  /** Is given one argument for each parameter, and the context. */
   call(...args: [...Values<P>, Context]): unknown;
 }
 /** A template function whose arguments have the types of its parameters. */
 export const fn = <const P extends readonly Parameter[] = []>(made: TemplateFunction<P>): TemplateFunction => made;
 
-export interface Table {
-  name: string;
-  columns?: Column[];
-  primaryKeys?: string[];
-}
-export interface Health {
-  status: "ok" | "degraded" | "down";
-  detail?: string;
-}
+export type Table = { name: string; columns?: Column[]; primaryKeys?: string[] };
+export type Health = { status: "ok" | "degraded" | "down"; detail?: string };
 export type Problem = string | { path: string; message: string };
+type Hook<C, T = unknown> = (ctx: Context<C>) => Later<T>;
 
 /** A plugin. Every method may be async. */
 export interface Definition<C = any> {
   /** What is wrong with the configuration, if anything. */
   validateConfig?(config: any): Later<Problem | Problem[] | null | void>;
   /** Prepares this instance. No network. */
-  init?(ctx: Context<C>): unknown;
-  destroy?(ctx: Context<C>): unknown;
+  init?: Hook<C>;
+  destroy?: Hook<C>;
   /** Once per loaded generation, in one designated instance; leave data for the others in `ctx.kv`. */
-  start?(ctx: Context<C>): unknown;
-  stop?(ctx: Context<C>): unknown;
-  health?(ctx: Context<C>): Later<Health | Health["status"] | null | void>;
+  start?: Hook<C>;
+  stop?: Hook<C>;
+  health?: Hook<C, Health | Health["status"]>;
   auth?: { authenticate(request: Request, ctx: Context<C>): Later<Decision>; capabilities?: Record<string, unknown> };
   response?: {
     canHandle?(request: Request, ctx: Context<C>): Later<boolean>;
@@ -205,10 +154,10 @@ export interface Definition<C = any> {
   functions?: Record<string, TemplateFunction>;
   dataSource?: {
     /** Called before an instance's first query. */
-    connect?(ctx: Context<C>): unknown;
+    connect?: Hook<C>;
     /** Rows as objects will do: their keys name the columns. */
     query(query: string, params: Record<string, any>, page: Page, ctx: Context<C>): Later<DataResult | Record<string, unknown>[]>;
-    schema?(ctx: Context<C>): Later<Table[]>;
+    schema?: Hook<C, Table[]>;
   };
   endpoints?: Record<string, (request: Request, ctx: Context<C>) => Later<Exclude<Generated, null>>>;
 }

@@ -2,8 +2,8 @@
 
 import { jobs } from "./loop.js";
 import SettledPromise from "promise-polyfill"; // QuickJS's own jobs run after an export has returned, too late for its answer
-import { ask, context } from "./doors.js";
-import { toText, toUtf8 } from "./encoding.js";
+import { ask, context } from "../src/doors.js";
+import { toText, toUtf8 } from "./bytes.js";
 
 /** Put everything in place; the entry does so before the author's modules run. */
 export function install(): void {

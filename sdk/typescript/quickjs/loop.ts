@@ -1,6 +1,6 @@
 /** Jobs and timers, run by the kit: QuickJS's own run after an export has returned, too late for its answer. */
 
-import { context } from "./doors.js";
+import { context } from "../src/doors.js";
 
 type Job = () => void;
 export const jobs: Job[] = [];
