@@ -11,8 +11,9 @@ async function main() {
   if (command !== "build" || positionals.length > 2) throw new Error("mockforge-plugin build [plugin.ts] [-o plugin.wasm]");
   const output = values.output ?? path.join(path.dirname(entry), "plugin.wasm");
   const component = await build(entry);
-  await writeFile(`${output}.new`, component);
-  await rename(`${output}.new`, output);
+  const half = path.join(path.dirname(output), `.${path.basename(output)}.new`); // packages leave out names with a dot
+  await writeFile(half, component);
+  await rename(half, output);
   console.log(`${output}: ${Math.ceil(component.length / 1024)} KiB`);
 }
 

@@ -1,3 +1,4 @@
+/// <reference path="../quickjs/engine.d.ts" />
 /** The author's kit of mockforge plugins in TypeScript. Payloads and operations: docs/reference/contract.md. */
 
 export type { Column, Context, DataResult, HttpAnswer, HttpOptions, Page } from "./doors.js";
