@@ -23,6 +23,7 @@ export async function bundle(entry, exports = ENTRY) {
     supported: { "async-await": false, "async-generator": false, "for-await": false }, // driven by promises of the kit's own: quickjs/
     external: ["mockforge:*"],
     charset: "utf8",
+    tsconfigRaw: {}, // the bundle is the same wherever the project lies
     sourcemap: "external",
     sourceRoot: folder,
     outfile: path.join(folder, "plugin.js"),

@@ -1,0 +1,101 @@
+/** The kit by itself. What needs QuickJS or the host is in the repository's Python tests. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { guest } from "./guest.mjs";
+
+const HEAD = 'import { Allow, Deny, fn, HostError, plugin, PluginError, Reply, Response } from "mockforge-plugin";\n';
+const request = (more = {}) => ({ method: "GET", path: "/", query: [], headers: [], path_params: {}, body: { available: 0 }, ...more });
+const generating = (body, doors) => guest(`${HEAD}export default plugin({ response: { async generate(request, ctx) {\n${body}\n} } });`, doors);
+const generated = async (body, sent = {}, doors = {}) => (await generating(body, doors)).call("response.generate", { request: request(sent) });
+
+test("a description says what is there", async () => {
+  const made = await guest(`${HEAD}export default plugin({ auth: { authenticate: () => null, capabilities: { schemes: ["x"] } } });`);
+  const said = made.describe();
+  assert.deepEqual(said.ops, ["auth.authenticate", "plugin.init"]);
+  assert.deepEqual(said.capabilities, { schemes: ["x"] });
+});
+
+test("headers, cookies, query, form", async () => {
+  const sent = {
+    headers: [["x-a", "1"], ["cookie", 'a=1; b="two"; a=3; c=x=y']],
+    query: [["q", "1"], ["q", "2"]],
+    body: { text: "name=Ada+L&eq=a%3Db&none" },
+  };
+  const body = 'return { a: request.header("X-A"), no: request.header("no") ?? 0, q: request.param("q"), c: request.cookies, f: request.form(), n: request.size };';
+  assert.deepEqual(JSON.parse((await generated(body, sent)).body.text), {
+    ...{ a: "1", no: 0, q: "1", c: { a: "1", b: "two", c: "x=y" }, f: [["name", "Ada L"], ["eq", "a=b"], ["none", ""]], n: 24 },
+  });
+});
+
+test("a body at the host is fetched piece by piece", async () => {
+  const whole = "grüße";
+  const bytes = Buffer.from(whole);
+  const doors = { "body.read": ({ offset, length = 3 }) => ({ base64: bytes.subarray(offset, offset + Math.min(length, 3)).toString("base64"), total: 7 }) };
+  const made = await generating("return [request.text(), [...request.bytes({ offset: 1, length: 4 })]];", doors);
+  const answer = made.call("response.generate", { request: request({ body: { available: 7 } }) });
+  assert.deepEqual(JSON.parse(answer.body.text), [whole, [...bytes.subarray(1, 5)]]);
+  assert.deepEqual(made.asked.at(-1), ["body.read", { of: "request", offset: 4, length: 1 }]);
+});
+
+test("bytes that are no text go as base64", async () => {
+  assert.deepEqual((await generated("return new Response(200, [], Uint8Array.of(255, 0));")).body, { base64: "/wA=" });
+});
+
+test("an HTTP request says all that it was told", async () => {
+  const doors = { "http.request": () => ({ status: 201, headers: [["X-A", "1"]], body: { text: "{}" } }) };
+  const made = await generating('const a = ctx.http.post("https://x.example/", { json: {}, headers: { a: "b" }, timeoutMs: 5 });\nreturn [a.status, a.header("x-a"), a.json()];', doors);
+  assert.deepEqual(JSON.parse(made.call("response.generate", { request: request() }).body.text), [201, "1", {}]);
+  const headers = [["a", "b"], ["content-type", "application/json"]];
+  assert.deepEqual(made.asked, [["http.request", { method: "POST", url: "https://x.example/", headers, timeout_ms: 5, body: { text: "{}" } }]]);
+});
+
+test("a refused door is a HostError at the author's line", async () => {
+  const made = await generating('\n\nctx.secret("x");');
+  assert.throws(() => made.call("response.generate", { request: request() }), (error) => {
+    assert.deepEqual([error.code, error.details.file, error.details.line, error.details.source], ["denied", "plugin.ts", 5, 'ctx.secret("x");']);
+    return true;
+  });
+});
+
+test("what awaits after a failure sees it where it was thrown", async () => {
+  const made = await generating("try {\nawait Promise.reject(new TypeError('first'));\n} catch (cause) {\nthrow new Error('second', { cause });\n}");
+  assert.throws(() => made.call("response.generate", { request: request() }), (error) => {
+    assert.equal(error.details.line, 6);
+    assert.match(error.details.traceback, /^Error: second\n    at [^\n]*plugin\.ts:6\)?\n[^]*caused by: TypeError: first\n    at [^\n]*plugin\.ts:4/);
+    return true;
+  });
+});
+
+test("arguments of template functions", async () => {
+  const parameters = '[{ name: "a", type: "integer" }, { name: "rest", many: true }, { name: "c", default: 3 }, { name: "more", many: "named" }]';
+  const made = await guest(`${HEAD}export default plugin({ functions: { f: fn({ parameters: ${parameters}, call: (...all) => all.slice(0, 4) }) } });`);
+  const call = (args, kwargs = {}) => made.call("template.call", { function: "f", args, kwargs });
+  assert.deepEqual(call([1]), [1, [], 3, {}]);
+  assert.deepEqual(call([1, 2, 3], { c: 4, d: 5 }), [1, [2, 3], 4, { d: 5 }]);
+  assert.throws(() => call([]), { code: "invalid_input", message: "f(a, rest, c, more) does not take these arguments: 'a' is missing" });
+  assert.throws(() => call([1], { a: 2 }), { message: /'a' is given twice/ });
+  assert.throws(() => made.call("template.call", { function: "toString" }), { code: "not_found" });
+});
+
+test("a data source connects once, and objects become rows", async () => {
+  const source = 'connect: () => void (opened += 1), query: async () => [{ n: opened, at: new Date(0) }, { n: null, x: [1] }]';
+  const made = await guest(`${HEAD}let opened = 0;\nexport default plugin({ dataSource: { ${source} } });`);
+  for (const _ of [1, 2]) {
+    const { columns, rows } = made.call("data.query", { query: "q", params: {} });
+    assert.deepEqual(columns.map((c) => [c.name, c.type]), [["n", "integer"], ["at", "datetime"], ["x", "json"]]);
+    assert.deepEqual(rows, [[1, "1970-01-01T00:00:00.000Z", null], [null, null, [1]]]);
+  }
+});
+
+for (const [answer, words] of [
+  ["new Deny(200)", "authenticate: Deny.status must be 400 to 599, not 200"],
+  ['new Deny(401, "x", "a\\nb")', "authenticate: Deny.challenge: 'challenge' holds characters that no header may carry"],
+  ['new Allow({ id: "" })', "authenticate: Principal.id must not be empty"],
+  ['new Allow({ id: "a" }, { claims: { when: NaN } })', "answer['allow']['claims']['when'] is NaN, which JSON cannot carry"],
+  ["new Reply({} as any)", "authenticate must return Allow, Deny, Reply or null, not Reply"],
+]) {
+  test(`refused: ${answer}`, async () => {
+    const made = await guest(`${HEAD}export default plugin({ auth: { authenticate: () => ${answer} } });`);
+    assert.throws(() => made.call("auth.authenticate", request()), { message: words, code: "internal" });
+  });
+}

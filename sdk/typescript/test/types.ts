@@ -1,0 +1,37 @@
+/** What the compiler must refuse: each line below a mark is a mistake. */
+
+import { Allow, fn, plugin, Response } from "mockforge-plugin";
+
+export default plugin<{ greeting: string }>({
+  auth: {
+    // @ts-expect-error: an answer is an Allow, a Deny, a Reply or null
+    authenticate: () => true,
+  },
+  response: {
+    generate(request, ctx) {
+      const greeting: string = ctx.config.greeting;
+      // @ts-expect-error: not in the configuration
+      ctx.config.colour;
+      // @ts-expect-error: no such door
+      ctx.fetch("https://x.example");
+      // @ts-expect-error: a status is a number
+      return new Response("200", [], `${greeting} ${request.path}`);
+    },
+  },
+  functions: {
+    repeated: fn({
+      parameters: [{ name: "text", type: "string" }, { name: "times", type: "integer" }, { name: "more", type: "string", many: true }],
+      call(text, times, more) {
+        const all: string[] = more;
+        // @ts-expect-error: times is a number
+        times.length;
+        return text.repeat(times) + all.join("");
+      },
+    }),
+    // @ts-expect-error: no such type
+    wrong: fn({ parameters: [{ name: "x", type: "text" }], call: () => 1 }),
+  },
+});
+
+// @ts-expect-error: a principal has an id
+new Allow({ roles: ["reader"] });
