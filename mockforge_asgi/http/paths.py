@@ -7,7 +7,7 @@ them is protected: `//x`, `/a/../x`, `%2F`, `\\`, an absolute-form target. Elsew
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 from urllib.parse import unquote
 
@@ -50,23 +50,48 @@ def is_plain(path: str, raw: bytes | None) -> bool:
 
 def normal_form(path: str) -> str | None:
     """The path decoded to the end, with one kind of slash, no empty, `.` or `..` segments; None when it never settles."""
+    decoded = _decoded(path)
+    return None if decoded is None else _resolved(decoded.replace("\\", "/"))
+
+
+def _decoded(path: str) -> str | None:
     path = _ABSOLUTE.sub("", path, count=1) if _ABSOLUTE.match(path) else path
     for _ in range(_ROUNDS):
         decoded = unquote(_REPEATED_PERCENT.sub("%", path), errors="replace")
         if decoded == path:
-            break
+            return _CONTROLS.sub("", path)
         path = decoded
-    else:
-        return None
-    path = _CONTROLS.sub("", path).replace("\\", "/")
+    return None
+
+
+def _resolved(path: str, nothing: Collection[str] = ("", ".")) -> str:
+    """Without `..` segments, and without those that mean nothing."""
     kept: list[str] = []
-    for segment in path.split("/"):
+    for segment in path[1:].split("/") if path[:1] == "/" else path.split("/"):
         if segment == "..":
             del kept[-1:]
-        elif segment not in ("", "."):
+        elif segment not in nothing:
             kept.append(segment)
-    slash = "/" if kept and path.endswith(("/", "/.", "/..")) else ""
+    slash = "/" if kept and kept[-1] != "" and path.endswith(("/", "/.", "/..")) else ""
     return "/" + "/".join(kept) + slash
+
+
+def _readings(path: str) -> tuple[str, ...]:
+    """What others may take the path for, the normal form last: whether they merge slashes or mean `/` by `\\` is not known.
+
+    Of a path that never settles there are none.
+    """
+    decoded = _decoded(path)
+    if decoded is None:
+        return ()
+    slashed = decoded.replace("\\", "/")
+    behind_host = (_resolved(slashed[2:].partition("/")[2]),) if slashed.startswith("//") else ()  # `//host/path` (RFC 3986 §4.2)
+    return (
+        *behind_host,
+        decoded,
+        *(_resolved(text, (".",)) for text in (decoded, slashed)),
+        *(_resolved(text) for text in (decoded, slashed)),
+    )
 
 
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
@@ -74,11 +99,11 @@ def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> 
     raw: bytes | None = scope.get("raw_path")
     if is_plain(path, raw):
         return
-    normal, whole = normal_form(path), normal_form(scope["path"])
-    if normal is not None and whole is not None:
-        if (normal == path or path == "") and not (raw and _ENCODED.search(raw)):
+    readings, whole = _readings(path), _readings(scope["path"])
+    if readings and whole:
+        if (readings[-1] == path or path == "") and not (raw and _ENCODED.search(raw)):
             return
-        below = _below(scope.get("root_path", ""), whole)
-        if not (is_protected(path) or is_protected(normal) or is_protected(below)):
+        root = scope.get("root_path", "")
+        if not any(map(is_protected, (path, *readings, *(_below(root, reading) for reading in whole)))):
             return
     raise Refused(400, "the path has more than one reading: send it without '//', '.', '..', '\\' and encoded separators")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import Refused
+from mockforge_asgi.http.path_glob import PathGlob
 from mockforge_asgi.http.paths import check_path, is_plain, normal_form, route_path
 
 
@@ -151,3 +152,23 @@ def test_whatever_passes_and_normalises_to_something_protected_is_protected_as_s
     form = normal_form(path)
     assert form is not None
     assert not is_protected(form) or is_protected(path)
+
+
+STARRED = PathGlob("/a/*/secret").matches
+
+
+@pytest.mark.parametrize(
+    ("path", "reading"),
+    [
+        ("/x/../a/b\\c/secret", "dots resolved by somebody to whom a backslash is a character"),
+        ("a/b\\c/secret", "a slash put before it"),
+        ("/x/../a//secret", "dots resolved, slashes not merged"),
+        ("/a%2f/secret", "decoded once more, slashes not merged"),
+        ("//host/a/b/secret", "a host and its path"),
+        ("//host\\a/b/secret", "a host and its path, by backslash"),
+    ],
+)
+def test_every_reading_of_a_path_is_asked_about(path: str, reading: str) -> None:
+    assert not STARRED(path)
+    with pytest.raises(Refused):
+        check_path(scope(path), path, STARRED)
