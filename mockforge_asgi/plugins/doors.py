@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError, StateError
-from mockforge_asgi.events import DoorDenied, EventStream
+from mockforge_asgi.events import DoorDenied, EventStream, PluginWarning
 from mockforge_asgi.plugins import payload as read
 from mockforge_asgi.plugins.guest_log import GuestLog, escaped
 from mockforge_asgi.plugins.own_files import OwnFiles
@@ -120,7 +120,7 @@ class PluginDoors:
                 found = self._storage().run_now(operation)
                 return NotImplemented if found is NotImplemented else answer(found)
         except StateError as error:
-            raise DoorError(error.code, str(error), retryable=error.code == "unavailable") from error
+            raise self._state_failed(name, error) from error
         except DoorError as error:
             self._told(name, error)
             raise
@@ -139,7 +139,7 @@ class PluginDoors:
                 return shape(await self._storage().run(make(self._storage(), payload)))
             return await self._waiting[name](_mapping(payload), request)
         except StateError as error:
-            raise DoorError(error.code, str(error), retryable=error.code == "unavailable") from error
+            raise self._state_failed(name, error) from error
         except DoorError as error:
             self._told(name, error)
             raise
@@ -159,6 +159,15 @@ class PluginDoors:
         if error.code == "denied" and self._denials < _DENIALS_TOLD:
             self._denials += 1
             self._rooms.events.emit(DoorDenied(plugin=self.plugin, door=door, detail=escaped(error.message[:500])))
+
+    def _state_failed(self, door: str, error: StateError) -> DoorError:
+        """What the plugin hears of it. Where the state is kept, and what is wrong there, only the operator hears."""
+        if error.code != "unavailable":
+            return DoorError(error.code, str(error))
+        if self._denials < _DENIALS_TOLD:
+            self._denials += 1
+            self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=f"{door}: {error}"))
+        return DoorError("unavailable", "the key-value storage cannot be used now", retryable=True)
 
     def _storage(self) -> KeySpace:
         if self._space is None:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Protocol
 
+import orjson
+
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.plugins.context import PluginContext
@@ -63,7 +65,7 @@ class InProcess:
 
     async def call(self, op: str, document: Document, context: PluginContext) -> Json:
         """See Runner."""
-        made, value = self._object, document.value
+        made, value = self._object, orjson.loads(document.json)  # a copy of its own: others read the document, too
         assert made is not None, "load() comes first"
         try:
             with entered(context):

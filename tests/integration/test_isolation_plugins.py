@@ -13,6 +13,7 @@ from mockforge_asgi.events import CallFinished, DoorDenied, Event, GuestLogged
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client
+from mockforge_plugin import Allow, AuthPlugin, Principal, Request, Response, ResponsePlugin
 from tests.integration.canaries import RUNTIMES, Canary, guest_memories, keeper, seen
 
 NAMES = tuple(f"{runtime}-{n}" for runtime in RUNTIMES for n in (1, 2))
@@ -192,3 +193,44 @@ async def test_what_one_gives_to_a_template_is_not_there_for_the_next(tmp_path: 
         others = [await client.get(path) for path in ("/two", "/one", "/two")]
     assert [answer.status for answer in others] == [200] * 3
     assert not any(canary.is_in(answer.body) for answer in others)
+
+
+class Scribbler(ResponsePlugin):
+    """Writes into whatever it was given."""
+
+    planted = ""
+
+    def generate(self, request: Request) -> None:
+        document: Any = request._document
+        for place in (document, document["path_params"], document["principal"]["attributes"]["groups"]):
+            place["planted"] = Scribbler.planted
+        document["headers"].append(["x-planted", Scribbler.planted])
+
+
+class Reader(ResponsePlugin):
+    """Shows all it was given."""
+
+    def generate(self, request: Request) -> Response:
+        return Response(200, body=repr(request._document).encode())
+
+
+class Door(AuthPlugin):
+    """Lets everybody in, by a principal with something in it."""
+
+    def authenticate(self, request: Request) -> Allow:
+        return Allow(Principal("ada", attributes={"groups": {"staff": True}}))
+
+
+async def test_what_trusted_code_writes_into_its_request_is_its_own(tmp_path: Path) -> None:
+    """Plugins of one view share one document; each native one works on a copy."""
+    canary = Canary("written")
+    Scribbler.planted = canary.text
+    config = {
+        "version": 1,
+        "protect": [{"path": "/**", "auth": ["door"]}],
+        "routes": [{"match": {"path": "/{name}"}, "response": {"template_text": "{{ user.attributes }} {{ path }}"}}],
+    }
+    async with Client(MockForge(config=config, plugins=[Door(), Scribbler(), Reader()])) as client:
+        answer = await client.get("/x")
+    assert "staff" in answer.text and "'name': 'x'" in answer.text
+    assert not canary.is_in(answer.body)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.events import DoorDenied, Event, EventStream, GuestLogged
+from mockforge_asgi.events import DoorDenied, Event, EventStream, GuestLogged, PluginWarning
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.plugins.doors import MAX_CHUNK, PluginDoors, Rooms
 from mockforge_asgi.plugins.surroundings import REAL
@@ -246,3 +246,17 @@ def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: Rooms, told
     doors(rooms).headers_left_out(["set-cookie"])
     (denied,) = told
     assert isinstance(denied, DoorDenied) and denied.door == "response.set_headers" and denied.detail.startswith("set-cookie: left out")
+
+
+async def test_where_the_state_is_kept_is_told_to_the_operator_alone(tmp_path: Path, told: list[Event]) -> None:
+    events = EventStream()
+    events.subscribe(told.append)
+    file = tmp_path / "operators-folder" / "state.db"
+    state = SqliteStore(file)
+    made = PluginDoors("p", Effective(kv=KvRight()), Rooms(state=state, events=events))
+    with pytest.raises(DoorError) as caught:
+        await made.call("kv.get", {"key": "k"}, None)
+    assert (caught.value.code, caught.value.retryable) == ("unavailable", True)
+    assert "operators-folder" not in caught.value.message
+    assert [event.detail.partition("'")[0] for event in told if isinstance(event, PluginWarning)] == ["kv.get: the state file "]
+    await state.close()
