@@ -4,7 +4,9 @@ Pure standard library. The same plugin file runs natively and in the sandbox.
 """
 
 from mockforge_plugin.failure import HostError, PluginError
-from mockforge_plugin.host import HostCall, HttpAnswer, data, http, kv, log, now, resource, secret, sleep
+from mockforge_plugin.host import HttpAnswer, data, http, kv, log, now, resource, secret, sleep
+from mockforge_plugin.host_call import HostCall
+from mockforge_plugin.pairs import Headers, Query
 from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
 from mockforge_plugin.request import Answer, Request
 from mockforge_plugin.values import (
@@ -15,13 +17,11 @@ from mockforge_plugin.values import (
     Decision,
     Deny,
     FunctionMetadata,
-    Headers,
     Health,
     Json,
     Parameter,
     PluginInfo,
     Principal,
-    Query,
     Reply,
     Response,
     Table,

@@ -9,70 +9,15 @@ from __future__ import annotations
 import datetime as _datetime
 import json as _json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any
 
 from mockforge_plugin.context import current
 from mockforge_plugin.failure import HostError
-from mockforge_plugin.values import Column, DataResult, Headers, Json, pairs
-
-T = TypeVar("T")
-U = TypeVar("U")
-Steps: TypeAlias = Generator[tuple[str, dict[str, Json]], Any, T]
-"""Doors to ask one after the other: yields (door, payload), is sent the answer, returns the result."""
-
-
-class HostCall(Generic[T]):
-    """Something asked of the host. Await it in async code; `.result()` in plain functions. Use it once."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self, steps: Steps[T]) -> None:
-        self._steps = steps
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        steps = self._steps
-        try:
-            door, payload = next(steps)
-            context = current()
-            while True:
-                door, payload = steps.send((yield from context.door(door, payload).__await__()))
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
-
-    def result(self) -> T:
-        """The answer, waited for. Natively this blocks the plugin's worker thread, and is refused on the event loop's own."""
-        steps = self._steps
-        try:
-            door, payload = next(steps)
-            context = current()
-            while True:
-                door, payload = steps.send(context.door_wait(door, payload))
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
-
-    def then(self, change: Callable[[T], U]) -> HostCall[U]:
-        """This call with its answer changed."""
-        return HostCall(_then(self._steps, change))
-
-
-def _then(steps: Steps[T], change: Callable[[T], U]) -> Steps[U]:
-    return change((yield from steps))
-
-
-def _ask(door: str, payload: dict[str, Json], pick: Callable[[Any], T]) -> Steps[T]:
-    return pick((yield door, payload))
-
-
-def _settled(value: T) -> Steps[T]:
-    yield from ()
-    return value
-
-
-def settled(value: T) -> HostCall[T]:
-    """A call that asks nothing and answers this."""
-    return HostCall(_settled(value))
+from mockforge_plugin.host_call import HostCall, Steps, ask
+from mockforge_plugin.pairs import Headers, pairs
+from mockforge_plugin.values import Column, DataResult, Json
 
 
 def read_body(of: str, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
@@ -107,28 +52,28 @@ class KeyValue:
 
     def get(self, key: str, default: Json = None) -> HostCall[Json]:
         """The value, or the default when there is none."""
-        return HostCall(_ask("kv.get", {"key": key}, lambda a: default if a["value"] is None else a["value"]))
+        return HostCall(ask("kv.get", {"key": key}, lambda a: default if a["value"] is None else a["value"]))
 
     def set(self, key: str, value: Json, *, ttl_s: float | None = None) -> HostCall[None]:
         """Store a value."""
-        return HostCall(_ask("kv.set", _timed({"key": key, "value": value}, ttl_s), _nothing))
+        return HostCall(ask("kv.set", _timed({"key": key, "value": value}, ttl_s), _nothing))
 
     def delete(self, key: str) -> HostCall[bool]:
         """Forget a key; True when it was there."""
-        return HostCall(_ask("kv.delete", {"key": key}, lambda a: bool(a["deleted"])))
+        return HostCall(ask("kv.delete", {"key": key}, lambda a: bool(a["deleted"])))
 
     def add_if_absent(self, key: str, value: Json, *, ttl_s: float | None = None) -> HostCall[bool]:
         """Store only when the key is new; True when it was (nonces, one-time codes)."""
-        return HostCall(_ask("kv.add_if_absent", _timed({"key": key, "value": value}, ttl_s), lambda a: bool(a["added"])))
+        return HostCall(ask("kv.add_if_absent", _timed({"key": key, "value": value}, ttl_s), lambda a: bool(a["added"])))
 
     def incr(self, key: str, by: int = 1, *, ttl_s: float | None = None) -> HostCall[int]:
         """Add to a counter (0 when new); the new value."""
-        return HostCall(_ask("kv.incr", _timed({"key": key, "by": by}, ttl_s), lambda a: int(a["value"])))
+        return HostCall(ask("kv.incr", _timed({"key": key, "by": by}, ttl_s), lambda a: int(a["value"])))
 
     def compare_and_set(self, key: str, expected: Json, value: Json, *, ttl_s: float | None = None) -> HostCall[bool]:
         """Store only when the present value equals `expected` (None: absent); True when stored."""
         payload = _timed({"key": key, "expected": expected, "value": value}, ttl_s)
-        return HostCall(_ask("kv.compare_and_set", payload, lambda a: bool(a["swapped"])))
+        return HostCall(ask("kv.compare_and_set", payload, lambda a: bool(a["swapped"])))
 
 
 def _timed(payload: dict[str, Json], ttl_s: float | None) -> dict[str, Json]:
@@ -186,7 +131,7 @@ class Http:
             payload["timeout_ms"] = timeout_ms
         if follow_redirects:
             payload["follow_redirects"] = True
-        return HostCall(_ask("http.request", payload, _http_answer))
+        return HostCall(ask("http.request", payload, _http_answer))
 
     def get(
         self,
@@ -231,7 +176,7 @@ class Data:
             payload["limit"] = limit
         if cursor is not None:
             payload["cursor"] = cursor
-        return HostCall(_ask("data.query", payload, _data_result))
+        return HostCall(ask("data.query", payload, _data_result))
 
 
 def _data_result(answer: Any) -> DataResult:
@@ -281,12 +226,12 @@ def sleep(seconds: float) -> HostCall[None]:
     """Wait that long; the call's `timeout_ms` runs on. Raises: ValueError for a negative time."""
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    return HostCall(_ask("clock.sleep", {"ns": round(seconds * 1e9)}, _nothing))
+    return HostCall(ask("clock.sleep", {"ns": round(seconds * 1e9)}, _nothing))
 
 
 def resource(path: str) -> HostCall[bytes]:
     """A file of the plugin's own folder."""
-    return HostCall(_ask("file.read", {"path": path}, lambda a: b64decode(a["base64"])))
+    return HostCall(ask("file.read", {"path": path}, lambda a: b64decode(a["base64"])))
 
 
 kv = KeyValue()

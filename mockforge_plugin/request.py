@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from mockforge_plugin.host import HostCall, read_body, settled
-from mockforge_plugin.values import Body, Headers, Json, Pairs, Principal, Query, Response, body_document, body_of, pairs
+from mockforge_plugin.host import read_body
+from mockforge_plugin.host_call import HostCall, settled
+from mockforge_plugin.pairs import Headers, Pairs, Query, pairs
+from mockforge_plugin.values import Body, Json, Principal, Response, body_document, body_of
 
 
 class _WithBody:

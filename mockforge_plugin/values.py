@@ -12,50 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from mockforge_plugin.pairs import Pairs, pairs
+
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list of values, dict of str to value."""
-
-Pairs: TypeAlias = tuple[tuple[str, str], ...]
-"""Ordered (name, value) pairs; names may repeat."""
-
-
-def pairs(items: Mapping[str, str] | Iterable[Iterable[str]] | None) -> Pairs:
-    """Ordered pairs from a mapping, from pairs, or from nothing."""
-    if items is None:
-        return ()
-    if isinstance(items, Mapping):
-        return tuple((str(k), str(v)) for k, v in items.items())
-    return tuple((str(k), str(v)) for k, v in items)
-
-
-class Headers(tuple[tuple[str, str], ...]):
-    """Ordered header pairs; look-ups ignore case (RFC 9110 §5.1)."""
-
-    __slots__ = ()
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The first value under that name, or the default."""
-        low = name.lower()
-        return next((v for k, v in self if k.lower() == low), default)
-
-    def all(self, name: str) -> list[str]:
-        """Every value under that name, in order."""
-        low = name.lower()
-        return [v for k, v in self if k.lower() == low]
-
-
-class Query(tuple[tuple[str, str], ...]):
-    """Ordered query pairs; names are exact and may repeat."""
-
-    __slots__ = ()
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The first value under that name, or the default."""
-        return next((v for k, v in self if k == name), default)
-
-    def all(self, name: str) -> list[str]:
-        """Every value under that name, in order."""
-        return [v for k, v in self if k == name]
 
 
 @dataclass(frozen=True, slots=True)

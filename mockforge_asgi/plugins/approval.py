@@ -79,6 +79,10 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     if problems:
         raise ConfigError(f"plugin '{use.name}' not loaded:", problems)
     warnings = (*unasked_problems(met.unasked, places, (*base, "grants")), *_warnings(use, manifest, config, base))
+    if config.dev:
+        from mockforge_asgi.plugins.python_source import unasked_uses
+
+        warnings += tuple(unasked_uses(package))
     return Approval(
         use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
     )

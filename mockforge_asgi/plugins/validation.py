@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.approval import Examination
 from mockforge_asgi.plugins.package import Package, read_package
+from mockforge_asgi.plugins.python_source import absent_modules, unasked_uses
 from mockforge_asgi.security.permissions import describe
 
 PYTHON_FLOOR: Final = (3, 11)
@@ -44,10 +45,14 @@ def validate(path: Path, source: str | None = None) -> Validation:
 
 
 def examine_code(examination: Examination) -> Examination:
-    """The examination with those plugins refused, too, whose code cannot be used."""
+    """The examination with those plugins refused, too, whose code cannot be used; of the others, what is odd in it."""
     faults = {name: refusal for name, approval in examination.approved.items() if (refusal := _refusal(approval.package))}
-    approved = {name: approval for name, approval in examination.approved.items() if name not in faults}
-    return Examination(approved, {**examination.refused, **faults})
+    approved = {
+        name: replace(approval, warnings=tuple(dict.fromkeys((*approval.warnings, *unasked_uses(approval.package)))))
+        for name, approval in examination.approved.items()
+        if name not in faults
+    }
+    return Examination(approved, {**examination.refused, **faults}, examination.idle)
 
 
 def _refusal(package: Package) -> PluginRejected | None:
@@ -63,6 +68,8 @@ def _code_problems(package: Package) -> Iterator[Problem]:
         return
     if manifest.runtime in ("python", "native"):
         yield from _python_problems(package)
+        if manifest.runtime == "python":
+            yield from absent_modules(package)
     else:
         yield from _wasm_problems(package, entry)
 
@@ -112,5 +119,6 @@ def _advice(package: Package) -> Iterator[Problem]:
             yield places.problem(
                 ("permissions", name), "gives no reason.", "Say why the plugin needs it; operators see it when they decide."
             )
+    yield from unasked_uses(package)
     if manifest.runtime == "native":
         yield places.problem(("runtime",), "native code runs unconfined; permissions do not hold it.", "Use `python` where it will do.")

@@ -127,10 +127,23 @@ def missing_problems(missing: Iterable[Permission], places: Places, path: Path) 
     return [places.problem(path, what, f"If that is meant, add under `grants:`{lines}")]
 
 
+def is_asked(permissions: Permissions, permission: str, name: str = "") -> bool:
+    """Whether a plugin asks for that, by that name if there is one."""
+    asked = permissions.asked.get(permission)
+    if asked is None or not name:
+        return asked is not None
+    wanted = name.lower() if permission == "request.headers" else name
+    return not asked.right.names or any(_meet_name(permission, each, wanted) is not None for each in asked.right.names)
+
+
 def unasked_problems(unasked: Iterable[Right], places: Places, path: Path) -> list[Problem]:
     """Grants without effect, to be shown as warnings: the plugin does not ask for them."""
     return [
-        places.problem((*path, *right.name.split(".")), f"{describe(right)}: granted, but the plugin does not ask for it.", "Remove it.")
+        places.problem(
+            (*path, *right.name.split(".")),
+            f"{describe(right)}: granted, but the manifest does not ask for it.",
+            "Ask there, or remove it.",
+        )
         for right in unasked
     ]
 

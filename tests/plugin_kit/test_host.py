@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from mockforge_plugin import HostError, data, http, kv, log, now, resource, secret
 from mockforge_plugin.context import entered
-from mockforge_plugin.host import settled
 from tests.plugin_kit.doors import Doors
 from tests.plugin_kit.native_harness import DirectContext
 
@@ -19,23 +16,6 @@ from tests.plugin_kit.native_harness import DirectContext
 def test_a_host_call_outside_a_call_is_refused_in_words(ask: object) -> None:
     with pytest.raises(HostError, match="only while the host runs the plugin"):
         ask()  # type: ignore[operator]  # one of the calls above
-
-
-def test_several_calls_can_be_awaited_together() -> None:
-    async def both() -> list[int]:
-        return list(await asyncio.gather(_incr("a"), _incr("a")))
-
-    async def _incr(key: str) -> int:
-        return await kv.incr(key)
-
-    with entered(DirectContext(Doors())):
-        assert sorted(asyncio.run(both())) == [1, 2]
-
-
-def test_a_call_can_be_changed_before_it_is_made() -> None:
-    with entered(DirectContext(Doors())):
-        assert kv.incr("n").then(lambda n: n * 10).then(str).result() == "10"
-    assert settled(3).then(lambda n: n + 1).result() == 4
 
 
 def test_bodies_of_requests_keep_their_form() -> None:

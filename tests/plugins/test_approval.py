@@ -90,7 +90,10 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 def test_grants_and_settings_without_effect_are_warnings(tmp_path: Path) -> None:
     found = use(folder(tmp_path), grants={**GRANTS, "kv": True}, native={"trust": OTHER}, on_failure={"text": "x"})
     assert [str(w) for w in found.warnings] == [
-        "configuration plugins.auth.grants.kv: keeps data in key-value storage: granted, but the plugin does not ask for it. Remove it.",
+        (
+            "configuration plugins.auth.grants.kv: keeps data in key-value storage: granted, but the manifest does not ask for it. "
+            "Ask there, or remove it."
+        ),
         "configuration plugins.auth.native: has no effect: the plugin's runtime is python. Remove it.",
         (
             "configuration plugins.auth.on_failure: has no effect: only response plugins and modifiers have an answer in their place. "

@@ -149,7 +149,10 @@ def test_a_wider_grant_is_no_surprise_but_another_one_is() -> None:
     met = intersect(asked({"network": {"allow": ["https://a.example.com"]}}), granted({"network": ["https://b.example.com"]}))
     assert [str(r.network[0]) for r in met.unasked] == ["https://b.example.com"]
     words = str(unasked_problems(met.unasked, Places("m"), ("grants",))[0])
-    assert words == "m grants.network: connects to: https://b.example.com: granted, but the plugin does not ask for it. Remove it."
+    assert (
+        words
+        == "m grants.network: connects to: https://b.example.com: granted, but the manifest does not ask for it. Ask there, or remove it."
+    )
 
 
 def test_the_lines_to_add_grant_just_what_is_lacking() -> None:

@@ -1,0 +1,151 @@
+"""What the source of a sandboxed Python plugin shows without being run: modules that are not there, rights nobody asked for.
+
+Only what is plain to see is told: literal names, host calls imported from the kit, parameters called `request` or declared as one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from mockforge_asgi.config.places import clip
+from mockforge_asgi.errors import Problem
+from mockforge_asgi.plugins.package import Package
+from mockforge_asgi.security.permissions import is_asked
+
+KIT: Final = "mockforge_plugin"
+CALLS: Final = {"kv": "kv", "http": "network", "secret": "secrets", "resource": "files"}
+"""Host calls that need a permission, and which."""
+PARTS: Final = {
+    "header": "request.headers",
+    "headers": "request.headers",
+    "cookies": "request.cookies",
+    "query": "request.query",
+    "client": "request.client",
+    "principal": "request.principal",
+    **dict.fromkeys(("read", "text", "json", "form"), "request.body"),
+}
+"""Parts of a request that are empty without a permission, and which."""
+NAMED: Final = {
+    "request.headers": "names",
+    "request.cookies": "names",
+    "request.query": "names",
+    "secrets": "names",
+    "files": "read",
+    "network": "allow",
+}
+"""Permissions with a list of names, and the field that holds it."""
+
+
+def absent_modules(package: Package) -> Iterator[Problem]:
+    """Modules that the entry imports first thing and the sandbox does not have: the plugin cannot be loaded."""
+    from mockforge_plugin.sandbox.stdlib import HINTS, offered
+
+    entry = package.manifest.entry.file
+    own = {part.removesuffix(".py") for path in package.files if path.endswith(".py") for part in path.split("/")}
+    known = {*offered(), KIT}
+    for node in _tree(package.files[entry]).body:
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            if name not in known and top != KIT and top not in own:
+                place, what = f"{package.source}/{entry}:{node.lineno}", f"the sandbox has no module '{clip(name, 80)}'."
+                hint = HINTS.get(name) or HINTS.get(top) or "the reference of Python plugins lists those that it has"
+                yield Problem(place, what, f"{hint[0].upper()}{hint[1:]}.")
+
+
+def unasked_uses(package: Package) -> Iterator[Problem]:
+    """Where the code uses what the manifest does not ask for: it finds nothing there, or is refused."""
+    if package.manifest.runtime != "python":
+        return
+    asked = package.manifest.permissions
+    for path, data in package.files.items():
+        if not path.endswith(".py"):
+            continue
+        seen: set[tuple[str, str]] = set()
+        for line, permission, name in sorted(_uses(_tree(data))):
+            if is_asked(asked, permission, name) or (permission, name) in seen:
+                continue
+            seen.add((permission, name))
+            yield Problem(f"{package.source}/{path}:{line}", *_words(permission, clip(name, 80)))
+
+
+def _words(permission: str, name: str) -> tuple[str, str]:
+    """(what, remedy)."""
+    shown = f"{permission} '{name}'" if name else permission
+    lacking = "the manifest does not ask for it"
+    what = f"uses {shown}, and {lacking}{'.' if permission in CALLS.values() else ': it is never there.'}"
+    fields = [f"{NAMED[permission]}: [{name or '…'}]"] if permission in NAMED else []
+    return what, f"Add `{permission}: {{{', '.join([*fields, 'reason: …'])}}}` under `permissions:`, and grant it."
+
+
+def _tree(data: bytes) -> ast.Module:
+    try:
+        return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _uses(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """(line, permission, name or nothing) of each use."""
+    kit = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == KIT
+        for alias in node.names
+    }
+    if "*" in kit:
+        kit |= {name: name for name in CALLS}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from _host_call(node, kit)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for argument in node.args.args:
+                if argument.arg == "request" or _annotation(argument, kit) == "Request":
+                    yield from _parts(node, argument.arg)
+
+
+def _host_call(call: ast.Call, kit: Mapping[str, str]) -> Iterator[tuple[int, str, str]]:
+    called = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    name = kit.get(called.id, "") if isinstance(called, ast.Name) else ""
+    if name in CALLS:
+        yield call.lineno, CALLS[name], _literal(call.args[:1]) if name in ("secret", "resource") else ""
+
+
+def _annotation(argument: ast.arg, kit: Mapping[str, str]) -> str:
+    return kit.get(argument.annotation.id, "") if isinstance(argument.annotation, ast.Name) else ""
+
+
+def _parts(function: ast.AST, request: str) -> Iterator[tuple[int, str, str]]:
+    """What a function reads of its request. A part that is looked into by name counts for that name."""
+    looked_into: set[ast.Attribute] = set()
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id=owner), attr="headers" | "query" | "cookies") as part)):
+                arguments: list[ast.expr] = node.args[:1]
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="header") as part):
+                arguments = node.args[:1]
+            case ast.Subscript(value=ast.Attribute(value=ast.Name(id=owner), attr="headers" | "query" | "cookies") as part):
+                arguments = [node.slice]
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Attribute(value=ast.Name(id=owner)) as part]):
+                arguments = [node.left]
+            case _:
+                continue
+        if owner == request and part.attr in PARTS:
+            looked_into.add(part)
+            yield node.lineno, PARTS[part.attr], _literal(arguments)
+    for node in ast.walk(function):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=attr) if owner == request and attr in PARTS and node not in looked_into:
+                yield node.lineno, PARTS[attr], ""
+
+
+def _literal(arguments: list[ast.expr]) -> str:
+    match arguments:
+        case [ast.Constant(value=str(text))]:
+            return text
+        case _:
+            return ""
