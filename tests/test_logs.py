@@ -38,6 +38,8 @@ EVENTS: list[tuple[events.Event, str, str]] = [
         "p was denied secret.get: 'a' is not granted",
     ),
     (events.GuestLogged(plugin="p", level="warning", message="a\nb"), "warning", "p says: a\\nb"),
+    (events.Quarantined(plugin="p", reason="it crashes", for_s=1.5), "error", "p takes no calls for 1.5 s: it crashes"),
+    (events.Recovered(plugin="p", after_s=2.25), "info", "p takes calls again, 2.25 s after it was quarantined"),
     (
         events.RequestAnswered(method="GET", path="/a\nb", status=200, answered_by="p", wall_s=0.004, principal="ada"),
         "info",

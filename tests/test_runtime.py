@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -283,6 +285,47 @@ async def test_a_forked_worker_starts_its_own(write: Write) -> None:
     assert said == b"one"
     assert await word(runtime) == "one"
     await runtime.stop()
+
+
+STOPPING = (
+    SOURCE.replace("function\n", "function, log\n", 1)
+    + """
+    def stop(self) -> None:
+        log.info("stops")
+"""
+)
+FORKING = """
+import asyncio, os
+from mockforge_asgi.events import GuestLogged
+from mockforge_asgi.runtime import PluginRuntime
+
+async def main():
+    runtime = PluginRuntime({config!r})
+    runtime.events.subscribe(lambda event: print(event.message, flush=True), GuestLogged)
+    await runtime.start()
+    await runtime.plugin("words").call_function(None, "word", [], {{}})
+    child = os.fork()
+    if child == 0:
+        {leave}
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        await asyncio.sleep(0.01)
+    print("child", os.waitstatus_to_exitcode(ended[1]), flush=True)
+    print(await runtime.plugin("words").call_function(None, "word", [], {{}}), flush=True)
+    await runtime.stop()
+    # Both loops share one epoll, and the child's took the parent's wake-up pipe out of it: asyncio's own, with or without plugins.
+    os._exit(0)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("leave", "code"), [("raise SystemExit(7)", 7), ("return", 0)])
+def test_a_child_forked_in_a_running_loop_ends_and_does_not_end_its_parents_plugins(write: Write, leave: str, code: int) -> None:
+    script = FORKING.format(config=config(words=write(source=STOPPING)), leave=leave)
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout.split() == ["child", str(code), "one", "stops"], ran.stderr
 
 
 async def test_a_secret_that_is_not_there_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
