@@ -107,8 +107,16 @@ def own(line: str) -> str:
     return re.sub(r"\d+\.\d+ (ms|MiB)|(within one slice|in \d+ slices)", r"… \1", line)
 
 
-def commands(block: Block) -> Iterator[Curl | Serve | Try]:
-    """The commands of a console block that serve, ask what is served, or try a plugin."""
+@dataclass(frozen=True, slots=True)
+class Npm:
+    """A command of npm's, in the folder of a project."""
+
+    folder: str
+    words: tuple[str, ...]
+
+
+def commands(block: Block) -> Iterator[Curl | Npm | Serve | Try]:
+    """The commands of a console block that build, serve, ask what is served, or try a plugin."""
     current: Curl | Try | None = None
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -120,6 +128,8 @@ def commands(block: Block) -> Iterator[Curl | Serve | Try]:
                 current = Try(words)
             if words[:2] == ["mockforge", "serve"]:
                 yield Serve(words[-1], "--reload" in words)
+            if words[:2] == ["npm", "--prefix"]:
+                yield Npm(words[2], tuple(words[3:]))
         elif current is not None:
             current.shown.append(line)
     if current is not None:

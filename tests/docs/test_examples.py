@@ -18,7 +18,8 @@ from mockforge_asgi.cli.reload import ReloadingApp
 from mockforge_asgi.config import load_config
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
-from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Serve, Try, blocks, commands
+from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Npm, Serve, Try, blocks, commands
+from tests.golden import typescript
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
@@ -66,6 +67,16 @@ class Reader:
         printed, _ = await asyncio.wait_for(done.communicate(), 60)
         self.wrong += [f"{block.page.name}:{block.line} {difference}" for difference in command.differences(printed.decode())]
 
+    def npm(self, block: Block, command: Npm) -> None:
+        """`npm`; the kit is linked from where it is, and not installed anew."""
+        folder = self.folder / command.folder
+        if command.words[0] == "install":
+            typescript.link(folder)
+            return
+        done = typescript.run("npm", *command.words, cwd=folder)
+        if done.returncode:
+            self.wrong.append(f"{block.page.name}:{block.line} {done.stdout}{done.stderr}")
+
     async def save(self, block: Block) -> None:
         """A file, as the page shows it."""
         if not self._is_told:
@@ -92,6 +103,8 @@ async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path:
                 for command in commands(block):
                     if isinstance(command, Serve):
                         await reader.serve(command.file, reload=command.reload)
+                    elif isinstance(command, Npm):
+                        reader.npm(block, command)
                     elif isinstance(command, Try):
                         await reader.try_out(block, command)
                     else:

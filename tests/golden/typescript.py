@@ -58,3 +58,14 @@ def differing() -> dict[str, dict[str, object]]:
     """Cases that TypeScript answers in its own words, each with the reason."""
     found: dict[str, dict[str, object]] = json.loads((KIT / "golden" / "differs.json").read_text())
     return found
+
+
+def link(project: Path) -> None:
+    """The kit and the compiler, as `npm install` would put them into a project."""
+    packages = {"mockforge-plugin": installed(), "typescript": installed() / "node_modules" / "typescript"}
+    scripts = {"mockforge-plugin": packages["mockforge-plugin"] / "bin.mjs", "tsc": packages["typescript"] / "bin" / "tsc"}
+    (project / "node_modules" / ".bin").mkdir(parents=True)
+    for name, target in packages.items():
+        (project / "node_modules" / name).symlink_to(target)
+    for name, target in scripts.items():
+        (project / "node_modules" / ".bin" / name).symlink_to(target)
