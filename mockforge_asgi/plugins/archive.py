@@ -54,7 +54,8 @@ def _check_end(data: bytes) -> None:
 
 
 def _read_all(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    entries = [info for info in archive.infolist() if not info.is_dir() and not any(map(is_left_out, PurePosixPath(info.filename).parts))]
+    found = (info for info in archive.infolist() if not info.filename.endswith("/"))  # `is_dir` fails for a name of no characters
+    entries = [info for info in found if not any(map(is_left_out, PurePosixPath(info.filename).parts))]
     if len(entries) > MAX_FILES:
         raise Unsafe(f"holds more than {MAX_FILES} files.")
     if sum(info.file_size for info in entries) > MAX_TOTAL_BYTES:

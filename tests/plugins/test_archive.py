@@ -46,6 +46,12 @@ def with_size(data: bytes, size: int) -> bytes:
     return data[:at] + struct.pack("<L", size) + data[at + 4 :]
 
 
+def nameless() -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("x")
+    info.filename = info.orig_filename = ""
+    return info
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -61,6 +67,7 @@ def with_size(data: bytes, size: int) -> bytes:
         (zipped(("a", b"x"), comment=b"hello"), "comment or trailing data"),
         (GOOD + b"trailing", "comment or trailing data"),
         (b"PK leading" + GOOD, "out of place"),
+        (zipped((nameless(), b"x")), "leads out"),
         (with_size(GOOD, 5), "damaged|larger than the archive says"),
         (with_size(GOOD, 500), "damaged|shorter than the archive says"),
         (with_size(GOOD, 0x7FFFFFFF), "holds more than 128 MiB"),
