@@ -84,7 +84,7 @@ def guest_memories() -> list[bytes]:
 PYTHON_KEEPER = '''
 import builtins, io, json, linecache, logging, os, sys
 import mockforge_plugin
-from mockforge_plugin import TemplatePlugin, function, kv
+from mockforge_plugin import TemplatePlugin, function, kv, sleep
 
 KEPT = []
 
@@ -109,6 +109,19 @@ class Keeper(TemplatePlugin):
         return found
 
     @function
+    def spin(self, text: str) -> None:
+        """Keeps it, and computes until it is ended."""
+        self.keep(text)
+        while True:
+            pass
+
+    @function
+    async def wait(self, text: str) -> None:
+        """Keeps it, and waits at a door until it is ended."""
+        self.keep(text)
+        await sleep(1000)
+
+    @function
     def own(self, text: str) -> str:
         """What the key-value storage held under the key that every plugin uses; then it holds this."""
         found = kv.get("kept").result()
@@ -126,6 +139,11 @@ EXTISM_KEEPER = wat(
       (local.set $rest (call $alloc (i64.const 131072)))
       (call $output_set (call $input_offset) (i64.sub (i64.add (local.get $rest) (i64.const 131072)) (call $input_offset))))
     (func (export "look") (result i32) (call $tell) (i32.const 0))
+    (func (export "fail") (result i32) (call $error_set (call $input_offset)) (call $tell) (i32.const 1))
+    (func (export "flood") (result i32) (local $rest i64)
+      (local.set $rest (call $alloc (i64.const 1100000)))
+      (call $output_set (call $input_offset) (i64.sub (i64.add (local.get $rest) (i64.const 1100000)) (call $input_offset)))
+      (i32.const 0))
     (func (export "keep") (result i32) (local $i i32) (local $own i64) (local $n i32)
       (drop (call $var_get (call $key)))
       (local.set $own (call $alloc (i64.const 65536)))
@@ -147,7 +165,7 @@ EXTISM_KEEPER = wat(
         (br_if $take (i32.lt_u (local.get $i) (local.get $n))))
       (call $var_set (call $key) (local.get $own))
       (i32.const 0))""",
-    "alloc", "store_u8", "store_u64", "load_u8", "input_offset", "input_length", "output_set", "var_get", "var_set",
+    "alloc", "store_u8", "store_u64", "load_u8", "input_offset", "input_length", "output_set", "error_set", "var_get", "var_set",
 )  # fmt: skip
 
 _SAID = '{"contract":"0.1","ops":["template.call"],"functions":[{"name":"keep"}]}'
@@ -203,7 +221,7 @@ limits: {{cpu_ms: 2000, timeout_ms: 20000, output_kb: 1024}}
 """
 _CODE: dict[str, tuple[str, str, bytes]] = {
     "python": ("plugin.py", "plugin.py", PYTHON_KEEPER.encode()),
-    "extism": ("{file: plugin.wasm, template: {keep: keep, look: look}}", "plugin.wasm", EXTISM_KEEPER),
+    "extism": ("{file: plugin.wasm, template: {keep: keep, look: look, fail: fail, flood: flood}}", "plugin.wasm", EXTISM_KEEPER),
     "component": ("plugin.wasm", "plugin.wasm", COMPONENT_KEEPER),
 }
 

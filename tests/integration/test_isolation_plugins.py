@@ -65,6 +65,23 @@ async def test_memory_that_one_gave_up_comes_clean_to_the_next(tmp_path: Path) -
     await life.stop()
 
 
+@pytest.mark.parametrize("state", ["memory://", "sqlite"])
+async def test_answers_of_doors_reach_the_guest_that_asked(tmp_path: Path, state: str) -> None:
+    """All ask for the same key at once; each has its own under it, and gets what it set last."""
+    names = ("python-1", "python-2", "python-3")
+    url = f"sqlite:///{tmp_path / 'state.db'}" if state == "sqlite" else state
+    life = PluginRuntime({"version": 1, "dev": True, "plugins": uses_of(tmp_path, names), "state": {"url": url}})
+    await life.start()
+    canaries = [(name, Canary(name)) for _ in range(8) for name in names]
+    answers = await asyncio.gather(*(life.plugin(name).call_function(None, "own", [canary.text], {}) for name, canary in canaries))
+    for (name, _), answer in zip(canaries, answers, strict=True):
+        assert {found.what for found in seen(answer, [canary for _, canary in canaries])} <= {name}
+    for name in names:
+        last = await life.plugin(name).call_function(None, "own", ["x"], {})
+        assert [found.what for found in seen(last, [canary for _, canary in canaries])] == [name]
+    await life.stop()
+
+
 SPY = '''
 from mockforge_plugin import TemplatePlugin, data, function, http, kv, log, resource, secret
 from mockforge_plugin.failure import HostError

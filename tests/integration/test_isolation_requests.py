@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.runtime import PluginRuntime
 from tests.integration.canaries import RUNTIMES, Canary, guest_memories, keeper, seen
 
 
-def runtime_of(root: Path, runtime: str, isolation: str) -> PluginRuntime:
-    use = {"use": str(keeper(root, "keeper", runtime)), "isolation": isolation, "grants": {"kv": True}}
+def runtime_of(root: Path, runtime: str, isolation: str, **more: object) -> PluginRuntime:
+    use = {"use": str(keeper(root, "keeper", runtime)), "isolation": isolation, "grants": {"kv": True}, **more}
     return PluginRuntime({"version": 1, "dev": True, "plugins": {"keeper": use}})
 
 
@@ -58,6 +59,28 @@ async def test_a_reused_extism_instance_finds_nothing_of_earlier_calls_in_the_ke
         answer = str(await plugin.call_function(None, "look", [padding + canary.text], {}))
         assert seen(answer, canaries) == [canary]
         assert not any(seen(memory, canaries) for memory in guest_memories())
+        for function, why in (("fail", "canary"), ("flood", r"limits\.output_kb")):  # the instance lives on after both
+            with pytest.raises(PluginFailed, match=why):
+                await plugin.call_function(None, function, [canary.text], {})
+            assert not any(seen(memory, canaries) for memory in guest_memories())
+    await life.stop()
+
+
+async def test_a_request_that_was_ended_in_mid_call_leaves_nothing_either(tmp_path: Path) -> None:
+    life = runtime_of(tmp_path, "python", "reused", limits={"cpu_ms": 200})
+    await life.start()
+    plugin = life.plugin("keeper")
+    spun, waited, later = Canary("spun"), Canary("waited"), Canary("later")
+    with pytest.raises(LimitExceeded, match="cpu_ms"):
+        await plugin.call_function(None, "spin", [spun.text], {})
+    waiting = asyncio.ensure_future(plugin.call_function(None, "wait", [waited.text], {}))
+    while not any(seen(memory, [waited]) for memory in guest_memories()):
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not any(seen(memory, [spun, waited]) for memory in guest_memories())
+    assert seen(str(await plugin.call_function(None, "keep", [later.text], {})), [spun, waited]) == []
     await life.stop()
 
 
