@@ -31,12 +31,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, populate_by_name=False)
 
 
-def matching(pattern: re.Pattern[str], what: str, remedy: str, **schema: Any) -> Any:
-    """A validator for text of that pattern; it is in the JSON Schema too."""
+def matching(pattern: re.Pattern[str], what: str, remedy: str, *, is_shown: bool = True, **schema: Any) -> Any:
+    """A validator for text of that pattern; it is in the JSON Schema too. What may be a secret in the wrong place is not shown."""
 
     def check(value: str) -> str:
         if not pattern.match(value):
-            raise fault(f"{quote(value)} is not {what}.", remedy)
+            raise fault(f"{quote(value) if is_shown else 'the text'} is not {what}.", remedy)
         return value
 
     return _with_schema(AfterValidator(check), pattern="^" + pattern.pattern.replace(r"\Z", "$"), **schema)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mockforge_asgi.errors import Problem
 
@@ -58,6 +58,10 @@ def show_path(path: Path) -> str:
     return text
 
 
+_USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
+"""The user and password of a URL, which no message shows."""
+
+
 def clip(text: str, most: int = 60) -> str:
     """The text on one line and no longer than `most`, with control characters made visible."""
     short = text if len(text) <= most else text[: most - 1] + "…"
@@ -67,7 +71,7 @@ def clip(text: str, most: int = 60) -> str:
 def quote(value: object, most: int = 60) -> str:
     """A value as it may be shown in a message: text in quotes, anything else in the file's own words."""
     if isinstance(value, str):
-        return f"'{clip(value, most)}'"
+        return f"'{clip(_USER.sub('…@', value), most)}'"
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

@@ -20,6 +20,7 @@ from mockforge_asgi.errors import Problem
 
 Json: TypeAlias = Any
 MAX_DEPTH = 64
+_NO_TAG = "Remove it, or put the text in quotes."
 MAX_VALUES = 500_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STR_TAG = "tag:yaml.org,2002:str"
@@ -111,7 +112,8 @@ class _Builder:
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self.stack.pop()
         elif isinstance(event, yaml.AliasEvent):
-            self.fault(line, f"the alias '*{clip(str(event.anchor))}' is not accepted.", "Write the value out where it is used.")
+            # Not shown, nor is a tag: it may be a secret that begins so and lacks its quotes.
+            self.fault(line, "an alias (*…) is not accepted.", "Write the value out where it is used, in quotes if it is text.")
             self.place(None, line)
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
@@ -120,7 +122,7 @@ class _Builder:
 
     def open(self, value: list[Json] | dict[str, Json], line: int, tag: str | None, implicit: bool) -> None:
         if tag and not implicit:
-            self.fault(line, f"the tag '{clip(tag)}' is not accepted.", "Remove it.")
+            self.fault(line, "a tag (!…) is not accepted.", _NO_TAG)
         if len(self.stack) >= MAX_DEPTH:
             raise Unreadable([*self.problems, Problem(f"{self.name}:{line}", f"values are nested more than {MAX_DEPTH} deep.")])
         if self.stack and self.stack[-1].wants_key():
@@ -134,7 +136,7 @@ class _Builder:
             self.key(event.value, line)
             return
         if event.tag and not any(event.implicit) and event.tag != _STR_TAG:
-            self.fault(line, f"the tag '{clip(str(event.tag))}' is not accepted.", "Remove it.")
+            self.fault(line, "a tag (!…) is not accepted.", _NO_TAG)
         value = resolve(event.value) if event.implicit[0] and not event.style else event.value
         if isinstance(value, float) and not math.isfinite(value):
             value = 0.0

@@ -26,8 +26,8 @@ _STATE = re.compile(r"memory://\Z|memory:\Z|sqlite:///.+\Z")
 class SecretModel(Strict):
     """Where a secret's value is: exactly one of env, file, value."""
 
-    env: Annotated[str, *matching(_ENV, "the name of an environment variable", "Write one such as API_KEYS.")] | None = Field(
-        default=None, description="Environment variable that holds it."
+    env: Annotated[str, *matching(_ENV, "the name of an environment variable", "Write one such as API_KEYS.", is_shown=False)] | None = (
+        Field(default=None, description="Environment variable that holds it.")
     )
     file: str | None = Field(default=None, min_length=1, description="File that holds it; one final line break is left out.")
     value: str | None = Field(default=None, description="The value itself; for development.")

@@ -297,11 +297,31 @@ BAD = {
             )
         ],
     ),
+    "a password for it": (
+        "version: 1\nstate: {url: 'redis://me:hunter2@x'}\n",
+        [
+            (
+                "2 state.url: 'redis://…@x' is not a state store. "
+                "Write memory:// for one worker, or sqlite:///state.db for several on one machine."
+            )
+        ],
+    ),
+    "a secret where its variable belongs": (
+        "version: 1\nsecrets: {a: {env: hunter2 !}}\n",
+        ["2 secrets.a.env: the text is not the name of an environment variable. Write one such as API_KEYS."],
+    ),
+    "a secret without its quotes": (
+        "version: 1\nsecrets:\n  a:\n    value: !hunter2\n  b:\n    value: *hunter2\n",
+        [
+            "4: a tag (!…) is not accepted. Remove it, or put the text in quotes.",
+            "6: an alias (*…) is not accepted. Write the value out where it is used, in quotes if it is text.",
+        ],
+    ),
     "a tab": ("version: 1\nserver:\n\tport: 1\n", ["3: a tab is used for indentation. Use spaces."]),
     "a key twice": ("version: 1\ndev: true\ndev: false\n", ["3: the key 'dev' is given twice (first on line 2). Keep one of them."]),
     "an alias": (
         "version: 1\nserver: &s {port: 1}\nlimits: *s\n",
-        ["3: the alias '*s' is not accepted. Write the value out where it is used."],
+        ["3: an alias (*…) is not accepted. Write the value out where it is used, in quotes if it is text."],
     ),
 }
 

@@ -78,9 +78,9 @@ def test_every_value_has_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a: &x 1\nb: *x\n", "f.yaml:2: the alias '*x' is not accepted. Write the value out where it is used."),
-        ("a: !!python/object:os.system x\n", "f.yaml:1: the tag 'tag:yaml.org,2002:python/object:os.system' is not accepted. Remove it."),
-        ("a: !secret x\n", "f.yaml:1: the tag '!secret' is not accepted. Remove it."),
+        ("a: &x 1\nb: *x\n", "f.yaml:2: an alias (*…) is not accepted. Write the value out where it is used, in quotes if it is text."),
+        ("a: !!python/object:os.system x\n", "f.yaml:1: a tag (!…) is not accepted. Remove it, or put the text in quotes."),
+        ("a: !secret x\n", "f.yaml:1: a tag (!…) is not accepted. Remove it, or put the text in quotes."),
         ("a: 1\n---\nb: 1\n", "f.yaml:2: a second document starts here. Keep one document per file: remove '---' and what follows."),
         ("? [a]\n: 1\n", "f.yaml:1: a list or mapping is used as a key. Keys are text."),
         ("a: .inf\n", "f.yaml:1: '.inf' is not a number that JSON can say. Put it in quotes if it is text."),
