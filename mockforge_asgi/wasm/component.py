@@ -16,6 +16,7 @@ from wasmtime.component import Component, Linker
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected
+from mockforge_asgi.logs import escape
 from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
@@ -192,14 +193,14 @@ def reported(fiber: Fiber, text: bytes) -> PluginFailed:
         return PluginFailed(
             fiber.plugin,
             fiber.op,
-            str(envelope["message"])[:2000],
-            code=str(envelope.get("code", "internal"))[:40],
+            escape(str(envelope["message"])[:2000]),
+            code=clip(str(envelope.get("code", "internal")), 40),
             retryable=envelope.get("retryable") is True,
             details=details,
-            author_traceback=str(details.get("traceback", ""))[:8000],
+            author_traceback=escape(str(details.get("traceback", ""))[:8000]),
         )
     except (KeyError, TypeError, AttributeError, ValueError):
-        return PluginFailed(fiber.plugin, fiber.op, text.decode(errors="replace")[:2000] or "no reason given")
+        return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")
 
 
 def answer_json(fiber: Fiber, text: bytes) -> Json:

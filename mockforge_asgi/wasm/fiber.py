@@ -7,6 +7,7 @@ answer is made and delivered on the loop's stack, between polls.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
 from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
@@ -137,9 +139,14 @@ def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
     return GuestTrapped(fiber.plugin, fiber.op, f"its code {_TRAPS[code]}" if code in _TRAPS else _last_line(text))
 
 
+_NUMBER = re.compile(r"\d+: +")
+_NO_CAUSE = re.compile(r"\s*(?:$|Caused by:|note: |wasm backtrace:|error while executing at wasm backtrace:|\d+: +0x[0-9a-f]+ - )")
+
+
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and "wasm backtrace" not in line and not line.strip()[:1].isdigit()]
-    return (lines[-1] if lines else "the guest trapped")[:300]
+    """The innermost cause that a chain of causes tells, without the frames of a backtrace."""
+    lines = [line.strip() for line in text.splitlines() if not _NO_CAUSE.match(line)]
+    return clip(_NUMBER.sub("", lines[-1]) if lines else "the guest trapped", 300)
 
 
 NO_FINALIZER: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()

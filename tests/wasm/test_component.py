@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
@@ -160,3 +161,13 @@ async def test_a_component_with_an_unknown_import_is_refused_by_name(stand: Benc
 async def test_a_component_without_the_exports_is_refused(stand: Bench) -> None:
     with pytest.raises(PluginRejected, match="describe"):
         await stand.guest("(component)").instantiate(stand.fiber("load"))
+
+
+async def test_what_a_guest_reports_cannot_steer_a_terminal(stand: Bench) -> None:
+    guest = await stand.guest().instantiate(stand.fiber("plugin.load"))
+    envelope = orjson.dumps({"error": {"message": "a\x1b[2J\nb", "code": "c\x07", "details": {"traceback": "\x9b1A"}}})
+    for said, told in ((envelope, "a\\u001b[2J\nb\n\\u009b1A"), (b"no \x1bJSON", "no \\u001bJSON")):
+        with pytest.raises(PluginFailed) as failed:
+            await guest.call(stand.fiber("fail"), said)
+        assert str(failed.value).endswith(told)
+    guest.close()

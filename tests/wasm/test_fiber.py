@@ -1,0 +1,24 @@
+"""What C errors mean, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockforge_asgi.wasm.fiber import _last_line
+
+BACKTRACE = "error while executing at wasm backtrace:\n    0:     0x43 - <unknown>!evil\n    1:     0x44 - m!f"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no such thing\n\nCaused by:\n    0: the outer one\n    1: the inner one\n", "the inner one"),
+        (f"{BACKTRACE}\n\nCaused by:\n    wasm trap: uninitialized element\n", "wasm trap: uninitialized element"),
+        (f"{BACKTRACE}\n", "the guest trapped"),
+        ("", "the guest trapped"),
+        ("wasm trap: it \x1b[2J said\u202e", "wasm trap: it \\x1b[2J said\\u202e"),
+        ("x" * 1000, "x" * 299 + "…"),
+    ],
+)
+def test_the_innermost_cause_is_told_in_one_harmless_line(text: str, told: str) -> None:
+    assert _last_line(text) == told
