@@ -17,7 +17,7 @@ from wasmtime.component import Component
 from mockforge_asgi.contract import Doors
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.wasm.cache import CompiledCache, Source
+from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory
 from mockforge_asgi.wasm.component import ComponentGuest
 from mockforge_asgi.wasm.engine import MIB, Engines
 from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
@@ -29,6 +29,7 @@ from mockforge_asgi.wasm.linking import Kernel
 from mockforge_asgi.wasm.pool import Pool
 from mockforge_asgi.wasm.python import PythonGuest, sandbox_digest, sandbox_path
 from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.selfcheck import check_platform
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
 
@@ -64,11 +65,16 @@ class Sandbox:
         self.scheduler = Scheduler(loop, self._ticker)
         self.pool = Pool(loop, pool_memory_mb * MIB)
         self._cache = CompiledCache(cache_dir, emit=events.emit)
+        self._folder = (cache_dir or default_directory()).parent
+        self._check: asyncio.Task[None] | None = None
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
 
     async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
-        """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected."""
+        """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
+        if self._check is None or _failed(self._check):
+            self._check = asyncio.ensure_future(check_platform(self._folder))
+        await asyncio.shield(self._check)
         guest = await self._guest(options, spec)
         charge, cap = options.charge_bytes or guest.limits.charge, self.pool.cap_bytes
         if charge > cap:
@@ -144,7 +150,7 @@ class Sandbox:
     async def close(self) -> None:
         """End the calls that still run, stop ticking and free what instances shared."""
         await self.scheduler.close()
-        loading = [task for task in (self._python, self._kernel) if task is not None]
+        loading: list[asyncio.Task[Any]] = [task for task in (self._check, self._python, self._kernel) if task is not None]
         for task in loading:
             task.cancel()
         if loading:
