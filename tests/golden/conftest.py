@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.golden import typescript
 from tests.golden.production import Production
 from tests.plugin_kit.conftest import Load, sandbox
 from tests.plugin_kit.native_harness import NativeInstance
@@ -19,6 +21,12 @@ def production() -> Iterator[Production]:
     made = Production()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def typescript_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All golden plugins in TypeScript, in one component."""
+    return typescript.golden_component(tmp_path_factory.mktemp("typescript") / "golden.wasm")
 
 
 @pytest.fixture(params=["native", "sandbox", "production"])

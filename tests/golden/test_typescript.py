@@ -20,12 +20,6 @@ OWN_WORDS = ("exception", "traceback", "file", "line", "source")
 """Details of an error that name the author's code."""
 
 
-@pytest.fixture(scope="module")
-def component(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All golden plugins in one component."""
-    return typescript.golden_component(tmp_path_factory.mktemp("golden") / "golden.wasm")
-
-
 def instance(production: Production, component: Path, name: str) -> ProductionInstance:
     """A fresh instance that is the plugin of that name."""
     made = production.component(component, doors_of(golden(name)["doors"]))
@@ -56,8 +50,8 @@ def wanted(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in PYTHON_ALONE])
-def test_a_plugin_answers_its_golden_cases(production: Production, component: Path, name: str) -> None:
-    document, made = golden(name), instance(production, component, name)
+def test_a_plugin_answers_its_golden_cases(production: Production, typescript_component: Path, name: str) -> None:
+    document, made = golden(name), instance(production, typescript_component, name)
     assert made.describe() == {**document["describe"], "kit": "typescript 0.1.0"}
     answers = replay(made, document)
     assert [bare(answer) for answer in answers] == wanted(name)
@@ -80,8 +74,8 @@ def test_every_difference_is_of_a_case_that_there_is() -> None:
     assert all(own["why"] for own in typescript.differing().values())
 
 
-def test_what_fails_names_the_innermost_line_of_the_author(production: Production, component: Path) -> None:
-    made = instance(production, component, "failing")
+def test_what_fails_names_the_innermost_line_of_the_author(production: Production, typescript_component: Path) -> None:
+    made = instance(production, typescript_component, "failing")
     case = next(c for c in golden("failing")["cases"] if c["name"] == "generate /chain")
     with pytest.raises(GuestError) as failed:
         made.call(case["op"], case["in"])
@@ -91,8 +85,8 @@ def test_what_fails_names_the_innermost_line_of_the_author(production: Productio
     assert "node_modules" not in text and "src/" not in text
 
 
-def test_a_promise_that_nobody_settles_is_the_authors_error(production: Production, component: Path) -> None:
-    made = instance(production, component, "failing")
+def test_a_promise_that_nobody_settles_is_the_authors_error(production: Production, typescript_component: Path) -> None:
+    made = instance(production, typescript_component, "failing")
     case = next(c for c in golden("failing")["cases"] if c["name"] == "generate /code")
     request = {**case["in"]["request"], "path": "/deep"}
     with pytest.raises(GuestError, match="waits for something that never comes") as failed:

@@ -5,6 +5,7 @@ export { default as awaiting } from "./awaiting.js";
 export { default as failing } from "./failing/plugin.js";
 export { default as greet } from "./greet.js";
 export { default as large_body } from "./large_body.js";
+export { default as oidc_login } from "./oidc_login.js";
 export { default as paged_orders } from "./paged_orders.js";
 export { default as people } from "./people.js";
 export { default as plain } from "./plain.js";

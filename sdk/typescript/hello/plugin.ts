@@ -1,13 +1,13 @@
 /** Greets by name; asks callers for a key. */
 
-import { Allow, Deny, fn, plugin, Response } from "mockforge-plugin";
+import { Allow, Deny, fn, plugin, Response, sameText } from "mockforge-plugin";
 
 export default plugin<{ greeting: string }>({
   auth: {
     authenticate(request, ctx) {
       const key = request.header("x-api-key");
       if (key === undefined) return null;
-      return key === ctx.secret("api_key") ? new Allow({ id: "demo", roles: ["reader"] }) : new Deny(401, "unknown key", "ApiKey");
+      return sameText(key, ctx.secret("api_key")) ? new Allow({ id: "demo", roles: ["reader"] }) : new Deny(401, "unknown key", "ApiKey");
     },
   },
   response: {

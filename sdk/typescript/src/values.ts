@@ -3,6 +3,7 @@
 import { decode64 } from "../quickjs/bytes.js";
 import { ask, type Column, type Context, type DataResult, type Page } from "./doors.js";
 import { encode, pairs, toBytes, WithBody, type HeadersLike, type Pairs } from "./encoding.js";
+import { PluginError } from "./failure.js";
 
 type Later<T> = T | Promise<T>;
 export type Principal = {
@@ -73,6 +74,23 @@ export class Response {
 }
 const typed = (type: string, body: string, status: number, headers?: HeadersLike) =>
   new Response(status, [["content-type", type], ...pairs(headers)], body);
+
+/** Whether two texts are the same, in a time that does not tell where they differ: for keys and signatures. */
+export function sameText(one: string, other: string): boolean {
+  let odd = one.length ^ other.length;
+  for (let i = 0; i < one.length; i++) odd |= one.charCodeAt(i) ^ other.charCodeAt(i % (other.length || 1));
+  return odd === 0;
+}
+
+type CookieOptions = { maxAgeS?: number; path?: string; httpOnly?: boolean; secure?: boolean; sameSite?: "Lax" | "Strict" | "None" };
+/** A `set-cookie` header pair (RFC 6265 §4.1). Throws PluginError for characters that a cookie cannot carry. */
+export function cookie(name: string, value: string, options: CookieOptions = {}): Pairs[number] {
+  const { maxAgeS, path = "/", httpOnly = true, secure = false, sameSite = "Lax" } = options;
+  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) throw new PluginError(`'${name}' is no cookie name`);
+  if (!/^[!#-+\--:<-[\]-~]*$/.test(value)) throw new PluginError(`the value of cookie '${name}' must be encoded first (encodeURIComponent)`);
+  const flags = [`Path=${path}`, maxAgeS !== undefined && `Max-Age=${maxAgeS}`, httpOnly && "HttpOnly", secure && "Secure", `SameSite=${sameSite}`];
+  return ["set-cookie", [`${name}=${value}`, ...flags.filter(Boolean)].join("; ")];
+}
 
 /** The answer that a modifier may change. */
 export class Answer extends Message {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { guest } from "./guest.mjs";
 
-const HEAD = 'import { Allow, Deny, fn, HostError, plugin, PluginError, Reply, Response } from "mockforge-plugin";\n';
+const HEAD = 'import { Allow, cookie, Deny, fn, HostError, plugin, PluginError, Reply, Response, sameText } from "mockforge-plugin";\n';
 const request = (more = {}) => ({ method: "GET", path: "/", query: [], headers: [], path_params: {}, body: { available: 0 }, ...more });
 const generating = (body, doors) => guest(`${HEAD}export default plugin({ response: { async generate(request, ctx) {\n${body}\n} } });`, doors);
 const generated = async (body, sent = {}, doors = {}) => (await generating(body, doors)).call("response.generate", { request: request(sent) });
@@ -85,6 +85,22 @@ test("a data source connects once, and objects become rows", async () => {
     assert.deepEqual(columns.map((c) => [c.name, c.type]), [["n", "integer"], ["at", "datetime"], ["x", "json"]]);
     assert.deepEqual(rows, [[1, "1970-01-01T00:00:00.000Z", null], [null, null, [1]]]);
   }
+});
+
+test("cookies", async () => {
+  const body = 'return [cookie("a", "b"), cookie("s", "", { maxAgeS: 0, path: "/x", httpOnly: false, secure: true, sameSite: "None" })];';
+  assert.deepEqual(JSON.parse((await generated(body)).body.text), [
+    ["set-cookie", "a=b; Path=/; HttpOnly; SameSite=Lax"],
+    ["set-cookie", "s=; Path=/x; Max-Age=0; Secure; SameSite=None"],
+  ]);
+  for (const wrong of ['cookie("a b", "c")', 'cookie("a", "b;c")', 'cookie("a", "b\\r\\nc")', 'cookie("", "b")', 'cookie("a", "ü")']) {
+    await assert.rejects(generated(`return [${wrong}];`), { name: "Error", code: "internal" }, wrong);
+  }
+});
+
+test("texts are compared whole", async () => {
+  const pairs = '[["", ""], ["a", "a"], ["a", ""], ["", "a"], ["ab", "abab"], ["abc", "abd"], ["ü", "u"]]';
+  assert.deepEqual(JSON.parse((await generated(`return ${pairs}.map(([a, b]) => sameText(a!, b!));`)).body.text), [true, true, ...Array(5).fill(false)]);
 });
 
 for (const [answer, words] of [
