@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import MockForgeError
+from mockforge_asgi.errors import MockForgeError, PluginFailed
 from mockforge_asgi.events import CallFinished, DoorDenied, Event, GuestLogged
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
@@ -45,6 +47,41 @@ async def test_no_plugin_finds_anything_of_another(tmp_path: Path, isolation: st
     whose = [seen(memory, canaries.values()) for memory in guest_memories()]
     assert all(len(found) <= 1 for found in whose)
     assert {canary.what for found in whose for canary in found} == (set(NAMES) if isolation == "reused" else set())
+    await life.stop()
+
+
+async def test_calls_that_come_leave_and_fail_at_once_each_get_their_own(tmp_path: Path) -> None:
+    """Few instances, many calls, of which some are given up at any moment and some fail; every answer is of its own call."""
+    functions = {"python-1": ["own"], "extism-1": ["look", "fail", "flood"], "extism-2": ["look"], "component-1": ["keep"]}
+    uses = {name: {**use, "instances": {"max": 2, "warm": 0}} for name, use in uses_of(tmp_path, tuple(functions)).items()}
+    life = PluginRuntime({"version": 1, "dev": True, "plugins": uses})
+    await life.start()
+    dice = random.Random(7)
+    calls = [(name, dice.choice(functions[name]), Canary(f"{name} {n}")) for n in range(60) for name in functions]
+
+    async def call(name: str, function: str, canary: Canary) -> str:
+        call = asyncio.ensure_future(life.plugin(name).call_function(None, function, [canary.text], {}))
+        if dice.random() < 0.4:
+            for _ in range(dice.randrange(30)):
+                await asyncio.sleep(0)
+            call.cancel()
+        try:
+            return str(await call)
+        except asyncio.CancelledError:
+            return "cancelled"
+        except PluginFailed as error:
+            return str(error)
+
+    answers = await asyncio.gather(*(call(*wanted) for wanted in calls))
+    owners = {canary.token: name for name, _, canary in calls}
+    for (name, function, canary), answer in zip(calls, answers, strict=True):
+        shown = bytes.fromhex(answer).decode("latin-1") if name == "component-1" and answer != "cancelled" else answer
+        found = re.findall("canary-([0-9a-f]{24})", shown)
+        assert {owners[token] for token in found} <= {name}
+        if answer != "cancelled" and "output_kb" not in answer:
+            assert found == [canary.token] or function in ("keep", "own")
+            assert canary.token in found or function == "own"
+    assert 20 < answers.count("cancelled") < 120
     await life.stop()
 
 
