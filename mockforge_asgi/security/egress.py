@@ -34,8 +34,6 @@ _KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_IDLE = 8
-_TINY = 512
-"""Pieces of a body so small cost more than their bytes: others get a turn after each."""
 
 
 class Rule(Protocol):
@@ -153,8 +151,7 @@ class Egress:
             encoding = "" if bodiless else ",".join(value for name, value in headers if name == "content-encoding")
             body = BoundedBody(encoding, self.limits.max_response_bytes)
             async for piece in answer.aiter_stream():
-                body.feed(piece)
-                if len(piece) < _TINY:
+                for _ in body.feed(piece):
                     await asyncio.sleep(0)
             await answer.aclose()
             whole = body.whole()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from typing import Final
 
 from mockforge_asgi.errors import DoorError
 
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_STEP_BYTES = 256 * 1024
+"""Decoded at once: less than a millisecond's worth."""
 
 
 class BoundedBody:
@@ -19,13 +23,13 @@ class BoundedBody:
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
         self._received, self._size, self._pieces = 0, 0, list[bytes]()
 
-    def feed(self, piece: bytes) -> None:
-        """Take a piece. Raises DoorError once it is too much, or cannot be decoded."""
+    def feed(self, piece: bytes) -> Iterator[None]:
+        """Take a piece, in steps between which others may go on. Raises DoorError once it is too much, or cannot be decoded."""
         self._received += len(piece)
         if self._received > self._max_bytes:
             raise self._too_large()
         try:
-            self._inflate(piece)
+            yield from self._inflate(piece)
         except zlib.error as error:
             raise DoorError("unavailable", f"the server's answer cannot be decoded: {error}") from error
 
@@ -35,17 +39,24 @@ class BoundedBody:
             raise DoorError("unavailable", "the server's answer ends in the middle of its encoding", retryable=True)
         return b"".join(self._pieces)
 
-    def _inflate(self, piece: bytes) -> None:
+    def _inflate(self, piece: bytes) -> Iterator[None]:
         if self._inflater is None:
             self._keep(piece)
+            yield
             return
         if self._coding == "deflate" and self._received == len(piece) and piece and piece[0] & 0x0F != 8:
             self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, as some servers send it
-        while piece:
+        is_full = False
+        while piece or is_full:
             if self._inflater.eof:  # a further gzip member
                 self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
-            self._keep(self._inflater.decompress(piece, self._max_bytes - self._size + 1))
+            data = self._inflater.decompress(piece, _STEP_BYTES)
+            self._keep(data)
+            is_full = len(data) == _STEP_BYTES and not self._inflater.eof  # it may hold more back, though it has taken all
             piece = self._inflater.unconsumed_tail or self._inflater.unused_data
+            if is_full:
+                yield
+        yield
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)

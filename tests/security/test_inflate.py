@@ -36,13 +36,30 @@ def take(coding: str, sent: bytes, cuts: list[int], most: int) -> bytes:
     body = BoundedBody(coding, most)
     places = sorted({cut % (len(sent) + 1) for cut in cuts} | {0, len(sent)})
     for start, end in pairwise(places):
-        body.feed(sent[start:end])
+        for _ in body.feed(sent[start:end]):
+            pass
     return body.whole()
 
 
 @given(st.sampled_from(CODINGS), st.binary(max_size=300), st.lists(st.integers(0, 10_000), max_size=6))
 def test_a_body_is_whole_however_it_is_cut(coding: tuple[str, Callable[[bytes], bytes]], data: bytes, cuts: list[int]) -> None:
     assert take(coding[0], coding[1](data), cuts, 10_000) == data
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 64])
+@given(st.sampled_from(CODINGS), st.binary(max_size=60).map(lambda data: data * 9), st.lists(st.integers(0, 10_000), max_size=4))
+def test_a_body_is_whole_in_steps_of_any_size(
+    step: int, coding: tuple[str, Callable[[bytes], bytes]], data: bytes, cuts: list[int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mockforge_asgi.security.inflate._STEP_BYTES", step)
+        assert take(coding[0], coding[1](data), cuts, 10_000) == data
+
+
+def test_a_bomb_is_unpacked_in_steps() -> None:
+    body = BoundedBody("gzip", 4 << 20)
+    assert sum(1 for _ in body.feed(gzip.compress(bytes(4 << 20)))) >= 16
+    assert body.whole() == bytes(4 << 20)
 
 
 @given(st.sampled_from(["gzip", "deflate", ""]), st.binary(max_size=200), st.lists(st.integers(0, 1000), max_size=4))
