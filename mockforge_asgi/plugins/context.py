@@ -27,13 +27,15 @@ _ON_LOOP = (
 class PluginContext:
     """What the kit's host calls reach while a native plugin runs; see the kit's `HostContext`."""
 
-    __slots__ = ("_doors", "_ended", "_loop", "_request", "_thread", "_waits")
+    __slots__ = ("_doors", "_ended", "_loop", "_request", "_thread", "_waits", "is_queued")
 
     def __init__(self, doors: Doors, request: RequestDoors | None, loop: asyncio.AbstractEventLoop) -> None:
         """Made on the loop's own thread."""
         self._doors, self._request, self._loop = doors, request, loop
         self._thread = threading.get_ident()
         self._ended = False
+        self.is_queued = False
+        """Whether the call waits for a thread or process of its own, and has not begun."""
         self._waits: set[concurrent.futures.Future[Json]] = set()
 
     def anew(self) -> PluginContext:

@@ -72,7 +72,8 @@ class InProcess:
                 if self._is_async(made, op, value):
                     text = await self._text(made.call(op, value))
                 else:
-                    text, later = await self.threads.run(partial(_in_thread, made, op, value))
+                    context.is_queued = True
+                    text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
                     if later is not None:
                         text = await self._text(later)
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
@@ -104,7 +105,8 @@ class InProcess:
         return failure(self.plugin, op, error_envelope(error, self._code.author_files))
 
 
-def _in_thread(made: PluginObject, op: str, value: Json) -> tuple[str, Awaitable[Json] | None]:
+def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Awaitable[Json] | None]:
+    context.is_queued = False
     answer = made.call(op, value)
     return ("", answer) if inspect.isawaitable(answer) else (encode(answer), None)
 

@@ -150,6 +150,10 @@ class NativeHost:
         except TimeoutError:
             if self._running[clock]:
                 raise PluginUnavailable(self.options.plugin, "it is stopping") from None
+            if context.is_queued:
+                raise PluginUnavailable(
+                    self.options.plugin, "none of its workers came free in time (raise native.max_workers or limits.timeout_ms)"
+                ) from None
             raise LimitExceeded(self.options.plugin, op, "timeout_ms", timeout_s * 1000) from None
         finally:
             context.end()

@@ -60,8 +60,10 @@ class InWorkers:
         """See Runner."""
         if op == "plugin.destroy":
             return await self._destroy(document, context)
+        context.is_queued = True
         async with self._slots:
             worker = await self._taken(op)
+            context.is_queued = False
             try:
                 answer = await worker.ask(op, document, context)
             finally:

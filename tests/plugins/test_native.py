@@ -7,6 +7,7 @@ import gc
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -478,3 +479,27 @@ async def test_calls_that_outlast_the_drain_time_are_ended(started: Make) -> Non
     await plugin.close()
     with pytest.raises(PluginUnavailable, match="stopping"):
         await running
+
+
+async def test_a_call_that_never_got_a_worker_is_nobodys_crash(started: Make) -> None:
+    source = """
+    from mockforge_plugin import *
+    import time
+
+    class Waits(ResponsePlugin):
+        def generate(self, request):
+            log.info("begun")
+            for _ in range(3000):
+                time.sleep(0.001)
+    """
+    told = Told()
+    plugin = await started(source, told=told, timeout_s=1.0, most=1)
+    first = asyncio.ensure_future(plugin.call("response.generate", GENERATE))
+    while not told.of(GuestLogged):
+        assert not first.done()
+        await asyncio.sleep(0.001)
+    plugin.options = replace(plugin.options, timeout_s=0.01)
+    with pytest.raises(PluginUnavailable, match="none of its workers came free in time"):
+        await plugin.call("response.generate", GENERATE)
+    with pytest.raises(LimitExceeded):
+        await first
