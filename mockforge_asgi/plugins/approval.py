@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
-from mockforge_asgi.config.places import Path
+from mockforge_asgi.config.places import Path, clip
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
 from mockforge_asgi.plugins.manifest import Limits, Manifest
 from mockforge_asgi.plugins.order import circle_of
@@ -56,6 +56,9 @@ def approve(use: PluginUse, config: Config) -> Approval:
 
     Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
     """
+    if not use.path.exists():
+        problem = config.places.problem(("plugins", use.name, "use"), f"{clip(use.use, 200)}: is no folder and no file.", "Check the path.")
+        raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
     return approve_package(use, read_package(use.path, use.use), config)
 
 

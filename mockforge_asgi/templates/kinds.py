@@ -153,7 +153,9 @@ class Kind:
             try:
                 orjson.loads(body)
             except orjson.JSONDecodeError as error:
-                raise NotPrintable(f"the result is not JSON: {error.msg} (line {error.lineno} of the result)") from None
+                place = f"line {error.lineno}, column {error.colno} of the result"
+                remedy = 'Text is put in without quotes: write "{{ … }}" or {{ … | json }}.'
+                raise NotPrintable(f"the result is not JSON: {error.msg} ({place}). {remedy}") from None
         return body
 
 

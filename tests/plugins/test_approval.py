@@ -41,6 +41,11 @@ def test_a_folder_that_is_granted_what_it_needs_is_approved(tmp_path: Path) -> N
     assert (found.limits, found.isolation, found.warnings) == (Limits(64, 99, 200, 64), "per_request", ())
 
 
+def test_a_folder_that_is_not_there_is_told_by_its_place_in_the_configuration(tmp_path: Path) -> None:
+    words = refusal(tmp_path / "gone")
+    assert words == f"configuration plugins.auth.use: {tmp_path / 'gone'}: is no folder and no file. Check the path."
+
+
 def test_a_pinned_digest_must_be_the_packages(tmp_path: Path) -> None:
     made = folder(tmp_path)
     digest = read_package(made).digest

@@ -116,3 +116,11 @@ def test_no_text_opens_a_tag_in_html(text: str) -> None:
     made = render_now('<a title="{{ t }}">{{ t }}</a>', "html", t=text)
     assert made.count("<") == made.count(">") == 2
     assert made.count('"') == 2
+
+
+def test_a_text_without_quotes_is_told_by_its_place_and_what_to_write() -> None:
+    with pytest.raises(TemplateFailed) as raised:
+        render_now('{"a": {{ x }}}', "json", x="b")
+    assert 'JSON value (line 1, column 7 of the result). Text is put in without quotes: write "{{ … }}" or {{ … | json }}.' in str(
+        raised.value
+    )
