@@ -117,8 +117,7 @@ def _used(outcome: Outcome, manifest: Manifest) -> list[str]:
         return []
     parts = [f"{outcome.wall_s * 1000:.2f} ms in all"]
     if manifest.runtime != "native":
-        slices = f"{outcome.slices} slice{'s' * (outcome.slices > 1)}"
-        computing = f"{outcome.cpu_s * 1000:.2f} ms computing in {slices}" if outcome.slices else "within one slice"
+        computing = f"{outcome.cpu_s * 1000:.2f} ms computing in {outcome.slices} slices" if outcome.slices else "within one slice"
         memory = outcome.memory_bytes / MIB
         parts += [computing, f"{memory:.1f} MiB of memory" if memory else f"at most {manifest.limits.memory_mb} MiB of memory"]
     return [f"{outcome.op}: {', '.join(parts)}"]
