@@ -203,6 +203,15 @@ def reported(fiber: Fiber, text: bytes) -> PluginFailed:
         return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")
 
 
+def trapped(fiber: Fiber, failed: PluginFailed, said: bytes | None) -> PluginFailed:
+    """A trap told in the words that the guest left before it gave up, if it left any."""
+    if said is None or "unreachable" not in failed.message:
+        return failed
+    told = reported(fiber, said)
+    traceback, details = told.author_traceback, told.details
+    return type(failed)(fiber.plugin, fiber.op, told.message, code=told.code, details=details, author_traceback=traceback)
+
+
 def answer_json(fiber: Fiber, text: bytes) -> Json:
     """A guest's answer as data. Raises PluginFailed."""
     try:

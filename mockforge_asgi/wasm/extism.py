@@ -17,7 +17,7 @@ from wasmtime import _bindings as ffi
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected, Problem
-from mockforge_asgi.wasm.component import reported
+from mockforge_asgi.wasm.component import reported, trapped
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Fiber, failure
@@ -270,7 +270,7 @@ class ExtismInstance:
             FAULT_EXIT: f"its code left with status {first}",
             FAULT_ABORT: f"its code called abort (line {first})",
         }
-        return type(failed)(fiber.plugin, fiber.op, words[fault]) if fault in words else failed
+        return type(failed)(fiber.plugin, fiber.op, words[fault]) if fault in words else trapped(fiber, failed, self.memory.last_words())
 
     def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:
         mib = self._guest.limits.memory_bytes / (1 << 20)

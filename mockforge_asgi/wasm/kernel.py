@@ -124,6 +124,12 @@ class KernelMemory:
         finally:
             self._clear(end)
 
+    def last_words(self, max_error_bytes: int = 65536) -> bytes | None:
+        """The error that was set by a call that trapped afterwards, as a panic hook does; None if there is none."""
+        err = _CALL_WORDS.unpack_from(self.view)[4]
+        length = min(self._block_length(err), max_error_bytes) if err else 0
+        return self.read(err, length) if length > 0 else None
+
     def arguments(self) -> tuple[int, ...]:
         """The words that a guest standing at a door has set."""
         return _ARGUMENTS.unpack_from(self.view, _ARGUMENTS_AT)

@@ -50,6 +50,37 @@ async def test_an_error_envelope_is_taken_apart(stand: ExtismBench) -> None:
     assert (failed.value.code, failed.value.retryable, failed.value.details) == ("not_found", True, {"id": 4})
 
 
+LAST_WORDS = wat(
+    f"""(func $say (local $at i64)
+      (local.set $at (call $alloc (i64.const 8)))
+      (call $store_u64 (local.get $at) (i64.const {int.from_bytes(b"line 12!", "little")}))
+      (call $error_set (local.get $at)))
+    (func (export "panics") (result i32) (call $say) (unreachable))
+    (func (export "silent") (result i32) (unreachable))
+    (func $deep (export "recurses") (result i32) (call $say) (i32.add (i32.const 1) (call $deep)))
+    (func (export "forges") (result i32) (call $error_set (i64.const 77)) (unreachable))""",
+    "alloc",
+    "store_u64",
+    "error_set",
+)
+
+
+@pytest.mark.parametrize(
+    ("export", "words"),
+    [
+        ("panics", "line 12!$"),
+        ("silent", "gave up"),
+        ("recurses", "needs more memory|recursed too deeply"),
+        ("forges", "no live block|gave up"),
+    ],
+)
+async def test_a_guest_that_gives_up_is_told_in_its_last_words(stand: ExtismBench, export: str, words: str) -> None:
+    ours = await stand.instance(LAST_WORDS)
+    with pytest.raises(PluginFailed, match=words) as failed:
+        await ours.invoke(stand.fiber(), export, b"")
+    assert ours.broken and ("line 12!" in str(failed.value)) == (export == "panics")
+
+
 async def test_memory_without_end_is_a_limit(stand: ExtismBench) -> None:
     greedy = wat('(func (export "f") (result i32) (loop $l (drop (call $alloc (i64.const 100000))) (br $l)) (i32.const 0))', "alloc")
     ours = await stand.instance(greedy, memory_bytes=2 << 20)
