@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, NativeTrust, PluginUse
 from mockforge_asgi.config.values import apply_schema
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
@@ -269,5 +271,5 @@ def _envelope(error: PluginFailed) -> dict[str, Json]:
 
 
 def _described(description: Description) -> Json:
-    said = asdict(description)
-    return {**said, "ops": sorted(said["ops"]), "functions": list(said["functions"]), "endpoints": list(said["endpoints"] or ())}
+    said = {**asdict(description), "ops": sorted(description.ops), "endpoints": description.endpoints or ()}
+    return orjson.loads(orjson.dumps(said))

@@ -4,7 +4,8 @@
 # Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). It must bring the sources of the standard
 # library, as Debian's packages rustc-web, cargo-web and rust-web-src do; the package lld gives the linker.
 # The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. What the file was
-# built from is written to built-from.txt in the crate's folder; a test compares it with the sources.
+# built from is written to built-from.txt in the crate's folder; a test compares it with the sources. A crate on the kit names it by
+# its path: mockforge-plugin = { path = "…" }.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 crate=$(cd "$1" && pwd)
@@ -14,11 +15,18 @@ export RUSTC="${RUSTC:-rustc}" RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/target/$name}"
 cargo=${CARGO:-cargo}
 cd "$crate"
+[ -f Cargo.lock ] || "$cargo" generate-lockfile
 "$cargo" fetch --locked
-RUSTFLAGS="-Clinker=wasm-ld --remap-path-prefix=$crate=/plugin --remap-path-prefix=$("$RUSTC" --print sysroot)=/rust"
+kit=$(sed -n 's/^mockforge-plugin = .*path = "\([^"]*\)".*/\1/p' Cargo.toml)
+kit=$(cd "${kit:-..}" && pwd)
+RUSTFLAGS="-Clinker=wasm-ld --remap-path-prefix=$kit=/kit --remap-path-prefix=$crate=/plugin --remap-path-prefix=$("$RUSTC" --print sysroot)=/rust"
 for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$sources=/crates"; done
 export RUSTFLAGS
 "$cargo" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
 cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "$output"
 chmod 644 "$output"
-{ "$RUSTC" --version; sha256sum Cargo.toml Cargo.lock src/*.rs; } > built-from.txt
+{
+    "$RUSTC" --version
+    sha256sum Cargo.toml Cargo.lock src/*.rs
+    if grep -q '^mockforge-plugin = ' Cargo.toml; then (cd "$kit" && sha256sum Cargo.toml src/*.rs) | sed 's|  |  kit/|'; fi
+} > built-from.txt

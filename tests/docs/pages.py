@@ -104,7 +104,7 @@ class Try:
 
 def own(line: str) -> str:
     """The line without what differs between two runs."""
-    return re.sub(r"\d+\.\d+ (ms|MiB)|(within one slice|in \d+ slices)", r"… \1", line)
+    return re.sub(r"within one slice|\d+\.\d+ ms computing in \d+ slices|\d+\.\d+ (?=ms|MiB)", "…", line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,15 @@ class Npm:
     words: tuple[str, ...]
 
 
-def commands(block: Block) -> Iterator[Curl | Npm | Serve | Try]:
+@dataclass(frozen=True, slots=True)
+class BuildRust:
+    """The command that builds a Rust plugin."""
+
+    folder: str
+    output: str
+
+
+def commands(block: Block) -> Iterator[BuildRust | Curl | Npm | Serve | Try]:
     """The commands of a console block that build, serve, ask what is served, or try a plugin."""
     current: Curl | Try | None = None
     for line in block.text.splitlines():
@@ -128,6 +136,8 @@ def commands(block: Block) -> Iterator[Curl | Npm | Serve | Try]:
                 current = Try(words)
             if words[:2] == ["mockforge", "serve"]:
                 yield Serve(words[-1], "--reload" in words)
+            if words and words[0].endswith("sdk/rust/build.sh"):
+                yield BuildRust(*words[1:])
             if words[:2] == ["npm", "--prefix"]:
                 yield Npm(words[2], tuple(words[3:]))
         elif current is not None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ from mockforge_asgi.cli.reload import ReloadingApp
 from mockforge_asgi.config import load_config
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.testing import Client
-from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, Curl, Npm, Serve, Try, blocks, commands
+from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, BuildRust, Curl, Npm, Serve, Try, blocks, commands
 from tests.golden import typescript
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
@@ -77,6 +78,15 @@ class Reader:
         if done.returncode:
             self.wrong.append(f"{block.page.name}:{block.line} {done.stdout}{done.stderr}")
 
+    def build_rust(self, block: Block, command: BuildRust) -> None:
+        """`sdk/rust/build.sh`: what the kit's example was built into, if the page's sources are the same; `tests/integration` builds it."""
+        crate, hello = self.folder / command.folder, ROOT / "sdk" / "rust" / "hello"
+        here, there = (tomllib.loads((folder / "Cargo.toml").read_text()) for folder in (crate, hello))
+        del there["dependencies"]["mockforge-plugin"]  # named by the page's own command
+        if here != there or (crate / "src/lib.rs").read_text() != (hello / "src/lib.rs").read_text():
+            self.wrong.append(f"{block.page.name}:{block.line} the crate is not the one in sdk/rust/hello")
+        shutil.copyfile(hello / "hello.wasm", self.folder / command.output)
+
     async def save(self, block: Block) -> None:
         """A file, as the page shows it."""
         if not self._is_told:
@@ -103,6 +113,8 @@ async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path:
                 for command in commands(block):
                     if isinstance(command, Serve):
                         await reader.serve(command.file, reload=command.reload)
+                    elif isinstance(command, BuildRust):
+                        reader.build_rust(block, command)
                     elif isinstance(command, Npm):
                         reader.npm(block, command)
                     elif isinstance(command, Try):

@@ -1,0 +1,183 @@
+//! The kit by itself, natively: documents in, documents out, failures with the author's line.
+
+use mockforge_plugin::testing::{call, set_doors};
+use mockforge_plugin::*;
+use serde::Deserialize;
+
+struct Everything;
+
+#[derive(Deserialize)]
+struct Settings {
+    limit: u32,
+}
+
+impl Plugin for Everything {
+    type Config = Settings;
+    fn new(init: Init<Settings>) -> Result<Self> {
+        assert_eq!((init.config.limit, init.plugin.id.as_str(), init.isolation.as_str()), (3, "all", "reused"));
+        Ok(Everything)
+    }
+    fn validate_config(config: Settings) -> Value {
+        if config.limit > 9 { json!([{"path": "limit", "message": "too much"}]) } else { Value::Null }
+    }
+}
+
+impl AuthPlugin for Everything {
+    fn authenticate(&mut self, request: Request) -> Result<Option<Decision>> {
+        Ok(match request.header("X-Who") {
+            Some("reply") => Some(Decision::Reply(Response::new(302, "", "").header("location", "/login"))),
+            Some(id) => Some(Decision::allow(Principal { id: id.into(), roles: vec!["reader".into()], ..Default::default() })),
+            None => None,
+        })
+    }
+}
+
+impl ResponsePlugin for Everything {
+    fn generate(&mut self, request: Request) -> Result<Option<Response>> {
+        if request.path == "/fails" {
+            "x".parse::<u8>()?; // a failure of std
+        }
+        if request.path == "/denied" {
+            secret("none")?; // a door refuses
+        }
+        Ok(Some(Response::new(200, "", request.read()?)))
+    }
+}
+
+impl ModifierPlugin for Everything {
+    fn modify(&mut self, request: Request, response: Response) -> Result<Option<Response>> {
+        Ok(if request.path == "/same" { None } else { Some(response.status(202).header("x", "1")) })
+    }
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    first: String,
+    rest: Vec<Value>,
+    last: bool,
+}
+
+impl TemplatePlugin for Everything {
+    fn functions() -> Vec<Function<Self>> {
+        let pair = |_: &mut Self, pair: Pair| Ok(json!([pair.first, pair.rest, pair.last]));
+        vec![Function::new("pair", "array", pair).required("first", "string").var_args("rest", "any").optional("last", "boolean", true)]
+    }
+}
+
+impl EndpointPlugin for Everything {
+    const NAMES: &'static [&'static str] = &["callback"];
+    fn endpoint(&mut self, name: &str, request: Request) -> Result<Response> {
+        Ok(Response::text(format!("{name} {}", request.param("code").unwrap_or("-"))))
+    }
+}
+
+impl Lifecycle for Everything {}
+
+plugin!(Everything: auth, response, modifier, template, endpoint, lifecycle);
+
+fn begin() {
+    let made = call(plugin_init, &json!({"config": {"limit": 3}, "plugin": {"id": "all", "version": "1.0.0"}, "isolation": "reused"}));
+    assert_eq!(made, Value::Null);
+}
+
+fn failed(answer: &Value) -> (&str, &str, i64) {
+    let error = &answer["error"];
+    assert!(error["details"]["file"].as_str().unwrap_or("-").ends_with("tests/kit.rs"), "{answer}");
+    (error["code"].as_str().unwrap_or("-"), error["message"].as_str().unwrap_or("-"), error["details"]["line"].as_i64().unwrap_or(0))
+}
+
+#[test]
+fn it_describes_itself() {
+    let said = call(describe, &json!({}));
+    let ops = ["plugin.init", "plugin.validate_config", "auth.authenticate", "response.generate", "response.modify", "template.call",
+               "endpoint.call", "plugin.start", "plugin.stop", "plugin.destroy", "plugin.health"];
+    assert_eq!(said["ops"], json!(ops));
+    assert_eq!((&said["contract"], &said["endpoints"]), (&json!("0.1"), &json!(["callback"])));
+    assert_eq!(said["functions"][0]["parameters"][1]["var_args"], true);
+}
+
+#[test]
+fn configurations_are_checked() {
+    assert_eq!(call(plugin_validate_config, &json!({"config": {"limit": 3}})), Value::Null);
+    assert_eq!(call(plugin_validate_config, &json!({"config": {"limit": 10}}))[0]["path"], "limit");
+    let wrong = call(plugin_validate_config, &json!({"config": {"limit": "x"}}));
+    assert!(wrong[0]["message"].as_str().unwrap_or_default().contains("expected u32"), "{wrong}");
+}
+
+#[test]
+fn decisions_are_the_documents_of_the_contract() {
+    begin();
+    let asked = |who: Value| call(auth_authenticate, &json!({"headers": [["x-who", who]]}));
+    assert_eq!(asked(json!("ada")), json!({"allow": {"principal": {"id": "ada", "roles": ["reader"]}, "claims": {}, "set_headers": []}}));
+    assert_eq!(asked(json!("reply")), json!({"reply": {"status": 302, "headers": [["location", "/login"]], "body": {"text": ""}}}));
+    assert_eq!(call(auth_authenticate, &json!({"headers": []})), Value::Null);
+    let denied = serde_json::to_value(Decision::deny(401, "no", None)).expect("a document");
+    assert_eq!(denied, json!({"deny": {"status": 401, "reason": "no"}}));
+}
+
+#[test]
+fn bodies_are_shown_or_fetched_piece_by_piece() {
+    begin();
+    set_doors(|door, asked| {
+        assert_eq!(door, "body.read");
+        let (part, total) = if asked["offset"] == 0 { ("YWI=", 3) } else { ("/w==", 3) };
+        json!({"ok": {"base64": part, "total": total}})
+    });
+    let body = |body: Value| call(response_generate, &json!({"request": {"path": "/", "body": body}, "fingerprint": ""}))["body"].clone();
+    assert_eq!(body(json!({"text": "ü"})), json!({"text": "ü"}));
+    assert_eq!(body(json!({"base64": "/w=="})), json!({"base64": "/w=="}));
+    assert_eq!(body(json!({"available": 0})), json!({"text": ""}));
+    assert_eq!(body(json!({"available": 3})), json!({"base64": "YWL/"}));
+}
+
+#[test]
+fn failures_name_the_authors_line() {
+    begin();
+    set_doors(|_, _| json!({"error": {"code": "denied", "message": "not granted", "retryable": false, "details": {"n": 1}}}));
+    let at = |path: &str| call(response_generate, &json!({"request": {"path": path}, "fingerprint": ""}));
+    let (wrong, denied) = (at("/fails"), at("/denied"));
+    assert_eq!(failed(&wrong), ("internal", "invalid digit found in string", 38));
+    assert_eq!(failed(&denied), ("denied", "not granted", 41));
+    assert_eq!(denied["error"]["details"]["n"], 1);
+}
+
+#[test]
+fn a_modifier_leaves_the_body_where_it_is() {
+    begin();
+    let asked = |path: &str| json!({"request": {"path": path}, "response": {"status": 200, "headers": [["X", "0"]], "body": {"available": 9}}});
+    assert_eq!(call(response_modify, &asked("/")), json!({"status": 202, "headers": [["x", "1"]]}));
+    assert_eq!(call(response_modify, &asked("/same")), Value::Null);
+}
+
+#[test]
+fn arguments_come_by_position_and_by_name() {
+    begin();
+    let pair = |args: Value, kwargs: Value| call(template_call, &json!({"function": "pair", "args": args, "kwargs": kwargs}));
+    assert_eq!(pair(json!(["a"]), json!({})), json!(["a", [], true]));
+    assert_eq!(pair(json!(["a", 1, 2]), json!({"last": false})), json!(["a", [1, 2], false]));
+    assert_eq!(pair(json!([]), json!({"first": "b"})), json!(["b", [], true]));
+    for (args, kwargs, words) in [
+        (json!([]), json!({}), "pair lacks the argument 'first'"),
+        (json!(["a"]), json!({"size": 1}), "pair has no argument 'size'"),
+        (json!([7]), json!({}), "invalid type: integer `7`, expected a string"),
+    ] {
+        let said = pair(args, kwargs);
+        assert_eq!((said["error"]["code"].as_str(), said["error"]["message"].as_str()), (Some("invalid_input"), Some(words)));
+    }
+    assert_eq!(call(template_call, &json!({"function": "none"}))["error"]["code"], "not_found");
+}
+
+#[test]
+fn endpoints_and_lifecycle_are_called() {
+    begin();
+    let answer = call(endpoint_call, &json!({"endpoint": "callback", "request": {"query": [["code", "7"]]}}));
+    assert_eq!(answer["body"]["text"], "callback 7");
+    assert_eq!(call(plugin_health, &json!({})), json!({"status": "ok"}));
+    assert_eq!(call(plugin_start, &json!({})), Value::Null);
+}
+
+#[test]
+fn a_call_before_init_is_told() {
+    let said = std::thread::spawn(|| call(auth_authenticate, &json!({}))).join().expect("no panic");
+    assert_eq!(said["error"]["message"], "called before plugin.init");
+}
