@@ -250,3 +250,28 @@ async def test_an_init_that_fails_is_tried_three_times_not_once_for_each_call_th
 async def test_the_operators_breaker_is_the_plugins(tmp_path: Path) -> None:
     async with serving(tmp_path, breaker={"enabled": False}) as stand:
         assert await stand.crash(40) == [502] * 40
+
+
+async def test_plugins_that_together_want_more_than_there_is_make_room_for_each_other(tmp_path: Path) -> None:
+    names = ("one", "two", "three", "four")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plugin.yaml").write_text(MANIFEST.replace("[auth, response]", "[response]").replace("shaky", name))
+        (tmp_path / name / "plugin.wasm").write_bytes(SHAKY)
+    forge = MockForge(
+        config={
+            "version": 1,
+            "dev": True,
+            "limits": {"pool_memory_mb": 70},  # an instance counts for 32
+            "plugins": {name: {"use": str(tmp_path / name), "instances": {"warm": 0}} for name in names},
+            "routes": [{"match": {"path": f"/{name}/**"}, "response": {"plugin": name}} for name in names],
+        }
+    )
+    async with Client(forge) as client:
+        for _ in range(3):
+            assert [(await client.get(f"/{name}/a")).status for name in names] == [200] * 4
+        answers = await asyncio.gather(*(client.get(f"/{name}/a") for _ in range(8) for name in names))
+        assert [answer.status for answer in answers] == [200] * 32
+        pool = forge.runtime._life.sandbox[0].pool  # type: ignore[union-attr]
+        assert 0 < pool.charged <= pool.cap_bytes
+    assert pool.charged == 0
