@@ -30,7 +30,7 @@ Refuse = Callable[[Callable[[], PluginUnavailable]], None]
 
 
 class Breaker:
-    """`enter` before each call; `failed` or, after a trial, `passed` behind it. Belongs to one event loop.
+    """`enter` before each call, `passed` or `failed` behind it. Belongs to one event loop.
 
     `clock` gives seconds, `chance` numbers from 0 to 1.
     """
@@ -67,7 +67,7 @@ class Breaker:
         self.plugin, self._config, self._clock, self._chance = plugin, config, clock, chance
         self._events = events or EventStream()
         self._due_s = float("-inf") if config.enabled else float("inf")
-        """When `enter` has more to do than to count: with the next slot, and always in quarantine."""
+        """When `enter` has something to do: with the next slot, and always in quarantine."""
         self._slots: deque[tuple[float, int, int]] = deque(maxlen=_SLOTS)
         """Past slots of the window: when each ended, its calls and crashes."""
         self._calls = self._crashes = self._level = self._unmade = 0
@@ -85,17 +85,14 @@ class Breaker:
         return self._until_s is not None
 
     def enter(self) -> bool:
-        """Count a call; True for the trial of a plugin in quarantine. Raises PluginUnavailable."""
+        """Whether the call is the trial of a plugin in quarantine. Raises PluginUnavailable."""
         now = self._clock()
-        if now >= self._due_s:
-            return self._turn(now)
-        self._calls += 1
-        return False
+        return now >= self._due_s and self._turn(now)
 
     def _turn(self, now: float) -> bool:
         if self._until_s is None:
             self._slots.append((self._due_s, self._calls, self._crashes))
-            self._calls, self._crashes = 1, 0
+            self._calls = self._crashes = 0
             self._due_s = now + self._config.window_s / _SLOTS
             return False
         if now < self._until_s or self._is_trying:
@@ -104,10 +101,12 @@ class Breaker:
         return True
 
     def failed(self, error: BaseException, is_trial: bool) -> None:
-        """Take note of how a call ended."""
+        """Take note of how a call ended; one that never ran, or that its caller left, counts for nothing."""
         if not is_trial:
-            if self._until_s is None and is_crash(error):
-                self._crashed(error)
+            if self._until_s is None and isinstance(error, PluginFailed):
+                self._calls += 1
+                if is_crash(error):
+                    self._crashed(error)
             return
         self._is_trying = False
         if self._until_s is None or self._clock() < self._until_s:
@@ -117,11 +116,13 @@ class Breaker:
         elif isinstance(error, PluginFailed):
             self._recover()
 
-    def passed(self) -> None:
-        """The trial ended well."""
-        self._is_trying = False
-        if self._until_s is not None:
-            self._recover()
+    def passed(self, is_trial: bool) -> None:
+        """The call ended well."""
+        self._calls += 1
+        if is_trial:
+            self._is_trying = False
+            if self._until_s is not None:
+                self._recover()
 
     def made(self) -> None:
         """An instance was made."""
@@ -143,8 +144,7 @@ class Breaker:
         calls = self._calls + sum(slot[1] for slot in self._slots)
         crashes = self._crashes + sum(slot[2] for slot in self._slots)
         if config.enabled and crashes >= config.crashes and crashes >= config.share * calls:
-            of = max(calls, crashes)
-            self._quarantine(f"{crashes} of its last {of} calls within {config.window_s:g} s crashed, the last one so: {_words(error)}")
+            self._quarantine(f"{crashes} of its last {calls} calls within {config.window_s:g} s crashed, the last one so: {_words(error)}")
 
     def _quarantine(self, reason: str) -> None:
         now, config = self._clock(), self._config

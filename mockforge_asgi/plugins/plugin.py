@@ -122,8 +122,7 @@ class Plugin:
         finally:
             if own is not None:
                 own.release()
-        if is_trial:
-            breaker.passed()
+        breaker.passed(is_trial)
         return answer
 
     async def authenticate(self, exchange: Exchange) -> Decision:

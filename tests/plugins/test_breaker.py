@@ -36,8 +36,8 @@ class Course:
             is_trial = self.breaker.enter()
             if error is not None:
                 self.breaker.failed(error, is_trial)
-            elif is_trial:
-                self.breaker.passed()
+            else:
+                self.breaker.passed(is_trial)
 
     def is_out(self) -> bool:
         return self.breaker.is_quarantined
@@ -119,6 +119,16 @@ def test_what_is_a_crash(error: Exception, counts: bool) -> None:
     assert course.is_out() == counts
 
 
+@pytest.mark.parametrize("error", [PluginUnavailable("p", "the pool is full"), GeneratorExit()])
+def test_calls_that_never_ran_or_still_run_hide_no_crash(error: BaseException) -> None:
+    course = Course()
+    for _ in range(500):
+        course.breaker.enter()
+    course.call(error, 500)
+    course.call(CRASH, 4)
+    assert course.is_out()
+
+
 def test_in_quarantine_calls_are_refused_at_once_with_the_time_that_is_left() -> None:
     course = tripped(backoff_s=2.0)
     course.now += 0.5
@@ -134,7 +144,7 @@ def test_after_it_one_call_is_let_through_and_ends_it() -> None:
     with pytest.raises(PluginUnavailable, match="being tried"):
         course.breaker.enter()
     course.now += 1
-    course.breaker.passed()
+    course.breaker.passed(True)
     assert not course.is_out()
     assert [event.after_s for event in course.told if isinstance(event, Recovered)] == [2.0]
     course.call(CRASH, 3)
