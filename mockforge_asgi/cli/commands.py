@@ -65,12 +65,14 @@ def check(file: str | None) -> None:
     from mockforge_asgi.middleware import MockForge
     from mockforge_asgi.plugins.approval import examine
     from mockforge_asgi.plugins.validation import examine_code
+    from mockforge_asgi.security.secrets import unreadable
 
     config = load_config(config_file(file))
     examination = examine_code(examine(config))
     MockForge(config=config)  # refuses routes and templates that cannot be used
     click.echo(examination_text(config, examination), err=bool(examination.refused))
-    click.echo("\n".join(warning_lines(examination.warnings)), err=True, nl=bool(examination.warnings))
+    warnings = [*examination.warnings, *unreadable(config.secrets, places=config.places)]
+    click.echo("\n".join(warning_lines(warnings)), err=True, nl=bool(warnings))
     raise SystemExit(1 if examination.refused else 0)
 
 

@@ -71,6 +71,15 @@ class Secrets:
         raise TypeError("secrets are not pickled")
 
 
+def unreadable(sources: Mapping[str, SecretSource], *, places: Places) -> list[Problem]:
+    """What a start in this environment would lack."""
+    try:
+        Secrets.load(sources, places=places)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
 def _read(source: SecretSource, environ: Mapping[str, str]) -> tuple[str | None, str, str]:
     """(value, what is wrong, remedy)."""
     if source.kind == "value":

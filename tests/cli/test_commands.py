@@ -122,6 +122,14 @@ def test_check_warns_of_grants_without_effect(place: Path) -> None:
     assert done.stderr.startswith("warning: mockforge.yaml:2 plugins.auth.grants.kv: ")
 
 
+def test_check_warns_of_secrets_that_are_not_there(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(GOOD.replace("{value: k}", "{env: MF_MISSING}"))
+    done = run("check", cwd=place)
+    assert (done.returncode, done.stdout.startswith("mockforge.yaml is fine.")) == (0, True)
+    assert done.stderr.startswith("warning: mockforge.yaml:3 secrets.api_keys: the environment variable MF_MISSING is not set. Set it: ")
+    assert run("check", cwd=place, env={"MF_MISSING": "k"}).stderr == ""
+
+
 def test_plugin_list_is_a_table(place: Path) -> None:
     (place / "mockforge.yaml").write_text(GOOD.replace("plugins: {", "plugins: {gone: {use: ./gone}, off: {use: ./off, enabled: false}, "))
     rows = run("plugin", "list", cwd=place).stdout.splitlines()
