@@ -12,7 +12,7 @@ from mockforge_asgi.plugins.trial import Trial
 from tests.golden import typescript
 
 HELLO = typescript.KIT / "hello"
-MOST_LINES = 500
+MOST_LINES = 400
 ODD = """
 import { fn, plugin } from "mockforge-plugin";
 
@@ -53,7 +53,9 @@ def test_the_package_holds_all_that_a_build_needs() -> None:
 
 
 def test_the_kit_is_small() -> None:
-    lines = [line.strip() for path in (typescript.KIT / "src").glob("*.ts") for line in path.read_text().splitlines()]
+    """Without comments, the types that authors see, and what QuickJS lacks."""
+    files = [path for path in (typescript.KIT / "src").glob("*.ts") if path.name != "types.ts"]
+    lines = [line.strip() for path in files for line in path.read_text().splitlines()]
     assert len([line for line in lines if line and not line.startswith(("//", "/**"))]) <= MOST_LINES
 
 

@@ -1,6 +1,7 @@
 /** Jobs and timers, run by the kit: QuickJS's own run after an export has returned, too late for its answer. */
 
 import { context } from "../src/doors.js";
+import { PluginError } from "../src/failure.js";
 
 type Job = () => void;
 export const jobs: Job[] = [];
@@ -8,7 +9,7 @@ const timers = new Map<number, { due: number; run: Job }>();
 let [timer, waited] = [0, 0];
 
 /** Run jobs, then the timer that is due first, until `done` or nothing is left. */
-export function drain(done: () => boolean): void {
+function drain(done: () => boolean): void {
   for (let at = 0; ; ) {
     while (at < jobs.length) jobs[at++]!();
     [jobs.length, at] = [0, 0];
@@ -20,6 +21,19 @@ export function drain(done: () => boolean): void {
     timers.delete(number);
     run();
   }
+}
+
+const NEVER = "the plugin waits for something that never comes: in the sandbox only host calls, timers and its own promises are there";
+
+/** The value, or what a promise of it comes to: jobs and timers run until it is settled. */
+export function settled(value: any): unknown {
+  if (typeof value?.then !== "function") return value;
+  let outcome: { value?: unknown; error?: unknown } | undefined;
+  value.then((found: unknown) => (outcome = { value: found }), (error: unknown) => (outcome = { error }));
+  drain(() => outcome !== undefined);
+  if (!outcome) throw new PluginError(NEVER, { code: "unsupported_op" });
+  if ("error" in outcome) throw outcome.error;
+  return outcome.value;
 }
 
 Object.assign(globalThis, {

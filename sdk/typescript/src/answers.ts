@@ -1,9 +1,10 @@
 /** What a plugin's method gave → the JSON document that its operation answers with, checked field by field. */
 
 import { encode64 } from "../quickjs/bytes.js";
-import { bodyDocument, pairs, type HeadersLike, type Pairs } from "./encoding.js";
+import { bodyDocument, pairs } from "./encoding.js";
 import { WrongAnswer } from "./failure.js";
-import { Allow, Answer, Deny, Reply, Response, type TemplateFunction } from "./values.js";
+import type { HeadersLike, Pairs, TemplateFunction } from "./types.js";
+import { Allow, Answer, Deny, Reply, Response } from "./values.js";
 
 /** What a value is, in the words of an error. */
 function kind(value: any): string {
@@ -11,12 +12,10 @@ function kind(value: any): string {
   const name = `${value.constructor?.name}`.replace(/^_/, ""); // esbuild's mark
   return name === "Object" ? "an object" : name === "Array" ? "an array" : name;
 }
-function fail(what: string, value: unknown, hint = ""): never {
-  throw new WrongAnswer(`${what}, not ${kind(value)}${hint}`);
-}
+function fail(what: string, value: unknown, hint = ""): never { throw new WrongAnswer(`${what}, not ${kind(value)}${hint}`); }
 const isNone = (value: unknown) => value === null || value === undefined;
-const isPlain = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-const plain = (value: any, where: string) => (isPlain(value) ? value : fail(`${where} must be an object`, value));
+const plain = (value: any, where: string) =>
+  Object(value) === value && !Array.isArray(value) ? value : fail(`${where} must be an object`, value);
 const text = (value: unknown, where: string) => (typeof value === "string" ? value : fail(`${where} must be a string`, value));
 const texts = (value: unknown, where: string) =>
   Array.isArray(value) ? value.map((item) => text(item, where)) : fail(`${where} must be an array of strings`, value);
@@ -34,7 +33,7 @@ function headers(value: HeadersLike, where: string): Pairs {
 }
 
 export const nothing = () => null;
-export const bool = (value: unknown, name: string) => (typeof value === "boolean" ? value : fail(`${name} must return true or false`, value));
+export const bool = (value: unknown, name: string) => (typeof value === "boolean" ? value : fail(`${name} must return a boolean`, value));
 
 export function decision(value: unknown, name: string): unknown {
   if (isNone(value)) return null;
@@ -44,13 +43,13 @@ export function decision(value: unknown, name: string): unknown {
     return { allow: { ...allow, set_headers: headers(setHeaders, `${name}: Allow.setHeaders`) } };
   }
   if (value instanceof Deny) {
-    const challenge = value.challenge ?? null;
+    const { challenge = null, reason } = value;
     if (challenge !== null) headers({ challenge }, `${name}: Deny.challenge`);
-    return { deny: { status: status(value.status, `${name}: Deny.status`, 400), reason: text(value.reason, `${name}: Deny.reason`), challenge } };
+    return { deny: { status: status(value.status, `${name}: Deny.status`, 400), reason: text(reason, `${name}: Deny.reason`), challenge } };
   }
   if (value instanceof Reply && value.response instanceof Response) return { reply: response(value.response, name) };
-  const hint = value instanceof Response ? " (wrap a Response in Reply)" : typeof value === "boolean" ? " (say new Allow({ id }) or new Deny())" : "";
-  return fail(`${name} must return Allow, Deny, Reply or null`, value, hint);
+  const hint = value instanceof Response ? " (wrap a Response in Reply)" : " (say new Allow({ id }) or new Deny())";
+  return fail(`${name} must return Allow, Deny, Reply or null`, value, typeof value === "boolean" || value instanceof Response ? hint : "");
 }
 
 function principal(value: unknown, name: string): unknown {
@@ -99,7 +98,8 @@ function columnType(value: unknown): string {
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "float";
   return typeof value === "boolean" ? "boolean" : isNone(value) || typeof value === "string" ? "text" : "json";
 }
-const columns = (list: any[]) => list.map(({ name, type = "text", nullable = true }) => ({ name: text(name, "Column.name"), type, nullable }));
+const columns = (list: any[]) =>
+  list.map(({ name, type = "text", nullable = true }) => ({ name: text(name, "Column.name"), type, nullable }));
 
 export function data(value: any, name: string): unknown {
   if (Array.isArray(value)) {
@@ -108,7 +108,7 @@ export function data(value: any, name: string): unknown {
     return data({ columns: typed, rows: value.map((row) => names.map((key) => row[key])) }, name);
   }
   const { next, total, truncated = false, ...found } = plain(value, `${name}: its answer`);
-  if (!Array.isArray(found.columns) || !Array.isArray(found.rows)) fail(`${name} must return { columns, rows } or an array of objects`, value);
+  if (![found.columns, found.rows].every(Array.isArray)) fail(`${name} must return { columns, rows } or an array of objects`, value);
   const rows = found.rows.map((row: unknown[], i: number) => {
     if (row.length === found.columns.length) return row.map((cell) => (cell instanceof Uint8Array ? encode64(cell) : (cell ?? null)));
     throw new WrongAnswer(`${name}: row ${i} has ${row.length} cells for ${found.columns.length} columns`);
@@ -117,7 +117,7 @@ export function data(value: any, name: string): unknown {
 }
 
 export const schema = (tables: any) => ({
-  tables: tables.map(({ name, columns: list = [], primaryKeys = [] }: any) => ({ name, columns: columns(list), primary_keys: primaryKeys })),
+  tables: tables.map((table: any) => ({ name: table.name, columns: columns(table.columns ?? []), primary_keys: table.primaryKeys ?? [] })),
 });
 
 /** The metadata of a template function. */

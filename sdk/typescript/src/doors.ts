@@ -1,8 +1,10 @@
-/** Host calls. Each answers at once, for the host suspends the whole guest meanwhile; what a plugin may reach is decided at the host's doors. */
+/** Host calls. Each answers at once, for the host suspends the whole guest meanwhile; what may be reached is decided at its doors. */
 
 import { decode64 } from "../quickjs/bytes.js";
-import { bodyDocument, encode, pairs, toBytes, WithBody, type Body, type HeadersLike, type Pairs } from "./encoding.js";
+import { encode } from "../quickjs/json.js";
+import { bodyDocument, pairs, toBytes, WithBody } from "./encoding.js";
 import { HostError } from "./failure.js";
+import type { Body, DataResult, HttpOptions, Page, Pairs } from "./types.js";
 
 type Named = Record<string, unknown>;
 let door: ((door: string, payload: string) => string) | undefined;
@@ -25,27 +27,18 @@ export function ask(name: string, payload: Named): any {
 
 /** What another server answered. */
 export class HttpAnswer extends WithBody {
-  constructor(readonly status: number, headers: Pairs, private readonly body: Body | null) {
-    super(headers);
-  }
+  constructor(readonly status: number, headers: Pairs, private readonly body: Body | null) { super(headers); }
   bytes() { return toBytes(this.body); }
 }
-/** `json` is sent as a JSON body. Each place that a followed redirect leads to must be granted. */
-export type HttpOptions = { headers?: HeadersLike; body?: string | Uint8Array; json?: unknown; timeoutMs?: number; followRedirects?: boolean };
-
 function request(method: string, url: string, { headers, body, json, timeoutMs, followRedirects }: HttpOptions = {}): HttpAnswer {
   const sent = json === undefined ? body : encode(json, "json");
   const typed: Pairs = json === undefined ? [] : [["content-type", "application/json"]];
-  const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined, body: sent === undefined ? sent : bodyDocument(sent) };
-  const answer = ask("http.request", { method, url, headers: [...pairs(headers), ...typed], ...options });
+  const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined };
+  const document = { headers: [...pairs(headers), ...typed], body: sent === undefined ? sent : bodyDocument(sent) };
+  const answer = ask("http.request", { method, url, ...document, ...options });
   return new HttpAnswer(answer.status, answer.headers ?? [], answer.body);
 }
 
-export type ColumnType = "text" | "integer" | "float" | "boolean" | "datetime" | "binary" | "json" | "uuid";
-export type Column = { name: string; type?: ColumnType; nullable?: boolean };
-/** Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it. */
-export type DataResult = { columns: Column[]; rows: unknown[][]; truncated?: boolean; next?: string | null; total?: number | null };
-export type Page = { limit?: number; cursor?: string | null };
 const line = (level: string) => (message: unknown): void => ask("log", { level, message: String(message) });
 
 export const context = {
@@ -79,7 +72,7 @@ export const context = {
   now: (): Date => new Date(ask("clock.now", {}).unix_ns / 1e6),
   sleep: (milliseconds: number): void => ask("clock.sleep", { ns: Math.round(milliseconds * 1e6) }),
   /** Bytes of the host's chance, which `Math.random` and `crypto.getRandomValues` come from, too. */
-  random: (bytes: number): Uint8Array => Uint8Array.from(ask("random.bytes", { n: bytes }).hex.match(/../g) ?? [], (hex) => parseInt(`${hex}`, 16)),
+  random: (n: number): Uint8Array => Uint8Array.from(ask("random.bytes", { n }).hex.match(/../g) ?? [], (hex) => parseInt(`${hex}`, 16)),
 };
 /** What a plugin may ask of its host, given to each of its methods. Every call throws HostError when it is refused. */
 export type Context<C = any> = Omit<typeof context, "config"> & { readonly config: C };

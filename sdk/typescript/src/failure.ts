@@ -1,10 +1,7 @@
 /** Failures: what an author throws, what a door answers, and the error envelope, which names the author's own file and line. */
 
-/** What the build knows of the bundle: the author's files, and for each line of it (column, file, line) triples. */
-type Sources = { files: [name: string, text: string][]; lines: number[][] };
-type Frame = { name: string; file: string; line: number; source: string };
-export type Code =
-  "denied" | "invalid_input" | "invalid_config" | "not_found" | "unsupported_op" | "timeout" | "unavailable" | "limit" | "internal";
+import { frames, place, type Frame } from "../quickjs/stack.js";
+import type { Code } from "./types.js";
 
 /** Throw it to fail with a code of your choice; anything else that is thrown becomes `internal`. */
 export class PluginError extends Error {
@@ -18,30 +15,15 @@ export class PluginError extends Error {
   }
 }
 /** A host call was refused or failed: `code` says how, `message` says why. */
-export class HostError extends PluginError {
-  override name = "HostError";
-}
+export class HostError extends PluginError { override name = "HostError"; }
 /** A method gave something that its operation cannot answer with. */
-export class WrongAnswer extends PluginError {
-  override name = "WrongAnswer";
-}
-
-function place(name: string | undefined, line: number, column: number): Frame[] {
-  const { files, lines } = (globalThis as { __mockforge_sources?: Sources }).__mockforge_sources ?? { files: [], lines: [] };
-  const spans = lines[line - 1] ?? [];
-  const at = spans.findLastIndex((from, i) => i % 3 === 0 && from < column);
-  const [file, found] = [files[spans[at + 1]!], spans[at + 2]!];
-  return file ? [{ name: name === "<anonymous>" ? "" : (name ?? ""), file: file[0], line: found, source: (file[1].split("\n")[found - 1] ?? "").trim() }] : [];
-}
-
-/** The author's frames of an error, innermost first; those of the kit and of packages are left out. */
-const frames = (error: Error) =>
-  [...(error.stack ?? "").matchAll(/at (?:(\S+) )?\(?\S*user\.js:(\d+):(\d+)/g)].flatMap(([, name, line, at]) => place(name, Number(line), Number(at)));
+export class WrongAnswer extends PluginError { override name = "WrongAnswer"; }
 
 const headline = (error: Error) => `${error.name}${error.message ? `: ${error.message}` : ""}`.slice(0, 4000);
 
 function trace(error: Error, own: Frame[], depth = 5): string {
-  const shown = own.slice(0, 20).map((f) => `\n    at ${f.name ? `${f.name} (${f.file}:${f.line})` : `${f.file}:${f.line}`}\n        ${f.source}`);
+  const at = ({ name, file, line }: Frame) => (name ? `${name} (${file}:${line})` : `${file}:${line}`);
+  const shown = own.slice(0, 20).map((frame) => `\n    at ${at(frame)}\n        ${frame.source}`);
   const cause = error.cause instanceof Error && depth ? `\ncaused by: ${trace(error.cause, frames(error.cause), depth - 1)}` : "";
   return headline(error) + shown.join("") + cause;
 }

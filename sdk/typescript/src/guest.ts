@@ -1,46 +1,37 @@
 /** From an author's definition to the component's two exports: described once, called by JSON documents. */
 
-import { drain } from "../quickjs/loop.js";
+import { encode } from "../quickjs/json.js";
+import { settled } from "../quickjs/loop.js";
 import * as answers from "./answers.js";
 import { context as ctx, open } from "./doors.js";
-import { encode } from "./encoding.js";
 import { envelope, PluginError } from "./failure.js";
-import { Answer, Request, type Definition, type TemplateFunction } from "./values.js";
+import type { Definition, TemplateFunction } from "./types.js";
+import { Answer, Request } from "./values.js";
 
 /** The author's method, what runs it on a document, and what makes its answer a document. */
 type Handler = [method: unknown, run: (document: any) => unknown, convert: (value: any, name: string) => unknown];
-const NEVER = "the plugin waits for something that never comes: in the sandbox only host calls, timers and its own promises are there";
 
 /** The exports of the component, which asks the host through `door`. */
 export function serve(made: Definition, door: (door: string, payload: string) => string) {
-  const handlers = Object.fromEntries(Object.entries(table(made)).filter(([, [method]]) => method));
-  const ops = Object.keys(handlers).sort();
+  const handlers = new Map(Object.entries(table(made)).filter(([, [method]]) => method));
+  const ops = [...handlers.keys()].sort();
   const functions = Object.entries(made.functions ?? {}).map(([name, called]) => answers.described(name, called));
   const [endpoints, capabilities] = [Object.keys(made.endpoints ?? {}).sort(), made.auth?.capabilities ?? {}];
   return {
     describe: () => encode({ contract: "0.1", kit: "typescript 0.1.0", ops, functions, endpoints, capabilities }, "description"),
     call(op: string, payload: string): string {
       open(door);
-      const [method, run, convert] = handlers[op] ?? [];
+      const [method, run, convert] = handlers.get(op) ?? [];
       try {
         if (!run) throw new PluginError(`this plugin has no ${op}; it has ${ops.join(", ")}`, { code: "unsupported_op" });
         return encode(convert!(settled(run(JSON.parse(payload))), op.slice(op.indexOf(".") + 1)), "answer");
       } catch (thrown) {
+        const isProblem = op === "plugin.validate_config" && thrown instanceof PluginError && thrown.code === "invalid_config";
+        if (isProblem) return encode(answers.problems(thrown.message), op);
         throw envelope(thrown, method); // a string thrown is the error arm of the component's result
       }
     },
   };
-}
-
-/** The value, or what a promise of it comes to: jobs and timers run until it is settled. */
-function settled(value: any): unknown {
-  if (typeof value?.then !== "function") return value;
-  let outcome: { value?: unknown; error?: unknown } | undefined;
-  value.then((found: unknown) => (outcome = { value: found }), (error: unknown) => (outcome = { error }));
-  drain(() => outcome !== undefined);
-  if (!outcome) throw new PluginError(NEVER, { code: "unsupported_op" });
-  if ("error" in outcome) throw outcome.error;
-  return outcome.value;
 }
 
 function table(made: Definition): Record<string, Handler> {
@@ -60,12 +51,12 @@ function table(made: Definition): Record<string, Handler> {
     "plugin.start": [made.start, () => made.start!(ctx), answers.nothing],
     "plugin.stop": [made.stop, () => made.stop!(ctx), answers.nothing],
     "plugin.destroy": [made.destroy, () => made.destroy!(ctx), answers.nothing],
-    "plugin.validate_config": [made.validateConfig, ({ config }) => validated(made, config ?? {}), answers.problems],
+    "plugin.validate_config": [made.validateConfig, ({ config }) => made.validateConfig!(config ?? {}), answers.problems],
     "plugin.health": [made.health, () => made.health!(ctx), answers.health],
     "auth.authenticate": [auth?.authenticate, (document) => auth!.authenticate(new Request(document), ctx), answers.decision],
     "response.can_handle": [response?.canHandle, (document) => response!.canHandle!(on(document), ctx), answers.bool],
     "response.generate": [response?.generate, (document) => response!.generate(on(document), ctx), answers.generated],
-    "response.modify": [modifier?.modify, (document) => modifier!.modify(on(document), new Answer(document.response), ctx), answers.modified],
+    "response.modify": [modifier?.modify, (sent) => modifier!.modify(on(sent), new Answer(sent.response), ctx), answers.modified],
     "data.connect": [dataSource?.connect, connect, answers.nothing],
     "data.query": [dataSource?.query, ({ query, params, limit, cursor }) => {
       connect();
@@ -85,22 +76,11 @@ function named<T>(table: Record<string, T>, name: string, what: string): T {
   throw new PluginError(`this plugin has no ${what} '${name}'; it has ${Object.keys(table).join(", ")}`, { code: "not_found" });
 }
 
-/** A problem may also be thrown, as a PluginError of the code `invalid_config`. */
-function validated(made: Definition, config: unknown): unknown {
-  try {
-    return settled(made.validateConfig!(config));
-  } catch (thrown) {
-    if (thrown instanceof PluginError && thrown.code === "invalid_config") return thrown.message;
-    throw thrown;
-  }
-}
-
 /** One value for each parameter. Throws PluginError, worded for whoever wrote the template. */
 function arranged(name: string, { parameters = [] }: TemplateFunction, args: unknown[], kwargs: Record<string, unknown>): any[] {
-  const [left, others] = [[...args], new Map(Object.entries(kwargs))];
+  const [left, others, names] = [[...args], new Map(Object.entries(kwargs)), parameters.map((p) => p.name).join(", ")];
   const refuse = (why: string) => {
-    const shown = parameters.map((p) => p.name).join(", ");
-    throw new PluginError(`${name}(${shown}) does not take these arguments: ${why}`, { code: "invalid_input" });
+    throw new PluginError(`${name}(${names}) does not take these arguments: ${why}`, { code: "invalid_input" });
   };
   const values = parameters.map((p) => {
     if (p.many) return p.many === true ? left.splice(0) : Object.fromEntries([...others].filter(([key]) => others.delete(key)));

@@ -103,6 +103,14 @@ test("texts are compared whole", async () => {
   assert.deepEqual(JSON.parse((await generated(`return ${pairs}.map(([a, b]) => sameText(a!, b!));`)).body.text), [true, true, ...Array(5).fill(false)]);
 });
 
+test("objects of any make will do", async () => {
+  const person = "class Person { id = 'a'; }\n";
+  const answer = "new Allow(new Person(), { claims: Object.assign(Object.create(null), { n: 1 }) })";
+  const made = await guest(`${HEAD}${person}export default plugin({ auth: { authenticate: () => ${answer} } });`);
+  assert.deepEqual(made.call("auth.authenticate", request()), { allow: { principal: { id: "a" }, claims: { n: 1 }, set_headers: [] } });
+  assert.throws(() => made.call("constructor"), { code: "unsupported_op" });
+});
+
 for (const [answer, words] of [
   ["new Deny(200)", "authenticate: Deny.status must be 400 to 599, not 200"],
   ['new Deny(401, "x", "a\\nb")', "authenticate: Deny.challenge: 'challenge' holds characters that no header may carry"],

@@ -1,0 +1,20 @@
+/** Stacks as QuickJS tells them, in the author's files and lines. */
+
+/** What the build knows of the bundle: the author's files, and for each line of it (column, file, line) triples. */
+type Sources = { files: [name: string, text: string][]; lines: number[][] };
+export type Frame = { name: string; file: string; line: number; source: string };
+export function place(name: string | undefined, line: number, column: number): Frame[] {
+  const { files, lines } = (globalThis as { __mockforge_sources?: Sources }).__mockforge_sources ?? { files: [], lines: [] };
+  const spans = lines[line - 1] ?? [];
+  const at = spans.findLastIndex((from, i) => i % 3 === 0 && from < column);
+  const [file, found] = [files[spans[at + 1]!], spans[at + 2]!];
+  if (!file) return [];
+  const source = (file[1].split("\n")[found - 1] ?? "").trim();
+  return [{ name: name === "<anonymous>" ? "" : (name ?? ""), file: file[0], line: found, source }];
+}
+
+/** The author's frames of an error, innermost first; those of the kit and of packages are left out. */
+export function frames(error: Error): Frame[] {
+  const lines = (error.stack ?? "").matchAll(/at (?:(\S+) )?\(?\S*user\.js:(\d+):(\d+)/g);
+  return [...lines].flatMap(([, name, line, column]) => place(name, Number(line), Number(column)));
+}
