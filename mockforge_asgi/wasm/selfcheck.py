@@ -121,8 +121,8 @@ def _remember(marker: Path) -> None:
 
 
 async def _try(module: str) -> None:
-    if not sys.executable:
-        return  # embedded: no interpreter to start another process with
+    if not sys.executable or getattr(sys, "frozen", False):
+        return  # embedded: what would be started is no interpreter
     environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if os.path.isabs(p)), "LC_ALL": "C.UTF-8"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", module),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,13 @@ async def test_a_trial_that_fails_is_told_in_words_and_not_remembered(
     assert not (tmp_path / "folder").exists()
 
 
+async def test_a_program_that_is_no_interpreter_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    await check_platform(tmp_path, module="no.such.module")
+
+
 async def test_the_sandbox_loads_nothing_where_guests_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selfcheck, "_REFUSES_FIBERS", frozenset({tuple(__import__("sys").version_info[:3])}))
+    monkeypatch.setattr(selfcheck, "_REFUSES_FIBERS", frozenset({tuple(sys.version_info[:3])}))
     sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), cache_dir=tmp_path / "compiled")
     options, spec = HostOptions("guest", "1", {}, Budget()), GuestSpec("extism", "a.wasm", {"a.wasm": ECHO}, 16)
     with pytest.raises(UnsupportedPlatform, match="do not run on cpython"):
