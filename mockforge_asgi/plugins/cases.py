@@ -29,15 +29,47 @@ DESCRIBE: Final = "describe"
 
 
 class BodyModel(Strict):
-    """A body as text, or as base64 of its bytes."""
+    """A body as text, as base64 of its bytes, or as JSON."""
 
     text: str | None = None
     base64: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]*={0,2}$")] | None = None
+    value: Any = Field(default=None, alias="json")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.text is None) == (self.base64 is None):
-            raise fault("must have just one of `text` and `base64`.")
+        if (self.text is not None) + (self.base64 is not None) + ("value" in self.model_fields_set) != 1:
+            raise fault("must have just one of `text`, `base64` and `json`.")
+        return self
+
+    @property
+    def document(self) -> dict[str, str]:
+        """The body as documents have it."""
+        if self.base64 is not None:
+            return {"base64": self.base64}
+        return {"text": json_text(self.value) if self.text is None else self.text}
+
+
+class ErrorModel(Strict):
+    """An error; where one is expected, what is given must be as given."""
+
+    code: str | None = None
+    message: str | None = None
+    retryable: bool | None = None
+    details: dict[str, Any] | None = None
+
+
+class AnswerModel(Strict):
+    """What another server answers, or how asking it fails."""
+
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+    headers: dict[str, str] | list[list[str]] = Field(default_factory=list)
+    body: BodyModel | None = None
+    error: ErrorModel | None = None
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if isinstance(self.headers, list) and any(len(pair) != 2 for pair in self.headers):
+            raise fault("its headers must be pairs.", "Write [name, value] each, or a mapping.")
         return self
 
 
@@ -46,21 +78,12 @@ class DoorsModel(Strict):
 
     secrets: dict[str, str] = Field(default_factory=dict, description="Values of secrets.")
     kv: dict[str, Any] = Field(default_factory=dict, description="What its key-value storage holds at first.")
-    http: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Answers by `METHOD url`: {status, headers, body}, {error}.")
+    http: dict[str, AnswerModel] = Field(default_factory=dict, description="Answers by `METHOD url`: {status, headers, body}, {error}.")
     data: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Results by `source/query`, or {pages, cursors}, or {error}.")
     request_body: BodyModel | None = Field(default=None, description="The body of the request.")
     response_body: BodyModel | None = Field(default=None, description="The body of the answer that a modifier changes.")
     clock: float | None = Field(default=None, ge=0, le=253402300799, description="Unix time in seconds at which the clock stands.")
     seed: str | None = Field(default=None, description="Makes its random bytes repeatable.")
-
-
-class ErrorModel(Strict):
-    """An expected error: what is given must be as given."""
-
-    code: str | None = None
-    message: str | None = None
-    retryable: bool | None = None
-    details: dict[str, Any] | None = None
 
 
 class LineModel(Strict):
@@ -160,6 +183,11 @@ def read_setting(config: str | None, doors: str | None, otherwise: Setting) -> S
     if config is None:
         return otherwise
     return replace(otherwise, config=_mapping(read_json(config, "--config"), "--config"), places=Places("--config"), base=())
+
+
+def json_text(value: Json) -> str:
+    """The text of a body that a case writes as JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def read_json(text: str, name: str) -> Json:

@@ -12,7 +12,7 @@ from typing import Final
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.cases import BodyModel, DoorsModel
+from mockforge_asgi.plugins.cases import AnswerModel, BodyModel, DoorsModel, json_text
 from mockforge_asgi.plugins.doors import Rooms
 from mockforge_asgi.plugins.surroundings import Surroundings
 from mockforge_asgi.security.egress import Egress
@@ -71,7 +71,7 @@ def _surroundings(doors: DoorsModel) -> Surroundings:
 class _Answers:
     """The way out: under the plugin's rules, to answers written down."""
 
-    def __init__(self, answers: Mapping[str, Json], rules: Sequence[NetworkRule] | None) -> None:
+    def __init__(self, answers: Mapping[str, AnswerModel], rules: Sequence[NetworkRule] | None) -> None:
         self._answers, self._egress = answers, Egress(rules)
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
@@ -82,8 +82,9 @@ class _Answers:
                       if key in self._answers), None)  # fmt: skip
         if found is None:
             raise DoorError("unavailable", f"doors.http of the cases has no answer for '{spec.method} {payload['url']}'")
-        _raise_error(found)
-        return {"status": found.get("status", 200), "headers": found.get("headers", []), "body": found.get("body", {"text": ""})}
+        _raise_error(found.model_dump(include={"error"}, exclude_none=True))
+        headers = [list(pair) for pair in found.headers.items()] if isinstance(found.headers, dict) else found.headers
+        return {"status": found.status, "headers": headers, "body": {"text": ""} if found.body is None else found.body.document}
 
     async def close(self) -> None:
         """Nothing is open but what never connected."""
@@ -157,6 +158,8 @@ def _complete_request(given: Json, body_bytes: int) -> Json:
         return given
     said: dict[str, Json] = given or {}
     path = said.get("path", "/")
+    if "body" in said:
+        said = {**said, "body": _body_of(said)}
     return {
         "method": "GET", "scheme": "http", "host": "127.0.0.1:8000", "path": path, "raw_path": path, "query": [], "headers": [],
         "client": None, "route": None, "path_params": {}, "principal": None, "body": {"available": body_bytes}, **said,
@@ -202,8 +205,14 @@ def _names(part: Json, key: str) -> list[str]:
     return [p[0] for p in pairs if isinstance(p, list) and p and isinstance(p[0], str)] if isinstance(pairs, list) else []
 
 
-def _shown(request: dict[str, Json]) -> bytes:
+def _body_of(request: dict[str, Json]) -> Json:
+    """Its body; one that a case writes as JSON, as text."""
     body = request.get("body")
+    return {"text": json_text(body["json"])} if isinstance(body, dict) and body.keys() == {"json"} else body
+
+
+def _shown(request: dict[str, Json]) -> bytes:
+    body = _body_of(request)
     if not isinstance(body, dict):
         return b""
     if isinstance(text := body.get("text"), str):
@@ -215,6 +224,4 @@ def _shown(request: dict[str, Json]) -> bytes:
 
 
 def _bytes(body: BodyModel | None) -> bytes:
-    if body is None:
-        return b""
-    return body.text.encode() if body.text is not None else base64.b64decode(body.base64 or "")
+    return b"" if body is None else _shown({"body": body.document})

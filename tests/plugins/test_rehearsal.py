@@ -43,10 +43,13 @@ async def test_time_and_chance_stand_still_for_plugins_of_every_kind() -> None:
 
 async def test_http_is_answered_from_the_case_within_the_grant() -> None:
     answers = {"GET https://a.example/x": {"status": 201, "body": {"text": "hi"}}, "GET https://b.example/": {}}
+    answers["GET https://a.example/json"] = {"headers": {"x-a": "1"}, "body": {"json": {"pieces": 7}}}
     answers["POST https://a.example/x"] = {"error": {"code": "timeout", "message": "too slow", "retryable": True}}
     made = await doors({"http": answers}, network=(NetworkRule.parse("https://a.example"),))
     said = await made.call("http.request", {"method": "GET", "url": "https://a.example/x"}, None)
     assert said == {"status": 201, "headers": [], "body": {"text": "hi"}}
+    said = await made.call("http.request", {"method": "GET", "url": "https://a.example/json"}, None)
+    assert said == {"status": 200, "headers": [["x-a", "1"]], "body": {"text": '{"pieces":7}'}}
     for method, url, code, words in [
         ("GET", "https://b.example/", "denied", "not among the places granted"),
         ("GET", "https://a.example/y", "unavailable", "no answer for 'GET https://a.example/y'"),
@@ -107,6 +110,10 @@ def test_a_body_shown_in_the_document_is_the_one_to_be_read() -> None:
     assert bodies_of("auth.authenticate", {"body": {"base64": "b3du"}}, said).request == b"own"
     assert bodies_of("auth.authenticate", {"body": {"base64": "?"}}, said).request == b"other"
     assert bodies_of("response.generate", None, said).request == b"other"
+    written = {"request": {"body": {"json": {"name": "Ä"}}}}
+    assert bodies_of("response.generate", written, said).request == '{"name":"Ä"}'.encode()
+    assert complete("response.generate", written, NOTHING, SEEING)["request"]["body"] == {"text": '{"name":"Ä"}'}
+    assert bodies_of("response.modify", None, DoorsModel.model_validate({"response_body": {"json": None}})).response == b"null"
 
 
 def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
