@@ -7,7 +7,7 @@ them is protected: `//x`, `/a/../x`, `%2F`, `\\`, an absolute-form target. Elsew
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import cast
 from urllib.parse import unquote
 
@@ -50,18 +50,21 @@ def is_plain(path: str, raw: bytes | None) -> bool:
 
 def normal_form(path: str) -> str | None:
     """The path decoded to the end, with one kind of slash, no empty, `.` or `..` segments; None when it never settles."""
-    decoded = _decoded(path)
-    return None if decoded is None else _resolved(decoded.replace("\\", "/"))
+    stages = _stages(path)
+    return _resolved(stages[-1].replace("\\", "/")) if stages else None
 
 
-def _decoded(path: str) -> str | None:
+def _stages(path: str) -> tuple[str, ...]:
+    """The path as it is, decoded once, twice, to the end; none when it never settles."""
     path = _ABSOLUTE.sub("", path, count=1) if _ABSOLUTE.match(path) else path
+    stages = [path]
     for _ in range(_ROUNDS):
         decoded = unquote(_REPEATED_PERCENT.sub("%", path), errors="replace")
         if decoded == path:
-            return _CONTROLS.sub("", path)
+            return tuple(_CONTROLS.sub("", stage) for stage in stages)
         path = decoded
-    return None
+        stages.append(path)
+    return ()
 
 
 def _resolved(path: str, nothing: Collection[str] = ("", ".")) -> str:
@@ -77,21 +80,20 @@ def _resolved(path: str, nothing: Collection[str] = ("", ".")) -> str:
 
 
 def _readings(path: str) -> tuple[str, ...]:
-    """What others may take the path for, the normal form last: whether they merge slashes or mean `/` by `\\` is not known.
+    """What others may take the path for, the normal form last: how far they decode, whether they merge slashes or mean `/` by `\\`.
 
     Of a path that never settles there are none.
     """
-    decoded = _decoded(path)
-    if decoded is None:
-        return ()
-    slashed = decoded.replace("\\", "/")
-    behind_host = (_resolved(slashed[2:].partition("/")[2]),) if slashed.startswith("//") else ()  # `//host/path` (RFC 3986 §4.2)
-    return (
-        *behind_host,
-        decoded,
-        *(_resolved(text, (".",)) for text in (decoded, slashed)),
-        *(_resolved(text) for text in (decoded, slashed)),
-    )
+    return tuple(reading for stage in _stages(path) for reading in _forms(stage))
+
+
+def _forms(path: str) -> Iterator[str]:
+    slashed = path.replace("\\", "/")
+    if slashed.startswith("//"):  # a host and its path (RFC 3986 §4.2)
+        yield _resolved(slashed[2:].partition("/")[2])
+    yield path
+    yield from (_resolved(text, (".",)) for text in (path, slashed))
+    yield from (_resolved(text) for text in (path, slashed))
 
 
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
@@ -104,6 +106,6 @@ def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> 
         if (readings[-1] == path or path == "") and not (raw and _ENCODED.search(raw)):
             return
         root = scope.get("root_path", "")
-        if not any(map(is_protected, (path, *readings, *(_below(root, reading) for reading in whole)))):
+        if not any(map(is_protected, {path, *readings, *(_below(root, reading) for reading in whole)})):
             return
     raise Refused(400, "the path has more than one reading: send it without '//', '.', '..', '\\' and encoded separators")

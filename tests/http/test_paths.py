@@ -164,6 +164,7 @@ STARRED = PathGlob("/a/*/secret").matches
         ("a/b\\c/secret", "a slash put before it"),
         ("/x/../a//secret", "dots resolved, slashes not merged"),
         ("/a%2f/secret", "decoded once more, slashes not merged"),
+        ("/a/b/c%2fd/../secret", "dots resolved, not decoded once more"),
         ("//host/a/b/secret", "a host and its path"),
         ("//host\\a/b/secret", "a host and its path, by backslash"),
     ],
