@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
-from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, Problem
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.plugins.approval import Approval
 from mockforge_asgi.plugins.context import PluginContext
@@ -20,7 +20,7 @@ from mockforge_asgi.plugins.in_process import InProcess, Runner
 from mockforge_asgi.plugins.native_code import FileCode, ObjectCode
 from mockforge_asgi.plugins.processes import InWorkers
 from mockforge_asgi.plugins.threads import WorkerThreads
-from mockforge_asgi.wasm.description import read_description
+from mockforge_asgi.wasm.description import accept_config, read_description
 
 _SETUP_S: Final = 30.0
 """How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
@@ -62,7 +62,7 @@ class NativeHost:
             self._ops, self._is_open = said.ops, True
             if "plugin.validate_config" in said.ops:
                 document = Document({"config": self.options.config})
-                refuse_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
+                accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
         except TimeoutError:
             raise PluginRejected(plugin, f"its code did not load within {_SETUP_S:g} s.") from None
         except PluginFailed as error:
@@ -186,17 +186,6 @@ def own_host(name: str, target: object, doors: Doors, events: EventStream, *, co
     """The host of the developer's own object or class."""
     options = NativeOptions(name, config=config)
     return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), doors, events)
-
-
-def refuse_config(plugin: str, found: Json) -> None:
-    """Raises ConfigError for the problems that `validate_config` answered, if there are any."""
-    if not found:
-        return
-    problems = []
-    for item in found if isinstance(found, list) else [found]:
-        path, message = (item.get("path", ""), item.get("message", item)) if isinstance(item, dict) else ("", item)
-        problems.append(Problem(f"plugins.{plugin}.config.{path}".rstrip("."), str(message)))
-    raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
 
 
 def _outcome(error: BaseException) -> str:

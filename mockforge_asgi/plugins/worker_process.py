@@ -19,6 +19,7 @@ from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, Pl
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
+from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_plugin.failure import HostError
 
 MAX_LINE: Final = 32 * 1024 * 1024
@@ -98,9 +99,9 @@ class WorkerProcess:
         if line.startswith(b'{"limit"'):
             raise LimitExceeded(self.plugin, op, "memory_mb", self._memory_mb)
         try:
-            answer: Mapping[str, Any] = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise PluginFailed(self.plugin, op, f"its worker process wrote no JSON: {error}", code="invalid_output") from None
+            answer: Mapping[str, Any] = parse(line, around=1)
+        except BadJson as error:
+            raise PluginFailed(self.plugin, op, f"its worker process wrote an answer that is {error}", code="invalid_output") from None
         self._in_step = True
         if "error" in answer:
             raise failure(self.plugin, op, answer)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Description, Json
-from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_plugin.values import FunctionMetadata, Parameter
 
 _KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozenset(OPTIONAL_OPS)
 _MAX_FUNCTIONS: Final = 500
 _MAX_CHALLENGE: Final = 1000
+_MAX_PROBLEMS: Final = 100
 
 
 def read_description(plugin: str, said: Json) -> Description:
@@ -40,6 +42,18 @@ def read_description(plugin: str, said: Json) -> Description:
     if problems:
         raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
     return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(said.get("endpoints")))
+
+
+def accept_config(plugin: str, found: Json) -> None:
+    """Raises ConfigError, in bounds, for the problems that `plugin.validate_config` answered, if there are any."""
+    if not found:
+        return
+    problems = []
+    for item in (found if isinstance(found, list) else [found])[:_MAX_PROBLEMS]:
+        path, message = (item.get("path", ""), item.get("message", item)) if isinstance(item, dict) else ("", item)
+        place = f"plugins.{plugin}.config.{clip(str(path), 200)}".rstrip(".")
+        problems.append(Problem(place, clip(str(message), 1000) or "is not accepted."))
+    raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
 
 
 def _is_challenge(said: Json) -> bool:

@@ -26,8 +26,8 @@ class BadJson(ValueError):
     """The text is no JSON, or too deep; the message says which, as the end of "it is …"."""
 
 
-def parse(text: bytes | str, *, most: int | None = None) -> Json:
-    """The value, which may hold at most that many values and names in all. Raises BadJson."""
+def parse(text: bytes | str, *, most: int | None = None, around: int = 0) -> Json:
+    """The value, which may hold at most that many values and names in all; `around` levels of it are not the guest's. Raises BadJson."""
     data = text.encode() if isinstance(text, str) else text
     if most is not None and _signs(data) > most and _is_over(data, most):
         raise BadJson(f"more than {most:,} values")
@@ -35,7 +35,7 @@ def parse(text: bytes | str, *, most: int | None = None) -> Json:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value, MAX_DEPTH + around):
         raise BadJson(f"nested more than {MAX_DEPTH} deep")
     return value
 
@@ -50,9 +50,9 @@ def _is_over(data: bytes, most: int) -> bool:
     return unescaped.count(b'"') > 2 * most or _signs(b"".join(unescaped.split(b'"')[::2])) > most
 
 
-def _is_deep(value: Json) -> bool:
+def _is_deep(value: Json, most: int) -> bool:
     """Asked of orjson, which counts levels a hundred times faster than a walk in Python: a long answer must not hold the loop."""
-    for _ in range(_WRITABLE - MAX_DEPTH):
+    for _ in range(_WRITABLE - most):
         value = [value]
     try:
         orjson.dumps(value)

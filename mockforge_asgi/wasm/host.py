@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
-from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, Problem
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
-from mockforge_asgi.wasm.description import read_description
+from mockforge_asgi.wasm.description import accept_config, read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Held, Instance
 from mockforge_asgi.wasm.leases import CallLease, RequestLease
@@ -115,22 +115,12 @@ class WasmHost:
                 found = await instance.call(
                     self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
                 )
-                self._refuse_config(found)
+                accept_config(self.options.plugin, found)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
         finally:
             instance.close()
         return said
-
-    def _refuse_config(self, found: Json) -> None:
-        if found:
-            problems = [
-                Problem(f"plugins.{self.options.plugin}.config.{f.get('path', '')}".rstrip("."), str(f.get("message", f)))
-                if isinstance(f, dict)
-                else Problem(f"plugins.{self.options.plugin}.config", str(f))
-                for f in (found if isinstance(found, list) else [found])
-            ]
-            raise ConfigError(f"plugin '{self.options.plugin}' does not accept its configuration:", problems)
 
     async def _instantiate(self) -> GuestInstance:
         try:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.types import Json
-from mockforge_asgi.wasm.description import read_description
+from mockforge_asgi.wasm.description import accept_config, read_description
 
 WHOLE = {
     "contract": "0.1",
@@ -94,3 +94,30 @@ def test_whatever_a_guest_says_is_read_or_refused(said: Json) -> None:
 
 def test_a_category_that_is_no_text_is_none() -> None:
     assert read_description("p", {"functions": [{"name": "f", "category": {"x": 1}}]}).functions[0].category is None
+
+
+@pytest.mark.parametrize("found", [None, [], {}, "", False])
+def test_a_configuration_without_problems_is_accepted(found: Json) -> None:
+    accept_config("p", found)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([{"path": "a.b", "message": "is wrong"}], "plugins.p.config.a.b: is wrong"),
+        ([{"message": 7}, "words"], "plugins.p.config: 7\n  - plugins.p.config: words"),
+        ("words", "plugins.p.config: words"),
+        ([{"path": "a", "message": ""}], "plugins.p.config.a: is not accepted."),
+        ({"path": "a\n  - mockforge.yaml", "message": "\x1b[2J\u202e"}, "plugins.p.config.a\\n  - mockforge.yaml: \\x1b[2J\\u202e"),
+    ],
+)
+def test_problems_of_a_configuration_are_told_each_in_a_line_of_its_own(found: Json, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        accept_config("p", found)
+    assert str(caught.value) == f"plugin 'p' does not accept its configuration:\n  - {said}"
+
+
+def test_a_million_problems_are_told_in_bounds() -> None:
+    with pytest.raises(ConfigError) as caught:
+        accept_config("p", ["x" * 100_000] * 10_000)
+    assert len(caught.value.problems) == 100 and len(str(caught.value)) < 150_000

@@ -52,3 +52,11 @@ def test_a_text_of_very_many_values_is_refused_before_it_is_read(unit: bytes) ->
 @pytest.mark.parametrize("text", ['{"id":1,"list":[1,2,3]}\n' * 50_000, "a,b;" * 100_000, '\\"' * 50_000, "[" * 100_000, '","' * 50_000])
 def test_signs_in_a_string_count_for_nothing(text: str) -> None:
     assert parse(orjson.dumps({"body": {"text": text}}), most=MAX_DOOR_VALUES) == {"body": {"text": text}}
+
+
+def test_levels_that_are_not_the_guests_do_not_count() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert parse(b'{"result":' + deepest + b"}", around=1)["result"] == parse(deepest)
+    for around in (0, 1):
+        with pytest.raises(BadJson, match="nested more"):
+            parse(b'{"result":' + b"[" * around + deepest + b"]" * around + b"}", around=around)

@@ -19,13 +19,12 @@ from mockforge_asgi.http.documents import EVERYTHING
 from mockforge_asgi.http.headers import OURS, is_restricted
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.plugins.answers import AnswerReader
-from mockforge_asgi.plugins.native import refuse_config
 from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.types import Message
 from mockforge_asgi.wasm.component import answer_json
-from mockforge_asgi.wasm.description import read_description
+from mockforge_asgi.wasm.description import accept_config, read_description
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from tests.fuzz.fuzzing import Target, kept
@@ -97,7 +96,7 @@ def check(data: bytes) -> None:
     except DoorError as error:
         assert len(error.message) < 1000
     except (ConfigError, PluginRejected) as error:
-        in_bounds(error, in_guests_words=True)
+        in_bounds(error, in_guests_words=op != "plugin.validate_config")
 
 
 async def _read(op: str) -> None:
@@ -105,7 +104,7 @@ async def _read(op: str) -> None:
         case "describe":
             _described(read_description("guest", HOST.said))
         case "plugin.validate_config":
-            refuse_config("guest", HOST.said)
+            accept_config("guest", HOST.said)
         case "auth.authenticate":
             await _decided(await PLUGIN.authenticate(exchange()))
         case "response.can_handle":

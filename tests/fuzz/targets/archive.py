@@ -47,7 +47,8 @@ def check(data: bytes) -> None:
         return
     assert len(files) <= MAX_FILES and sum(map(len, files.values())) <= MAX_TOTAL_BYTES and digest_of(files)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [info.orig_filename for info in archive.infolist()]
+        found = [info.orig_filename for info in archive.infolist()]
+        names = [name for name in found if not any(map(is_left_out, name.split("/")))]
         tops = ("", *(f"{top}/" for top in {name.partition("/")[0] for name in names}))
         for path, content in files.items():
             assert checked_path(path) == path and not any(map(is_left_out, path.split("/")))
