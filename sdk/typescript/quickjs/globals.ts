@@ -8,6 +8,7 @@ import { toText, toUtf8 } from "./bytes.js";
 /** Put everything in place; the entry does so before the author's modules run. */
 export function install(): void {
   const target = globalThis as any;
+  target.Error.stackTraceLimit = 40; // the kit's own frames are among them
   SettledPromise._immediateFn = (job: () => void) => void jobs.push(job);
   SettledPromise._unhandledRejectionFn = (error: unknown) => console.warn(`a promise failed and nobody waited for it: ${error}`);
   target.Promise = SettledPromise;

@@ -27,7 +27,7 @@ export function ask(name: string, payload: Named): any {
 
 /** What another server answered. */
 export class HttpAnswer extends WithBody {
-  constructor(readonly status: number, headers: Pairs, private readonly body: Body | null) { super(headers); }
+  constructor(readonly status: number, headers: Pairs, body: Body | null) { super(headers, body); }
   bytes() { return toBytes(this.body); }
 }
 function request(method: string, url: string, { headers, body, json, timeoutMs, followRedirects }: HttpOptions = {}): HttpAnswer {

@@ -18,7 +18,7 @@ export function bodyDocument(body: string | Uint8Array): Body {
 
 /** Whatever has headers and a body. */
 export abstract class WithBody {
-  constructor(readonly headers: Pairs) {}
+  constructor(readonly headers: Pairs, protected readonly body: Body | null | undefined) {}
   abstract bytes(): Uint8Array;
   /** The first header of that name, whatever its case. */
   header(name: string): string | undefined {
@@ -26,6 +26,6 @@ export abstract class WithBody {
     return this.headers.find(([key]) => key.toLowerCase() === low)?.[1];
   }
   /** The body as UTF-8. */
-  text(): string { return toText(this.bytes()); }
+  text(): string { return this.body?.text ?? toText(this.bytes()); }
   json<T = any>(): T { return JSON.parse(this.text()); }
 }

@@ -1,6 +1,6 @@
 /** What a plugin receives and returns: requests, answers, decisions, template functions, the plugin itself. */
 
-import { decode64 } from "../quickjs/bytes.js";
+import { decode64, joined } from "../quickjs/bytes.js";
 import { encode } from "../quickjs/json.js";
 import { ask } from "./doors.js";
 import { pairs, toBytes, WithBody } from "./encoding.js";
@@ -9,20 +9,20 @@ import type { CookieOptions, Definition, HeadersLike, Pairs, Parameter, Principa
 
 /** One side of an exchange: headers as far as they are granted, and a body that may still be at the host. */
 abstract class Message extends WithBody {
-  constructor(protected readonly document: any, private readonly of: "request" | "response") { super(document.headers); }
+  constructor(protected readonly document: any, private readonly of: "request" | "response") { super(document.headers, document.body); }
   /** Length of the body in bytes; -1 while the host does not know it. */
-  get size(): number { return this.document.body?.available ?? toBytes(this.document.body).length; }
+  get size(): number { return this.body?.available ?? toBytes(this.body).length; }
   /** The body, or a part of it, fetched from the host in as many pieces as it needs. */
   bytes({ offset = 0, length = Infinity }: { offset?: number; length?: number } = {}): Uint8Array {
-    if (!this.document.body?.available) return toBytes(this.document.body).slice(offset, offset + length);
-    const bytes: number[] = [];
-    for (let end = Infinity; bytes.length < length && offset + bytes.length < end; ) {
-      const left = length === Infinity ? undefined : length - bytes.length;
-      const { base64, total } = ask("body.read", { of: this.of, offset: offset + bytes.length, length: left });
-      for (const byte of decode64(base64)) bytes.push(byte);
+    if (!this.body?.available) return toBytes(this.body).slice(offset, offset + length);
+    const parts: Uint8Array[] = [];
+    for (let [at, end] = [offset, Infinity]; at < Math.min(end, offset + length); at += parts.at(-1)!.length) {
+      const left = length === Infinity ? undefined : offset + length - at;
+      const { base64, total } = ask("body.read", { of: this.of, offset: at, length: left });
+      parts.push(decode64(base64));
       end = base64 ? total : 0;
     }
-    return Uint8Array.from(bytes);
+    return joined(parts);
   }
 }
 
