@@ -124,12 +124,17 @@ class RequestAnswered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiling(Event):
-    """Code is being compiled outside the serving process; `done` ends it."""
+    """Code is being compiled outside the serving process; said once with `wall_s` 0, then every few seconds; `done` ends it."""
 
     what: str
     size_bytes: int
     done: bool = False
     wall_s: float = 0.0
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is the first of its compilation."""
+        return not self.done and self.wall_s == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,7 +166,8 @@ def _refused(e: PluginRefused) -> tuple[Level, str]:
 def _called(e: CallFinished) -> tuple[Level, str]:
     level: Level = "debug" if e.outcome in ("ok", "cancelled") else "warning" if e.outcome in ("unavailable", "limit") else "error"
     cpu = f", {_ms(e.cpu_s)} computing" if e.cpu_s else ""
-    return level, f"{e.plugin} {e.op}: {e.outcome} in {_ms(e.wall_s)}{cpu}" + (f"\n{e.error}" if e.error else "")
+    # In parentheses: what follows the name of a plugin called `bearer` or `apikey` must not look like a credential.
+    return level, f"{e.plugin} ({e.op}): {e.outcome} in {_ms(e.wall_s)}{cpu}" + (f"\n{e.error}" if e.error else "")
 
 
 def _answered(e: RequestAnswered) -> tuple[Level, str]:
@@ -184,7 +185,9 @@ def _guest(e: GuestLogged) -> tuple[Level, str]:
 def _compiling(e: Compiling) -> tuple[Level, str]:
     if e.done:
         return "info", f"compiled {e.what} in {_ms(e.wall_s)}"
-    return "info", f"compiling {e.what} ({e.size_bytes / 1_000_000:.1f} MB) …"
+    if e.begins:
+        return "info", f"compiling {e.what} ({e.size_bytes / 1_000_000:.1f} MB) …"
+    return "info", f"still compiling {e.what} after {_ms(e.wall_s)}"
 
 
 _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {

@@ -25,12 +25,12 @@ EVENTS: list[tuple[events.Event, str, str]] = [
     (
         events.CallFinished(plugin="p", op="auth.authenticate", outcome="ok", wall_s=0.001, cpu_s=0.0005),
         "debug",
-        "p auth.authenticate: ok in 1.0 ms, 0.5 ms computing",
+        "p (auth.authenticate): ok in 1.0 ms, 0.5 ms computing",
     ),
     (
         events.CallFinished(plugin="p", op="x.y", outcome="failed", wall_s=2, error="it\nbroke"),
         "error",
-        "p x.y: failed in 2.00 s\nit\nbroke",
+        "p (x.y): failed in 2.00 s\nit\nbroke",
     ),
     (
         events.DoorDenied(plugin="p", door="secret.get", detail="'a' is not granted"),
@@ -38,6 +38,9 @@ EVENTS: list[tuple[events.Event, str, str]] = [
         "p was denied secret.get: 'a' is not granted",
     ),
     (events.GuestLogged(plugin="p", level="warning", message="a\nb"), "warning", "p says: a\\nb"),
+    (events.Compiling(what="p", size_bytes=2_000_000), "info", "compiling p (2.0 MB) …"),
+    (events.Compiling(what="p", size_bytes=2_000_000, wall_s=2.0), "info", "still compiling p after 2.00 s"),
+    (events.Compiling(what="p", size_bytes=2_000_000, done=True, wall_s=3.0), "info", "compiled p in 3.00 s"),
     (events.Quarantined(plugin="p", reason="it crashes", for_s=1.5), "error", "p takes no calls for 1.5 s: it crashes"),
     (events.Recovered(plugin="p", after_s=2.25), "info", "p takes calls again, 2.25 s after it was quarantined"),
     (
@@ -67,6 +70,12 @@ def written(event: events.Event, **options: Any) -> str:
     stream = io.StringIO()
     LogWriter(stream, level=options.pop("level", "debug"), **options)(event)
     return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["bearer", "basic", "apikey"])
+def test_the_operation_of_a_plugin_named_like_a_scheme_is_told(name: str) -> None:
+    event = events.CallFinished(plugin=name, op="auth.authenticate", outcome="failed", wall_s=2, error="it broke")
+    assert f"{name} (auth.authenticate): failed in 2.00 s" in written(event, redact=redactor(Secrets({})))
 
 
 def test_lines_below_the_level_are_left_out() -> None:

@@ -56,7 +56,7 @@ def call(options: TrialOptions, op: str, document: str | None) -> int:
     outcome = asyncio.run(run())
     _say([*_heard(trial.loading), *_heard(outcome), *_failure(outcome), *_used(outcome, trial.package.manifest)])
     if outcome.error is None:
-        click.echo(_shown(outcome.answer))
+        click.echo("\n".join(map(escape, _shown(outcome.answer).splitlines())))
     return 0 if outcome.error is None else 1
 
 
@@ -138,7 +138,7 @@ def _say(lines: list[str]) -> None:
 
 
 def _compiling(event: object) -> None:
-    if isinstance(event, Compiling) and not event.done:
+    if isinstance(event, Compiling) and event.begins:
         _say([f"compiling {event.what} ({event.size_bytes / MIB:.1f} MiB): once, then it is in the cache"])
 
 

@@ -45,14 +45,15 @@ async def compile_wasm(
     """
     started = time.monotonic()
 
-    def report(done: bool = False) -> None:
+    def report(done: bool = False, begins: bool = False) -> None:
         if on_progress is not None:
-            on_progress(Compiling(what=plugin, size_bytes=len(wasm), done=done, wall_s=time.monotonic() - started))
+            wall_s = 0 if begins else time.monotonic() - started
+            on_progress(Compiling(what=plugin, size_bytes=len(wasm), done=done, wall_s=wall_s))
 
     with ExitStack() as files:
         source = files.enter_context(await asyncio.to_thread(anonymous_file, wasm))
         target = files.enter_context(anonymous_file())
-        report()
+        report(begins=True)
         process = await _start(kind, source, target, limits)
         try:
             code, words = await _wait(process, limits, report)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mockforge_asgi.cli.trial import TrialOptions
+from mockforge_asgi.events import Compiling
 from tests.cli.test_commands import SCRIPT, run
 from tests.plugins.plugin_folders import folder, minimal
 
@@ -53,6 +55,13 @@ def test_call_prints_the_answer_and_what_it_took(place: Path) -> None:
     assert said[0] == "info: doubling"
     slices = r"(within one slice|\d+\.\d\d ms computing in \d+ slices)"
     assert re.fullmatch(rf"template\.call: \d+\.\d\d ms in all, {slices}, at most 64 MiB of memory", said[1])
+
+
+def test_compiling_is_announced_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trial = TrialOptions(str(place / "sums")).open()
+    for wall_s in (0, 2.0, 4.0):
+        trial.events.emit(Compiling(what="sums", size_bytes=1 << 20, wall_s=wall_s))
+    assert capsys.readouterr().err == "compiling sums (1.0 MiB): once, then it is in the cache\n"
 
 
 def test_call_takes_its_document_from_a_file_or_standard_input(place: Path) -> None:

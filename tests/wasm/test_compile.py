@@ -38,6 +38,7 @@ async def test_the_code_runs_and_progress_is_reported() -> None:
         engine = wasmtime.Engine(config("core"))
         module = wasmtime.Module.deserialize_file(engine, f"/proc/self/fd/{code.fileno()}")
     assert [e.name for e in module.exports] == ["f"]
+    assert [e for e in seen if e.begins] == seen[:1]
     assert [(e.what, e.size_bytes, e.done) for e in (seen[0], seen[-1])] == [("seven", len(SEVEN), False), ("seven", len(SEVEN), True)]
 
 
