@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Import, Malformed, TooMany, WasmFacts, walk
+from mockforge_asgi.wasm.binary import Malformed, TooMany
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Import, WasmFacts, walk
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind

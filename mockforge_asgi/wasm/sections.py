@@ -1,15 +1,16 @@
 """Walks the sections of a WebAssembly file: what it holds, as `WasmFacts`.
 
 Written from the WebAssembly core specification §5.5 and the component model's `Binary.md`. Reads only what is counted
-or named; never outside the given bytes, in time linear in their number, and no more entries than asked for. What may be
-accepted is `inspect.py`'s affair.
+or named, in time linear in the bytes' number, and no more entries than asked for. How bytes are read is `binary.py`'s affair, what
+may be accepted `inspect.py`'s.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from mockforge_asgi.wasm.binary import Allowance, Malformed, Reader
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind
@@ -60,92 +61,13 @@ class WasmFacts:
     """A component's import or export list that this reader does not understand; the compiler has the last word."""
 
 
-class Malformed(Exception):
-    """The bytes are not what the section's format says."""
-
-
-class TooMany(Exception):
-    """The lists hold more entries than the caller wants read."""
-
-
-class _Allowance:
-    """How many more entries of lists may be read; shared by all readers of one file."""
-
-    __slots__ = ("left", "most")
-
-    def __init__(self, most: int | None) -> None:
-        self.left = self.most = sys.maxsize if most is None else most
-
-    def take(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise TooMany(f"its lists of functions, imports and the like hold more than {self.most:,} entries")
-
-
-class _Reader:
-    """A cursor over bytes that never reads outside them."""
-
-    __slots__ = ("allowance", "data", "end", "pos")
-
-    def __init__(self, data: bytes | memoryview, allowance: _Allowance, pos: int = 0, end: int | None = None) -> None:
-        self.data, self.allowance, self.pos, self.end = data, allowance, pos, len(data) if end is None else end
-
-    def byte(self) -> int:
-        if self.pos >= self.end:
-            raise Malformed("it ends in the middle of a section")
-        value = self.data[self.pos]
-        self.pos += 1
-        return value
-
-    def u(self, bits: int = 32) -> int:
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                break
-            if shift >= bits:
-                raise Malformed("a number is longer than its format allows")
-        if value >> bits:
-            raise Malformed("a number is larger than its format allows")
-        return value
-
-    def skip(self, count: int) -> None:
-        if count > self.end - self.pos:
-            raise Malformed("a section says it is longer than the file")
-        self.pos += count
-
-    def name(self) -> str:
-        length = self.u()
-        start = self.pos
-        self.skip(length)
-        try:
-            return bytes(self.data[start : self.pos]).decode()
-        except UnicodeDecodeError as error:
-            raise Malformed("a name is not UTF-8") from error
-
-    def part(self, length: int) -> _Reader:
-        start = self.pos
-        self.skip(length)
-        return _Reader(self.data, self.allowance, start, self.pos)
-
-    def count(self) -> int:
-        """A vector's length; each element takes a byte at least, so a larger one is a lie."""
-        count = self.u()
-        if count > self.end - self.pos:
-            raise Malformed("a list says it is longer than its section")
-        self.allowance.take(count)
-        return count
-
-
 def walk(wasm: bytes, kind: EngineKind, *, most: int | None = None) -> WasmFacts:
     """What follows the 8-byte header, reading at most that many entries of lists. Raises: Malformed, TooMany."""
-    reader = _Reader(wasm, _Allowance(most), 8)
+    reader = Reader(wasm, Allowance(most), 8)
     return replace(_walk_core(reader) if kind == "core" else _walk_component(reader, 0), size_bytes=len(wasm))
 
 
-def _walk_core(reader: _Reader) -> WasmFacts:
+def _walk_core(reader: Reader) -> WasmFacts:
     """Sections of a core module up to the reader's end."""
     facts = WasmFacts(kind="core", size_bytes=0)
     while reader.pos < reader.end:
@@ -182,7 +104,7 @@ def _extern(kind: int, _index: int = 0) -> str:
     return _EXTERN[kind]
 
 
-def _bodies(part: _Reader) -> list[int]:
+def _bodies(part: Reader) -> list[int]:
     sizes = []
     for _ in range(part.count()):
         size = part.u()
@@ -191,7 +113,7 @@ def _bodies(part: _Reader) -> list[int]:
     return sizes
 
 
-def _limits(part: _Reader) -> int:
+def _limits(part: Reader) -> int:
     """The minimum of a memory's or table's limits (§5.3.10, with 64-bit, shared and page-size flags)."""
     flags = part.byte()
     if flags > 15:
@@ -204,17 +126,17 @@ def _limits(part: _Reader) -> int:
     return minimum
 
 
-def _add_memories(facts: WasmFacts, part: _Reader) -> WasmFacts:
+def _add_memories(facts: WasmFacts, part: Reader) -> WasmFacts:
     pages = [_limits(part) for _ in range(part.count())]
     return replace(facts, memories=facts.memories + len(pages), memory_pages=facts.memory_pages + sum(pages))
 
 
-def _heap_type(part: _Reader) -> None:
+def _heap_type(part: Reader) -> None:
     if part.byte() in (0x63, 0x64):
         part.u(33)
 
 
-def _add_imports(facts: WasmFacts, part: _Reader) -> WasmFacts:
+def _add_imports(facts: WasmFacts, part: Reader) -> WasmFacts:
     found = []
     for _ in range(part.count()):
         module, name, kind = part.name(), part.name(), part.byte()
@@ -236,7 +158,7 @@ def _add_imports(facts: WasmFacts, part: _Reader) -> WasmFacts:
     return replace(facts, imports=tuple(found))
 
 
-def _walk_component(reader: _Reader, depth: int) -> WasmFacts:
+def _walk_component(reader: Reader, depth: int) -> WasmFacts:
     """Sections of a component; modules and components within it are walked too, and added up."""
     if depth > 8:
         raise Malformed("components are nested too deeply")
@@ -266,7 +188,7 @@ def _walk_component(reader: _Reader, depth: int) -> WasmFacts:
     return replace(facts, imports=tuple(imports), exports=tuple(exports), truncated_names=unread)
 
 
-def _add_nested(facts: WasmFacts, part: _Reader, is_core: bool, depth: int) -> WasmFacts:
+def _add_nested(facts: WasmFacts, part: Reader, is_core: bool, depth: int) -> WasmFacts:
     start = part.pos
     part.skip(8)
     if bytes(part.data[start : part.pos]) != (CORE_HEADER if is_core else COMPONENT_HEADER):
@@ -284,7 +206,7 @@ def _add_nested(facts: WasmFacts, part: _Reader, is_core: bool, depth: int) -> W
     )
 
 
-def _component_names(part: _Reader, *, is_import: bool) -> list[tuple[str, str]]:
+def _component_names(part: Reader, *, is_import: bool) -> list[tuple[str, str]]:
     found = []
     for _ in range(part.count()):
         form, name = part.byte(), part.name()
@@ -301,14 +223,14 @@ def _component_names(part: _Reader, *, is_import: bool) -> list[tuple[str, str]]
     return found
 
 
-def _sort(part: _Reader) -> int:
+def _sort(part: Reader) -> int:
     sort = part.byte()
     if (sort == 0 and part.byte() != 0x11) or sort >= len(_COMPONENT_EXTERN):
         raise Malformed("an import or export has an unknown sort")
     return sort
 
 
-def _extern_description(part: _Reader) -> str:
+def _extern_description(part: Reader) -> str:
     sort = _sort(part)
     if sort in (2, 3) and part.byte() not in (0, 1):
         raise Malformed("a bound has an unknown form")

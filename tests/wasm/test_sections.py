@@ -7,7 +7,8 @@ import wasmtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, Malformed, TooMany, walk
+from mockforge_asgi.wasm.binary import Malformed, TooMany
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, walk
 
 MODULE = """
 (module
