@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
@@ -69,7 +70,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     manifest = package.manifest
     if manifest.entry.file not in package.files:
         what = f"there is no file '{manifest.entry.file}' in the package."
-        raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, "Correct the path.")])
+        raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, remedy_for_absent(manifest))])
     places, base = config.places, ("plugins", use.name)
     met = intersect(manifest.permissions, use.grants)
     values, faults = apply_schema(manifest.config_schema, use.config, places, (*base, "config"))
@@ -77,6 +78,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
         *_digest_problems(use, package, config, base),
         *_native_problems(use, package, manifest, config, base),
         *missing_problems(met.missing, places, base),
+        *_extra_problems(met.effective, config, base),
         *faults,
     ]
     if problems:
@@ -89,6 +91,17 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     return Approval(
         use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
     )
+
+
+def remedy_for_absent(manifest: Manifest) -> str:
+    """What to do when its entry is not in its package."""
+    return "Build it, or correct the path." if manifest.entry.file.endswith(".wasm") else "Correct the path, or add the file."
+
+
+def _extra_problems(rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
+    if rights.network and find_spec("httpcore2") is None:
+        remedy = "In a clone: pip install '.[http]'; else: pip install 'mockforge-asgi[http]'."
+        yield config.places.problem((*base, "grants", "network"), "needs the http extra, which is not installed.", remedy)
 
 
 def examine(config: Config) -> Examination:

@@ -13,7 +13,7 @@ from typing import Final
 
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.plugins.approval import Examination
+from mockforge_asgi.plugins.approval import Examination, remedy_for_absent
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.python_source import absent_modules, unasked_uses
 from mockforge_asgi.security.permissions import describe
@@ -64,7 +64,7 @@ def _code_problems(package: Package) -> Iterator[Problem]:
     manifest = package.manifest
     entry = manifest.entry.file
     if entry not in package.files:
-        yield manifest.places.problem(("entry",), f"there is no file '{clip(entry)}' in the package.", "Correct the path, or add the file.")
+        yield manifest.places.problem(("entry",), f"there is no file '{clip(entry)}' in the package.", remedy_for_absent(manifest))
         return
     if manifest.runtime in ("python", "native"):
         yield from _python_problems(package)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,23 @@ def test_grants_and_settings_without_effect_are_warnings(tmp_path: Path) -> None
 def test_a_package_without_its_code_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(PluginRejected, match=r"there is no file 'plugin.py' in the package"):
         use(folder(tmp_path, {"plugin.yaml": MANIFEST}))
+
+
+def test_a_package_that_is_not_built_yet_is_to_be_built(tmp_path: Path) -> None:
+    manifest = MANIFEST.replace("runtime: python", "runtime: component").replace("plugin.py", "plugin.wasm")
+    with pytest.raises(PluginRejected, match=r"there is no file 'plugin.wasm' in the package\. Build it, or correct the path\."):
+        use(folder(tmp_path, {"plugin.yaml": manifest}))
+
+
+def test_network_grants_without_the_http_extra_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = MANIFEST.replace("permissions:\n", "permissions:\n  network: {allow: [https://a.example], reason: asks}\n")
+    made = folder(tmp_path, {**FILES, "plugin.yaml": asking})
+    grants = {**GRANTS, "network": ["https://a.example"]}
+    assert use(made, grants=grants)
+    monkeypatch.setitem(sys.modules, "httpcore2", None)
+    assert "plugins.auth.grants.network: needs the http extra, which is not installed. In a clone: pip install" in refusal(
+        made, grants=grants
+    )
 
 
 def test_one_bad_plugin_does_not_hide_the_others(tmp_path: Path) -> None:
