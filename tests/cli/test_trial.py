@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mockforge_asgi.cli.commands import mockforge
 from mockforge_asgi.cli.trial import TrialOptions
 from mockforge_asgi.events import Compiling
 from tests.cli.test_commands import SCRIPT, run
@@ -28,7 +30,7 @@ def double(n: int):
 def tell():
     return secret("word")
 """
-MORE = "permissions: {secrets: {names: [word]}}"
+MORE = "permissions: {secrets: {names: [word]}}\nlimits: {cpu_ms: 5000, timeout_ms: 20000}"
 CASES = """\
 doors: {secrets: {word: hush}}
 cases:
@@ -82,6 +84,17 @@ def test_call_gives_doors_and_configuration(place: Path) -> None:
     assert run("plugin", "call", "sums", "template.call", double(1), "--config", "@config.json", cwd=place).returncode == 0
 
 
+def test_nothing_printed_moves_the_terminals_cursor(place: Path) -> None:
+    code = "from mockforge_plugin import function\n\n@function\ndef odd():\n    return '\\u009b2J \\u202e'\n"
+    cases = "- {op: template.call, in: {function: odd}, out: 1}"
+    folder(place, {"plugin.yaml": minimal("odd", MORE), "plugin.py": code, "cases.yaml": cases}, name="odd")
+    called = run("plugin", "call", "odd", "template.call", '{"function": "odd"}', cwd=place)
+    tested = run("plugin", "test", "odd", cwd=place)
+    assert called.returncode == 0 and tested.returncode == 1
+    for printed in (called.stdout, tested.stdout):
+        assert "2J" in printed and not {"\u009b", "\u202e"} & set(printed)
+
+
 def test_a_failure_shows_the_authors_own_lines(place: Path) -> None:
     done = run("plugin", "call", "sums", "template.call", double({}), cwd=place)
     assert done.returncode == 1 and done.stdout == ""
@@ -108,10 +121,11 @@ def test_a_long_answer_takes_several_lines_and_a_compiled_guest_tells_its_memory
         (("sums", "template.call", "--doors", '{"secrets": 1}'), "--doors secrets: must be a mapping"),
     ],
 )
-def test_bad_input_is_told_in_words(place: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input_is_told_in_words(place: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str) -> None:
     (place / "sums" / "latin").write_bytes(b'{"a": "\xe9"}')
-    done = run("plugin", "call", *arguments, cwd=place)
-    assert done.returncode == 1 and words in done.stderr, done.stderr
+    monkeypatch.chdir(place)
+    done = CliRunner().invoke(mockforge, ["plugin", "call", *arguments])
+    assert done.exit_code == 1 and words in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and done.stdout == ""
 
 

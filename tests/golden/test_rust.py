@@ -51,6 +51,7 @@ kinds: [auth, response, modifier, template, data_source]
 runtime: extism
 entry: golden.wasm
 config: {{type: object, additionalProperties: true}}
+limits: {{cpu_ms: 2000, timeout_ms: 20000}}
 permissions:
   request.headers: {{names: ["*"]}}
   request.cookies: {{names: ["*"]}}

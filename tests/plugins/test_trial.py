@@ -39,7 +39,7 @@ def deep(n: int):
 def generate(request):
     return {"path": request.path, "n": request.headers and len(request.headers)}
 """
-MORE = "limits: {memory_mb: 64, cpu_ms: 40}\npermissions: {kv: {}, request.headers: {names: [x-a]}}"
+MORE = "limits: {memory_mb: 64, cpu_ms: 40, timeout_ms: 20000}\npermissions: {kv: {}, request.headers: {names: [x-a]}}"
 
 
 def plugin(root: Path, code: str = KEEPER, more: str = MORE, kinds: str = "[template, response]", **files: str) -> Path:
