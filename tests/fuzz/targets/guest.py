@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from random import Random
 
 import wasmtime
@@ -33,7 +34,9 @@ SHIMS = frozenset(
     {"fd_write", "clock_time_get", "clock_res_get", "random_get", "args_sizes_get", "fd_fdstat_get", "poll_oneoff", "proc_exit", "abort"}
 )
 """WASI functions that the host has a hand in, and the two that end a call."""
-SCRIPT_AT, SLOTS = 8192, 16
+TEXTS = ('{"url": "http://h/", "method": "POST"}', "a", "kv.get", '{"key": "k", "n": 4}', "a line")
+"""What every script finds in its slots, so that doors are reached in few steps."""
+SCRIPT_AT, TEXTS_AT, SLOTS = 8192, 65536, 16
 
 
 def puppet(functions: dict[tuple[str, str], str]) -> bytes:
@@ -51,6 +54,11 @@ def puppet(functions: dict[tuple[str, str], str]) -> bytes:
         if given:
             call = f"(call $keep {call if given == ['i64'] else f'(i64.extend_i32_u {call})'})"
         steps.append(f"(if (i32.eq (local.get $op) (i32.const {n})) (then {call} (br $next)))")
+    at, puts = TEXTS_AT, []
+    for text in TEXTS:
+        puts.append(f"(call $keep (call $put (i32.const {at}) (i32.const {len(text)})))")
+        at += len(text)
+    data = "".join(TEXTS).replace('"', '\\"')
     names = {name: n for n, (module, name) in enumerate(sorted(functions)) if module == ENV}
     return bytes(
         wasmtime.wat2wasm(f"""(module {" ".join(imports)}
@@ -76,10 +84,20 @@ def puppet(functions: dict[tuple[str, str], str]) -> bytes:
         (i64.store (i32.shl (global.get $slot) (i32.const 3)) (local.get 0))
         (global.set $slot (i32.rem_u (i32.add (global.get $slot) (i32.const 1)) (i32.const {SLOTS})))
         (if (i32.lt_u (global.get $filled) (global.get $slot)) (then (global.set $filled (global.get $slot)))))
+      (data $texts "{data}")
+      (func $put (param $from i32) (param $n i32) (result i64) (local $block i64)
+        (local.set $block (call $f{names["alloc"]} (i64.extend_i32_u (local.get $n))))
+        (loop $more
+          (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+          (call $f{names["store_u8"]} (i64.add (local.get $block) (i64.extend_i32_u (local.get $n)))
+            (i32.load8_u (i32.add (local.get $from) (local.get $n))))
+          (br_if $more (local.get $n)))
+        (local.get $block))
       (func (export "echo") (result i32)
         (call $f{names["output_set"]} (call $f{names["input_offset"]}) (call $f{names["input_length"]})) (i32.const 0))
       (func (export "run") (result i32) (local $op i32) (local $n i32)
         (memory.fill (i32.const 0) (i32.const 0) (i32.const 131072))
+        (memory.init $texts (i32.const {TEXTS_AT}) (i32.const 0) (i32.const {len("".join(TEXTS))}))
         (global.set $slot (i32.const 0)) (global.set $filled (i32.const 0)) (global.set $at (i32.const {SCRIPT_AT}))
         (local.set $n (i32.wrap_i64 (call $f{names["input_length"]})))
         (global.set $end (i32.add (global.get $at) (local.get $n)))
@@ -90,6 +108,7 @@ def puppet(functions: dict[tuple[str, str], str]) -> bytes:
           (br $more)))
         (call $keep (call $f{names["alloc"]} (i64.const 40)))
         (call $keep (call $f{names["input_offset"]}))
+        {" ".join(puts)}
         (loop $next
           (if (i32.ge_u (global.get $at) (global.get $end)) (then (return (i32.const 0))))
           (local.set $op (i32.rem_u (call $byte) (i32.const {len(steps) + 1})))
@@ -105,7 +124,9 @@ class Stand:
         self._entered: AbstractAsyncContextManager[ExtismBench] = extism_bench()
         self.bench = ROOM.run_until_complete(self._entered.__aenter__())
         functions = self.bench.kernel.functions
-        code = puppet({name: type_ for name, type_ in functions.items() if name[0] in (ENV, USER) or name[1] in SHIMS})
+        chosen = {name: type_ for name, type_ in functions.items() if name[0] in (ENV, USER) or name[1] in SHIMS}
+        self.arities = [chosen[name].split("->")[0].count("i") for name in sorted(chosen)]
+        code = puppet(chosen)
         self._guest = self.bench.guest(code, ExtismOptions({"a": "b"}, vars_bytes=2048, log_level=0), memory_bytes=2 << 20)
         self._instance: ExtismInstance | None = None
 
@@ -119,23 +140,40 @@ class Stand:
         return self._instance
 
 
-STAND: list[Stand] = []
+@cache
+def stand() -> Stand:
+    """One for all inputs."""
+    return Stand()
 
 
 def check(data: bytes) -> None:
     """Run the script, then see whether all is as before."""
-    if not STAND:
-        STAND.append(Stand())
-    ROOM.run_until_complete(_run(STAND[0], Choices(data)))
+    ROOM.run_until_complete(_run(stand(), Choices(data)))
 
 
-async def _run(stand: Stand, choices: Choices) -> None:
-    doors, instance = stand.bench.doors, await stand.instance()
+def mutate(data: bytes, random: Random) -> bytes:
+    """Puts in or takes out whole steps, most of them with arguments from the slots."""
+    at = random.randrange(1, len(data) + 1) if data else 0
+    if random.random() < 0.25:
+        return data[:at] + data[at + random.randrange(1, 6) :]
+    made = bytearray()
+    for _ in range(random.choice((1, 1, 2, 3))):
+        n = random.randrange(len(stand().arities))
+        made.append(n)
+        for _ in range(stand().arities[n]):
+            kind = random.choice((4, 4, 4, 4, 2, 1, 3, 0))
+            made += bytes([kind]) + (random.randbytes(8) if kind == 0 else bytes([random.randrange(SLOTS if kind == 4 else 256)]))
+            made += random.randbytes(1) if kind == 2 else b""
+    return data[:at] + made + data[at:]
+
+
+async def _run(used: Stand, choices: Choices) -> None:
+    doors, instance = used.bench.doors, await used.instance()
     doors.answer = choices.one_of(ANSWERS)
     doors.asked.clear()
     doors.log.clear()
     try:
-        output = await instance.invoke(stand.bench.fiber(cpu_s=0.1, timeout_s=5, output_bytes=8192), "run", choices.rest()[:4096])
+        output = await instance.invoke(used.bench.fiber(cpu_s=0.1, timeout_s=5, output_bytes=8192), "run", choices.rest()[:4096])
         assert len(output) <= 8192
     except PluginFailed as error:
         assert error.plugin == "guest" and len(str(error)) < 12_000 and str(error).encode()
@@ -144,8 +182,8 @@ async def _run(stand: Stand, choices: Choices) -> None:
     if not instance.broken:
         view = bytes(instance.memory.view)
         assert view.count(0, instance.memory.heap) == len(view) - instance.memory.heap, "something of the call is left"
-    sound = await stand.instance()
-    assert await sound.invoke(stand.bench.fiber(), "echo", PROBE) == PROBE
+    sound = await used.instance()
+    assert await sound.invoke(used.bench.fiber(), "echo", PROBE) == PROBE
 
 
-TARGET = Target(check, 2_000, tuple(Random(n).randbytes(40 * n) for n in range(1, 20)), max_bytes=1024)
+TARGET = Target(check, 2_000, tuple(Random(n).randbytes(40 * n) for n in range(1, 20)), mutate, max_bytes=1024)
