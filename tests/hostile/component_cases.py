@@ -11,14 +11,20 @@ _CPU = "`cpu_ms`"
 _STREAM = "(type $s (stream u8))"
 _LIB = '(core module $lib (memory (export "memory") 1)) (core instance $lib (instantiate $lib))'
 _REALLOC = "(return (i32.const {}))"
-_CALLBACK = '(func (export "cb") (param i32 i32 i32) (result i32) (i32.const {}))'
 
 
-def _waits(gives: int) -> bytes:
-    """A second `call`, lifted in the asynchronous way, whose callback gives that."""
+def _waits(code: int, *, of_a_set: bool = False) -> bytes:
+    """A `call` of the asynchronous form, whose callback gives that code: 0 ends, 1 yields, 2 waits for one of a set."""
+    gives = f"(i32.or (i32.const {code}) (i32.shl (call $new) (i32.const 4)))" if of_a_set else f"(i32.const {code})"
+    functions = [f'(func (export "{name}") (param {"i32 " * n}) (result i32) {gives})' for name, n in (("acall", 4), ("again", 3))]
     return component(
-        more=f'(func (export "acall") (param i32 i32 i32 i32) (result i32) (i32.const {gives})) {_CALLBACK.format(gives)}',
-        options='async (callback (core func $i "cb"))',
+        before="(core func $new (canon waitable-set.new))",
+        imports='(import "" "new" (func $new (result i32)))',
+        given='(with "" (instance (export "new" (func $new))))',
+        more=" ".join(functions),
+        kind="async",
+        lifted="acall",
+        options='async (callback (core func $i "again"))',
     )
 
 
@@ -43,6 +49,10 @@ CASES = [
         Case("exceptions", component("(throw $e)", more="(tag $e)"), "PluginRejected", "exceptions", "load"),
         Case("handles without end", uses("waitable-set.new", "(result i32)", "(loop $m (drop (call $f)) (br $m))"), "PluginFailed", "handle limit exceeded", limits={"cpu_ms": 2000}, many=False),
         Case("streams without end", uses("stream.new $s", "(result i64)", "(loop $m (drop (call $f)) (br $m))", before=_STREAM), "PluginFailed", "handle limit exceeded", limits={"cpu_ms": 2000}, many=False),
+        Case("an asynchronous call that yields without end", _waits(1), "LimitExceeded", "cpu_ms=", budget=_CPU),
+        Case("an asynchronous call that ends without an answer", _waits(0), "PluginFailed", "failed to produce a result"),
+        Case("an asynchronous call that waits for a set of nothing", _waits(2), "PluginFailed", "unknown handle|handle"),
+        Case("an asynchronous call that waits for what never comes", _waits(2, of_a_set=True), "PluginFailed", "deadlock"),
         Case("a wild handle", uses("subtask.drop", "(param i32)", "(call $f (i32.const -1))"), "PluginFailed", "unknown handle"),
         Case("a wait for nothing", uses('waitable-set.wait (memory (core memory $lib "memory"))', "(param i32 i32) (result i32)", "(drop (call $f (i32.const 1) (i32.const 0)))", before=_LIB), "PluginFailed", "cannot block|unknown handle"),
         Case("a cancelled task that was not cancelled", uses("task.cancel", "", "(call $f)"), "PluginFailed", "not been cancelled"),

@@ -22,22 +22,22 @@ _TEXT = """
     (func (export "call") (param i32 i32 i32 i32) (result i32) (local $i i32) {body} (call $answer (i32.const 200) (i32.const 4))))
   (core instance $i (instantiate $m {given}))
   (func (export "describe") (result string) (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
-  (func (export "call") (param "op" string) (param "payload" string) (result {result})
-    (canon lift (core func $i "call") (memory (core memory $i "memory")) {options} (realloc (core func $i "realloc"))))
+  (func (export "call") {kind} (param "op" string) (param "payload" string) (result {result})
+    (canon lift (core func $i "{lifted}") (memory (core memory $i "memory")) {options} (realloc (core func $i "realloc"))))
   {last})"""
 
 
 def text_of(
     body: str = "", *, before: str = "", imports: str = "", given: str = "", more: str = "", realloc: str = "", describe: str = "",
     after: str = "", options: str = "", result: str = RESULT, last: str = "", pages: int = 1,
-    host: str = HOST,
+    host: str = HOST, kind: str = "", lifted: str = "call",
 ) -> str:  # fmt: skip
     """A component whose `call` runs that body, with these parts put in at their places."""
     if after:
         options += ' (post-return (core func $i "after"))'
     return _TEXT.format(
         body=body, before=before, imports=imports, given=given, more=more, realloc=realloc, describe=describe, after=after,
-        options=options, result=result, last=last, pages=pages, host=host,
+        options=options, result=result, last=last, pages=pages, host=host, kind=kind, lifted=lifted,
         description=_DESCRIPTION.replace('"', '\\"'), length=len(_DESCRIPTION),
     )  # fmt: skip
 

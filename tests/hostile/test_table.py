@@ -91,7 +91,8 @@ async def test_a_hostile_guest_ends_in_its_budget(ground: Arena, case: Case) -> 
 @pytest.mark.parametrize("case", [c for c in CASES if c.step == "call" and c.many], ids=lambda case: case.id)
 async def test_twenty_of_a_kind_end_as_one_does(ground: Arena, case: Case) -> None:
     before = await ground.settle()
-    plugin = await ground.load(case.code, case.runtime, case.limits_of_many, {"permissions": dict(case.asks)})
+    more = {"permissions": dict(case.asks), "isolation": "per_request"}
+    plugin = await ground.load(case.code, case.runtime, case.limits_of_many, more)
     ground.put(plugin)
     async with ground.probed():
         ends = await asyncio.gather(*(ask(plugin) for _ in range(20)))
