@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from mockforge_asgi.config.network import ANY_HOST
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import EventStream
@@ -72,12 +73,15 @@ class _Answers:
     """The way out: under the plugin's rules, to answers written down."""
 
     def __init__(self, answers: Mapping[str, AnswerModel], rules: Sequence[NetworkRule] | None) -> None:
-        self._answers, self._egress = answers, Egress(rules)
+        self._answers, self._any_host = answers, [rule for rule in rules or () if rule.host == ANY_HOST]
+        self._egress = Egress(None if rules is None else [rule for rule in rules if rule.host != ANY_HOST])
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
         """The answer for its method and URL. Raises DoorError."""
         spec = read_spec(payload, max_body_bytes=self._egress.limits.max_request_bytes)
-        self._egress.rule_for(spec.target)
+        place = spec.target
+        if not any(rule.matches(place.scheme, place.host, place.port) for rule in self._any_host):
+            self._egress.rule_for(place)
         found = next((self._answers[key] for key in (f"{spec.method} {payload['url']}", f"{spec.method} {spec.target.url}")
                       if key in self._answers), None)  # fmt: skip
         if found is None:

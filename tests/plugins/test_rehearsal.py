@@ -62,6 +62,17 @@ async def test_http_is_answered_from_the_case_within_the_grant() -> None:
     await made.close()
 
 
+async def test_a_plugin_that_leaves_the_host_to_the_operator_is_answered_from_any() -> None:
+    answers = {"GET https://a.example/": {}, "GET http://a.example/": {}, "GET http://b.example/": {}}
+    rules = (NetworkRule.parse("https://*", any_host=True), NetworkRule.parse("http://b.example"))
+    made = await doors({"http": answers}, network=rules)
+    for url in ("https://a.example/", "http://b.example/"):
+        assert (await made.call("http.request", {"method": "GET", "url": url}, None))["status"] == 200
+    with pytest.raises(DoorError, match="not among the places granted"):
+        await made.call("http.request", {"method": "GET", "url": "http://a.example/"}, None)
+    await made.close()
+
+
 async def test_data_is_answered_from_the_case_page_by_page() -> None:
     page = {"columns": [{"name": "id", "type": "integer"}], "rows": [[1], [2]], "truncated": False}
     data = {
