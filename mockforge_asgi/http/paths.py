@@ -56,15 +56,20 @@ def normal_form(path: str) -> str | None:
 
 def _stages(path: str) -> tuple[str, ...]:
     """The path as it is, decoded once, twice, to the end; none when it never settles."""
-    path = _ABSOLUTE.sub("", path, count=1) if _ABSOLUTE.match(path) else path
-    stages = [path]
+    stages = [_bare(path)]
     for _ in range(_ROUNDS):
-        decoded = unquote(_REPEATED_PERCENT.sub("%", path), errors="replace")
-        if decoded == path:
-            return tuple(_CONTROLS.sub("", stage) for stage in stages)
-        path = decoded
-        stages.append(path)
+        decoded = _bare(unquote(_REPEATED_PERCENT.sub("%", stages[-1]), errors="replace"))
+        if decoded == stages[-1]:
+            return tuple(stages)
+        stages.append(decoded)
     return ()
+
+
+def _bare(path: str) -> str:
+    """Without control characters, and without the scheme and host of an absolute form."""
+    path = _CONTROLS.sub("", path)
+    found = _ABSOLUTE.match(path)
+    return path[found.end() :] if found else path
 
 
 def _resolved(path: str, nothing: Collection[str] = ("", ".")) -> str:

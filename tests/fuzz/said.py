@@ -8,6 +8,8 @@ from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.logs import escape
 
 MAX_CHARACTERS = 200_000
+MAX_FAILURE = 65_000
+"""Of a plugin's failure: its words and its traceback are cut, then what steers is made visible."""
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

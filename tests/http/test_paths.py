@@ -165,6 +165,8 @@ STARRED = PathGlob("/a/*/secret").matches
         ("/x/../a//secret", "dots resolved, slashes not merged"),
         ("/a%2f/secret", "decoded once more, slashes not merged"),
         ("/a/b/c%2fd/../secret", "dots resolved, not decoded once more"),
+        ("\0h://host/a/b/secret", "an absolute form, after what no URL holds"),
+        ("%70://host/a/b/secret", "an absolute form, once decoded"),
         ("//host/a/b/secret", "a host and its path"),
         ("//host\\a/b/secret", "a host and its path, by backslash"),
     ],

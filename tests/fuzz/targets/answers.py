@@ -28,7 +28,7 @@ from mockforge_asgi.wasm.description import accept_config, read_description
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from tests.fuzz.fuzzing import Target, kept
-from tests.fuzz.said import in_bounds
+from tests.fuzz.said import MAX_FAILURE, in_bounds
 from tests.fuzz.trees import changer
 from tests.templates.rendering import exchange
 
@@ -91,7 +91,7 @@ def check(data: bytes) -> None:
         assert not text or orjson.dumps(ExtismEntry.json(fiber, text)) == orjson.dumps(HOST.said)
         ROOM.run_until_complete(_read(op))
     except PluginFailed as error:
-        assert len(str(error)) < 12_000 and answer_to(error).wire
+        assert len(str(error)) < MAX_FAILURE and answer_to(error).wire
         str(error).encode()
     except DoorError as error:
         assert len(error.message) < 1000

@@ -18,6 +18,7 @@ from mockforge_asgi.errors import DoorError, PluginFailed
 from mockforge_asgi.wasm.extism import ExtismInstance, ExtismOptions
 from mockforge_asgi.wasm.linking import ENV, USER
 from tests.fuzz.fuzzing import Choices, Target
+from tests.fuzz.said import MAX_FAILURE
 from tests.wasm.extism_guests import ExtismBench, extism_bench
 
 ROOM = asyncio.new_event_loop()
@@ -176,7 +177,7 @@ async def _run(used: Stand, choices: Choices) -> None:
         output = await instance.invoke(used.bench.fiber(cpu_s=0.1, timeout_s=5, output_bytes=8192), "run", choices.rest()[:4096])
         assert len(output) <= 8192
     except PluginFailed as error:
-        assert error.plugin == "guest" and len(str(error)) < 12_000 and str(error).encode()
+        assert error.plugin == "guest" and len(str(error)) < MAX_FAILURE and str(error).encode()
     assert all(isinstance(name, str) for name, _ in doors.asked)
     assert all(isinstance(message, str) and len(message) <= 9000 for _, message in doors.log)
     if not instance.broken:
