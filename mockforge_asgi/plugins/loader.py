@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.events import PluginLoaded, PluginWarning
@@ -95,7 +96,7 @@ def refuse_unfit(name: str, manifest: Manifest, description: Description) -> Non
     if manifest.endpoints and "endpoint.call" not in ops:
         problems.append(Problem("plugin.yaml endpoints", "the code does not implement endpoint.call.", "Implement it, or leave it out."))
     elif description.endpoints is not None:
-        handled = ", ".join(description.endpoints)
+        handled = clip(", ".join(description.endpoints), 300)
         problems += [
             Problem(f"plugin.yaml endpoints: {e.path}", f"the code has no handler '{e.name}'; it has {handled}.", "Mark one so.")
             for e in manifest.endpoints

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
 from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.wasm.component import answer_json
@@ -71,8 +72,8 @@ class ExtismEntry:
         if missing:
             raise PluginRejected(
                 plugin,
-                f"its code has no export {', '.join(missing)} of type () -> i32.",
-                [Problem("entry", f"its exports of that type are: {', '.join(sorted(exports)) or 'none'}.")],
+                f"its code has no export {clip(', '.join(missing), 200)} of type () -> i32.",
+                [Problem("entry", f"its exports of that type are: {clip(', '.join(sorted(exports)), 500) or 'none'}.")],
             )
 
     @staticmethod

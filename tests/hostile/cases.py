@@ -30,6 +30,8 @@ class Case:
     limits: Mapping[str, int] = field(default_factory=dict)
     asks: Mapping[str, Any] = field(default_factory=dict)
     """Permissions in its manifest, all granted."""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """What else its manifest says."""
     many: bool = True
     """Also run twenty at once."""
     is_costly: bool = False
@@ -40,6 +42,11 @@ class Case:
         """The limits of its manifest."""
         memory = {"extism": 16, "component": 32, "python": 64}[self.runtime]
         return {"cpu_ms": CPU_MS, "timeout_ms": TIMEOUT_MS, "memory_mb": memory, "output_kb": 64, **self.limits}
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """The rest of its manifest."""
+        return {"permissions": dict(self.asks), **self.manifest}
 
     @property
     def limits_of_many(self) -> dict[str, int]:

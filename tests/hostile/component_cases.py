@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.hostile.cases import Case
 from tests.hostile.components import HOST, answers, asks_in, component, doubled_instances, doubled_types, uses
 from tests.hostile.core import SPIN
@@ -29,7 +31,7 @@ def _waits(code: int, *, of_a_set: bool = False) -> bytes:
 
 
 CASES = [
-    Case(row.what, row.code, row.ends, row.words, row.step, "component", row.budget, row.limits, row.asks, row.many, row.is_costly)
+    replace(row, runtime="component")
     for row in [
         Case("endless loop in a call", component(SPIN), "LimitExceeded", "cpu_ms=", budget=_CPU),
         Case("endless loop in a start function", component(more=f"(func $s {SPIN}) (start $s)"), "LimitExceeded", "cpu_ms|timeout_ms", "load"),

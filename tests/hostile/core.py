@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import wasmtime
 
 from tests.wasm.extism_guests import ENV, SIGNATURES
@@ -22,6 +24,7 @@ _WASI = {
     "clock_time_get": "(param i32 i64 i32) (result i32)",
 }
 _DOOR = '(import "extism:host/user" "mockforge_door" (func $door (param i64 i64) (result i64)))'
+ANSWERS_NULL = '(func (export "response_generate") (result i32) (i32.const 0))'
 _TEXT = """
   (func $text (param $at i32) (param $n i32) (result i64) (local $block i64) (local $i i32)
     (local.set $block (call $alloc (i64.extend_i32_u (local.get $n))))
@@ -58,19 +61,24 @@ def generates(body: str, *imports: str, more: str = "", memory: str = '(memory (
     return module(f'{more} (func (export "response_generate") (result i32) {_LOCALS} {body} (i32.const 0))', *imports, memory=memory)
 
 
-def answers(document: str | bytes) -> bytes:
+def answers(document: str | bytes, *, export: str = "response_generate", more: str = "") -> bytes:
     """A plugin that answers these bytes, whatever it is asked."""
     data = document.encode() if isinstance(document, str) else document
     quoted = "".join(f"\\{byte:02x}" for byte in data)
     pages = max(1, -(-len(data) // 65536))
     body = f"(local.set $b (call $text (i32.const 0) (i32.const {len(data)}))) (call $output_set (local.get $b) (i64.const {len(data)}))"
     return module(
-        f'(data (i32.const 0) "{quoted}") {_TEXT} (func (export "response_generate") (result i32) (local $b i64) {body} (i32.const 0))',
+        f'(data (i32.const 0) "{quoted}") {_TEXT} {more} (func (export "{export}") (result i32) (local $b i64) {body} (i32.const 0))',
         "alloc",
         "store_u8",
         "output_set",
         memory=f'(memory (export "memory") {pages})',
     )
+
+
+def described(document: object) -> bytes:
+    """A plugin that says this of itself."""
+    return answers(json.dumps(document), export="describe", more=ANSWERS_NULL)
 
 
 def asks(door: str, payload: str | bytes, *, again: bool = False) -> bytes:
@@ -94,7 +102,6 @@ def asks(door: str, payload: str | bytes, *, again: bool = False) -> bytes:
 
 _LOCALS = "(local $a i64) (local $b i64) (local $i i32)"
 SPIN = "(loop $forever (br $forever))"
-ANSWERS_NULL = '(func (export "response_generate") (result i32) (i32.const 0))'
 GOOD = answers('{"status":200,"headers":[],"body":{"text":"good"}}')
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import wasmtime
 
 from tests.hostile.cases import Case
-from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, generates, module, spins_in, text_of
+from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, described, generates, module, spins_in, text_of
 
 _CPU, _MEMORY = "`cpu_ms`", "`memory_mb`"
 _SLEEP = "(i32.store8 (i32.const 8) (i32.const 0)) (i64.store (i32.const 24) (i64.const {ns}))"
@@ -101,9 +101,13 @@ NOT_THEIRS = [
     Case("import of a table, a global, a tag", module(ANSWERS_NULL, memory='(import "env" "t" (table 1 funcref)) (import "env" "g" (global (mut i64)))'), "PluginRejected", "env t is not known", "load"),
     Case("shared memory", module(ANSWERS_NULL, memory='(memory (export "memory") 1 2 shared)'), "PluginRejected", "threads must be enabled|shared", "load"),
     Case("64-bit memory", module(ANSWERS_NULL, memory='(memory (export "memory") i64 1)'), "PluginRejected", "memory64", "load"),
-    Case("names with control characters", module(ANSWERS_NULL, memory=r'(import "\1b[2J" "\0a\u{202e}" (func))'), "PluginRejected", r"\\x1b\[2J \\n\\u202e is not known", "load"),
+    Case("names with control characters", module(ANSWERS_NULL, memory=r'(import "\1b[2J" "\0a\u{202e}" (func))'), "PluginRejected", "is not known to this host", "load"),
     Case("WAT text as upload", text_of(ANSWERS_NULL), "PluginRejected", "is text, not a WebAssembly binary", "load"),
     Case("precompiled code offered as a plugin", bytes(wasmtime.Module(wasmtime.Engine(), GOOD).serialize()), "PluginRejected", "Compiled code is never taken", "load"),
+    Case("handlers with very long names and names of control characters", described({"ops": ["response.generate", "endpoint.call"], "endpoints": ["\x1b[2J\n", "e" * 50_000]}), "PluginRejected", "has no handler 'callback'", "load", manifest={"endpoints": [{"path": "/callback"}]}),
+    Case("a description of ten thousand functions", described({"functions": [{"name": f"f{n}"} for n in range(10_000)]}), "PluginRejected", "at most 500 functions", "load", budget="500 functions"),
+    Case("a description of another contract", described({"contract": "9.9\x1b[2J"}), "PluginRejected", "is unknown here", "load"),
+    Case("a description that is no object", described([1]), "PluginRejected", "must answer a JSON object", "load"),
     Case("ten thousand exports", module(ANSWERS_NULL + "".join(f'(export "e{i}" (func 0))' for i in range(10_002))), "PluginRejected", "exports; the most is 10,000", "load", budget="10,000 names"),
 ]  # fmt: skip
 CASES = [*NEVER_END, *TOO_MUCH, *NOT_THEIRS]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import dedent, indent
 
 from tests.hostile.cases import Case
@@ -23,7 +24,7 @@ def _method(name: str) -> str:
 
 _CRASH = "recursed too deeply|gave up|trap"
 CASES = [
-    Case(row.what, row.code, row.ends, row.words, row.step, "python", row.budget, row.limits, row.asks, row.many)
+    replace(row, runtime="python")
     for row in [
         Case("endless loop in a call", plugin("while True: pass"), "LimitExceeded", "cpu_ms=", budget=_CPU),
         Case("endless loop at import", plugin("", top="while True: pass"), "LimitExceeded", "cpu_ms|timeout_ms", "load"),

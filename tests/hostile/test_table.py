@@ -60,7 +60,7 @@ def check(case: Case, said: object) -> None:
 async def ended(ground: Arena, case: Case) -> object:
     """How it ended, with other requests on their way meanwhile."""
     try:
-        plugin = await ground.load(case.code, case.runtime, case.all_limits, {"permissions": dict(case.asks)})
+        plugin = await ground.load(case.code, case.runtime, case.all_limits, case.more)
     except MockForgeError as error:
         return error
     ground.put(plugin)
@@ -91,7 +91,7 @@ async def test_a_hostile_guest_ends_in_its_budget(ground: Arena, case: Case) -> 
 @pytest.mark.parametrize("case", [c for c in CASES if c.step == "call" and c.many], ids=lambda case: case.id)
 async def test_twenty_of_a_kind_end_as_one_does(ground: Arena, case: Case) -> None:
     before = await ground.settle()
-    more = {"permissions": dict(case.asks), "isolation": "per_request"}
+    more = {**case.more, "isolation": "per_request"}
     plugin = await ground.load(case.code, case.runtime, case.limits_of_many, more)
     ground.put(plugin)
     async with ground.probed():

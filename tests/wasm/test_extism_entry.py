@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.wasm.extism import ExtismOptions
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
-from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench
+from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wasm_of
 
 
 @pytest.fixture
@@ -53,6 +53,13 @@ def test_a_wrong_entry_is_refused(entry: object) -> None:
 async def test_a_mapping_to_an_export_that_is_not_there_is_refused(stand: ExtismBench) -> None:
     with pytest.raises(PluginRejected, match="count_bowels"):
         stand.guest(PLAIN.read_bytes(), ExtismOptions(entry=ExtismEntry("count_bowels")))
+
+
+async def test_the_exports_that_there_are_are_told_in_bounds(stand: ExtismBench) -> None:
+    exports = "".join(f'(func (export "\\1b[2J{"e" * 100}{i}"))' for i in range(500))
+    with pytest.raises(PluginRejected) as refused:
+        stand.guest(wasm_of(f"(module {exports})"), ExtismOptions(entry=ExtismEntry("count_bowels")))
+    assert len(str(refused.value)) < 1000 and "\x1b" not in str(refused.value)
 
 
 async def test_a_body_that_comes_too_slowly_is_the_calls_timeout(stand: ExtismBench) -> None:
