@@ -21,7 +21,7 @@ from mockforge_plugin.sandbox.stdlib import MODULES
 from tests.docs.pages import ROOT, blocks
 
 CONFIG, MANIFEST = ROOT / "docs" / "reference" / "config.md", ROOT / "docs" / "reference" / "manifest.md"
-PYTHON = ROOT / "docs" / "reference" / "python.md"
+PYTHON, TYPESCRIPT = (ROOT / "docs" / "reference" / f"{name}.md" for name in ("python", "typescript"))
 
 
 def keys(node: Any) -> set[str]:
@@ -92,6 +92,23 @@ def test_the_python_page_names_the_whole_kit() -> None:
     methods = {name: vars(type(getattr(mockforge_plugin, name))) for name in ("kv", "http", "data")}
     calls = {f"`{name}.{method}(" for name, found in methods.items() for method in found if not method.startswith("_")}
     assert {call for call in calls if call not in text} == set()
+
+
+def test_the_typescript_page_names_the_whole_kit() -> None:
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", TYPESCRIPT.read_text()))))
+
+    def names(module: str, begin: str, end: str, pattern: str) -> set[str]:
+        source = (ROOT / "sdk" / "typescript" / "src" / f"{module}.ts").read_text()
+        after = source[source.index(begin) :]
+        found = re.findall(pattern, after[: after.index(end)], re.MULTILINE)
+        assert found
+        return set(found) - {"constructor"}
+
+    wanted = names("values", "/**", "export const plugin", r"^export (?:class|const|function) (\w+)")
+    wanted |= names("values", "export class Request", "export class Response", r"^  (?:get )?([a-z]\w+)\(")
+    wanted |= names("doors", "export const context", "export type Context", r"^ {2,4}(\w+):")
+    wanted |= names("types", "export interface Definition", "\n}", r"^ {2,4}(\w+)(?:\?:|\??\()")
+    assert wanted - words == set()
 
 
 def test_the_published_modules_are_those_of_the_sandbox() -> None:

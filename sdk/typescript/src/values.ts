@@ -34,8 +34,8 @@ export class Request extends Message {
   get path(): string { return this.document.path; }
   /** Query pairs in order; `param` is the first of a name. */
   get query(): Pairs { return this.document.query ?? []; }
-  /** Values of the route's placeholders. */
-  get pathParams(): Record<string, string> { return this.document.path_params ?? {}; }
+  /** Values of the route's placeholders; of `{id:int}` and `{x:float}` numbers. */
+  get pathParams(): Record<string, string | number> { return this.document.path_params ?? {}; }
   /** Who auth found the caller to be, when granted. */
   get principal(): Principal | null { return this.document.principal ?? null; }
   field(name: "scheme" | "host" | "raw_path" | "client" | "route"): string | null { return this.document[name] ?? null; }

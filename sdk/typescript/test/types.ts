@@ -14,6 +14,8 @@ export default plugin<{ greeting: string }>({
       ctx.config.colour;
       // @ts-expect-error: no such door
       ctx.fetch("https://x.example");
+      // @ts-expect-error: a placeholder such as {id:int} gives a number
+      request.pathParams.id?.padStart(2);
       // @ts-expect-error: a status is a number
       return new Response("200", [], `${greeting} ${request.path}`);
     },
