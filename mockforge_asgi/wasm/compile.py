@@ -25,6 +25,7 @@ from mockforge_asgi.wasm.engine import EngineKind
 
 OnProgress = Callable[[Compiling], None]
 _PROGRESS_S: Final = 2.0
+_MAX_WORDS: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,9 @@ async def _wait(process: asyncio.subprocess.Process, limits: CompileLimits, repo
 
     async def finish() -> str:
         assert process.stderr is not None
-        words = await process.stderr.read(16384)
+        words = b""
+        while piece := await process.stderr.read(_MAX_WORDS):  # each gives what there is, not all that will come
+            words = (words + piece)[-_MAX_WORDS:]
         await process.wait()
         return words.decode(errors="replace").strip()
 

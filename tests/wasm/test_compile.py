@@ -11,7 +11,7 @@ import wasmtime
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import Compiling
-from mockforge_asgi.wasm.compile import CompileLimits, compile_wasm
+from mockforge_asgi.wasm.compile import CompileLimits, _wait, compile_wasm
 from mockforge_asgi.wasm.engine import config
 
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
@@ -98,3 +98,11 @@ async def test_the_subprocess_sees_nothing_of_the_operators_environment(monkeypa
     (await task).close()
     assert seen - {b""}
     assert not any(b"planted-secret" in environment for environment in seen)
+
+
+async def test_the_last_words_of_a_compiler_are_heard_however_much_it_says() -> None:
+    script = "head -c 100000 /dev/zero | tr '\\0' x >&2; echo out of memory >&2; exit 5"
+    process = await asyncio.create_subprocess_exec("sh", "-c", script, stderr=asyncio.subprocess.PIPE)
+    code, words = await _wait(process, CompileLimits(), lambda: None)
+    assert code == 5 and words is not None
+    assert words.endswith("xout of memory") and len(words) <= 16 * 1024
