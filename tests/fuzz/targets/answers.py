@@ -177,4 +177,4 @@ def again(value: Json | Mapping[str, Json]) -> None:
     orjson.dumps({"request": {"principal": {"attributes": {"value": value}}}})
 
 
-TARGET = Target(check, 3_000, mutate=changer(SEEDS, heads=OPS), max_bytes=16_384)
+TARGET = Target(check, 2_000, mutate=changer(SEEDS, heads=OPS), max_bytes=16_384)

@@ -141,4 +141,4 @@ def _one_reading(url: str) -> None:
     assert target.path.isascii() and not set(target.path) & set(" \t\r\n\\"), target.path
 
 
-TARGET = Target(check, 1_200, mutate=changer(SEEDS, vocabulary=[[name, {}] for name in DOORS]), max_bytes=8192)
+TARGET = Target(check, 900, mutate=changer(SEEDS, vocabulary=[[name, {}] for name in DOORS]), max_bytes=8192)

@@ -29,4 +29,4 @@ def check(data: bytes) -> None:
     str(error).encode()
 
 
-TARGET = Target(check, 4_000, mutate=changer(SEEDS), max_bytes=16_384)
+TARGET = Target(check, 2_000, mutate=changer(SEEDS), max_bytes=16_384)

@@ -103,4 +103,4 @@ def _clean(kernel: Kernel) -> None:
     assert memory.count(0, kernel.memory.heap) == len(memory) - kernel.memory.heap, "something of the call is left"
 
 
-TARGET = Target(check, 1_500, tuple(Random(n).randbytes(40 * n) for n in range(1, 10)), max_bytes=512)
+TARGET = Target(check, 1_000, tuple(Random(n).randbytes(40 * n) for n in range(1, 10)), max_bytes=512)

@@ -70,4 +70,4 @@ def _told(lines: list[tuple[str, str]]) -> None:
         assert len(line.splitlines()) == 1 and not any(0x7F <= ord(c) < 0xA0 or ord(c) < 32 and c != "\t" for c in line), ascii(line)
 
 
-TARGET = Target(check, 1_500, tuple(Random(n).randbytes(50 * n) for n in range(1, 8)), max_bytes=600)
+TARGET = Target(check, 800, tuple(Random(n).randbytes(50 * n) for n in range(1, 8)), max_bytes=600)

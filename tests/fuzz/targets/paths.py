@@ -110,4 +110,4 @@ def mutate(data: bytes, random: Random) -> bytes:
     return text.encode()
 
 
-TARGET = Target(check, 1_500, SEEDS, mutate, max_bytes=200)
+TARGET = Target(check, 1_200, SEEDS, mutate, max_bytes=200)

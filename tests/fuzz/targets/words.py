@@ -86,4 +86,4 @@ def _reply(kernel: Kernel, data: bytes) -> None:
         memory.write(end + 16, bytes(len(data)))
 
 
-TARGET = Target(check, 1_500, tuple(Random(n).randbytes(60 * n) for n in range(1, 8)), max_bytes=1024)
+TARGET = Target(check, 1_000, tuple(Random(n).randbytes(60 * n) for n in range(1, 8)), max_bytes=1024)
