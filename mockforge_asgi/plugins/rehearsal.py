@@ -16,7 +16,6 @@ from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.cases import AnswerModel, BodyModel, DoorsModel, json_text
 from mockforge_asgi.plugins.doors import Rooms
 from mockforge_asgi.plugins.surroundings import Surroundings
-from mockforge_asgi.security.egress import Egress
 from mockforge_asgi.security.permissions import Effective, NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
@@ -73,6 +72,8 @@ class _Answers:
     """The way out: under the plugin's rules, to answers written down."""
 
     def __init__(self, answers: Mapping[str, AnswerModel], rules: Sequence[NetworkRule] | None) -> None:
+        from mockforge_asgi.security.egress import Egress  # of the http extra, which only plugins with network grants need
+
         self._answers, self._any_host = answers, [rule for rule in rules or () if rule.host == ANY_HOST]
         self._egress = Egress(None if rules is None else [rule for rule in rules if rule.host != ANY_HOST])
 

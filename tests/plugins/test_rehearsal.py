@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -140,3 +142,9 @@ def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
     assert told == [(("response", "headers"), "the answer's header 'x-secret'", "response.headers: {names: [x-secret]}")]
     assert unseen("template.call", {"request": request}, Effective()) == []
     assert unseen("auth.authenticate", {"headers": 7, "query": [7], "body": {"available": 0}}, Effective()) == []
+
+
+def test_a_trial_needs_no_http_extra_for_a_plugin_without_network() -> None:
+    code = "import sys; sys.modules['httpcore2'] = None; import mockforge_asgi.cli.trial; import mockforge_asgi.plugins.trial"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
