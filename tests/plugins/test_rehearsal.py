@@ -65,7 +65,7 @@ async def test_http_is_answered_from_the_case_within_the_grant() -> None:
 
 
 async def test_a_plugin_that_leaves_the_host_to_the_operator_is_answered_from_any() -> None:
-    answers = {"GET https://a.example/": {}, "GET http://a.example/": {}, "GET http://b.example/": {}}
+    answers: dict[str, Any] = {"GET https://a.example/": {}, "GET http://a.example/": {}, "GET http://b.example/": {}}
     rules = (NetworkRule.parse("https://*", any_host=True), NetworkRule.parse("http://b.example"))
     made = await doors({"http": answers}, network=rules)
     for url in ("https://a.example/", "http://b.example/"):
