@@ -3,7 +3,8 @@
 #
 # Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). It must bring the sources of the standard
 # library, as Debian's packages rustc-web, cargo-web and rust-web-src do; the package lld gives the linker.
-# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. What the file was
+# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. Of a crate on the kit only where the
+# kit lies at the same path: cargo puts the path of what is outside a workspace into the names that order the code. What the file was
 # built from is written to built-from.txt in the crate's folder; a test compares it with the sources. A crate on the kit names it by
 # its path: mockforge-plugin = { path = "…" }.
 set -eu
