@@ -83,7 +83,7 @@ def fuzz(name: str, into: Path, *bounds: str, python: Sequence[str] = ("-m", "te
     return subprocess.run(
         [sys.executable, *python, name, "--seed", "1", "--into", str(into), *bounds],
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+        env={**os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(into)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

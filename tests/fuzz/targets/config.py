@@ -14,7 +14,8 @@ from tests.fuzz.trees import changer
 
 SEEDS = tuple(path.read_bytes() for path in sorted((ROOT / "examples").glob("*/mockforge.yaml")))
 
-FOLDER = Path(tempfile.mkdtemp(prefix="mockforge-fuzz-"))
+KEPT = tempfile.TemporaryDirectory(prefix="mockforge-fuzz-")
+FOLDER = Path(KEPT.name)
 FILE = FOLDER / "mockforge.yaml"
 (FOLDER / "templates").mkdir()
 
