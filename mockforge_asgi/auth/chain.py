@@ -102,7 +102,8 @@ class AuthChain:
 
     def check(self, exchange: Exchange) -> None:
         """Refuse a path that could be taken for a protected one. Raises Refused."""
-        check_path(exchange.scope, exchange.snapshot.path, self.protection.covers)
+        if self.protection.is_any:
+            check_path(exchange.scope, exchange.snapshot.path, self.protection.covers)
 
     def is_protected(self, exchange: Exchange) -> bool:
         """Whether a rule is about this request."""

@@ -25,6 +25,11 @@ class Protection:
         self._rules = tuple(sorted(compiled, key=_precedence))
         self.claims = Claims(rule.path for _, _, rule in compiled)
 
+    @property
+    def is_any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._rules)
+
     def covers(self, path: str) -> bool:
         """Whether some rule is about that path, whatever the method."""
         return any(_matches(glob, path) for glob, _, _ in self._rules)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from typing import cast
+from typing import Final, cast
 from urllib.parse import unquote
 
 from mockforge_asgi.errors import Refused
@@ -19,6 +19,10 @@ _ENCODED = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
 _REPEATED_PERCENT = re.compile(r"%(?:25)+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _ROUNDS = 4
+
+
+MAX_AMBIGUOUS: Final = 4096
+"""Characters of a path with several readings, where paths are protected."""
 
 
 def route_path(scope: Scope) -> str:
@@ -102,10 +106,12 @@ def _forms(path: str) -> Iterator[str]:
 
 
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
-    """Refuse an ambiguous path if any of its forms is protected. `path` is the route path. Raises Refused (400)."""
+    """Refuse an ambiguous path if any of its forms is protected. `path` is the route path. Raises Refused (400, 414)."""
     raw: bytes | None = scope.get("raw_path")
     if is_plain(path, raw):
         return
+    if len(path) > MAX_AMBIGUOUS:  # its readings would take long to compare with every rule
+        raise Refused(414, f"the path has more than one reading and over {MAX_AMBIGUOUS} characters: send it without '//', '.' and '..'")
     readings, whole = _readings(path), _readings(scope["path"])
     if readings and whole:
         if (readings[-1] == path or path == "") and not (raw and _ENCODED.search(raw)):

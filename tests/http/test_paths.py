@@ -175,3 +175,9 @@ def test_every_reading_of_a_path_is_asked_about(path: str, reading: str) -> None
     assert not STARRED(path)
     with pytest.raises(Refused):
         check_path(scope(path), path, STARRED)
+
+
+def test_a_very_long_path_with_several_readings_is_refused_before_it_is_compared() -> None:
+    with pytest.raises(Refused) as refused:
+        check_path(scope("//a" * 2000), "//a" * 2000, lambda path: pytest.fail("compared"))
+    assert refused.value.status == 414
