@@ -21,7 +21,7 @@ from mockforge_plugin.sandbox.stdlib import MODULES
 from tests.docs.pages import ROOT, blocks
 
 CONFIG, MANIFEST = ROOT / "docs" / "reference" / "config.md", ROOT / "docs" / "reference" / "manifest.md"
-PYTHON, TYPESCRIPT = (ROOT / "docs" / "reference" / f"{name}.md" for name in ("python", "typescript"))
+PYTHON, RUST, TYPESCRIPT = (ROOT / "docs" / "reference" / f"{name}.md" for name in ("python", "rust", "typescript"))
 
 
 def keys(node: Any) -> set[str]:
@@ -109,6 +109,23 @@ def test_the_typescript_page_names_the_whole_kit() -> None:
     wanted |= names("doors", "export const context", "export type Context", r"^ {2,4}(\w+):")
     wanted |= names("types", "export interface Definition", "\n}", r"^ {2,4}(\w+)(?:\?:|\??\()")
     assert wanted - words == set()
+
+
+def test_the_rust_page_names_the_whole_kit() -> None:
+    text = re.sub(r"```.*?```", "", RUST.read_text(), flags=re.DOTALL)
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text))))
+
+    def names(module: str, pattern: str) -> set[str]:
+        source = (ROOT / "sdk" / "rust" / "src" / f"{module}.rs").read_text()
+        shown = re.sub(r"#\[doc\(hidden\)\]\n(?:#.*\n)*.*", "", source)
+        found = set(re.findall(pattern, shown, re.MULTILINE))
+        assert found
+        return found
+
+    public = r"^ *pub (?:struct|trait|enum|fn) (\w+)"
+    wanted = {name for module in ("lib", "values", "doors", "error", "functions") for name in names(module, public)}
+    wanted |= names("lib", r"^    fn (\w+)\(") | names("doors", r"^ {4,8}(\w+)(?:<[^>]*>)?\([^)]*\) -> ")
+    assert wanted - words == {"envelope", "of", "tell_panics"}, "what only the kit itself calls"
 
 
 def test_the_published_modules_are_those_of_the_sandbox() -> None:
