@@ -15,6 +15,12 @@ output=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 export RUSTC="${RUSTC:-rustc}" RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/target/$name}"
 cargo=${CARGO:-cargo}
+sources=$("$RUSTC" --print sysroot)/lib/rustlib/src/rust/library
+if [ ! -e "$sources/Cargo.lock" ]; then
+    echo "build.sh: $RUSTC brings no sources of its standard library ($sources). With Debian's rustc-web and rust-web-src set" >&2
+    echo "RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo; with rustup run: cargo build --release --target wasm32-unknown-unknown" >&2
+    exit 1
+fi
 cd "$crate"
 [ -f Cargo.lock ] || "$cargo" generate-lockfile
 "$cargo" fetch --locked

@@ -88,6 +88,16 @@ def test_the_same_toolchain_builds_the_same_bytes(crate: Path, workshop: Path) -
     assert sorted(str(i.name) for i in module.imports) == sorted(str(i.name) for i in kept.imports)
 
 
+def test_a_compiler_without_the_sources_of_its_library_is_told_with_the_way_out(tmp_path: Path) -> None:
+    rustc = tmp_path / "rustc"
+    rustc.write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    rustc.chmod(0o755)
+    command = [ROOT / "sdk/rust/build.sh", KIT / "hello", tmp_path / "made.wasm"]
+    built = subprocess.run(command, env={**os.environ, "RUSTC": str(rustc)}, capture_output=True, text=True, check=False)
+    assert built.returncode == 1 and "brings no sources of its standard library" in built.stderr
+    assert "RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo" in built.stderr and not (tmp_path / "made.wasm").exists()
+
+
 @pytest.mark.parametrize("folder", ["", "hello"])
 def test_the_kit_and_its_example_pass_their_own_tests(folder: str, workshop: Path) -> None:
     if not Path(CARGO).exists():
