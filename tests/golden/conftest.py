@@ -30,9 +30,13 @@ def typescript_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["native", "sandbox", "production"])
-def load(request: pytest.FixtureRequest) -> Load:
+def load(request: pytest.FixtureRequest) -> Iterator[Load]:
     """Loads a plugin's files, in each world."""
     if request.param == "native":
-        return NativeInstance
-    load: Load = request.getfixturevalue(request.param).load
-    return load
+        yield NativeInstance
+        return
+    world = request.getfixturevalue(request.param)
+    load: Load = world.load
+    yield load
+    if isinstance(world, Production):
+        world.free()

@@ -60,6 +60,7 @@ class Production:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self.instances: list[ComponentInstance] = []
         self._engines = Engines()
         self._ticker = Ticker(self._engines)
         self._scheduler = self.run(self._schedule())
@@ -100,8 +101,14 @@ class Production:
             self._components[wasm] = Component(engine, wasm.read_bytes())
         return ProductionInstance(self, ComponentGuest("golden", engine, self._components[wasm], self._scheduler, limits), doors or Doors())
 
+    def free(self) -> None:
+        """Free every instance made so far."""
+        while self.instances:
+            self.instances.pop().close()
+
     def close(self) -> None:
         """Stop the ticker and the loop."""
+        self.free()
         self._ticker.stop()
         self._engines.close()
         self._runner.close()
@@ -113,6 +120,7 @@ class ProductionInstance:
     def __init__(self, production: Production, guest: PythonGuest | ComponentGuest, doors: Doors) -> None:
         self.doors, self._production, self._doors = doors, production, GoldenDoors(doors)
         self._instance: ComponentInstance = self._run(guest.instantiate(self._fiber("plugin.load")))
+        production.instances.append(self._instance)
 
     def _fiber(self, op: str) -> Fiber:
         return Fiber("golden", op, BUDGET, self._doors, None)

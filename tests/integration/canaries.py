@@ -6,16 +6,20 @@ The keepers are plugins of each sandboxed runtime that keep what they are given 
 from __future__ import annotations
 
 import base64
+import gc
+import re
 import secrets
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from wasmtime import wat2wasm
 
 from tests.wasm.extism_guests import wat
 
 RUNTIMES = ("python", "extism", "component")
+_ZEROS: Final = re.compile(rb"\0{4096,}")
 _GUARD_BYTES = 1 << 30
 """Behind (and before) the memory of a guest the process holds addresses that nobody may touch: at least so many."""
 
@@ -57,8 +61,29 @@ def seen(data: str | bytes, canaries: Iterable[Canary]) -> list[Canary]:
     return [canary for canary in canaries if canary.is_in(data)]
 
 
+_others: set[tuple[int, int]] = set()
+
+
+def forget_others() -> None:
+    """Leave out of `guest_memories` from now on what is there: guests of other tests."""
+    gc.collect()
+    _others.clear()
+    _others.update(_spans())
+
+
 def guest_memories() -> list[bytes]:
-    """The linear memory of every live guest of this process, whole: what can be written and lies right before a guard region."""
+    """The linear memory of every live guest of the test, whole but for runs of zeros, which are cut short."""
+    with open("/proc/self/mem", "rb", buffering=0) as memory:
+        return [_ZEROS.sub(b"\0", _read(memory, *span)) for span in _spans() if span not in _others]
+
+
+def _read(memory: BinaryIO, start: int, end: int) -> bytes:
+    memory.seek(start)
+    return memory.read(end - start)
+
+
+def _spans() -> list[tuple[int, int]]:
+    """What can be written and lies right before a guard region."""
     rows = []
     with open("/proc/self/maps", encoding="ascii", errors="replace") as listing:
         for line in listing:
@@ -66,18 +91,16 @@ def guest_memories() -> list[bytes]:
             start, end = (int(text, 16) for text in span.split("-"))
             rows.append((start, end, rights))
     found = []
-    with open("/proc/self/mem", "rb", buffering=0) as memory:
-        for i, (start, end, rights) in enumerate(rows):
-            if not rights.startswith("---") or end - start < _GUARD_BYTES:
-                continue
-            first = start
-            for before in reversed(rows[:i]):
-                if before[1] != first or not before[2].startswith("rw"):
-                    break
-                first = before[0]
-            if first < start:
-                memory.seek(first)
-                found.append(memory.read(start - first))
+    for i, (start, end, rights) in enumerate(rows):
+        if not rights.startswith("---") or end - start < _GUARD_BYTES:
+            continue
+        first = start
+        for before in reversed(rows[:i]):
+            if before[1] != first or not before[2].startswith("rw"):
+                break
+            first = before[0]
+        if first < start:
+            found.append((first, start))
     return found
 
 
