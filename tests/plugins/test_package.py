@@ -11,6 +11,7 @@ from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins import package as subject
 from mockforge_asgi.plugins.package import Unsafe, check_collisions, checked_path, digest_of, read_package, stamp
 from tests.plugins.plugin_folders import FILES, archive, folder
+from tests.unprivileged import nobody, open_folder
 
 
 def refusal(path: Path) -> str:
@@ -167,10 +168,10 @@ def test_a_package_is_unpacked_for_its_owner_alone(tmp_path: Path) -> None:
         package.unpack(target)
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    made = folder(tmp_path)
-    (made / "plugin.py").chmod(0)
-    if os.access(made / "plugin.py", os.R_OK):
-        pytest.skip("this user may read every file")
-    with pytest.raises(PluginRejected, match=r"p/plugin\.py: cannot be read: Permission denied"):
+def test_a_file_that_may_not_be_read_is_named() -> None:
+    with open_folder() as place:
+        made = folder(place)
         read_package(made, "p")
+        (made / "plugin.py").chmod(0)
+        with nobody(), pytest.raises(PluginRejected, match=r"p/plugin\.py: cannot be read: Permission denied"):
+            read_package(made, "p")

@@ -12,6 +12,7 @@ from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import exchange, renderer
+from tests.unprivileged import nobody, open_folder
 
 
 def write(folder: Path, name: str, text: str | bytes, *, age: int = 0) -> None:
@@ -100,11 +101,11 @@ def test_every_fault_is_found_at_load(tmp_path: Path) -> None:
     assert [p.place for p in caught.value.problems] == ["templates a.txt:2", "templates b.json:1", "templates c.txt:1"]
 
 
-def test_a_file_that_may_not_be_read_is_told_in_words(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a")
-    (tmp_path / "a.txt").chmod(0)
-    if os.access(tmp_path / "a.txt", os.R_OK):
-        pytest.skip("this user may read every file")
-    assert [str(p) for p in TemplateStore(tmp_path).problems] == [
-        "templates a.txt: cannot be read: Permission denied. Check its permissions."
-    ]
+def test_a_file_that_may_not_be_read_is_told_in_words() -> None:
+    with open_folder() as place:
+        (place / "a.txt").write_text("a")
+        assert not TemplateStore(place).problems
+        (place / "a.txt").chmod(0)
+        with nobody():
+            problems = TemplateStore(place).problems
+    assert [str(p) for p in problems] == ["templates a.txt: cannot be read: Permission denied. Check its permissions."]
