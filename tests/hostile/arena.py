@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ from mockforge_asgi.testing import Client, Conversation
 from tests.hostile.core import GOOD
 
 EXTENSIONS = {"extism": "plugin.wasm", "component": "plugin.wasm", "python": "plugin.py"}
+SETTLED_S = 5.0
+"""What is still held after that is taken for left behind."""
 LATE_S = 2.0
 """Another request that takes longer was held up: no measure of speed, the machine may be busy."""
 
@@ -42,10 +46,16 @@ class Remains:
     descriptors: int
     threads: int
     children: int
+    names: tuple[str, ...] = ()
+    """What the descriptors stand for, without the numbers that the system gives."""
 
-    def beyond(self, before: Remains) -> dict[str, tuple[int, int]]:
-        """What there is more of than before."""
-        return {n: (a, b) for n in self.__slots__ if (b := getattr(self, n)) > (a := getattr(before, n))}
+    def beyond(self, before: Remains) -> dict[str, object]:
+        """What there is more of than before; for descriptors also which."""
+        counts = ("charged", "descriptors", "threads", "children")
+        more: dict[str, object] = {n: (a, b) for n in counts if (b := getattr(self, n)) > (a := getattr(before, n))}
+        if "descriptors" in more:
+            more["which"] = sorted((Counter(self.names) - Counter(before.names)).elements())
+        return more
 
 
 @dataclass(slots=True)
@@ -97,15 +107,31 @@ class Arena:
         self.runtime.registry.remove("evil")
         await self.runtime.registry._retired()
 
-    async def settle(self) -> Remains:
-        """What is held once nothing moves any more."""
-        await asyncio.sleep(0)
+    async def settle(self, before: Remains | None = None) -> Remains:
+        """What is held once nothing moves any more; with `before`, once it is no more than that. After `SETTLED_S` it is told as it is.
+
+        A thread that handed over its result holds it a moment longer, and with it a module and its descriptors.
+        """
+        last, deadline = None, time.monotonic() + SETTLED_S
+        while True:
+            await asyncio.sleep(0.001)
+            now = self.remains()
+            if (not now.beyond(before) if before else now == last) or time.monotonic() > deadline:
+                return now
+            last = now
+
+    def remains(self) -> Remains:
+        """What is held now."""
         gc.collect()
         sandbox = self.runtime._alive().sandbox[0]
         workers = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
         pid = os.getpid()
         children = sum(len(Path(f"/proc/{pid}/task/{t}/children").read_text().split()) for t in os.listdir(f"/proc/{pid}/task"))
-        return Remains(sandbox.pool.charged, len(os.listdir("/proc/self/fd")), workers, children)
+        names = []
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # the descriptor of this very listing
+                names.append(re.sub(r":\[\d+\]$", "", os.readlink(f"/proc/self/fd/{number}")))
+        return Remains(sandbox.pool.charged, len(names), workers, children, tuple(sorted(names)))
 
     async def probe(self) -> None:
         """Ask the good plugin again and again until told to stop; note the longest it took."""

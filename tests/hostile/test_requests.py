@@ -82,4 +82,4 @@ async def test_a_guest_that_never_returns_ends_with_its_client(ground: Arena, co
         "cancelled"
     ] * clients
     await ground.take_out()
-    assert not (await ground.settle()).beyond(before)
+    assert not (await ground.settle(before)).beyond(before)

@@ -85,7 +85,7 @@ async def test_a_hostile_guest_ends_in_its_budget(ground: Arena, case: Case) -> 
     assert ground.slowest_s < LATE_S
     assert (await ground.client.get("/good")).text == "good"
     del said
-    assert not (await ground.settle()).beyond(before)
+    assert not (await ground.settle(before)).beyond(before)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.step == "call" and c.many], ids=lambda case: case.id)
@@ -103,4 +103,4 @@ async def test_twenty_of_a_kind_end_as_one_does(ground: Arena, case: Case) -> No
         check(case, said)
     assert ground.slowest_s < LATE_S
     del plugin, ends, told, said
-    assert not (await ground.settle()).beyond(before)
+    assert not (await ground.settle(before)).beyond(before)

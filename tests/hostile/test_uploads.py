@@ -57,7 +57,7 @@ async def test_code_that_takes_too_much_to_compile_is_refused_beside_other_reque
         with pytest.raises(PluginRejected, match=words):
             await ground.load(costly(), "extism", {})
     assert ground.slowest_s < LATE_S
-    assert not (await ground.settle()).beyond(before)
+    assert not (await ground.settle(before)).beyond(before)
 
 
 def test_the_products_own_bounds_of_a_compilation() -> None:
@@ -71,7 +71,7 @@ async def test_twenty_costly_uploads_at_once(ground: Arena, monkeypatch: pytest.
     async with ground.probed():
         said = await asyncio.gather(*(ground.load(wasm, "extism", {}) for wasm in uploads), return_exceptions=True)
     assert {type(error) for error in said} == {PluginRejected}
-    assert not (await ground.settle()).beyond(before)
+    assert not (await ground.settle(before)).beyond(before)
 
 
 @pytest.mark.parametrize("wasm", [GOOD[: len(GOOD) // 2], GOOD[:9], GOOD[:-1], bytes([*GOOD[:30], GOOD[30] ^ 0xFF, *GOOD[31:]])])
