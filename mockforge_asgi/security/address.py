@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from ipaddress import IPv4Address, IPv6Address
 
 Address = IPv4Address | IPv6Address
@@ -20,6 +21,9 @@ _METADATA = frozenset(
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 """Translated to whatever the network likes, with the IPv4 address at a place of its choice (RFC 8215)."""
+
+_ELSEWHERE = {4: ipaddress.ip_address("198.51.100.1"), 6: ipaddress.ip_address("2001:db8::1")}
+"""Addresses that no machine has (RFC 5737, RFC 3849)."""
 
 
 def canonical_host(host: str) -> str:
@@ -54,12 +58,27 @@ def is_inside(address: Address) -> bool:
     return not address.is_global or address.is_multicast or address.is_reserved or address in _METADATA
 
 
+def is_own(address: Address) -> bool:
+    """Whether this machine has that address; False where it may listen at any (`ip_nonlocal_bind`). Nothing is sent."""
+    address = _embedded(address) or address
+    return _may_listen(address) and not _may_listen(_ELSEWHERE[address.version])
+
+
 def is_never_meant(address: Address) -> bool:
     """Whether an address is refused even where private ones are allowed: link-local, metadata, unspecified, multicast."""
     inner = _embedded(address)
     if inner is not None:
         return is_never_meant(inner)
     return address.is_link_local or address.is_unspecified or address.is_multicast or address in _METADATA
+
+
+def _may_listen(address: Address) -> bool:
+    try:
+        with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as tried:
+            tried.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 def _embedded(address: Address) -> IPv4Address | None:

@@ -11,12 +11,12 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeAlias, cast
 
 from mockforge_asgi.errors import DoorError, UnsupportedPlatform
-from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant
+from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant, is_own
 from mockforge_asgi.security.inflate import BoundedBody
 from mockforge_asgi.security.lookups import Lookups, Resolver, system_resolver
 from mockforge_asgi.security.target import Pair, Spec, Target, read_spec
@@ -29,8 +29,6 @@ except ImportError as error:
 
 Json: TypeAlias = Any
 
-_KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-agent"})
-"""Request headers that go along to another origin: those that cannot be credentials."""
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_IDLE = 8
@@ -92,6 +90,7 @@ class Egress:
         self._context: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
         self._idle: list[_Connection] = []
+        self._is_closed = False
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
         """Answer an `http.request`: `{"status", "headers", "body"}`. Raises DoorError."""
@@ -123,7 +122,8 @@ class Egress:
         return next((rule for rule in allowed if rule.private), allowed[0])
 
     async def close(self) -> None:
-        """Close the connections kept open."""
+        """Close the connections kept open; those in use are closed after their answer."""
+        self._is_closed = True
         idle, self._idle = self._idle, []
         for connection in idle:
             await connection.http.aclose()
@@ -135,7 +135,7 @@ class Egress:
             location = next((value for name, value in headers if name == "location"), None)
             if not spec.follow_redirects or status not in _REDIRECTS or location is None:
                 return {"status": status, "headers": [list(pair) for pair in headers], "body": _body(body)}
-            spec = _redirected(spec, status, location)
+            spec = spec.redirected(status, location)
         raise DoorError("unavailable", f"more than {self.limits.max_redirects} redirects")
 
     async def _exchange(self, spec: Spec) -> tuple[int, list[Pair], bytes]:
@@ -188,7 +188,7 @@ class Egress:
         if not addresses:
             raise DoorError("unavailable", f"the name {target.host!r} has no address", retryable=True)
         for address in addresses:
-            if is_inside(address) and not rule.private:
+            if not rule.private and (is_inside(address) or is_own(address)):
                 raise DoorError(
                     "denied", f"{target.host!r} leads to an address inside; a rule with `private: true` for it would allow that"
                 )
@@ -198,15 +198,17 @@ class Egress:
 
     async def _kept(self, origin: tuple[str, str, int]) -> _Connection | None:
         """A connection to that place that was kept open; those of any place that have ended are closed."""
-        live = [c for c in self._idle if c.http.is_available() and not c.http.has_expired()]
-        found = next((c for c in live if c.origin == origin), None)
-        ended, self._idle = [c for c in self._idle if c not in live], [c for c in live if c is not found]
-        for connection in ended:
-            await connection.http.aclose()
+        for ended in [c for c in self._idle if not c.http.is_available() or c.http.has_expired()]:
+            if ended in self._idle:  # nobody else closes it meanwhile
+                self._idle.remove(ended)
+                await ended.http.aclose()
+        found = next((c for c in self._idle if c.origin == origin), None)
+        if found is not None:
+            self._idle.remove(found)
         return found
 
     def _keep(self, connection: _Connection) -> bool:
-        if len(self._idle) >= _MAX_IDLE or not connection.http.is_idle():
+        if self._is_closed or len(self._idle) >= _MAX_IDLE or not connection.http.is_idle():
             return False
         self._idle.append(connection)
         return True
@@ -238,21 +240,6 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return await self._backend.connect_tcp(self._addresses[-1], port, timeout=timeout)
-
-
-def _redirected(spec: Spec, status: int, location: str) -> Spec:
-    """The request that follows a redirect (RFC 9110 §15.4), without anything secret where the origin changes."""
-    target = spec.target.join(location)
-    if status == 303 or (status in (301, 302) and spec.method == "POST"):
-        spec = replace(spec, method="HEAD" if spec.method == "HEAD" else "GET", body=b"",
-                       headers=tuple(pair for pair in spec.headers if not pair[0].startswith("content-")))  # fmt: skip
-    if target.origin == spec.target.origin:
-        return replace(spec, target=target)
-    if spec.body:
-        raise DoorError(
-            "denied", f"the server redirects the body to another place, {target.scheme}://{target.authority}; it is not sent on"
-        )
-    return replace(spec, target=target, headers=tuple(pair for pair in spec.headers if pair[0] in _KEPT_ELSEWHERE))
 
 
 def _wire(spec: Spec) -> httpcore2.Request:

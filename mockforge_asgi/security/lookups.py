@@ -1,12 +1,14 @@
 """Lookups of names: few at once for each plugin, and counted till their end even when nobody waits for them any more.
 
-A lookup of the operating system cannot be told to stop, and shares a few threads with everybody else's.
+A lookup of the operating system cannot be told to stop, and whoever serves a name may take half a minute over it. Each has a thread
+of its own: the few that the loop shares among everybody would all be waiting for a name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -50,6 +52,34 @@ class Lookups:
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """The operating system's addresses of a name."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    """The operating system's addresses of a name. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Sequence[str]] = loop.create_future()
+
+    def tell(addresses: Sequence[str], error: OSError | None) -> None:
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(addresses)
+        else:
+            answer.set_exception(error)
+
+    def look_up() -> None:
+        addresses: Sequence[str] = ()
+        fault: OSError | None = None
+        try:
+            addresses = _addresses(host, port)
+        except (OSError, UnicodeError) as error:
+            fault = error if isinstance(error, OSError) else OSError(str(error))
+        try:
+            loop.call_soon_threadsafe(tell, addresses, fault)
+        except RuntimeError:
+            pass  # that loop has been closed meanwhile: nobody waits any more
+
+    threading.Thread(target=look_up, name="mockforge-lookup", daemon=True).start()
+    return await answer
+
+
+def _addresses(host: str, port: int) -> Sequence[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

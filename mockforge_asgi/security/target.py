@@ -1,4 +1,4 @@
-"""What a plugin asks the egress door for, read strictly: method, URL, headers, body.
+"""What a plugin asks the egress door for, read strictly: method, URL, headers, body; and what is asked for after a redirect.
 
 Only the reading; whether the place may be reached is decided in `security/egress.py`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote, urljoin
 
@@ -29,6 +29,8 @@ _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(:(?P<port>[0-9]{0,5})
 _FORBIDDEN_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+"""Request headers that go along to another origin: those that cannot be credentials."""
 _OURS = frozenset({"accept-encoding", "content-length"})
 _REFUSED = frozenset(
     {"host", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
@@ -82,6 +84,19 @@ class Spec:
     body: bytes
     timeout_s: float | None
     follow_redirects: bool
+
+    def redirected(self, status: int, location: str) -> Spec:
+        """The request that follows a redirect (RFC 9110 §15.4), without anything secret where the origin changes. Raises DoorError."""
+        spec, target = self, self.target.join(location)
+        if status == 303 or (status in (301, 302) and spec.method == "POST"):
+            spec = replace(spec, method="HEAD" if spec.method == "HEAD" else "GET", body=b"",
+                           headers=tuple(pair for pair in spec.headers if not pair[0].startswith("content-")))  # fmt: skip
+        if target.origin == spec.target.origin:
+            return replace(spec, target=target)
+        if spec.body:
+            where = f"{target.scheme}://{target.authority}"
+            raise DoorError("denied", f"the server redirects the body to another place, {where}; it is not sent on")
+        return replace(spec, target=target, headers=tuple(pair for pair in spec.headers if pair[0] in _KEPT_ELSEWHERE))
 
 
 def read_spec(payload: Mapping[str, Json], *, max_body_bytes: int) -> Spec:

@@ -91,8 +91,12 @@ class Metered:
         await self._stream.aclose()
 
     async def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> Metered:
-        """The stream inside a TLS connection, counted as well."""
-        return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._allowance)
+        """The stream inside a TLS connection, counted as well. Closed where the handshake fails or nobody waits for its end any more."""
+        try:
+            return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._allowance)
+        except BaseException:
+            await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         """What the transport knows."""

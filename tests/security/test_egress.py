@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gzip
+import socket
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -88,6 +90,20 @@ async def test_an_address_inside_needs_private(host: str) -> None:
 async def test_a_name_that_leads_inside_is_denied(addresses: list[str]) -> None:
     egress = Egress([Rule("idp.example", 80, private=False)], resolver=resolver(idp_example=addresses))
     assert (await refused(egress, get("http://idp.example/"))).code == "denied"
+
+
+async def test_a_name_that_leads_back_to_a_public_address_of_this_machine_is_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall in front is no protection against what connects from within."""
+
+    def bind(made: socket.socket, address: tuple[str, int]) -> None:
+        if address != ("93.184.216.34", 0):
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    for url in ("http://vendor.example/", "http://93.184.216.34/", "http://mapped.example/"):
+        rules = [Rule(host, 80, private=False) for host in ("vendor.example", "93.184.216.34", "mapped.example")]
+        names = resolver(vendor_example=["93.184.216.34"], mapped_example=["::ffff:93.184.216.34"])
+        assert "address inside" in (await refused(Egress(rules, resolver=names), get(url))).message
 
 
 async def test_localhost_is_inside_whatever_its_dot() -> None:
@@ -349,6 +365,25 @@ async def test_a_cancelled_request_leaves_no_connection(server: Server, door: Eg
     task = asyncio.ensure_future(door.request(get(f"http://127.0.0.1:{server.port}/")))
     with pytest.raises(asyncio.CancelledError):
         await task
+    await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_what_is_answered_after_closing_leaves_no_connection(server: Server, door: Egress) -> None:
+    asked, go_on, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        asked.set()
+        await go_on.wait()
+        writer.write(reply(b"late"))
+        await reader.read()
+        closed.set()
+
+    server.answers["/"] = until_closed
+    asking = asyncio.ensure_future(door.request(get(f"http://127.0.0.1:{server.port}/")))
+    await asked.wait()
+    await door.close()
+    go_on.set()
+    assert (await asking)["body"] == {"text": "late"}
     await asyncio.wait_for(closed.wait(), 5)
 
 

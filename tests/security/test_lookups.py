@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -69,3 +72,50 @@ async def test_closing_ends_the_waiting() -> None:
 
 async def test_the_system_knows_localhost() -> None:
     assert set(await system_resolver("localhost", 80)) <= {"127.0.0.1", "::1"}
+
+
+async def test_names_that_are_slow_to_answer_keep_none_of_the_loops_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, look_up = threading.Event(), socket.getaddrinfo
+    waiting = 0
+
+    def slow(host: str, *more: Any, **options: Any) -> Any:
+        nonlocal waiting
+        if not host.endswith(".example"):
+            return look_up(host, *more, **options)
+        waiting += 1
+        answer.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    plugins = [Lookups(system_resolver) for _ in range(10)]
+    asking = [asyncio.ensure_future(plugin.addresses(f"n{n}.example", 80)) for plugin in plugins for n in range(MAX_AT_ONCE)]
+    for _ in range(5):  # now there are more of them than the loop has threads for everybody
+        await asyncio.sleep(0)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "here"), 10) == "here"
+        assert await asyncio.wait_for(system_resolver("localhost", 80), 10)
+    finally:
+        answer.set()
+    assert waiting == len(asking)
+    assert all(isinstance(error, socket.gaierror) for error in await asyncio.gather(*asking, return_exceptions=True))
+
+
+async def test_a_name_that_the_system_cannot_even_ask_for_has_no_address() -> None:
+    with pytest.raises(OSError):
+        await system_resolver("a" * 64 + ".example", 80)
+
+
+def test_a_lookup_that_outlasts_its_loop_is_no_fault(monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *more, **options: answer.wait(30) and [])
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(system_resolver("a.example", 80), 0.01)
+
+    asyncio.run(give_up())
+    answer.set()
+    for thread in threading.enumerate():
+        if thread.name == "mockforge-lookup":
+            thread.join(10)
+    assert not recwarn.list

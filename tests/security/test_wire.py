@@ -105,6 +105,26 @@ async def test_what_comes_through_tls_is_counted_too(tmp_path: Path) -> None:
         assert (await refused(egress, get(f"https://idp.example:{server.port}/"))).code == "limit"
 
 
+async def test_a_server_that_never_ends_its_handshake_is_left() -> None:
+    hellos, left = 0, asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal hellos
+        hellos += bool(await reader.read(10_000))
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        egress = Egress([Rule("127.0.0.1", port, scheme="https")])
+        for n in range(3):
+            left.clear()
+            assert (await refused(egress, get(f"https://127.0.0.1:{port}/", timeout_ms=500))).code == "timeout"
+            await asyncio.wait_for(left.wait(), 5)
+            assert hellos == n + 1
+
+
 class Plenty:
     """A stream with as much to read as is asked for."""
 
