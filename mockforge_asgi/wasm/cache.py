@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from mockforge_asgi.wasm.engine import EngineKind, config_digest
 from mockforge_asgi.wasm.entries import Entries, EntriesUnusable
 from mockforge_asgi.wasm.inspect import Caps, inspect
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
+"""To be raised when entries are written otherwise, or what is compiled is checked otherwise before."""
 _LOCK_POLL_S: Final = 0.05
 MIB: Final = 1 << 20
 P = ParamSpec("P")
@@ -67,12 +69,13 @@ class CompiledCache:
         *,
         key_file: Path | None = None,
         limit_bytes: int = 1024 * MIB,
+        patience_s: float = 180.0,
         emit: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._directory, self._key_file = directory, key_file
-        self._limit_bytes, self._emit = limit_bytes, emit
+        self._limit_bytes, self._patience_s, self._emit = limit_bytes, patience_s, emit
         self._entries: Entries | None = None
-        self._is_open, self._opening = False, asyncio.Lock()
+        self._opening, self._unusable = asyncio.Lock(), ""
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._troubles: list[str] = []
 
@@ -113,13 +116,12 @@ class CompiledCache:
         """The code, ready for that engine, which must be configured by `engine.config(kind)`.
 
         Not in the cache: checked against `caps`, compiled within `limits` (with `Compiling` events) and stored.
-        Raises: PluginRejected.
+        Raises: PluginRejected, UnsupportedPlatform.
         """
         async with self._opening:
-            if not self._is_open:
+            if self._entries is None:
                 await self._in_thread(self._open)
-        digest = wasm.digest if isinstance(wasm, Source) else (await asyncio.to_thread(hashlib.sha256, wasm)).hexdigest()
-        job = _Job(engine, wasm, kind, plugin, caps, limits, digest, entry_name(digest, kind))
+        job = await asyncio.to_thread(_Job.of, engine, wasm, kind, plugin, caps, limits)
         if (found := await self._in_thread(self._stored, job)) is not None:
             return found
         lock = self._making.get(job.name) or asyncio.Lock()
@@ -133,17 +135,18 @@ class CompiledCache:
         """Close the directory; what was loaded stays usable."""
         if self._entries is not None:
             self._entries.close()
-        self._entries, self._is_open = None, False
+        self._entries = None
 
     def _open(self) -> None:
         try:
             self._entries = Entries(self._directory or default_directory(), self._key_file or default_key_file())
         except (EntriesUnusable, RuntimeError) as error:  # RuntimeError: there is no home directory
-            self._troubles.append(f"compiled code is not kept: {error}")
+            if str(error) != self._unusable:
+                self._unusable = str(error)
+                self._troubles.append(f"compiled code is not kept: {error}")
         else:
             if self._entries.repaired:
                 self._troubles.append(self._entries.repaired)
-        self._is_open = True
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread, and report here what troubled it."""
@@ -155,36 +158,43 @@ class CompiledCache:
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[None]:
-        """Be the only process that compiles this; the others wait for what it stores."""
-        entries = self._entries
-        while entries is not None and not entries.try_lock(name):
+        """Be the only process that compiles this; the others wait for what it stores, though not for ever: it may stand still."""
+        entries, deadline = self._entries, time.monotonic() + self._patience_s
+        is_alone = entries is None or entries.try_lock(name)
+        while not is_alone and entries is not None and time.monotonic() < deadline:
             await asyncio.sleep(_LOCK_POLL_S)
+            is_alone = entries.try_lock(name)
+        if not is_alone:
+            self._emit(CacheTrouble(what="another process has been compiling the same code for too long; it is compiled here as well."))
         try:
             yield
         finally:
-            if entries is not None:
+            if is_alone and entries is not None:
                 entries.unlock(name)
 
     def _stored(self, job: _Job) -> Code | None:
-        """What the cache holds; an entry that wasmtime refuses is removed."""
+        """What the cache holds, if it can be read and wasmtime takes it."""
         if (entries := self._entries) is None:
             return None
-        with entries.reading(job.name) as fd:
-            if fd is None:
-                return None
-            try:
-                return _deserialize(job, fd)
-            except wasmtime.WasmtimeError as error:
-                entries.remove(job.name)
-                self._troubles.append(f"compiled code in {entries.directory} was of no use and is made again: {error}")
-                return None
+        try:
+            with entries.reading(job.name) as fd:
+                return None if fd is None else _deserialize(job, fd)
+        except wasmtime.WasmtimeError as error:
+            self._troubles.append(f"compiled code in {entries.directory} was of no use and is made again: {error}")
+        except OSError as error:
+            self._troubles.append(f"compiled code in {entries.directory} could not be read and is made again: {error.strerror}.")
+        return None
 
     async def _make(self, job: _Job) -> Code:
         wasm = await asyncio.to_thread(job.read)
         await asyncio.to_thread(inspect, wasm, plugin=job.plugin, expect=job.kind, caps=job.caps)
-        with await compile_wasm(wasm, job.kind, plugin=job.plugin, limits=job.limits, on_progress=self._emit) as code:
-            await self._in_thread(self._store, job.name, code)
-            # Not in a thread: a cancelled load closes the descriptor, and its number could be another file's by then.
+        code = await compile_wasm(wasm, job.kind, plugin=job.plugin, limits=job.limits, on_progress=self._emit)
+        # Shielded: a load that is given up now must not close the file beneath the thread that reads it.
+        return await asyncio.shield(asyncio.ensure_future(self._in_thread(self._keep, job, code)))
+
+    def _keep(self, job: _Job, code: IO[bytes]) -> Code:
+        with code:
+            self._store(job.name, code)
             return _deserialize(job, code.fileno())
 
     def _store(self, name: str, code: IO[bytes]) -> None:
@@ -210,6 +220,12 @@ class _Job:
     digest: str
     name: str
 
+    @classmethod
+    def of(cls, engine: wasmtime.Engine, wasm: bytes | Source, kind: EngineKind, plugin: str, caps: Caps, limits: CompileLimits) -> _Job:
+        """Blocks for as long as it takes to hash the code."""
+        digest = wasm.digest if isinstance(wasm, Source) else hashlib.sha256(wasm).hexdigest()
+        return cls(engine, wasm, kind, plugin, caps, limits, digest, entry_name(digest, kind, caps))
+
     def read(self) -> bytes:
         """The WebAssembly itself."""
         if isinstance(self.wasm, bytes):
@@ -220,9 +236,9 @@ class _Job:
         return wasm
 
 
-def entry_name(wasm_digest: str, kind: EngineKind) -> str:
-    """The name of an entry: what was compiled, how, by what, and for which processor."""
-    facts = "\n".join((_FORMAT, wasm_digest, kind, config_digest(kind), _processor()))
+def entry_name(wasm_digest: str, kind: EngineKind, caps: Caps = Caps()) -> str:
+    """The name of an entry: what was compiled, within which caps, how, by what, and for which processor. Blocks."""
+    facts = "\n".join((_FORMAT, wasm_digest, kind, repr(caps), config_digest(kind), _processor()))
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
@@ -244,5 +260,8 @@ def _deserialize(job: _Job, fd: int) -> Code:
     made = Component if job.kind == "component" else wasmtime.Module
     for folder in ("/proc/self/fd", "/dev/fd"):
         if os.path.exists(path := f"{folder}/{fd}"):
-            return made.deserialize_file(job.engine, path)
+            try:
+                return made.deserialize_file(job.engine, path)
+            except wasmtime.WasmtimeError:
+                break  # on a disk mounted `noexec` a file may not run, but a copy of it may
     return made.deserialize(job.engine, os.pread(fd, os.fstat(fd).st_size, 0))

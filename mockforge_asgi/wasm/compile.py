@@ -22,10 +22,12 @@ from mockforge_asgi.errors import PluginRejected, Problem, UnsupportedPlatform
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.wasm.compile_worker import REFUSED
 from mockforge_asgi.wasm.engine import EngineKind
+from mockforge_asgi.wasm.interpreter import command, environment
 
 OnProgress = Callable[[Compiling], None]
 _PROGRESS_S: Final = 2.0
 _MAX_WORDS: Final = 16 * 1024
+_NOT_EXECUTABLE: Final = "unable to make memory executable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ async def compile_wasm(
 ) -> IO[bytes]:
     """Machine code for the engine of that kind, in an anonymous file that the caller closes.
 
-    Cancelling it ends the subprocess. Raises: PluginRejected, if the code is refused or too costly to compile.
+    Cancelling it ends the subprocess. Raises: PluginRejected, if the code is refused or too costly to compile; UnsupportedPlatform.
     """
     started = time.monotonic()
 
@@ -52,10 +54,13 @@ async def compile_wasm(
             on_progress(Compiling(what=plugin, size_bytes=len(wasm), done=done, wall_s=wall_s))
 
     with ExitStack() as files:
-        source = files.enter_context(await asyncio.to_thread(anonymous_file, wasm))
-        target = files.enter_context(anonymous_file())
-        report(begins=True)
-        process = await _start(kind, source, target, limits)
+        try:
+            source = files.enter_context(await asyncio.to_thread(anonymous_file, wasm))
+            target = files.enter_context(anonymous_file())
+            report(begins=True)
+            process = await _start(kind, source, target, limits)
+        except OSError as error:
+            raise UnsupportedPlatform(f"plugin '{plugin}' cannot be compiled now: no process for it can be started ({error}).") from error
         try:
             code, words = await _wait(process, limits, report)
         finally:
@@ -85,20 +90,14 @@ def anonymous_file(content: bytes = b"") -> IO[bytes]:
 
 async def _start(kind: EngineKind, source: IO[bytes], target: IO[bytes], limits: CompileLimits) -> asyncio.subprocess.Process:
     descriptors = source.fileno(), target.fileno()
-    numbers = (*descriptors, limits.memory_mb, limits.cpu_s)
-    # Nothing of the operator's environment; the worker finds its packages where this process finds them.
-    environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if os.path.isabs(p)), "LC_ALL": "C.UTF-8"}
-    if not sys.executable:
-        raise UnsupportedPlatform(
-            "plugins cannot be compiled: this program does not know its Python interpreter (sys.executable is empty)."
-        )
+    numbers = (*descriptors, limits.memory_mb, limits.cpu_s, os.getpid())
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "mockforge_asgi.wasm.compile_worker", kind, *map(str, numbers)),
+        *command("mockforge_asgi.wasm.compile_worker", kind, *map(str, numbers)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         pass_fds=descriptors,
-        env=environment,
+        env=environment(),
         cwd="/",
         start_new_session=True,
     )
@@ -127,8 +126,13 @@ async def _wait(process: asyncio.subprocess.Process, limits: CompileLimits, repo
         finishing.cancel()
 
 
-def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -> PluginRejected:
+def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -> PluginRejected | UnsupportedPlatform:
     smaller = "Make it smaller: strip it, optimise for size, split large functions."
+    if words is not None and _NOT_EXECUTABLE in words:
+        return UnsupportedPlatform(
+            f"plugin '{plugin}' not loaded: this process may not make memory executable, as compiled code must be. Lift what forbids it, "
+            "such as systemd's MemoryDenyWriteExecute."
+        )
     if code == REFUSED:
         return PluginRejected(
             plugin,
@@ -140,7 +144,7 @@ def _refusal(plugin: str, code: int, words: str | None, limits: CompileLimits) -
     elif code in (-signal.SIGXCPU, -signal.SIGKILL):
         reason = f"it takes more than {limits.cpu_s} s of processor time to compile, or the system ended the compiler for lack of memory."
     elif "memory" in words.lower() or code == -signal.SIGABRT:
-        reason = f"compiling it takes more than {limits.memory_mb} MB of memory."
+        reason = f"compiling it takes more than {limits.memory_mb} MB of memory, or than this system gives to a process (`ulimit -v`)."
     else:
         reason = f"the compiler ended with code {code}. Its last words: {clip(words[-300:], 300) or 'none'}"
     return PluginRejected(plugin, reason, [Problem("the WebAssembly file", "is too costly to compile.", smaller)])

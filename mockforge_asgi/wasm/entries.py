@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import errno
 import hmac
-import mmap
 import os
 import secrets
-import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
+from mockforge_asgi.wasm.private_files import TEMPORARY, begun, is_private, make_folders, remove, sweep, write
+
 _MAC_BYTES: Final = 32
 _KEY_BYTES: Final = 32
-_TEMPORARY: Final = ".new-"
-_ABANDONED_S: Final = 3600.0
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE: Final = 1 << 20
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_OURS: Final = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO})
+"""How a file is refused that none of ours can be: a symbolic link, another user's, a socket."""
 
 _VERIFIED: Final[set[tuple[object, ...]]] = set()
 """Files whose MAC this process has seen to hold, by everything that changes when they do."""
@@ -47,6 +46,7 @@ class Entries:
         try:
             self._key = _load_key(key_file)
             self._locks = self._open_locks()
+            sweep(self._dir)
         except OSError as error:
             os.close(self._dir)
             raise EntriesUnusable(f"{error.filename or key_file} cannot be used ({error.strerror}).") from error
@@ -64,13 +64,18 @@ class Entries:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[int | None]:
-        """A descriptor of the verified entry, None if there is none. One that does not verify is removed."""
+        """A descriptor of the verified entry, None if there is none. One that does not verify is removed.
+
+        Raises: OSError, if it cannot be read now.
+        """
         try:
-            fd = os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._dir)
+            fd = os.open(name, _READ, dir_fd=self._dir)
         except FileNotFoundError:
             yield None
             return
-        except OSError:  # a symbolic link, or not ours to read
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
             self.remove(name)
             yield None
             return
@@ -85,43 +90,31 @@ class Entries:
 
     def write(self, name: str, content: IO[bytes]) -> None:
         """Store an entry, whole or not at all; of concurrent writers the last one stays. Raises: OSError."""
-        temporary = _TEMPORARY + secrets.token_hex(8)
-        fd = os.open(temporary, _CREATE, 0o600, dir_fd=self._dir)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                mac = hmac.new(self._key, name.encode() + b"\0", "sha256")
-                content.seek(0)
-                while piece := content.read(1 << 20):
-                    mac.update(piece)
-                    file.write(piece)
-                file.write(mac.digest())
-                file.flush()
-                os.fsync(fd)
+        with begun(self._dir) as (fd, temporary):
+            mac = hmac.new(self._key, name.encode() + b"\0", "sha256")
+            content.seek(0)
+            while piece := content.read(_PIECE):
+                mac.update(piece)
+                write(fd, piece)
+            write(fd, mac.digest())
+            os.fsync(fd)
             os.replace(temporary, name, src_dir_fd=self._dir, dst_dir_fd=self._dir)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary, dir_fd=self._dir)
-            raise
 
     def remove(self, name: str) -> None:
-        """Remove an entry, if it can be removed."""
-        with suppress(OSError):
-            os.unlink(name, dir_fd=self._dir)
+        """Remove an entry, or whatever is in its place, if it can be removed."""
+        remove(self._dir, name)
 
     def prune(self, limit_bytes: int) -> None:
         """Remove entries, least recently read first, until the rest is within the limit; and what dead writers left."""
+        sweep(self._dir)
         found: list[tuple[float, int, str]] = []
-        now = time.time()
         with os.scandir(self._dir) as listing:
             for entry in listing:
                 try:
                     facts = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # another process was quicker
-                if entry.name.startswith(_TEMPORARY):
-                    if now - facts.st_mtime > _ABANDONED_S:
-                        self.remove(entry.name)
-                elif entry.name != "locks":
+                if entry.name != "locks" and not entry.name.startswith(TEMPORARY):
                     found.append((max(facts.st_atime, facts.st_mtime), facts.st_size, entry.name))
         total = sum(size for _, size, _ in found)
         for _, size, name in sorted(found):
@@ -153,19 +146,25 @@ class Entries:
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, int(name[:12], 16))
 
     def _open_locks(self) -> int:
-        """The file that locks are taken on; -1 where nobody could write it."""
-        try:
-            return os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
-        except OSError as error:
-            if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
-                return -1
-            raise
+        """The file that locks are taken on, ours alone: who else had it could have us wait; -1 where there can be none."""
+        for _ in range(3):
+            try:
+                fd = os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
+            except OSError as error:
+                if error.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+                    return -1
+                if error.errno not in _NOT_OURS | {errno.EISDIR}:
+                    raise
+            else:
+                if is_private(os.fstat(fd)):
+                    return fd
+                os.close(fd)
+            self.remove("locks")
+        return -1
 
     def _open_directory(self) -> int:
         path = self.directory
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
+        make_folders(path)
         fd = os.open(path, _READ | os.O_DIRECTORY)
         facts = os.fstat(fd)
         if facts.st_uid != os.geteuid():
@@ -174,44 +173,43 @@ class Entries:
                 f"{path} belongs to another user ({facts.st_uid}, this process is {os.geteuid()}). Remove it or set XDG_CACHE_HOME."
             )
         if facts.st_mode & 0o077:
-            os.fchmod(fd, 0o700)
+            try:
+                os.fchmod(fd, 0o700)
+            except OSError:
+                os.close(fd)
+                raise
+            if os.fstat(fd).st_mode & 0o077:
+                os.close(fd)
+                raise EntriesUnusable(f"{path} stays open to other users: its file system knows no modes. Set XDG_CACHE_HOME.")
             self.repaired = f"{path} was open to other users (mode {facts.st_mode & 0o777:o}); it is private now."
         return fd
 
     def _is_sound(self, fd: int, name: str) -> bool:
         facts = os.fstat(fd)
-        if not _is_private(facts) or facts.st_nlink != 1 or facts.st_size <= _MAC_BYTES:
+        if not is_private(facts) or facts.st_nlink != 1 or facts.st_size <= _MAC_BYTES:
             return False
         # A file that changed has another change time, which only the system sets: what verified once needs no second pass.
         seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, name, self._key)
         if seen in _VERIFIED:
             return True
-        try:
-            sound = self._has_our_mac(fd, name)
-        except (OSError, ValueError):  # it became shorter, or cannot be read
-            return False
-        if sound:
+        if sound := self._has_our_mac(fd, name, facts.st_size - _MAC_BYTES):
             _VERIFIED.add(seen)
         return sound
 
-    def _has_our_mac(self, fd: int, name: str) -> bool:
-        with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            mac = hmac.new(self._key, name.encode() + b"\0", "sha256")
-            with view[:-_MAC_BYTES] as content, view[-_MAC_BYTES:] as end:
-                mac.update(content)
-                return hmac.compare_digest(mac.digest(), end)
-
-
-def _is_private(facts: os.stat_result) -> bool:
-    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
+    def _has_our_mac(self, fd: int, name: str, size: int) -> bool:
+        mac, at = hmac.new(self._key, name.encode() + b"\0", "sha256"), 0
+        while piece := os.pread(fd, min(_PIECE, size - at), at):  # not mapped: one that became shorter would end the process
+            mac.update(piece)
+            at += len(piece)
+        return at == size and hmac.compare_digest(mac.digest(), os.pread(fd, _MAC_BYTES, size))
 
 
 def _load_key(path: Path) -> bytes:
     """The key, made when there is none. One that others could have read or written is replaced: all entries fall with it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     for _ in range(3):
         try:
-            fd = os.open(path, _READ | os.O_NONBLOCK)
+            fd = os.open(path, _READ)
         except FileNotFoundError:
             _make_key(path, keep_existing=True)
             continue
@@ -220,22 +218,23 @@ def _load_key(path: Path) -> bytes:
             if facts.st_uid != os.geteuid():
                 raise EntriesUnusable(f"{path} belongs to another user ({facts.st_uid}). Remove it or set XDG_STATE_HOME.")
             key = file.read(_KEY_BYTES + 1)
-        if _is_private(facts) and len(key) == _KEY_BYTES:
+        if is_private(facts) and len(key) == _KEY_BYTES:
             return key
         _make_key(path, keep_existing=False)
     raise EntriesUnusable(f"{path} changes under our hands.")
 
 
 def _make_key(path: Path, *, keep_existing: bool) -> None:
-    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
-    fd = os.open(temporary, _CREATE, 0o600)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-        if keep_existing:
+        sweep(folder)
+        with begun(folder) as (fd, temporary):
+            write(fd, secrets.token_bytes(_KEY_BYTES))
+            os.fsync(fd)
+            if not keep_existing:
+                os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+                return
             with suppress(FileExistsError):
-                os.link(temporary, path)
-        else:
-            os.replace(temporary, path)
+                os.link(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(folder)

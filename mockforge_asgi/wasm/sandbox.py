@@ -65,7 +65,7 @@ class Sandbox:
         self.scheduler = Scheduler(loop, self._ticker)
         self.pool = Pool(loop, pool_memory_mb * MIB)
         self._cache = CompiledCache(cache_dir, emit=events.emit)
-        self._folder = (cache_dir or default_directory()).parent
+        self._cache_dir = cache_dir
         self._check: asyncio.Task[None] | None = None
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
@@ -73,7 +73,7 @@ class Sandbox:
     async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
         if self._check is None or _failed(self._check):
-            self._check = asyncio.ensure_future(check_platform(self._folder))
+            self._check = asyncio.ensure_future(check_platform(self._cache_dir or _home_directory()))
         await asyncio.shield(self._check)
         guest = await self._guest(options, spec)
         charge, cap = options.charge_bytes or guest.limits.charge, self.pool.cap_bytes
@@ -96,7 +96,7 @@ class Sandbox:
         entry = _entry_file(options.plugin, spec)
         if spec.runtime == "component":
             code = await self._cache.load(engine, spec.files[entry], "component", plugin=options.plugin)
-            return ComponentGuest(options.plugin, engine, code, self.scheduler, limits)
+            return await asyncio.to_thread(ComponentGuest, options.plugin, engine, code, self.scheduler, limits)
         return PythonGuest(
             options.plugin,
             engine,
@@ -117,7 +117,8 @@ class Sandbox:
         module = await self._cache.load(engine, spec.files[file], "core", plugin=options.plugin)
         if self._kernel is None or _failed(self._kernel):
             self._kernel = asyncio.ensure_future(self._load_kernel())
-        return ExtismGuest(
+        return await asyncio.to_thread(  # a module may have thousands of exports to be read
+            ExtismGuest,
             options.plugin,
             await asyncio.shield(self._kernel),
             module,
@@ -160,6 +161,13 @@ class Sandbox:
         if self._kernel is not None and not _failed(self._kernel):
             self._kernel.result().close()
         self._engines.close()
+
+
+def _home_directory() -> Path | None:
+    try:
+        return default_directory()
+    except RuntimeError:  # there is no home directory
+        return None
 
 
 def _failed(loading: asyncio.Task[Any]) -> bool:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from mockforge_asgi.errors import UnsupportedPlatform
+from mockforge_asgi.wasm.interpreter import command, environment, has_interpreter
+from mockforge_asgi.wasm.private_files import make_folders
 
 MAJOR: Final = 50
 """The wasmtime major whose bindings are used."""
@@ -90,14 +92,31 @@ def check_wheel() -> None:
     refuse_wheel(installed, frozenset(vars(_bindings)))
 
 
-async def check_platform(remembered: Path, *, module: str = "mockforge_asgi.wasm.trial") -> None:
+async def check_platform(folder: Path | None, *, module: str = "mockforge_asgi.wasm.trial") -> None:
     """The running interpreter, and a trial unless one that went well is remembered in that folder. Raises UnsupportedPlatform."""
     refuse_interpreter(sys.implementation.name, tuple(sys.version_info[:3]))
-    marker = remembered / f"mockforge-platform-{_facts_digest()}"
-    if await asyncio.to_thread(marker.is_file):
+    if await asyncio.to_thread(_is_remembered, folder):
         return
     await _try(module)
-    await asyncio.to_thread(_remember, marker)
+    await asyncio.to_thread(_remember, folder)
+
+
+def _is_remembered(folder: Path | None) -> bool:
+    return folder is not None and (folder / _marker()).is_file()
+
+
+def _remember(folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        make_folders(folder)
+        os.close(os.open(folder / _marker(), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError:
+        pass  # tried again at the next start
+
+
+def _marker() -> str:
+    return f"mockforge-platform-{_facts_digest()}"
 
 
 def _facts_digest() -> str:
@@ -112,24 +131,15 @@ def _engine_file() -> str:
     return wasmtime.__file__ or sys.executable
 
 
-def _remember(marker: Path) -> None:
-    try:
-        marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        marker.touch(mode=0o600)
-    except OSError:
-        pass  # tried again at the next start
-
-
 async def _try(module: str) -> None:
-    if not sys.executable or getattr(sys, "frozen", False):
-        return  # embedded: what would be started is no interpreter
-    environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if os.path.isabs(p)), "LC_ALL": "C.UTF-8"}
+    if not has_interpreter():
+        return
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module),
+        *command(module),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=environment,
+        env=environment(),
         cwd="/",
         start_new_session=True,
     )

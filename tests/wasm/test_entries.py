@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import resource
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mockforge_asgi.wasm.entries import Entries, EntriesUnusable
+from mockforge_asgi.wasm.private_files import TEMPORARY
+from tests.unprivileged import nobody, open_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME, OTHER = "a" * 64, "b" * 64
@@ -79,13 +85,24 @@ def make_fifo(path: Path) -> None:
     os.mkfifo(path, 0o600)
 
 
+def make_folder(path: Path) -> None:
+    path.unlink()
+    (path / "inner").mkdir(parents=True)
+
+
+def make_socket(path: Path) -> None:
+    path.unlink()
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as made:
+        made.bind(path.name)
+
+
 def give_away(path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")
     os.chown(path, 12345, 12345)
 
 
-@pytest.mark.parametrize("harm", [flip, cut, empty, widen, link_away, link_twice, swap, make_fifo, give_away])
+@pytest.mark.parametrize("harm", [flip, cut, empty, widen, link_away, link_twice, swap, make_fifo, make_folder, make_socket, give_away])
 def test_an_entry_that_somebody_touched_is_not_handed_out_and_is_made_anew(entries: Entries, harm: object) -> None:
     entries.write(NAME, io.BytesIO(b"code"))
     entries.write(OTHER, io.BytesIO(b"other code"))
@@ -151,14 +168,37 @@ def test_a_key_that_others_could_know_is_replaced_and_all_entries_fall(tmp_path:
     assert read(Entries(tmp_path / "compiled", tmp_path / "key")) == b"code"
 
 
-def test_a_write_that_fails_leaves_nothing(entries: Entries) -> None:
-    class Full(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            raise OSError(28, "No space left on device")
+@contextlib.contextmanager
+def at_most(kind: int, most: int) -> Iterator[None]:
+    """This process may have no more of that for a while, as on a full disk or at the end of its descriptors."""
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (soft, hard))
 
-    with pytest.raises(OSError, match="No space"):
-        entries.write(NAME, Full(b"code"))
-    assert [p.name for p in entries.directory.iterdir()] == ["locks"]
+
+@pytest.mark.parametrize("most", [0, 1000, 3000, 3031])
+def test_a_write_that_finds_no_room_leaves_nothing_and_what_was_there_stays(entries: Entries, most: int) -> None:
+    entries.write(NAME, io.BytesIO(b"code"))
+    before = len(os.listdir("/proc/self/fd"))
+    with at_most(resource.RLIMIT_FSIZE, most), pytest.raises(OSError, match="File too large"):
+        entries.write(NAME, io.BytesIO(b"x" * 3000))
+    assert {p.name for p in entries.directory.iterdir()} == {"locks", NAME}
+    assert read(entries) == b"code" and len(os.listdir("/proc/self/fd")) == before
+    entries.write(NAME, io.BytesIO(b"x" * 3000))
+    assert read(entries) == b"x" * 3000
+
+
+def test_where_descriptors_have_run_out_nothing_is_removed(entries: Entries) -> None:
+    entries.write(NAME, io.BytesIO(b"code"))
+    with at_most(resource.RLIMIT_NOFILE, 3):
+        with pytest.raises(OSError, match="Too many open files"):
+            read(entries)
+        with pytest.raises(EntriesUnusable, match="Too many open files"):
+            Entries(entries.directory, entries.directory.parent / "state" / "key")
+    assert read(entries) == b"code"
 
 
 def test_the_least_recently_read_entries_go_first(entries: Entries) -> None:
@@ -169,12 +209,69 @@ def test_the_least_recently_read_entries_go_first(entries: Entries) -> None:
     assert sorted(p.name[0] for p in entries.directory.iterdir()) == ["a", "b", "l"]
 
 
-def test_what_a_dead_writer_left_is_removed_later(entries: Entries) -> None:
-    for name, age in ((".new-old", 7200), (".new-now", 5)):
-        (entries.directory / name).touch()
-        os.utime(entries.directory / name, (time.time() - age, time.time() - age))
+WRITES = """
+import io, os, sys
+from pathlib import Path
+from mockforge_asgi.wasm.entries import Entries
+
+class Slow(io.BytesIO):
+    def read(self, size=-1):
+        if self.tell():
+            print("half", flush=True)
+            sys.stdin.read()
+        return super().read(1000)
+
+Entries(Path(sys.argv[1]), Path(sys.argv[2])).write("a" * 64, Slow(b"code" * 1000))
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(entries: Entries) -> None:
+    arguments = [sys.executable, "-c", WRITES, str(entries.directory), str(entries.directory.parent / "state" / "key")]
+    running = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(2)]
+    for process in running:
+        assert process.stdout is not None and process.stdout.readline() == b"half\n"
+
+    def unfinished() -> int:
+        return sum(p.name.startswith(TEMPORARY) for p in entries.directory.iterdir())
+
     entries.prune(1 << 30)
-    assert {p.name for p in entries.directory.iterdir()} == {"locks", ".new-now"}
+    assert unfinished() == 2
+    running[0].kill()
+    running[0].communicate()
+    assert unfinished() == 2
+    Entries(entries.directory, entries.directory.parent / "state" / "key").close()
+    assert unfinished() == 1
+    running[1].communicate()
+    assert (running[1].returncode, unfinished(), read(entries)) == (0, 0, b"code" * 1000)
+
+
+def test_what_was_killed_while_it_made_the_key_leaves_nothing_for_long(tmp_path: Path) -> None:
+    (tmp_path / f"{TEMPORARY}00").write_bytes(b"half a key")
+    Entries(tmp_path / "compiled", tmp_path / "key").close()
+    assert {p.name for p in tmp_path.iterdir()} == {"compiled", "key"}
+
+
+def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        Entries(tmp_path / "cache" / "mockforge" / "compiled", tmp_path / "state" / "mockforge" / "key").close()
+    finally:
+        os.umask(before)
+    assert [p.stat().st_mode & 0o077 for p in tmp_path.rglob("*")] == [0] * 7
+
+
+def test_a_directory_that_only_its_owner_may_read_is_read() -> None:
+    with open_folder() as folder:
+        folder.chmod(0o777)
+        with nobody():
+            Entries(folder / "compiled", folder / "key").write(NAME, io.BytesIO(b"code"))
+            (folder / "compiled" / "locks").unlink()
+            (folder / "compiled").chmod(0o500)
+            entries = Entries(folder / "compiled", folder / "key")
+            assert read(entries) == b"code" and entries.try_lock(NAME)
+            with pytest.raises(PermissionError):
+                entries.write(OTHER, io.BytesIO(b"code"))
+            (folder / "compiled").chmod(0o700)
 
 
 def test_no_damage_anywhere_gets_through(entries: Entries) -> None:
@@ -198,9 +295,9 @@ def test_files_that_come_and_go_meanwhile_stop_no_pruning(entries: Entries) -> N
     def others() -> None:
         """As other processes do that store entries."""
         while not is_over.is_set():
-            for name in (".new-1", ".new-2", OTHER):
+            for name in (f"{TEMPORARY}1", f"{TEMPORARY}2", OTHER):
                 (entries.directory / name).touch()
-            for name in (".new-1", ".new-2", OTHER):
+            for name in (f"{TEMPORARY}1", f"{TEMPORARY}2", OTHER):
                 (entries.directory / name).unlink(missing_ok=True)
 
     writing = threading.Thread(target=others)
@@ -231,6 +328,17 @@ def locks_in_another_process(entries: Entries, *names: str) -> list[bool]:
     )
     arguments = [sys.executable, "-c", code, str(entries.directory), str(entries.directory.parent / "state" / "key"), *names]
     return [word == "1" for word in subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()]
+
+
+@pytest.mark.parametrize("harm", [widen, make_folder, link_away, give_away])
+def test_locks_that_others_could_hold_are_not_waited_for(entries: Entries, harm: object) -> None:
+    """As somebody planted them while the directory was open to all."""
+    entries.close()
+    assert callable(harm)
+    harm(entries.directory / "locks")
+    again = Entries(entries.directory, entries.directory.parent / "state" / "key")
+    assert (entries.directory / "locks").stat(follow_symlinks=False).st_mode & 0o777 == 0o600
+    assert again.try_lock(NAME) and locks_in_another_process(again, NAME, OTHER) == [False, True]
 
 
 def test_only_one_process_makes_an_entry(entries: Entries) -> None:
