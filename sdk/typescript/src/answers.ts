@@ -14,22 +14,27 @@ function kind(value: any): string {
 }
 function fail(what: string, value: unknown, hint = ""): never { throw new WrongAnswer(`${what}, not ${kind(value)}${hint}`); }
 const isNone = (value: unknown) => value === null || value === undefined;
-const plain = (value: any, where: string) =>
-  Object(value) === value && !Array.isArray(value) ? value : fail(`${where} must be an object`, value);
-const text = (value: unknown, where: string) => (typeof value === "string" ? value : fail(`${where} must be a string`, value));
-const texts = (value: unknown, where: string) =>
-  Array.isArray(value) ? value.map((item) => text(item, where)) : fail(`${where} must be an array of strings`, value);
-
-function status(value: number, where: string, least = 200): number {
-  if (Number.isInteger(value) && value >= least && value <= 599) return value;
-  throw new WrongAnswer(`${where} must be ${least} to 599, not ${value}`);
+const plain = (value: any, name: string, part: string) =>
+  typeof value === "object" && value && !Array.isArray(value) ? value : fail(`${name}: ${part} must be an object`, value);
+const text = (value: unknown, name: string, part: string) =>
+  typeof value === "string" ? value : fail(`${name}: ${part} must be a string`, value);
+/** Undefined, as JSON leaves out, for none. */
+function texts(value: any, name: string, part: string): string[] | undefined {
+  if (!Array.isArray(value)) return fail(`${name}: ${part} must be an array of strings`, value);
+  return value.length ? value.map((item) => text(item, name, part)) : undefined;
 }
-function headers(value: HeadersLike, where: string): Pairs {
-  for (const [name, line] of pairs(value)) {
-    const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text(name, where)) && !/[\r\n\0]/.test(text(line, `${where}: '${name}'`));
-    if (!isSound) throw new WrongAnswer(`${where}: '${name}' holds characters that no header may carry`);
+function status(value: number, name: string, part: string, least = 200): number {
+  if (Number.isInteger(value) && value >= least && value <= 599) return value;
+  throw new WrongAnswer(`${name}: ${part} must be ${least} to 599, not ${value}`);
+}
+function headers(value: HeadersLike, name: string, part: string): Pairs {
+  const lines = pairs(value);
+  for (const [key, line] of lines) {
+    if (typeof line !== "string") fail(`${name}: ${part}: '${key}' must be a string`, line);
+    const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(key) && !/[\r\n\0]/.test(line);
+    if (!isSound) throw new WrongAnswer(`${name}: ${part}: '${key}' holds characters that no header may carry`);
   }
-  return pairs(value);
+  return lines;
 }
 
 export const nothing = () => null;
@@ -39,13 +44,13 @@ export function decision(value: unknown, name: string): unknown {
   if (isNone(value)) return null;
   if (value instanceof Allow) {
     const { claims = {}, setHeaders = [] } = value.more;
-    const allow = { principal: principal(value.principal, name), claims: plain(claims, `${name}: Allow.claims`) };
-    return { allow: { ...allow, set_headers: headers(setHeaders, `${name}: Allow.setHeaders`) } };
+    const allow = { principal: principal(value.principal, name), claims: plain(claims, name, "Allow.claims") };
+    return { allow: { ...allow, set_headers: headers(setHeaders, name, "Allow.setHeaders") } };
   }
   if (value instanceof Deny) {
     const { challenge = null, reason } = value;
-    if (challenge !== null) headers({ challenge }, `${name}: Deny.challenge`);
-    return { deny: { status: status(value.status, `${name}: Deny.status`, 400), reason: text(reason, `${name}: Deny.reason`), challenge } };
+    if (challenge !== null) headers({ challenge }, name, "Deny.challenge");
+    return { deny: { status: status(value.status, name, "Deny.status", 400), reason: text(reason, name, "Deny.reason"), challenge } };
   }
   if (value instanceof Reply && value.response instanceof Response) return { reply: response(value.response, name) };
   const hint = value instanceof Response ? " (wrap a Response in Reply)" : " (say new Allow({ id }) or new Deny())";
@@ -53,11 +58,16 @@ export function decision(value: unknown, name: string): unknown {
 }
 
 function principal(value: unknown, name: string): unknown {
-  const { id, roles = [], groups = [], name: full, email, attributes } = plain(value, `${name}: Allow.principal`);
-  if (!text(id, `${name}: Principal.id`)) throw new WrongAnswer(`${name}: Principal.id must not be empty`);
-  const lists = Object.entries({ roles, groups }).filter(([key, items]) => texts(items, `${name}: Principal.${key}`).length);
-  const words = Object.entries({ name: full, email }).filter(([key, word]) => !isNone(word) && [text(word, `${name}: Principal.${key}`)]);
-  return { id, ...Object.fromEntries([...lists, ...words]), attributes: attributes && plain(attributes, `${name}: Principal.attributes`) };
+  const { id, roles = [], groups = [], name: full, email, attributes } = plain(value, name, "Allow.principal");
+  if (!text(id, name, "Principal.id")) throw new WrongAnswer(`${name}: Principal.id must not be empty`);
+  return {
+    id,
+    roles: texts(roles, name, "Principal.roles"),
+    groups: texts(groups, name, "Principal.groups"),
+    name: isNone(full) ? undefined : text(full, name, "Principal.name"),
+    email: isNone(email) ? undefined : text(email, name, "Principal.email"),
+    attributes: attributes && plain(attributes, name, "Principal.attributes"),
+  };
 }
 
 /** The document of a whole answer. An object or array becomes JSON, a string plain text, both with status 200. */
@@ -67,8 +77,8 @@ export function response(value: unknown, name: string): Record<string, unknown> 
     if (typeof value === "object" && value && !(value instanceof Answer)) return response(Response.json(value), name);
     return fail(`${name} must return a Response (or an object or array for JSON, a string for text)`, value);
   }
-  const head = { status: status(value.status, `${name}: Response.status`), headers: headers(value.headers, `${name}: Response.headers`) };
-  if (value.template !== undefined) return { ...head, template: value.template, vars: plain(value.vars, `${name}: Response.vars`) };
+  const head = { status: status(value.status, name, "Response.status"), headers: headers(value.headers, name, "Response.headers") };
+  if (value.template !== undefined) return { ...head, template: value.template, vars: plain(value.vars, name, "Response.vars") };
   const body = value.body ?? "";
   if (typeof body !== "string" && !(body instanceof Uint8Array)) fail(`${name}: Response.body must be a string or a Uint8Array`, body);
   return { ...head, body: bodyDocument(body) };
@@ -84,13 +94,13 @@ export function modified(value: unknown, name: string): unknown {
 
 export function health(value: any, name: string): unknown {
   const { status = "ok", detail = "" } = typeof value === "string" ? { status: value } : (value ?? {});
-  if (["ok", "degraded", "down"].includes(status)) return { status, detail: text(detail, `${name}: detail`) };
+  if (["ok", "degraded", "down"].includes(status)) return { status, detail: text(detail, name, "detail") };
   throw new WrongAnswer(`${name} must return { status: "ok" | "degraded" | "down", detail }, not ${status}`);
 }
 
-export function problems(value: any): unknown {
+export function problems(value: any, name: string): unknown {
   const found = isNone(value) ? [] : [value].flat().map((item) => (typeof item === "string" ? { path: "", message: item } : item));
-  return found.length ? found.map(({ path = "", message }) => ({ path, message: text(message, "a problem's message") })) : null;
+  return found.length ? found.map(({ path = "", message }) => ({ path, message: text(message, name, "a problem's message") })) : null;
 }
 
 function columnType(value: unknown): string {
@@ -98,26 +108,26 @@ function columnType(value: unknown): string {
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "float";
   return typeof value === "boolean" ? "boolean" : isNone(value) || typeof value === "string" ? "text" : "json";
 }
-const columns = (list: any[]) =>
-  list.map(({ name, type = "text", nullable = true }) => ({ name: text(name, "Column.name"), type, nullable }));
+const columns = (list: any[], name: string) =>
+  list.map(({ name: column, type = "text", nullable = true }) => ({ name: text(column, name, "Column.name"), type, nullable }));
 
 export function data(value: any, name: string): unknown {
   if (Array.isArray(value)) {
-    const names = [...new Set(value.flatMap((row) => Object.keys(plain(row, `${name}: a row`))))];
+    const names = [...new Set(value.flatMap((row) => Object.keys(plain(row, name, "a row"))))];
     const typed = names.map((key) => ({ name: key, type: columnType(value.find((row) => !isNone(row[key]))?.[key]) }));
     return data({ columns: typed, rows: value.map((row) => names.map((key) => row[key])) }, name);
   }
-  const { next, total, truncated = false, ...found } = plain(value, `${name}: its answer`);
+  const { next, total, truncated = false, ...found } = plain(value, name, "its answer");
   if (![found.columns, found.rows].every(Array.isArray)) fail(`${name} must return { columns, rows } or an array of objects`, value);
   const rows = found.rows.map((row: unknown[], i: number) => {
     if (row.length === found.columns.length) return row.map((cell) => (cell instanceof Uint8Array ? encode64(cell) : (cell ?? null)));
     throw new WrongAnswer(`${name}: row ${i} has ${row.length} cells for ${found.columns.length} columns`);
   });
-  return { columns: columns(found.columns), rows, truncated, next: next ?? undefined, total: total ?? undefined };
+  return { columns: columns(found.columns, name), rows, truncated, next: next ?? undefined, total: total ?? undefined };
 }
 
-export const schema = (tables: any) => ({
-  tables: tables.map((table: any) => ({ name: table.name, columns: columns(table.columns ?? []), primary_keys: table.primaryKeys ?? [] })),
+export const schema = (tables: any, op: string) => ({
+  tables: tables.map(({ name, columns: list = [], primaryKeys = [] }: any) => ({ name, columns: columns(list, op), primary_keys: primaryKeys })),
 });
 
 /** The metadata of a template function. */

@@ -21,14 +21,14 @@ export function serve(made: Definition, door: (door: string, payload: string) =>
     describe: () => encode({ contract: "0.1", kit: "typescript 0.1.0", ops, functions, endpoints, capabilities }, "description"),
     call(op: string, payload: string): string {
       open(door);
-      const [method, run, convert] = handlers.get(op) ?? [];
+      const handler = handlers.get(op);
       try {
-        if (!run) throw new PluginError(`this plugin has no ${op}; it has ${ops.join(", ")}`, { code: "unsupported_op" });
-        return encode(convert!(settled(run(JSON.parse(payload))), op.slice(op.indexOf(".") + 1)), "answer");
+        if (!handler) throw new PluginError(`this plugin has no ${op}; it has ${ops.join(", ")}`, { code: "unsupported_op" });
+        return encode(handler[2](settled(handler[1](JSON.parse(payload))), op.slice(op.indexOf(".") + 1)), "answer");
       } catch (thrown) {
         const isProblem = op === "plugin.validate_config" && thrown instanceof PluginError && thrown.code === "invalid_config";
-        if (isProblem) return encode(answers.problems(thrown.message), op);
-        throw envelope(thrown, method); // a string thrown is the error arm of the component's result
+        if (isProblem) return encode(answers.problems(thrown.message, op), op);
+        throw envelope(thrown, handler?.[0]); // a string thrown is the error arm of the component's result
       }
     },
   };
@@ -78,18 +78,23 @@ function named<T>(table: Record<string, T>, name: string, what: string): T {
 
 /** One value for each parameter. Throws PluginError, worded for whoever wrote the template. */
 function arranged(name: string, { parameters = [] }: TemplateFunction, args: unknown[], kwargs: Record<string, unknown>): any[] {
-  const [left, others, names] = [[...args], new Map(Object.entries(kwargs)), parameters.map((p) => p.name).join(", ")];
   const refuse = (why: string) => {
+    const names = parameters.map((p) => p.name).join(", ");
     throw new PluginError(`${name}(${names}) does not take these arguments: ${why}`, { code: "invalid_input" });
   };
-  const values = parameters.map((p) => {
-    if (p.many) return p.many === true ? left.splice(0) : Object.fromEntries([...others].filter(([key]) => others.delete(key)));
-    const [isNamed, value] = [others.has(p.name), others.get(p.name)];
-    others.delete(p.name);
-    if (left.length) return isNamed ? refuse(`'${p.name}' is given twice`) : left.shift();
-    return isNamed ? value : p.default === undefined ? refuse(`'${p.name}' is missing`) : p.default;
-  });
-  if (left.length) refuse(`${left.length} too many`);
-  if (others.size) refuse(`'${[...others.keys()].join("', '")}' is not known`);
+  const values: unknown[] = [];
+  const others = Object.keys(kwargs);
+  let given = 0;
+  for (const p of parameters) {
+    const at = p.many ? -1 : others.indexOf(p.name);
+    if (at >= 0) others.splice(at, 1);
+    if (p.many === true) values.push(args.slice(given, (given = args.length)));
+    else if (p.many) values.push(Object.fromEntries(others.splice(0).map((key) => [key, kwargs[key]])));
+    else if (given < args.length) values.push(at < 0 ? args[given++] : refuse(`'${p.name}' is given twice`));
+    else if (at >= 0) values.push(kwargs[p.name]);
+    else values.push(p.default === undefined ? refuse(`'${p.name}' is missing`) : p.default);
+  }
+  if (given < args.length) refuse(`${args.length - given} too many`);
+  if (others.length) refuse(`'${others.join("', '")}' is not known`);
   return values;
 }

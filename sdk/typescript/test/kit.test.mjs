@@ -111,6 +111,20 @@ test("objects of any make will do", async () => {
   assert.throws(() => made.call("constructor"), { code: "unsupported_op" });
 });
 
+test("what JSON would silently change is refused with its place", async () => {
+  for (const [value, words] of [
+    ["{ a: [1, new Uint8Array(2)] }", "json['a'][1] is a Uint8Array, which is not JSON; use [...]"],
+    ["{ a: { b: new Map() } }", "json['a']['b'] is a Map, which is not JSON; use [...]"],
+    ["[Promise.resolve(1)]", "json[0] is a Promise, which is not JSON; await it"],
+    ["[{ a: Infinity }]", "json[0]['a'] is Infinity, which JSON cannot carry"],
+    ["[['ü\\ud800']]", "json[0][0] holds a lone surrogate, which UTF-8 cannot carry"],
+  ]) {
+    await assert.rejects(generated(`return ${value};`), { message: words });
+  }
+  assert.equal((await generated("return { at: new Date(0), none: undefined, text: 'null {} \\\\ud800 \u{1f600}' };")).body.text,
+    '{"at":"1970-01-01T00:00:00.000Z","text":"null {} \\\\ud800 😀"}');
+});
+
 for (const [answer, words] of [
   ["new Deny(200)", "authenticate: Deny.status must be 400 to 599, not 200"],
   ['new Deny(401, "x", "a\\nb")', "authenticate: Deny.challenge: 'challenge' holds characters that no header may carry"],
