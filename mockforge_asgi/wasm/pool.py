@@ -1,7 +1,7 @@
 """Instances of all plugins of a runtime: taken, given back, prepared ahead, evicted, thrown away.
 
-One `Pool` holds the memory cap; each plugin generation has a `PluginPool` in it. An instance serves one plugin, one
-digest and one grant set for ever; who runs calls on it is `host.py`.
+Each plugin generation has a `PluginPool` in the one `Pool`; who gets memory when it is short is decided in `room.py`. An instance
+serves one plugin, one digest and one grant set for ever; who runs calls on it is `host.py`.
 """
 
 from __future__ import annotations
@@ -14,75 +14,26 @@ from typing import Final
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.room import Room
 
 Make = Callable[[], Awaitable[Instance]]
 Dismiss = Callable[[Instance], Awaitable[None]]
-_DEFAULT_CAP: Final = 2 << 30
-_SETTLED_S: Final = 1.0
-"""An instance idle for so long may make room for a plugin that only wants one more."""
-
-
 _TRIES: Final = 3
 """After so many failures in a row no more instances are made for the calls that wait now."""
 _ENDING_S: Final = 1.0
 """How long calls that were ended may take to give their instances back."""
 
 
-class Pool:
-    """The global memory cap. `charged` sums what every live instance may come to hold, in bytes."""
+class Pool(Room):
+    """The instances of all plugins, in the memory that they share."""
 
-    __slots__ = ("_plugins", "_starved", "cap_bytes", "charged", "leaving", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
-        self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
-        self.leaving = 0
-        """How much of it is of instances that take their leave."""
-        self._plugins: set[PluginPool] = set()
-        self._starved: dict[PluginPool, None] = {}
+    __slots__ = ()
 
     def add(self, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> PluginPool:
         """A pool for one plugin generation, whose instances weigh `charge` bytes each."""
         made = PluginPool(self, plugin, make, limits, charge)
-        self._plugins.add(made)
+        self.enter(made)
         return made
-
-    def remove(self, pool: PluginPool) -> None:
-        """Forget a closed plugin pool."""
-        self._plugins.discard(pool)
-
-    def reserve(self, wanted: int, *, patient: bool) -> bool:
-        """Charge that many bytes, evicting the longest-idle instances of any plugin if needed; False when none may go.
-
-        Who has an instance already is patient, and only gets room from those not used for a while: two busy plugins would
-        otherwise make and evict instances at each call.
-        """
-        missing = self.charged - self.leaving + wanted - self.cap_bytes
-        if missing > 0:
-            settled = self.loop.time() - _SETTLED_S if patient else float("inf")
-            idle = [(held.used_s, p) for p in self._plugins for held in p.idle if held.used_s <= settled]
-            idle.sort(key=lambda found: found[0])
-            if sum(p.charge for _, p in idle) < missing:
-                return False  # evicting them all would not do
-            for _, p in idle:
-                if self.charged - self.leaving + wanted <= self.cap_bytes:
-                    break
-                p.evict()
-        if self.charged + wanted > self.cap_bytes:
-            return False  # those who leave will make room
-        self.charged += wanted
-        return True
-
-    def starve(self, pool: PluginPool) -> None:
-        """That plugin waits for memory that others hold."""
-        self._starved[pool] = None
-
-    def feed(self) -> None:
-        """Something became idle or free: let a plugin that waits for memory try again."""
-        while self._starved:
-            pool = next(iter(self._starved))
-            del self._starved[pool]
-            if pool.is_waited_for:
-                return pool.grow()
 
 
 class PluginPool:
@@ -95,8 +46,8 @@ class PluginPool:
     def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
         self.idle: deque[Held] = deque()
-        self.live = 0
-        """Instances that exist or are being made."""
+        self.live = self.turn = 0
+        """Instances that exist or are being made, and when room was last made for one."""
         self._waiting: deque[asyncio.Future[Held]] = deque()
         self._making: asyncio.Task[None] | None = None
         self._is_preparing = self._closing = False
@@ -111,6 +62,11 @@ class PluginPool:
     def is_waited_for(self) -> bool:
         """Whether a call waits for an instance."""
         return bool(self._waiting)
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether it can do without one more: it has one, or nobody waits."""
+        return self.live > 0 or not self._waiting
 
     def take_now(self) -> Held | None:
         """An idle instance at once, or None: then `await take()`."""
@@ -165,7 +121,8 @@ class PluginPool:
         held.calls += 1
         now = held.used_s = self._pool.loop.time()
         limits = self.limits
-        if held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+        is_worn = held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s
+        if is_worn or (self._waiting and self._pool.wants(self, held)):
             self.discard(held)
         else:
             self._ready(held)
@@ -210,10 +167,9 @@ class PluginPool:
         self._pool.charged -= self.charge
         if self._closing and self.live == 0 and self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-        if self._waiting and self._making is None:
+        self._pool.feed()
+        if self._waiting:
             self.grow()
-        else:
-            self._pool.feed()
 
     def evict(self) -> None:
         """Free the instance that has been idle longest, to make room for another plugin's."""
@@ -237,7 +193,7 @@ class PluginPool:
         failures = 0
         try:
             while self._wants_more():
-                if not self._pool.reserve(self.charge, patient=self.live > 0 or not self._waiting):
+                if not self._pool.reserve(self):
                     if self._waiting:
                         self._pool.starve(self)
                     return

@@ -1,0 +1,128 @@
+"""The memory that instances of all plugins share, and who gets it when it does not do for all.
+
+What one plugin's instances are, and who waits for them, is `pool.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from mockforge_asgi.wasm.instance import Held
+
+_DEFAULT_CAP: Final = 2 << 30
+_SETTLED_S: Final = 1.0
+"""An instance idle for so long may make room for a plugin that only wants one more; one alive for so long, for a plugin that has none."""
+
+
+class Tenant(Protocol):
+    """The instances of one plugin generation, as far as memory goes."""
+
+    charge: int
+    live: int
+    turn: int
+    """When it last got room."""
+
+    @property
+    def idle(self) -> Sequence[Held]:
+        """Instances that no call has, the one used last at the end."""
+        ...
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a call waits for an instance."""
+        ...
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether it can do without one more."""
+        ...
+
+    def evict(self) -> None:
+        """Free the instance that has been idle longest."""
+        ...
+
+    def grow(self) -> None:
+        """Have instances made, as far as there is room."""
+        ...
+
+
+class Room:
+    """The memory cap. `charged` sums what every live instance may come to hold, in bytes."""
+
+    __slots__ = ("_plugins", "_starved", "_turns", "cap_bytes", "charged", "leaving", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
+        self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
+        self.leaving = 0
+        """How much of it is of instances that take their leave."""
+        self._turns = 0
+        self._plugins: set[Tenant] = set()
+        self._starved: dict[Tenant, None] = {}
+
+    def enter(self, pool: Tenant) -> None:
+        """Count that plugin's idle instances among those that may go."""
+        self._plugins.add(pool)
+
+    def remove(self, pool: Tenant) -> None:
+        """Forget a closed plugin pool."""
+        self._plugins.discard(pool)
+        self._starved.pop(pool, None)
+
+    def reserve(self, pool: Tenant) -> bool:
+        """Charge one instance of that plugin, evicting the longest-idle ones of others if needed; False when none may go."""
+        found = self._in_the_way_of(pool)
+        if found is None:
+            return False
+        for other in found:
+            other.evict()
+        if self.charged + pool.charge > self.cap_bytes:
+            return False  # those who leave will make room
+        self.charged += pool.charge
+        self._turns += 1
+        pool.turn = self._turns
+        return True
+
+    def _in_the_way_of(self, pool: Tenant) -> list[Tenant] | None:
+        """Whose idle instances must go, longest idle first, for one more of that plugin; None when it cannot have one.
+
+        Who has an instance already is patient, and only gets room that nobody without one waits for, from those not used for a while: two
+        busy plugins would otherwise make and evict instances at each call.
+        """
+        if pool.is_patient and self._is_owed:
+            return None
+        missing = self.charged - self.leaving + pool.charge - self.cap_bytes
+        if missing <= 0:
+            return []
+        settled = self.loop.time() - _SETTLED_S if pool.is_patient else float("inf")
+        idle = [(held.used_s, other) for other in self._plugins if other is not pool for held in other.idle if held.used_s <= settled]
+        found = []
+        for _, other in sorted(idle, key=lambda each: each[0]):
+            found.append(other)
+            missing -= other.charge
+            if missing <= 0:
+                return found
+        return None  # evicting them all would not do
+
+    @property
+    def _is_owed(self) -> bool:
+        """Whether a plugin that has no instance at all waits for memory."""
+        return any(pool.live == 0 and pool.is_waited_for for pool in self._starved)
+
+    def wants(self, pool: Tenant, held: Held) -> bool:
+        """Whether that busy plugin's instance should go for one that has none: its last one only after a while, so that none thrash."""
+        return bool(self._starved) and self._is_owed and (pool.live > 1 or held.used_s - held.born_s >= _SETTLED_S)
+
+    def starve(self, pool: Tenant) -> None:
+        """That plugin waits for memory that others hold."""
+        self._starved[pool] = None
+
+    def feed(self) -> None:
+        """Something became idle or free: let plugins that wait for memory try again; first those without an instance, in turn."""
+        for pool in sorted(self._starved, key=lambda each: (each.live > 0, each.turn)) if self._starved else ():
+            if not pool.is_waited_for:
+                del self._starved[pool]
+            elif self._in_the_way_of(pool) is not None:
+                del self._starved[pool]
+                pool.grow()
