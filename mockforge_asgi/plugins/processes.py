@@ -83,7 +83,7 @@ class InWorkers:
         for worker in tuple(self._all):
             self._kill(worker)
         while self._dying:
-            await asyncio.gather(*self._dying)
+            await asyncio.wait(self._dying)  # gather does not let the loop run where all are done, and so none would leave the set
         self._code.close()
 
     async def _destroy(self, document: Document, context: PluginContext) -> None:

@@ -100,6 +100,26 @@ async def test_closing_leaves_no_process_and_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) <= before + 1
 
 
+@pytest.mark.timeout(30)
+async def test_closing_in_the_turn_in_which_the_last_process_was_buried_does_not_hold_the_loop() -> None:
+    plugin = host(ENDS, processes=True, told=Told())
+    await plugin.open()
+    runner, loop = plugin.runner, asyncio.get_running_loop()
+    assert isinstance(runner, InWorkers)
+    for worker in tuple(runner._all):
+        runner._kill(worker)
+    await asyncio.wait(runner._dying)
+
+    async def nothing() -> None:
+        """Done after its first step."""
+
+    buried = loop.create_task(nothing())
+    runner._dying.add(buried)
+    buried.add_done_callback(runner._dying.discard)
+    await loop.create_task(runner.close())  # runs in the same turn of the loop, before what `buried` calls when it is done
+    assert not runner._dying
+
+
 async def test_a_worker_that_ended_between_two_calls_fails_none() -> None:
     plugin = host(ENDS, processes=True, most=1)
     await plugin.open()
