@@ -238,11 +238,15 @@ class _Job:
 
 def entry_name(wasm_digest: str, kind: EngineKind, caps: Caps = Caps()) -> str:
     """The name of an entry: what was compiled, within which caps, how, by what, and for which processor. Blocks."""
-    facts = "\n".join((_FORMAT, wasm_digest, kind, repr(caps), config_digest(kind), _processor()))
+    facts = "\n".join((_FORMAT, wasm_digest, kind, repr(caps), _made_for(kind)))
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
 @cache
+def _made_for(kind: EngineKind) -> str:
+    return f"{config_digest(kind)} {_processor()}"
+
+
 def _processor() -> str:
     """Names the processor's features: code compiled for more of them would not run here."""
     features = ""

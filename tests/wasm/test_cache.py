@@ -6,19 +6,25 @@ import asyncio
 import hashlib
 import io
 import os
+import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import wasmtime
 from wasmtime.component import Component
 
-from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.events import CacheTrouble, Compiling, Event
+from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
+from mockforge_asgi.events import CacheTrouble, Compiling, Event, EventStream
+from mockforge_asgi.wasm import cache as cache_module
 from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory, default_key_file, entry_name
 from mockforge_asgi.wasm.engine import config
-from mockforge_asgi.wasm.inspect import Caps
+from mockforge_asgi.wasm.inspect import TRUSTED, Caps
+from mockforge_asgi.wasm.sandbox import Sandbox
 
+ROOT = Path(__file__).resolve().parents[2]
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
 PARTS = bytes(wasmtime.wat2wasm("(component)"))
 
@@ -155,12 +161,14 @@ async def test_code_of_another_version_is_never_looked_at(
     caching: Caching, engine: wasmtime.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await caching.cache.load(engine, SEVEN, "core", plugin="seven")
-    now = caching.entry
-    monkeypatch.setattr("mockforge_asgi.wasm.engine.version", lambda name: "50.0.2")
+    now, made_for = caching.entry, cache_module._made_for.__wrapped__("core")
+    for name, other in (("engine.version", lambda name: "50.0.2"), ("cache._processor", lambda: "another processor")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"mockforge_asgi.wasm.{name}", other)
+            changed = cache_module._made_for.__wrapped__("core")
+            assert changed != made_for
+    monkeypatch.setattr(cache_module, "_made_for", lambda kind: changed)
     assert caching.entry != now
-    with monkeypatch.context() as patch:
-        patch.setattr("mockforge_asgi.wasm.cache._processor", lambda: "another processor")
-        assert caching.entry.name not in {p.name for p in now.parent.iterdir()}
     await caching.cache.load(engine, SEVEN, "core", plugin="seven")
     assert caching.compiled == 2 and now.exists() and caching.entry.exists()
 
@@ -183,6 +191,73 @@ async def test_code_that_cannot_be_stored_is_used_all_the_same(caching: Caching,
     module = await caching.cache.load(engine, SEVEN, "core", plugin="seven")
     assert [e.name for e in module.exports] == ["f"]
     assert "could not be stored" in caching.troubles[0]
+
+
+async def test_what_was_compiled_within_wider_caps_is_no_answer_to_narrower_ones(caching: Caching, engine: wasmtime.Engine) -> None:
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven", caps=TRUSTED)
+    with pytest.raises(PluginRejected, match="too large"):
+        await caching.cache.load(engine, SEVEN, "core", plugin="seven", caps=Caps(file_bytes=10))
+
+
+async def test_a_directory_that_can_be_used_after_all_is_used(caching: Caching, engine: wasmtime.Engine) -> None:
+    (caching.folder / "compiled").write_text("a file is in the way")
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    (caching.folder / "compiled").unlink()
+    for _ in range(2):
+        await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    assert caching.compiled == 2 and caching.entry.exists()
+
+
+async def test_where_descriptors_have_run_out_what_is_kept_stays_and_the_reason_is_said(caching: Caching, engine: wasmtime.Engine) -> None:
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(UnsupportedPlatform, match="Too many open files"):
+            await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "could not be read and is made again: Too many open files" in caching.troubles[0]
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    assert caching.compiled == 1
+
+
+async def test_a_process_that_stands_still_while_it_compiles_is_not_waited_for_for_ever(caching: Caching, engine: wasmtime.Engine) -> None:
+    code = (
+        "import sys; from pathlib import Path; from mockforge_asgi.wasm.entries import Entries;"
+        "e = Entries(Path(sys.argv[1]), Path(sys.argv[2])); print(e.try_lock(sys.argv[3]), flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", code, str(caching.folder / "compiled"), str(caching.folder / "key"), caching.entry.name]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"True\n"
+        said = caching.said
+        cache = CompiledCache(caching.folder / "compiled", key_file=caching.folder / "key", patience_s=0.1, emit=said.append)
+        assert isinstance(await cache.load(engine, SEVEN, "core", plugin="seven"), wasmtime.Module)
+        other.communicate()
+    assert caching.compiled == 1 and "for too long" in caching.troubles[0]
+
+
+async def test_without_a_home_nothing_is_kept_and_that_is_said(monkeypatch: pytest.MonkeyPatch, engine: wasmtime.Engine) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    said: list[Event] = []
+    cache = CompiledCache(emit=said.append)
+    assert isinstance(await cache.load(engine, SEVEN, "core", plugin="seven"), wasmtime.Module)
+    assert [e.what.partition(":")[0] for e in said if isinstance(e, CacheTrouble)] == ["compiled code is not kept"]
+    Sandbox(asyncio.get_running_loop(), EventStream())
+
+
+async def test_a_load_that_is_given_up_while_its_code_is_stored_stores_it(caching: Caching, engine: wasmtime.Engine) -> None:
+    loading = asyncio.ensure_future(caching.cache.load(engine, SEVEN, "core", plugin="seven"))
+    while not caching.compiled:
+        await asyncio.sleep(0)
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
+    await caching.cache.load(engine, SEVEN, "core", plugin="seven")
+    while not caching.entry.exists():
+        await asyncio.sleep(0)
+    assert caching.troubles == []
 
 
 async def test_caps_hold_before_anything_is_compiled(caching: Caching, engine: wasmtime.Engine) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import wasmtime
 
-from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.wasm.compile import CompileLimits, _wait, compile_wasm
 from mockforge_asgi.wasm.engine import config
+from mockforge_asgi.wasm.interpreter import command, environment
 
+ROOT = Path(__file__).resolve().parents[2]
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
 
 
@@ -66,6 +72,63 @@ async def test_wall_time_is_bounded() -> None:
 async def test_memory_is_bounded() -> None:
     with pytest.raises(PluginRejected, match="MB of memory"):
         await compile_wasm(SLOW, "core", plugin="big", limits=CompileLimits(memory_mb=150))
+
+
+ONCE = """
+import asyncio
+from mockforge_asgi.wasm.compile import compile_wasm
+from tests.wasm.test_compile import SEVEN
+
+async def once():
+    with await compile_wasm(SEVEN, "core", plugin="seven") as code:
+        print(len(code.read()) > 1000)
+
+%s
+asyncio.run(once())
+"""
+
+
+def compile_elsewhere(before: str) -> subprocess.CompletedProcess[str]:
+    """Compile in a process that does something else before."""
+    return subprocess.run([sys.executable, "-c", ONCE % before], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_CPU"])
+def test_a_system_that_gives_less_than_our_own_limits_is_no_hindrance(kind: str) -> None:
+    """As systemd's LimitAS and LimitCPU, or `ulimit -Hv`: a limit once lowered may not be raised."""
+    most = {"RLIMIT_AS": 1500 << 20, "RLIMIT_CPU": 30}[kind]
+    as_user = "import ctypes; ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)"  # what root starts may not raise it either: no CAP_SYS_RESOURCE
+    done = compile_elsewhere(f"{as_user}\nimport resource; resource.setrlimit(resource.{kind}, ({most}, {most}))")
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a setting of Linux")
+def test_where_memory_may_not_be_made_executable_that_is_said(tmp_path: Path) -> None:
+    """As under systemd's MemoryDenyWriteExecute."""
+    done = compile_elsewhere("import ctypes, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) and sys.exit('no such setting')")
+    if done.stderr == "no such setting\n":
+        pytest.skip("this kernel has no PR_SET_MDWE")
+    assert "UnsupportedPlatform: plugin 'seven' not loaded: this process may not make memory executable" in done.stderr
+
+
+async def test_a_process_that_cannot_be_started_is_told_in_words() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), hard))
+    try:
+        with pytest.raises(UnsupportedPlatform, match="'seven' cannot be compiled now: no process for it can be started .*Too many open"):
+            await compile_wasm(SEVEN, "core", plugin="seven")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_compiler_whose_parent_has_ended_before_it_could_notice_compiles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "seven").write_bytes(SEVEN)
+    with (tmp_path / "seven").open("rb") as source, (tmp_path / "made").open("wb") as target:
+        numbers = (source.fileno(), target.fileno(), 2048, 60)
+        for parent, status, made in ((os.getppid(), -signal.SIGKILL, False), (os.getpid(), 0, True)):
+            arguments = command("mockforge_asgi.wasm.compile_worker", "core", *map(str, (*numbers, parent)))
+            assert subprocess.run(arguments, env=environment(), pass_fds=numbers[:2], check=False).returncode == status
+            assert bool((tmp_path / "made").stat().st_size) == made
 
 
 async def test_cancelling_ends_the_subprocess_and_leaves_no_descriptor() -> None:
