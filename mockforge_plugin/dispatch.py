@@ -12,8 +12,7 @@ from types import CodeType, CoroutineType, ModuleType
 from typing import Any, TypeAlias
 
 from mockforge_plugin import documents, rows
-from mockforge_plugin.encoding import encode
-from mockforge_plugin.failure import PluginError, WrongAnswer, error_envelope
+from mockforge_plugin.failure import PluginError, WrongAnswer
 from mockforge_plugin.fields import as_mapping
 from mockforge_plugin.functions import caller, metadata
 from mockforge_plugin.plugin import (
@@ -59,8 +58,6 @@ _MODULE_METHODS = (
     "query",
     "schema",
 )
-
-__all__ = ["CONTRACT", "KIT", "PluginObject", "encode", "error_envelope", "load_plugin"]
 
 
 def load_plugin(target: ModuleType | type | object) -> PluginObject:

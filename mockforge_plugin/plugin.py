@@ -7,7 +7,7 @@ names (`def authenticate(request)`) is a plugin too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from mockforge_plugin.request import Answer, Request
 from mockforge_plugin.values import DataResult, Decision, Health, Json, PluginInfo, Response, Table
@@ -39,8 +39,6 @@ class Plugin:
     plugin: PluginInfo = PluginInfo()
     """The plugin's own id and version; set before `init`."""
 
-    kind: ClassVar[str] = ""
-
     @_optional
     def validate_config(self, config: Mapping[str, Json]) -> Any:
         """What is wrong with the configuration: None, or problems, each a str or a (path, message) pair."""
@@ -69,8 +67,6 @@ class Plugin:
 class AuthPlugin(Plugin):
     """Decides who may pass."""
 
-    kind = "auth"
-
     @_optional
     def authenticate(self, request: Request) -> Decision | Any:
         """`Allow`, `Deny`, `Reply`, or None when the request carries nothing of this plugin's."""
@@ -84,8 +80,6 @@ class AuthPlugin(Plugin):
 
 class ResponsePlugin(Plugin):
     """Answers requests."""
-
-    kind = "response"
 
     @_optional
     def can_handle(self, request: Request) -> bool | Any:
@@ -101,8 +95,6 @@ class ResponsePlugin(Plugin):
 class ModifierPlugin(Plugin):
     """Changes answers already made."""
 
-    kind = "modifier"
-
     @_optional
     def modify(self, request: Request, response: Answer) -> Response | Any | None:
         """The changed answer (`response.replace(...)`), or None to leave it. Read its body only if needed: `response.read()`."""
@@ -112,13 +104,9 @@ class ModifierPlugin(Plugin):
 class TemplatePlugin(Plugin):
     """Gives functions to templates: every method marked `@function`."""
 
-    kind = "template"
-
 
 class DataSourcePlugin(Plugin):
     """Brings data: named queries, answered with rows."""
-
-    kind = "data_source"
 
     connection: Any = None
     """What `connect` gave."""

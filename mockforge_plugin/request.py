@@ -85,7 +85,7 @@ class Request(_WithBody):
         host: str = "localhost",
         client: str | None = None,
         route: str | None = None,
-        path_params: Mapping[str, str] | None = None,
+        path_params: Mapping[str, str | int | float] | None = None,
         principal: Principal | None = None,
         fingerprint: str = "",
     ) -> None:
@@ -180,8 +180,8 @@ class Request(_WithBody):
         return self._document.get("route")
 
     @property
-    def path_params(self) -> dict[str, str]:
-        """Values of the route's placeholders."""
+    def path_params(self) -> dict[str, str | int | float]:
+        """Values of the route's placeholders: numbers for `{id:int}` and `{x:float}`, else text."""
         return self._document.get("path_params") or {}
 
     @property

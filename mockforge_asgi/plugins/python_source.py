@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from mockforge_asgi.config.faults import suggest
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.plugins.package import Package
@@ -39,22 +40,25 @@ NAMED: Final = {
 
 
 def absent_modules(package: Package) -> Iterator[Problem]:
-    """Modules that the entry imports first thing and the sandbox does not have: the plugin cannot be loaded."""
-    from mockforge_plugin.sandbox.stdlib import HINTS, offered
+    """Modules and names of the kit that the entry imports first thing and that are not there: the plugin cannot be loaded."""
+    import mockforge_plugin
+    from mockforge_plugin.sandbox.stdlib import offered, refusal
 
     entry = package.manifest.entry.file
-    own = {part.removesuffix(".py") for path in package.files if path.endswith(".py") for part in path.split("/")}
-    known = {*offered(), KIT}
+    own = {KIT} | {part.removesuffix(".py") for path in package.files if path.endswith(".py") for part in path.split("/")}
+    known = offered()
     for node in _tree(package.files[entry]).body:
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
+        place = f"{package.source}/{entry}:{node.lineno}"
         for name in names:
-            top = name.partition(".")[0]
-            if name not in known and top != KIT and top not in own:
-                place, what = f"{package.source}/{entry}:{node.lineno}", f"the sandbox has no module '{clip(name, 80)}'."
-                hint = HINTS.get(name) or HINTS.get(top) or "the reference of Python plugins lists those that it has"
-                yield Problem(place, what, f"{hint[0].upper()}{hint[1:]}.")
+            if name not in known and name.partition(".")[0] not in own:
+                yield Problem(place, f"{refusal(clip(name, 80))}.")
+        if isinstance(node, ast.ImportFrom) and node.module == KIT and not node.level:
+            for alias in node.names:
+                if alias.name != "*" and not hasattr(mockforge_plugin, alias.name):
+                    yield Problem(place, f"the kit has no '{clip(alias.name, 80)}'.", suggest(alias.name, mockforge_plugin.__all__))
 
 
 def unasked_uses(package: Package) -> Iterator[Problem]:

@@ -122,7 +122,7 @@ def _may_import(name: str) -> bool:
 def import_offered(
     name: str, globals_: Mapping[str, object] | None = None, locals_: Mapping[str, object] | None = None, fromlist: Any = (), level: int = 0
 ) -> ModuleType:
-    """`__import__` of what is offered. Raises: ImportError with the list and what to do."""
+    """`__import__` of what is offered. Raises: ImportError that says what to do instead."""
     if not _may_import(name):
         raise ModuleNotFoundError(refusal(name), name=name)
     return __import__(name, globals_, locals_, fromlist, level)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 MODULES: tuple[str, ...] = (
     "__future__",
     "abc",
@@ -170,11 +172,12 @@ def offered() -> frozenset[str]:
 
 
 def refusal(name: str) -> str:
-    """The words of the ImportError for a module that is not offered."""
-    hint = HINTS.get(name) or HINTS.get(name.partition(".")[0])
-    listed = ", ".join(name for name in MODULES if not name.startswith("_"))
-    return (
-        f"the sandbox has no module '{name}'{f': {hint}' if hint else ''}. "
-        f"A plugin may import its own files, mockforge_plugin, and {listed}. "
-        "One that needs more can be built as a component with its dependencies, or run natively where the operator trusts it."
-    )
+    """The words of the ImportError for a module that is not offered: what there is instead."""
+    top = name.partition(".")[0]
+    if hint := HINTS.get(name) or HINTS.get(top):
+        return f"the sandbox has no module '{name}': {hint}"
+    if top == "mockforge_plugin":
+        return f"the sandbox has no module '{name}': what the kit gives is imported from `mockforge_plugin` itself"
+    if top in sys.stdlib_module_names:
+        return f"the sandbox has no module '{name}': of the standard library it has what the reference of Python plugins lists"
+    return f"the sandbox has no module '{name}', nor the plugin a file '{top}.py': a package of pure Python can be copied into its folder"

@@ -11,8 +11,9 @@ from typing import Any
 
 from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.context import entered
-from mockforge_plugin.dispatch import encode, error_envelope, load_plugin
-from mockforge_plugin.failure import HostError
+from mockforge_plugin.dispatch import load_plugin
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import HostError, error_envelope
 from tests.plugin_kit.doors import DoorRefused, Doors
 from tests.plugin_kit.errors import GuestError
 

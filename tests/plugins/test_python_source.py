@@ -74,16 +74,25 @@ def test_native_code_asks_nobody(tmp_path: Path) -> None:
     assert len(told) == 1 and "unconfined" in told[0]
 
 
+COPY = "a package of pure Python can be copied into its folder"
+PART = "of the standard library it has what the reference of Python plugins lists"
+
+
 def test_a_module_that_the_sandbox_does_not_have_is_refused_with_its_line(tmp_path: Path) -> None:
     code = (
         "import requests, json\nfrom numpy import array\nimport helper.words, mockforge_plugin\nfrom . import other\n" + FILES["plugin.py"]
     )
+    code += "from mockforge_plugin import kv, funktion\nimport sqlite3, ctypes, mockforge_plugin.values\n"
     code += "try:\n    import yaml\nexcept ImportError:\n    import csv\ndef late():\n    import socket\n"
+    last = code[: code.index("try:")].count("\n")
     with pytest.raises(PluginRejected) as raised:
         validate(folder(tmp_path, {**FILES, "plugin.py": code, "helper/words.py": "", "test_plugin.py": "import pytest\n"}), "p")
     assert [str(problem) for problem in raised.value.problems] == [
-        "p/plugin.py:1: the sandbox has no module 'requests'. For HTTP use `from mockforge_plugin import http`.",
-        "p/plugin.py:2: the sandbox has no module 'numpy'. The reference of Python plugins lists those that it has.",
+        "p/plugin.py:1: the sandbox has no module 'requests': for HTTP use `from mockforge_plugin import http`.",
+        f"p/plugin.py:2: the sandbox has no module 'numpy', nor the plugin a file 'numpy.py': {COPY}.",
+        f"p/plugin.py:{last - 1}: the kit has no 'funktion'. Did you mean 'function'?",
+        f"p/plugin.py:{last}: the sandbox has no module 'sqlite3': for data use `from mockforge_plugin import data` or `kv`.",
+        f"p/plugin.py:{last}: the sandbox has no module 'ctypes': {PART}.",
     ]
 
 

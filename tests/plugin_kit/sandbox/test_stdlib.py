@@ -26,6 +26,7 @@ def test_anything_else_is_an_import_error_that_says_what_to_do(sandbox: Sandbox,
     with pytest.raises(GuestError, match=f"the sandbox has no module '{name}") as failed:
         instance.call("template.call", {"function": "run", "args": [f"import {name}"], "kwargs": {}})
     assert failed.value.error["details"]["exception"] == "ModuleNotFoundError"
+    assert failed.value.error["message"] == f"ModuleNotFoundError: {refusal(name)}" and len(refusal(name)) < 200
     assert instance.call("template.call", {"function": "run", "args": ["r = 1"], "kwargs": {}}) == 1
 
 
