@@ -62,6 +62,7 @@ class PluginStopped(Event):
 class CallFinished(Event):
     """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled | unavailable.
 
+    `slices` is in how many turns of the loop the guest computed, 0 for native plugins.
     `memory_bytes` is the size of the instance's linear memories afterwards, where the runtime tells (extism), else 0.
     """
 

@@ -25,6 +25,8 @@ from mockforge_asgi.types import Json
 MIB: Final = 1 << 20
 WIDTH: Final = 140
 """The longest answer that is shown on one line."""
+TOLD_BY_TRACEBACK: Final = frozenset({"exception", "file", "line", "source", "traceback"})
+"""Details of a failure that its traceback shows as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,13 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     if differs is None:
         return
     if outcome is None:
-        yield from _indented([differs.what, *str(differs.got).splitlines()])
+        yield from _indented([f"{verdict.place}: {differs.what}:", *str(differs.got).splitlines()])
         return
-    yield from _indented([f"{differs.what} differs:", *difference_lines(differs.expected, differs.got)])
-    yield from _indented(outcome.traceback.splitlines())
-    yield from _indented(_heard(outcome))
+    if outcome.error is not None and not case.is_error:
+        yield from _indented([f"{verdict.place}: it failed; expected:", *_shown(differs.expected).splitlines()])
+    else:
+        yield from _indented([f"{verdict.place}: {differs.what} differs:", *difference_lines(differs.expected, differs.got)])
+    yield from _indented([*_failure(outcome), *_heard(outcome)])
 
 
 def _indented(lines: list[str] | Iterator[str]) -> list[str]:
@@ -106,9 +110,11 @@ def _failure(outcome: Outcome) -> list[str]:
     error = outcome.error
     if error is None:
         return []
-    details = {key: value for key, value in (error.get("details") or {}).items() if key != "traceback"}
+    traceback = outcome.traceback.splitlines()
+    told = TOLD_BY_TRACEBACK if traceback else {"traceback"}
+    details = {key: value for key, value in (error.get("details") or {}).items() if key not in told}
     said = f"failed: {error['message']} ({error['code']}{', retryable' if error['retryable'] else ''})"
-    return [said, *([f"  details: {_shown(details, 4 * WIDTH)}"] if details else []), *outcome.traceback.splitlines()]
+    return [said, *([f"  details: {_shown(details, 4 * WIDTH)}"] if details else []), *(traceback if len(traceback) > 1 else [])]
 
 
 def _used(outcome: Outcome, manifest: Manifest) -> list[str]:
@@ -117,7 +123,8 @@ def _used(outcome: Outcome, manifest: Manifest) -> list[str]:
         return []
     parts = [f"{outcome.wall_s * 1000:.2f} ms in all"]
     if manifest.runtime != "native":
-        computing = f"{outcome.cpu_s * 1000:.2f} ms computing in {outcome.slices} slices" if outcome.slices else "within one slice"
+        many = f"{outcome.cpu_s * 1000:.2f} ms computing in {outcome.slices} slices"
+        computing = many if outcome.slices > 1 else "within one slice"
         memory = outcome.memory_bytes / MIB
         parts += [computing, f"{memory:.1f} MiB of memory" if memory else f"at most {manifest.limits.memory_mb} MiB of memory"]
     return [f"{outcome.op}: {', '.join(parts)}"]

@@ -117,7 +117,7 @@ def apply_schema(schema: Mapping[str, Json] | None, config: Mapping[str, Json], 
     value = _with_defaults(schema, copy.deepcopy(dict(config)), 0)
     errors = _validator(dict(schema)).iter_errors(value)
     problems = [
-        problem for _, error in zip(range(MAX_PROBLEMS), errors, strict=False) for problem in _problems(error, schema, places, base)
+        problem for _, error in zip(range(MAX_PROBLEMS), errors, strict=False) for problem in schema_problems(error, schema, places, base)
     ]
     return value, [*problems, *_unknown_keys(schema, config, places, base)]
 
@@ -153,7 +153,8 @@ def _unknown_keys(schema: Mapping[str, Json], config: Mapping[str, Json], places
             yield places.problem((*base, key), f"the key '{clip(str(key))}' is not known.", suggest(str(key), known))
 
 
-def _problems(error: Any, schema: Mapping[str, Json], places: Places, base: Path) -> Iterator[Problem]:
+def schema_problems(error: Any, schema: Mapping[str, Json], places: Places, base: Path) -> Iterator[Problem]:
+    """What an error of a validator says, in our words; `base` is where the value stands."""
     path, kind = (*base, *error.instance_path), error.kind
     if kind.name == "required":
         yield places.problem(path, f"`{kind.property}` is missing.", _hint(schema, (*error.instance_path, kind.property)) or "Add it.")

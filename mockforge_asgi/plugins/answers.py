@@ -122,6 +122,19 @@ class AnswerReader:
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
         return TemplateAnswer(status, headers, template, variables)
 
+    def changed(self, op: str, value: Json, known: Headers) -> MockResponse:
+        """`response.modify`'s answer, where it is not null."""
+        changed = self.response(op, value, known)
+        if not isinstance(changed, MockResponse):
+            raise self.fault(op, "a template; a modifier answers a finished body")
+        return changed
+
+    def flag(self, op: str, value: Json) -> bool:
+        """True or false."""
+        if not isinstance(value, bool):
+            raise self.fault(op, f"{type(value).__name__} instead of true or false")
+        return value
+
     def headers(self, op: str, value: Json, known: Headers = ()) -> Headers:
         """A list of [name, value] pairs, checked, without those that are ours; restricted ones need a grant."""
         if not isinstance(value, list) or len(value) > MAX_HEADERS:

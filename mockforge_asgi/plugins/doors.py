@@ -64,6 +64,8 @@ class Rooms:
     state: StateStore
     events: EventStream
     secrets: Secrets = field(default_factory=Secrets)
+    secrets_place: str = "`secrets:`"
+    """Where their values are set, in words."""
     sources: Queries | None = None
     egress: Callable[[Sequence[NetworkRule] | None], Way] | None = None
     surroundings: Surroundings = REAL
@@ -180,7 +182,7 @@ class PluginDoors:
             raise DoorError("denied", f"the secret {name!r} is not granted to this plugin")
         value = self._rooms.secrets.get(name)
         if value is None:
-            raise DoorError("not_found", f"the secret {name!r} has no value; set it under `secrets:`")
+            raise DoorError("not_found", f"the secret {name!r} has no value; set it under {self._rooms.secrets_place}")
         return {"value": value}
 
     def _config_value(self, payload: Payload) -> Json:

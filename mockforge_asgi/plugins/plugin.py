@@ -25,6 +25,8 @@ from mockforge_asgi.types import Headers
 DEFAULT_PRIORITY: Final = 100.0
 ALL_ANSWERS: Final = AnswerFilter()
 A = TypeVar("A", MockResponse, AnswerHead)
+_ASIDE: Final = frozenset({"response.can_handle", "plugin.health", "data.schema"})
+"""What serves nobody: that it ends well says nothing about the rest."""
 
 
 def alias_of(name: str) -> str:
@@ -122,7 +124,10 @@ class Plugin:
         finally:
             if own is not None:
                 own.release()
-        breaker.passed(is_trial)
+        if op in _ASIDE:
+            breaker.left(is_trial)
+        else:
+            breaker.passed(is_trial)
         return answer
 
     async def authenticate(self, exchange: Exchange) -> Decision:
@@ -135,9 +140,7 @@ class Plugin:
         if "response.can_handle" not in self.description.ops:
             return True
         said = await self._call(exchange, "response.can_handle", await self._with_fingerprint(exchange), exchange)
-        if not isinstance(said, bool):
-            raise self._reader.fault("response.can_handle", f"{type(said).__name__} instead of true or false")
-        return said
+        return self._reader.flag("response.can_handle", said)
 
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
         """Its answer to the request. None: not mine."""
@@ -158,9 +161,7 @@ class Plugin:
         said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
         if said is None:
             return None
-        changed: MockResponse | TemplateAnswer = self._reader.response("response.modify", said, response.headers)
-        if not isinstance(changed, MockResponse):
-            raise self._reader.fault("response.modify", "a template; a modifier answers a finished body")
+        changed: MockResponse = self._reader.changed("response.modify", said, response.headers)
         headers = (*self._kept(response.headers, changed.headers), *changed.headers)
         has_body = said.get("body") is not None
         if isinstance(response, MockResponse):

@@ -5,7 +5,6 @@ The doors themselves are the product's own, with the plugin's grants.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,10 +12,10 @@ from mockforge_asgi.config.network import ANY_HOST
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.cases import AnswerModel, BodyModel, DoorsModel, json_text
+from mockforge_asgi.plugins.cases import AnswerModel, DoorsModel
 from mockforge_asgi.plugins.doors import Rooms
 from mockforge_asgi.plugins.surroundings import Surroundings
-from mockforge_asgi.security.permissions import Effective, NetworkRule
+from mockforge_asgi.security.permissions import NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.security.target import read_spec
@@ -24,13 +23,7 @@ from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import KeySpace, StateStore
 
 MAX_ROWS: Final = 100_000
-REQUEST_OPS: Final = {
-    "auth.authenticate": (), "response.can_handle": ("request",), "response.generate": ("request",), "response.modify": ("request",),
-    "endpoint.call": ("request",),
-}  # fmt: skip
-"""Operations that are sent a request, and where it stands in their document."""
-
-FINGERPRINT: Final = "0" * 64
+SECRETS_PLACE: Final = "`doors.secrets` of its cases, or `--doors '{\"secrets\": {…}}'`"
 
 
 def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> Rooms:
@@ -40,6 +33,7 @@ def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> Rooms:
         state=state,
         events=events,
         secrets=secrets,
+        secrets_place=SECRETS_PLACE,
         sources=_Results(doors.data),
         egress=lambda rules: _Answers(doors.http, rules),
         surroundings=_surroundings(doors),
@@ -86,7 +80,7 @@ class _Answers:
         found = next((self._answers[key] for key in (f"{spec.method} {payload['url']}", f"{spec.method} {spec.target.url}")
                       if key in self._answers), None)  # fmt: skip
         if found is None:
-            raise DoorError("unavailable", f"doors.http of the cases has no answer for '{spec.method} {payload['url']}'")
+            raise DoorError("unavailable", f"doors.http (of its cases, or of --doors) has no answer for '{spec.method} {payload['url']}'")
         _raise_error(found.model_dump(include={"error"}, exclude_none=True))
         headers = [list(pair) for pair in found.headers.items()] if isinstance(found.headers, dict) else found.headers
         return {"status": found.status, "headers": headers, "body": {"text": ""} if found.body is None else found.body.document}
@@ -108,7 +102,7 @@ class _Results:
         """The result of its name. Raises DoorError."""
         found = self._results.get(f"{source}/{query}")
         if found is None:
-            raise DoorError("not_found", f"doors.data of the cases has no result for '{source}/{query}'")
+            raise DoorError("not_found", f"doors.data (of its cases, or of --doors) has no result for '{source}/{query}'")
         if isinstance(pages := found.get("pages"), list):
             page = (found.get("cursors") or {"": 0}).get(cursor or "")
             if type(page) is not int or not 0 <= page < len(pages):
@@ -125,108 +119,3 @@ def _raise_error(found: Json) -> None:
             str(error.get("code", "unavailable")), str(error.get("message", "")), retryable=error.get("retryable") is True,
             details=error.get("details") or {},
         )  # fmt: skip
-
-
-class Bodies:
-    """The bodies of the request and of the answer that a call belongs to."""
-
-    def __init__(self, request: bytes, response: bytes) -> None:
-        self.request, self.response = request, response
-
-    async def read_body(self, of: str) -> bytes:
-        """The body of the `request` or the `response`."""
-        return self.response if of == "response" else self.request
-
-
-def bodies_of(op: str, document: Json, doors: DoorsModel) -> Bodies:
-    """The bodies behind an operation's document: those it shows itself, else those of the doors."""
-    return Bodies(_shown(_request_of(op, document)) or _bytes(doors.request_body), _bytes(doors.response_body))
-
-
-def complete(op: str, document: Json, bodies: Bodies, rights: Effective) -> Json:
-    """The document with what a request always has and this one leaves out."""
-    if op not in REQUEST_OPS or not isinstance(document, dict | None):
-        return {} if document is None else document
-    whole: dict[str, Json] = dict(document or {})
-    request = _complete_request(whole.get("request") if REQUEST_OPS[op] else whole, len(bodies.request) * rights.request_view.body)
-    if not REQUEST_OPS[op]:
-        return request
-    if op.startswith("response.") and op != "response.modify":
-        whole.setdefault("fingerprint", FINGERPRINT)
-    if op == "response.modify":
-        whole["response"] = {"status": 200, "headers": [], "body": {"available": len(bodies.response)}, **(whole.get("response") or {})}
-    return {**whole, "request": request}
-
-
-def _complete_request(given: Json, body_bytes: int) -> Json:
-    if not isinstance(given, dict | None):
-        return given
-    said: dict[str, Json] = given or {}
-    path = said.get("path", "/")
-    if "body" in said:
-        said = {**said, "body": _body_of(said)}
-    return {
-        "method": "GET", "scheme": "http", "host": "127.0.0.1:8000", "path": path, "raw_path": path, "query": [], "headers": [],
-        "client": None, "route": None, "path_params": {}, "principal": None, "body": {"available": body_bytes}, **said,
-    }  # fmt: skip
-
-
-def unseen(op: str, document: Json, rights: Effective) -> list[tuple[tuple[str, ...], str, str]]:
-    """(place in the document, what, permission) of all that a plugin with these rights would never be sent."""
-    request, view = _request_of(op, document), rights.request_view
-    at = REQUEST_OPS.get(op, ())
-    found = [
-        ((*at, "headers"), f"the header '{name}'", f"request.headers: {{names: [{name}]}}")
-        for name in _names(request, "headers")
-        if view.headers is not None and name.lower() not in view.headers and not (name.lower() == "cookie" and view.cookies != frozenset())
-    ]
-    found += [
-        ((*at, "query"), f"the query parameter '{name}'", f"request.query: {{names: [{name}]}}")
-        for name in _names(request, "query")
-        if view.query is not None and name not in view.query
-    ]
-    if request.get("client") is not None and not view.client:
-        found.append(((*at, "client"), "the client's address", "request.client: {}"))
-    if request.get("principal") is not None and not view.principal:
-        found.append(((*at, "principal"), "the principal", "request.principal: {}"))
-    if request.get("body") not in (None, {"available": 0}) and not view.body:
-        found.append(((*at, "body"), "the body", "request.body: {}"))
-    if op == "response.modify" and rights.response_headers is not None:
-        response = document.get("response") if isinstance(document, dict) else None
-        names = [name for name in _names(response, "headers") if name.lower() not in rights.response_headers]
-        found += [(("response", "headers"), f"the answer's header '{n}'", f"response.headers: {{names: [{n}]}}") for n in names]
-    return found
-
-
-def _request_of(op: str, document: Json) -> dict[str, Json]:
-    request = document
-    for key in REQUEST_OPS.get(op, ("?",)):
-        request = request.get(key) if isinstance(request, dict) else None
-    return request if isinstance(request, dict) else {}
-
-
-def _names(part: Json, key: str) -> list[str]:
-    pairs = part.get(key) if isinstance(part, dict) else None
-    return [p[0] for p in pairs if isinstance(p, list) and p and isinstance(p[0], str)] if isinstance(pairs, list) else []
-
-
-def _body_of(request: dict[str, Json]) -> Json:
-    """Its body; one that a case writes as JSON, as text."""
-    body = request.get("body")
-    return {"text": json_text(body["json"])} if isinstance(body, dict) and body.keys() == {"json"} else body
-
-
-def _shown(request: dict[str, Json]) -> bytes:
-    body = _body_of(request)
-    if not isinstance(body, dict):
-        return b""
-    if isinstance(text := body.get("text"), str):
-        return text.encode("utf-8", "replace")
-    try:
-        return base64.b64decode(body.get("base64") or "")
-    except (TypeError, ValueError):
-        return b""
-
-
-def _bytes(body: BodyModel | None) -> bytes:
-    return b"" if body is None else _shown({"body": body.document})

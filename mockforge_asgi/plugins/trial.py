@@ -33,7 +33,8 @@ from mockforge_asgi.plugins.loader import Loader
 from mockforge_asgi.plugins.outcome import Heard, Outcome
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.plugins.rehearsal import MAX_ROWS, bodies_of, complete, fill, furnish, unseen
+from mockforge_asgi.plugins.rehearsal import MAX_ROWS, fill, furnish
+from mockforge_asgi.plugins.trial_documents import bodies_of, complete, faults
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import StateStore, open_store
 
@@ -55,9 +56,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One case, what came of it, and what is wrong with that; `differs` None: nothing."""
+    """One case, what came of it, and what is wrong with that; `differs` None: nothing. `place` is where it is written."""
 
     case: Case
+    place: str
     outcome: Outcome | None
     differs: Difference | None
 
@@ -114,9 +116,9 @@ class Trial:
                 async with self._apart(case.setting) as loaded:
                     outcome = await loaded.call(case.op, case.document)
         except ConfigError as error:
-            text = "\n".join(f"{p.what} {p.remedy}".strip() for p in error.problems) or str(error)
-            return Verdict(case, None, Difference(f"{place}: cannot be run", None, text))
-        return Verdict(case, outcome, difference(case, outcome))
+            text = "\n".join(map(str, error.problems)) or str(error)
+            return Verdict(case, place, None, Difference("cannot be run", None, text))
+        return Verdict(case, place, outcome, difference(case, outcome))
 
     @asynccontextmanager
     async def _apart(self, setting: Setting) -> AsyncIterator[_Loaded]:
@@ -143,9 +145,9 @@ class Trial:
 
     def _approve(self, setting: Setting) -> Approval:
         manifest = self.package.manifest
-        _, faults = apply_schema(manifest.config_schema, setting.config, setting.places, setting.base)
-        if faults:
-            raise ConfigError(f"the configuration of plugin '{manifest.id}' cannot be used:", faults)
+        _, problems = apply_schema(manifest.config_schema, setting.config, setting.places, setting.base)
+        if problems:
+            raise ConfigError(f"the configuration of plugin '{manifest.id}' cannot be used:", problems)
         asked = Grants({name: permission.right for name, permission in manifest.permissions.asked.items()})
         use = PluginUse(
             name=manifest.id,
@@ -197,12 +199,14 @@ class _Loaded:
         """One operation. Raises ConfigError."""
         if op == DESCRIBE:
             return Outcome(op, _described(self.plugin.description))
-        self._refuse(op, document)
+        self._check_op(op)
         bodies = bodies_of(op, document, self.doors)
-        whole, heard = complete(op, document, bodies, self.approval.effective), Heard(self.events)
-        lease = self.plugin.host.lease()
+        whole = complete(op, document, bodies, self.approval.effective)
+        if problems := faults(op, document, whole, self.approval.effective):
+            raise ConfigError("the document is not one that the plugin would be sent:", problems)
+        heard, lease = Heard(self.events), self.plugin.host.lease()
         try:
-            answer = self._read(op, await lease.call(op, Document(whole), request=bodies))
+            answer = self._read(op, whole, await lease.call(op, Document(whole), request=bodies))
             return heard.outcome(op, answer)
         except PluginFailed as error:
             return heard.outcome(op, error=_envelope(error), traceback=error.author_traceback)
@@ -212,31 +216,25 @@ class _Loaded:
             lease.release()
             heard.end()
 
-    def _refuse(self, op: str, document: Json) -> None:
-        """Raises ConfigError for what no host would send."""
+    def _check_op(self, op: str) -> None:
+        """Raises ConfigError for an operation that the plugin does not have."""
         ops = sorted(self.plugin.description.ops)
         if op not in ops:
             known = f"It implements {', '.join([*ops, DESCRIBE])}."
             raise ConfigError("the operation cannot be called:", [Problem(op, f"'{self.plugin.name}' does not implement it.", known)])
-        problems = [
-            Problem(
-                f"{op} {'.'.join(place)}", f"the plugin would not be sent {what}.", f"Ask for it in plugin.yaml: permissions: {{{asked}}}."
-            )
-            for place, what, asked in unseen(op, document, self.approval.effective)
-        ]
-        if problems:
-            raise ConfigError("the document is not one that the plugin would be sent:", problems)
 
-    def _read(self, op: str, said: Json) -> Json:
+    def _read(self, op: str, sent: Json, said: Json) -> Json:
         """The answer, once it was read as the chains read it. Raises PluginFailed."""
         effective, name = self.approval.effective, self.plugin.name
         reader = AnswerReader(name, effective.set_headers, self._left_out)
         if op == "auth.authenticate":
             reader.decision(op, said)
-        elif op == "endpoint.call" or (op in ("response.generate", "response.modify") and said is not None):
+        elif op == "endpoint.call" or (op == "response.generate" and said is not None):
             reader.response(op, said)
-        elif op == "response.can_handle" and not isinstance(said, bool):
-            raise reader.fault(op, f"{type(said).__name__} instead of true or false")
+        elif op == "response.modify" and said is not None:
+            reader.changed(op, said, tuple((name.encode("latin-1", "replace"), b"") for name, _ in sent["response"]["headers"]))
+        elif op == "response.can_handle":
+            reader.flag(op, said)
         elif op == "data.query":
             try:
                 checked_result(name, said, MAX_ROWS)

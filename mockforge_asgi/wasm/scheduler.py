@@ -112,6 +112,7 @@ class Scheduler:
     def _slice(self, fiber: Fiber) -> bool:
         """Polls, and answers doors that need no waiting, until the guest ends (True), computes on, or waits (False)."""
         self.current = fiber
+        fiber.slices += 1
         began = time.perf_counter()
         try:
             while True:
@@ -239,7 +240,6 @@ class Scheduler:
         elif fiber.pending is not None and not fiber.pending.done:
             waiter.set_result(False)
         else:
-            fiber.slices += 1
             (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
 
     def _is_answered(self, _env: object) -> bool:

@@ -79,7 +79,8 @@ def test_call_gives_doors_and_configuration(place: Path) -> None:
     done = run("plugin", "call", "sums", "template.call", tell, "--doors", '{"secrets": {"word": "hush"}}', cwd=place)
     assert (done.returncode, done.stdout) == (0, '"hush"\n')
     done = run("plugin", "call", "sums", "template.call", tell, cwd=place)
-    assert done.returncode == 1 and "the secret 'word' has no value" in done.stderr
+    assert done.returncode == 1
+    assert "the secret 'word' has no value; set it under `doors.secrets` of its cases, or `--doors '{\"secrets\": {…}}'`" in done.stderr
     (place / "config.json").write_text("{}")
     assert run("plugin", "call", "sums", "template.call", double(1), "--config", "@config.json", cwd=place).returncode == 0
 
@@ -137,7 +138,7 @@ def test_test_shows_each_case_and_how_those_that_fail_differ(place: Path) -> Non
     assert lines == [
         "ok    template.call  it doubles  (N ms)",
         "FAIL  template.call  it adds  (N ms)",
-        "      out differs:",
+        "      sums/cases.yaml:4 cases[1]: out differs:",
         "      --- expected",
         "      +++ got",
         "      @@ -1 +1 @@",
@@ -145,11 +146,29 @@ def test_test_shows_each_case_and_how_those_that_fail_differ(place: Path) -> Non
         "      +6",
         "      info: doubling",
         "FAIL  nope  odd",
-        "      sums/cases.yaml:5 cases[2]: cannot be run",
+        "      sums/cases.yaml:5 cases[2]: cannot be run:",
         f"      {lines[11].strip()}",
         "sums: 2 of 3 cases failed.",
     ]
-    assert lines[11].strip().startswith("'sums' does not implement it.")
+    assert lines[11].strip().startswith("nope: 'sums' does not implement it.")
+
+
+def test_test_shows_why_a_plugin_failed_once(place: Path) -> None:
+    case = "doors: {secrets: {word: hush}}\ncases:\n- {name: text, op: template.call, in: {function: double, args: [{}]}, out: [4]}\n"
+    (place / "sums" / "cases.yaml").write_text(case)
+    done = run("plugin", "test", "sums", cwd=place)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [
+        "      sums/cases.yaml:3 cases[0]: it failed; expected:",
+        "      [4]",
+        "      failed: TypeError: unsupported operand type(s) for *: 'int' and 'dict' (internal)",
+        "      Traceback (most recent call last):",
+        '        File "plugin.py", line 6, in double',
+        "          return 2 * n",
+        "      TypeError: unsupported operand type(s) for *: 'int' and 'dict'",
+        "      info: doubling",
+        "sums: 1 of 1 cases failed.",
+    ]
 
 
 def test_test_without_cases_says_what_to_write(place: Path) -> None:

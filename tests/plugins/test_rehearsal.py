@@ -12,16 +12,11 @@ from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.http.documents import RequestView, request_document
-from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.plugins.cases import DoorsModel
 from mockforge_asgi.plugins.doors import PluginDoors
-from mockforge_asgi.plugins.rehearsal import Bodies, bodies_of, complete, fill, furnish, unseen
+from mockforge_asgi.plugins.rehearsal import fill, furnish
 from mockforge_asgi.security.permissions import Effective, KvRight
 from mockforge_asgi.state import open_store
-
-SEEING = Effective(request_view=RequestView(frozenset({"x-a"}), frozenset({"crumb"}), frozenset({"page"}), True, True, True))
-NOTHING = Bodies(b"", b"")
 
 
 async def doors(said: dict[str, Any], kinds: tuple[str, ...] = ("response",), **rights: Any) -> PluginDoors:
@@ -98,50 +93,6 @@ async def test_data_is_answered_from_the_case_page_by_page() -> None:
         with pytest.raises(DoorError) as raised:
             await ask(query, **more)
         assert raised.value.code == code
-
-
-def test_what_a_request_always_has_is_filled_in() -> None:
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    usual = set(request_document(RequestSnapshot(scope), RequestView()))
-    request = complete("auth.authenticate", None, NOTHING, SEEING)
-    assert set(request) == usual and request["body"] == {"available": 0}
-    whole = complete("response.generate", {"request": {"path": "/x", "method": "PUT"}}, Bodies(b"abc", b""), SEEING)
-    assert whole["request"]["raw_path"] == "/x" and whole["request"]["method"] == "PUT" and len(whole["fingerprint"]) == 64
-    assert whole["request"]["body"] == {"available": 3}
-    assert complete("response.generate", None, Bodies(b"abc", b""), Effective())["request"]["body"] == {"available": 0}
-    changed = complete("response.modify", {"response": {"status": 201}}, Bodies(b"", b"four"), SEEING)
-    assert changed["response"] == {"status": 201, "headers": [], "body": {"available": 4}} and "fingerprint" not in changed
-    assert complete("template.call", {"function": "f"}, NOTHING, SEEING) == {"function": "f"}
-    assert complete("plugin.health", None, NOTHING, SEEING) == {}
-    assert complete("response.generate", [1], NOTHING, SEEING) == [1]
-
-
-def test_a_body_shown_in_the_document_is_the_one_to_be_read() -> None:
-    said = DoorsModel.model_validate({"request_body": {"text": "other"}, "response_body": {"base64": "/w=="}})
-    shown = bodies_of("response.generate", {"request": {"body": {"text": "own"}}}, said)
-    assert (shown.request, shown.response) == (b"own", b"\xff")
-    assert bodies_of("auth.authenticate", {"body": {"base64": "b3du"}}, said).request == b"own"
-    assert bodies_of("auth.authenticate", {"body": {"base64": "?"}}, said).request == b"other"
-    assert bodies_of("response.generate", None, said).request == b"other"
-    written = {"request": {"body": {"json": {"name": "Ä"}}}}
-    assert bodies_of("response.generate", written, said).request == '{"name":"Ä"}'.encode()
-    assert complete("response.generate", written, NOTHING, SEEING)["request"]["body"] == {"text": '{"name":"Ä"}'}
-    assert bodies_of("response.modify", None, DoorsModel.model_validate({"response_body": {"json": None}})).response == b"null"
-
-
-def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
-    request = {
-        "headers": [["X-A", "1"], ["cookie", "crumb=1"], ["x-b", "2"]], "query": [["page", "1"], ["q", "x"]],
-        "client": "127.0.0.1", "principal": {"id": "a"}, "body": {"text": "x"},
-    }  # fmt: skip
-    assert [what for _, what, _ in unseen("auth.authenticate", request, SEEING)] == ["the header 'x-b'", "the query parameter 'q'"]
-    places = {place for place, _, _ in unseen("response.generate", {"request": request}, Effective())}
-    assert places == {("request", part) for part in ("headers", "query", "client", "principal", "body")}
-    answer = {"request": {}, "response": {"headers": [["etag", "1"], ["x-secret", "2"]]}}
-    told = unseen("response.modify", answer, Effective(response_headers=frozenset({"etag"})))
-    assert told == [(("response", "headers"), "the answer's header 'x-secret'", "response.headers: {names: [x-secret]}")]
-    assert unseen("template.call", {"request": request}, Effective()) == []
-    assert unseen("auth.authenticate", {"headers": 7, "query": [7], "body": {"available": 0}}, Effective()) == []
 
 
 def test_a_trial_needs_no_http_extra_for_a_plugin_without_network() -> None:

@@ -96,6 +96,27 @@ async def test_an_answer_is_read_as_in_production(tmp_path: Path) -> None:
     assert decided.error is not None and decided.error["message"] == "it answered 'status' without an object"
 
 
+STAMP = """\
+from mockforge_plugin import Response
+
+def modify(request, response):
+    if request.path == "/template":
+        return Response.render("page.html")
+    return response.replace(headers=[*response.headers, ("x-stamp", "1")])
+"""
+
+
+async def test_a_changed_answer_is_read_as_in_production(tmp_path: Path) -> None:
+    more = "permissions: {response.headers: {names: ['*']}}"
+    async with Trial(plugin(tmp_path, STAMP, more, kinds="[modifier]")) as trial:
+        kept = await trial.call("response.modify", {"response": {"headers": [["Set-Cookie", "a=1"]]}})
+        drawn = await trial.call("response.modify", {"request": {"path": "/template"}})
+    assert kept.denied == () and kept.answer["headers"] == [["set-cookie", "a=1"], ["x-stamp", "1"]], (
+        "headers it was shown may be given back"
+    )
+    assert drawn.error is not None and drawn.error["message"] == "it answered a template; a modifier answers a finished body"
+
+
 @pytest.mark.parametrize(
     ("op", "document", "words"),
     [
@@ -187,7 +208,7 @@ async def test_a_case_that_cannot_be_run_does_not_stop_the_others(tmp_path: Path
     text = "- {op: nope, out: 1}\n- {op: template.call, in: {function: deep, args: [0], kwargs: {}}, out: []}\n"
     odd, good = await verdicts(plugin(tmp_path, **{"cases.yaml": text}))
     assert odd.outcome is None and odd.differs is not None and good.differs is None
-    assert odd.differs.what.endswith("keeper/cases.yaml:1 cases[0]: cannot be run")
+    assert odd.place.endswith("keeper/cases.yaml:1 cases[0]") and odd.differs.what == "cannot be run"
 
 
 async def test_without_cases_there_is_nothing_to_test(tmp_path: Path) -> None:
