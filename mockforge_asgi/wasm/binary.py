@@ -13,11 +13,11 @@ class Malformed(Exception):
 
 
 class TooMany(Exception):
-    """The lists hold more entries than the caller wants read."""
+    """There are more sections, or entries in lists, than the caller wants read."""
 
 
 class Allowance:
-    """How many more entries of lists may be read; shared by all readers of one file."""
+    """How many more sections and entries of lists may be read; shared by all readers of one file."""
 
     __slots__ = ("left", "most")
 
@@ -28,7 +28,7 @@ class Allowance:
         """Read that many. Raises: TooMany."""
         self.left -= count
         if self.left < 0:
-            raise TooMany(f"its lists of functions, imports and the like hold more than {self.most:,} entries")
+            raise TooMany(f"its sections and their lists of functions, imports and the like are more than {self.most:,} entries")
 
 
 class Reader:
@@ -91,3 +91,12 @@ class Reader:
             raise Malformed("a list says it is longer than its section")
         self.allowance.take(count)
         return count
+
+
+def leb(number: int) -> bytes:
+    """An unsigned number as it is written (LEB128, core specification §5.2.2)."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])

@@ -91,8 +91,8 @@ def config(kind: EngineKind) -> wasmtime.Config:
 
 
 def config_digest(kind: EngineKind) -> str:
-    """Names the settings, the wasmtime version and the machine's architecture: code compiled under another digest is not ours to run."""
-    facts = [version("wasmtime"), platform.machine(), platform.system(), dict(_SETTINGS[kind])]
+    """Names the settings, the wasmtime version, the architecture and what is compiled: code of another digest is not ours to run."""
+    facts = [version("wasmtime"), platform.machine(), platform.system(), dict(_SETTINGS[kind]), "without custom sections"]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

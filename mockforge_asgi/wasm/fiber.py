@@ -139,13 +139,14 @@ def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
     return GuestTrapped(fiber.plugin, fiber.op, f"its code {_TRAPS[code]}" if code in _TRAPS else _last_line(text))
 
 
-_NUMBER = re.compile(r"\d+: +")
+_NUMBER = re.compile(r"^\d+: +")
+_MAX_LINE = 1000  # names that a guest chose may be a hundred times as long
 _NO_CAUSE = re.compile(r"\s*(?:$|Caused by:|note: |wasm backtrace:|error while executing at wasm backtrace:|\d+: +0x[0-9a-f]+ - )")
 
 
 def _last_line(text: str) -> str:
     """The innermost cause that a chain of causes tells, without the frames of a backtrace."""
-    lines = [line.strip() for line in text.splitlines() if not _NO_CAUSE.match(line)]
+    lines = [line[:_MAX_LINE].strip() for line in text.splitlines() if not _NO_CAUSE.match(line, 0, _MAX_LINE)]
     return clip(_NUMBER.sub("", lines[-1]) if lines else "the guest trapped", 300)
 
 

@@ -37,7 +37,7 @@ class Caps:
     names: int | None = 10_000
     """Imports, and exports."""
     entries: int | None = 200_000
-    """What is read of all lists together, those of nested modules included: reading more would take seconds."""
+    """What is read of all sections and lists together, those of nested modules included: reading more would take seconds."""
 
 
 TRUSTED: Final = Caps(

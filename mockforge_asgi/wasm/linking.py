@@ -21,6 +21,8 @@ ENV: Final = "extism:host/env"
 USER: Final = "extism:host/user"
 _USER_FUNCTIONS: Final = frozenset({"mockforge_door"})
 _INTERNAL: Final = frozenset({"memory", "door", "fault"}) | _USER_FUNCTIONS
+_MAX_TYPES: Final = 16
+"""Functions of the kernel and of WASI have nine at most. A module may have a million in all, and reading one takes microseconds."""
 _ALWAYS_DONE = Continuation(lambda _env: True)
 
 
@@ -103,7 +105,13 @@ def signature(type_: object) -> str:
     """A function's type as text, such as `(i64)->(i32)`; of anything else its kind."""
     if not isinstance(type_, wasmtime.FuncType):
         return type(type_).__name__
+    if max(counts := (_length(ffi._wasm_functype_params, type_), _length(ffi._wasm_functype_results, type_))) > _MAX_TYPES:
+        return "({} values)->({} values)".format(*counts)
     return f"({','.join(map(str, type_.params))})->({','.join(map(str, type_.results))})"
+
+
+def _length(list_of: Any, type_: wasmtime.FuncType) -> int:
+    return int(list_of(type_.ptr()).contents.size)
 
 
 def extern(store: GuestStore, instance: Any, name: str) -> Any:

@@ -1,8 +1,8 @@
 """Walks the sections of a WebAssembly file: what it holds, as `WasmFacts`.
 
 Written from the WebAssembly core specification §5.5 and the component model's `Binary.md`. Reads only what is counted
-or named, in time linear in the bytes' number, and no more entries than asked for. How bytes are read is `binary.py`'s affair, what
-may be accepted `inspect.py`'s.
+or named, in time linear in the bytes' number, and no more sections and entries than asked for. How bytes are read is `binary.py`'s
+affair, what may be accepted `inspect.py`'s.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from mockforge_asgi.wasm.binary import Allowance, Malformed, Reader
+from mockforge_asgi.wasm.binary import Allowance, Malformed, Reader, leb
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind
 
 CORE_HEADER: Final = b"\0asm\x01\0\0\0"
 COMPONENT_HEADER: Final = b"\0asm\x0d\0\x01\0"
+_NESTED: Final = (1, 4)
+"""Sections of a component that are a core module or a component."""
 _EXTERN = ("func", "table", "memory", "global", "tag")
 _COMPONENT_EXTERN = ("core module", "func", "value", "type", "component", "instance")
 
@@ -62,16 +64,45 @@ class WasmFacts:
 
 
 def walk(wasm: bytes, kind: EngineKind, *, most: int | None = None) -> WasmFacts:
-    """What follows the 8-byte header, reading at most that many entries of lists. Raises: Malformed, TooMany."""
+    """What follows the 8-byte header, reading at most that many sections and entries of lists. Raises: Malformed, TooMany."""
     reader = Reader(wasm, Allowance(most), 8)
     return replace(_walk_core(reader) if kind == "core" else _walk_component(reader, 0), size_bytes=len(wasm))
+
+
+def without_custom_sections(wasm: bytes) -> bytes:
+    """The file without its custom sections and those of what is nested in it. Raises: Malformed.
+
+    They mean nothing to the code. But wasmtime writes the names of functions into the message of each trap, and a C++ name of some
+    hundred bytes unfolds to gigabytes.
+    """
+    return _without_custom(Reader(wasm, Allowance(None)))
+
+
+def _without_custom(reader: Reader) -> bytes:
+    header = bytes(reader.data[reader.pos : reader.pos + 8])
+    reader.skip(8)
+    kept = bytearray(header)
+    while reader.pos < reader.end:
+        start = reader.pos
+        section, part = _section(reader)
+        if section and header == COMPONENT_HEADER and section in _NESTED:
+            inner = _without_custom(part)
+            kept += bytes([section]) + leb(len(inner)) + inner
+        elif section:
+            kept += reader.data[start : reader.pos]
+    return bytes(kept)
+
+
+def _section(reader: Reader) -> tuple[int, Reader]:
+    reader.allowance.take(1)
+    return reader.byte(), reader.part(reader.u())
 
 
 def _walk_core(reader: Reader) -> WasmFacts:
     """Sections of a core module up to the reader's end."""
     facts = WasmFacts(kind="core", size_bytes=0)
     while reader.pos < reader.end:
-        section, part = reader.byte(), reader.part(reader.u())
+        section, part = _section(reader)
         if section == 0:
             continue
         if section > 13:
@@ -167,10 +198,10 @@ def _walk_component(reader: Reader, depth: int) -> WasmFacts:
     exports: list[Export] = []
     unread = False
     while reader.pos < reader.end:
-        section, part = reader.byte(), reader.part(reader.u())
+        section, part = _section(reader)
         match section:
-            case 1 | 4:
-                facts = _add_nested(facts, part, section == 1, depth)
+            case n if n in _NESTED:
+                facts = _add_nested(facts, part, n == 1, depth)
             case 10:
                 try:
                     imports += (Import("", n, k) for n, k in _component_names(part, is_import=True))

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.hostile.cases import Case
-from tests.hostile.components import HOST, answers, asks_in, component, doubled_instances, doubled_types, uses
-from tests.hostile.core import SPIN
+from tests.hostile.components import HOST, answers, asks_in, component, doubled_instances, doubled_types, of_functions, uses
+from tests.hostile.core import SPIN, unfolding_name
 
 _CPU = "`cpu_ms`"
 _STREAM = "(type $s (stream u8))"
@@ -41,6 +41,7 @@ CASES = [
         Case("yielding without end", uses("thread.yield", "(result i32)", "(loop $m (drop (call $f)) (br $m))"), "LimitExceeded", "cpu_ms=", budget=_CPU),
         Case("`memory.fill` without end", component("(drop (memory.grow (i32.const 400))) (loop $m (memory.fill (i32.const 1024) (i32.const 7) (i32.const 25000000)) (br $m))"), "LimitExceeded", "cpu_ms=", budget=_CPU),
         Case("endless recursion", component("(call $r)", more="(func $r (call $r))"), "PluginFailed", "recursed too deeply"),
+        Case("a trap in a function whose C++ name unfolds to gigabytes", component(f"(call ${unfolding_name(40)})", more=f"(func ${unfolding_name(40)} (unreachable))"), "PluginFailed", "gave up", is_costly=True),
         Case("memory bomb", component("(loop $m (br_if $m (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)"), "PluginFailed", "gave up", budget="`memory_mb`"),
         Case("many memories", component(more="(memory 1)" * 6), "PluginRejected", "memory count too high", "load", budget="4 memories"),
         Case("many tables", component(more="(table 1 funcref)" * 20), "PluginRejected", "table count too high", "load", budget="16 tables"),
@@ -78,6 +79,10 @@ CASES = [
         Case("a door from within `realloc` (re-entrant)", asks_in("realloc"), "PluginFailed", "cannot leave component instance"),
         Case("a door from within `post-return` (after its answer)", asks_in("after"), "PluginFailed", "cannot leave component instance"),
         Case("WASI called", uses('lower (func $w "poll")', "", "(call $f)", before='(import "wasi:io/poll@0.2.0" (instance $w (export "poll" (func))))'), "PluginFailed", "unknown import|wasi:io/poll"),
+        Case("WASI called by a name of sixty thousand digits", uses(f'lower (func $w "a{"1" * 60_000}")', "", "(call $f)", before=f'(import "wasi:io/poll@0.2.0" (instance $w (export "a{"1" * 60_000}" (func))))'), "PluginFailed", "unknown import"),
+        Case("WASI of fifty thousand functions", component(before=of_functions("wasi:io/poll@0.2.0", 50_000)), "PluginRejected", "too many functions", "load", budget="500 in an interface"),
+        Case("the host's interface with twenty thousand functions", component(host=of_functions("mockforge:plugin/host@0.1.0", 20_000)), "PluginRejected", "the most is 500", "load", budget="500 in an interface"),
+        Case("nine thousand exports", component(last="".join(f'(export "e{n}" (type $s))' for n in range(9000)), before="(type $s (list u8))"), "PluginRejected", "the most is 500", "load", budget="500 exports"),
         Case("WASI imported as a module", component(before='(import "wasi:io/poll@0.2.0" (core module $w))'), "PluginRejected", "cannot be stood in for", "load"),
         Case("unknown import", component(before='(import "evil:host/shell@1.0.0" (func))'), "PluginRejected", "is not known to this host", "load"),
         Case("the host of another version", component(host=HOST.replace("0.1.0", "0.1.1")), "PluginRejected", "is not known to this host", "load"),

@@ -90,3 +90,8 @@ def doubled_types(depth: int) -> bytes:
     """A `call` whose result is a result of results of results, 2^depth of them."""
     types = f"(type $t0 {RESULT})" + "".join(f"(type $t{i} (result $t{i - 1} (error $t{i - 1})))" for i in range(1, depth))
     return component(before=types, result=f"$t{depth - 1}")
+
+
+def of_functions(interface: str, count: int) -> str:
+    """An import of an interface with that many functions."""
+    return f'(import "{interface}" (instance {" ".join(f"""(export "f{n}" (func))""" for n in range(count))}))'

@@ -100,6 +100,19 @@ def asks(door: str, payload: str | bytes, *, again: bool = False) -> bytes:
     )
 
 
+def unfolding_name(depth: int) -> str:
+    """A C++ name of some hundred bytes: types of two of the type before, 2^depth of them when it is written out."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    seen = ["S_", *(f"S{f'{digits[i // 36]}' if i > 35 else ''}{digits[i % 36]}_" for i in range(depth))]
+    return "_Z1f1AIiiE" + "".join(f"S_I{seen[i]}{seen[i]}E" for i in range(1, depth))
+
+
+def wide(exports: int, values: int) -> str:
+    """A function of that many arguments and results, exported that often."""
+    types = " i32" * values
+    return f"(func $w (param{types}) (result{types}) (unreachable)) " + "".join(f'(export "w{n}" (func $w))' for n in range(exports))
+
+
 _LOCALS = "(local $a i64) (local $b i64) (local $i i32)"
 SPIN = "(loop $forever (br $forever))"
 GOOD = answers('{"status":200,"headers":[],"body":{"text":"good"}}')

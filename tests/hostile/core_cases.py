@@ -6,7 +6,7 @@ from __future__ import annotations
 import wasmtime
 
 from tests.hostile.cases import Case
-from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, described, generates, module, spins_in, text_of
+from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, described, generates, module, spins_in, text_of, unfolding_name, wide
 
 _CPU, _MEMORY = "`cpu_ms`", "`memory_mb`"
 _SLEEP = "(i32.store8 (i32.const 8) (i32.const 0)) (i64.store (i32.const 24) (i64.const {ns}))"
@@ -54,6 +54,7 @@ TOO_MUCH = [
     Case("a block of negative length", _handle("(drop (call $alloc (i64.const -1)))", "length"), "LimitExceeded", "memory_mb=16", budget=_MEMORY),
     Case("more memory at the start than is allowed", generates("", memory='(memory (export "memory") 1000)'), "PluginRejected", "exceeds memory limits", "load", budget=_MEMORY),
     Case("many memories", generates("", memory='(memory (export "memory") 1) (memory 1)'), "PluginRejected", "multiple memories", "load"),
+    Case("a trap in a function whose C++ name unfolds to gigabytes", generates(f"(call ${unfolding_name(40)})", more=f"(func ${unfolding_name(40)} (unreachable))"), "PluginFailed", "gave up", is_costly=True),
     Case("many tables", generates("", more="(table 1 funcref)" * 50), "PluginRejected", "table count too high", "load", budget="4 tables"),
     Case("a table of nine million", generates("", more="(table 9000000 funcref)"), "PluginRejected", "exceeds table limits", "load", budget="100,000 elements"),
     Case("table bomb", generates("(loop $m (br_if $m (i32.ne (table.grow $t (ref.null func) (i32.const 20000)) (i32.const -1)))) (unreachable)", more="(table $t 1 funcref)"), "PluginFailed", "gave up", budget="100,000 elements"),
@@ -101,6 +102,12 @@ NOT_THEIRS = [
     Case("import of a table, a global, a tag", module(ANSWERS_NULL, memory='(import "env" "t" (table 1 funcref)) (import "env" "g" (global (mut i64)))'), "PluginRejected", "env t is not known", "load"),
     Case("shared memory", module(ANSWERS_NULL, memory='(memory (export "memory") 1 2 shared)'), "PluginRejected", "threads must be enabled|shared", "load"),
     Case("64-bit memory", module(ANSWERS_NULL, memory='(memory (export "memory") i64 1)'), "PluginRejected", "memory64", "load"),
+    Case("tail calls", module(f"{ANSWERS_NULL} (func $f (return_call $f))"), "PluginRejected", "tail calls", "load"),
+    Case("exceptions", module(f"{ANSWERS_NULL} (tag $e) (func (throw $e))"), "PluginRejected", "exceptions", "load"),
+    Case("garbage-collected objects", module(f"{ANSWERS_NULL} (type $s (struct (field i32)))"), "PluginRejected", "gc|struct", "load"),
+    Case("pages of one byte", module(ANSWERS_NULL, memory='(memory (export "memory") 1 (pagesize 1))'), "PluginRejected", "custom-page-sizes|custom page sizes|page size", "load"),
+    Case("instructions whose result is the machine's affair", module(f"{ANSWERS_NULL} (func (param v128) (drop (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))"), "PluginRejected", "relaxed", "load"),
+    Case("a stack of its own to switch to", module(f"{ANSWERS_NULL} (type $f (func)) (type $c (cont $f))"), "PluginRejected", "stack switching|continuation", "load"),
     Case("names with control characters", module(ANSWERS_NULL, memory=r'(import "\1b[2J" "\0a\u{202e}" (func))'), "PluginRejected", "is not known to this host", "load"),
     Case("WAT text as upload", text_of(ANSWERS_NULL), "PluginRejected", "is text, not a WebAssembly binary", "load"),
     Case("precompiled code offered as a plugin", bytes(wasmtime.Module(wasmtime.Engine(), GOOD).serialize()), "PluginRejected", "Compiled code is never taken", "load"),
@@ -108,6 +115,8 @@ NOT_THEIRS = [
     Case("a description of ten thousand functions", described({"functions": [{"name": f"f{n}"} for n in range(10_000)]}), "PluginRejected", "at most 500 functions", "load", budget="500 functions"),
     Case("a description of another contract", described({"contract": "9.9\x1b[2J"}), "PluginRejected", "is unknown here", "load"),
     Case("a description that is no object", described([1]), "PluginRejected", "must answer a JSON object", "load"),
+    Case("exports with a thousand arguments and results each", module(ANSWERS_NULL + wide(exports=900, values=500)), "null"),
+    Case("a million empty sections", module(ANSWERS_NULL) + b"\0\1\0" * 1_000_000, "PluginRejected", "more than 200,000 entries", "load", budget="200,000 entries"),
     Case("ten thousand exports", module(ANSWERS_NULL + "".join(f'(export "e{i}" (func 0))' for i in range(10_002))), "PluginRejected", "exports; the most is 10,000", "load", budget="10,000 names"),
 ]  # fmt: skip
 CASES = [*NEVER_END, *TOO_MUCH, *NOT_THEIRS]

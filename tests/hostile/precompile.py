@@ -17,7 +17,7 @@ from mockforge_asgi.wasm.cache import default_directory, default_key_file, entry
 from mockforge_asgi.wasm.engine import EngineKind, config
 from mockforge_asgi.wasm.entries import Entries
 from mockforge_asgi.wasm.inspect import inspect
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, without_custom_sections
 from tests.hostile.table import CASES
 
 
@@ -35,7 +35,7 @@ def main() -> None:
                 continue
         try:
             inspect(case.code, plugin="evil", expect=kind)
-            made = (wasmtime.Module if kind == "core" else Component)(engines[kind], case.code)
+            made = (wasmtime.Module if kind == "core" else Component)(engines[kind], without_custom_sections(case.code))
         except (PluginRejected, wasmtime.WasmtimeError):
             continue
         entries.write(name, io.BytesIO(made.serialize()))

@@ -17,6 +17,8 @@ BACKTRACE = "error while executing at wasm backtrace:\n    0:     0x43 - <unknow
         (f"{BACKTRACE}\n", "the guest trapped"),
         ("", "the guest trapped"),
         ("wasm trap: it \x1b[2J said\u202e", "wasm trap: it \\x1b[2J said\\u202e"),
+        ("no such thing\n\nCaused by:\n    0: " + "1" * 200_000, "1" * 299 + "…"),
+        (" " * 200_000 + "0: far off", "the guest trapped"),
         ("x" * 1000, "x" * 299 + "…"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_file_over_the_size_cap_is_not_even_walked() -> None:
 def test_a_list_of_millions_is_refused_before_it_is_read() -> None:
     bodies = b"\x80\x80\x80\x0a" + bytes(10 << 21)
     section = b"\x0a" + b"\x84\x80\x80\x0a" + bodies
-    with pytest.raises(PluginRejected, match="hold more than 200,000 entries"):
+    with pytest.raises(PluginRejected, match="more than 200,000 entries"):
         inspect(CORE_HEADER + section, plugin="p")
 
 

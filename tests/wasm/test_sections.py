@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import wasmtime
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.wasm.binary import Malformed, TooMany
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, walk
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Export, Import, walk, without_custom_sections
 
 MODULE = """
 (module
@@ -116,3 +118,26 @@ def test_lists_are_read_as_far_as_asked_for_however_they_are_nested() -> None:
     module = b"\x01" + bytes([len(bodies) & 0x7F | 0x80, len(bodies) >> 7]) + bodies
     with pytest.raises(TooMany, match="more than 500 entries"):
         walk(COMPONENT_HEADER + module * 2, "component", most=500)
+
+
+def test_sections_are_read_as_many_as_asked_for() -> None:
+    with pytest.raises(TooMany, match="more than 500 entries"):
+        walk(CORE_HEADER + b"\0\1\0" * 501, "core", most=500)
+    assert walk(CORE_HEADER + b"\0\1\0" * 500, "core", most=500).functions == 0
+
+
+@pytest.mark.parametrize(("text", "kind"), [(MODULE, "core"), (COMPONENT, "component")])
+def test_names_are_left_out_wherever_they_are_nested_and_the_rest_stays(text: str, kind: str) -> None:
+    named = text.replace("(func (nop))", "(func $secretly (nop))").replace("(func $start)", "(func $secretly) (func $start)")
+    wasm = bytes(wasmtime.wat2wasm(named))
+    assert b"secretly" in wasm
+    bare = without_custom_sections(wasm)
+    assert b"secretly" not in bare and b"\x04name" not in bare
+    before, after = walk(wasm, kind), walk(bare, kind)  # type: ignore[arg-type]  # literals of the table
+    assert replace(before, size_bytes=len(bare)) == after
+    assert without_custom_sections(bare) == bare
+
+
+def test_a_section_that_lies_is_not_left_out() -> None:
+    with pytest.raises(Malformed, match="longer than the file"):
+        without_custom_sections(CORE_HEADER + b"\0\x7f")
