@@ -17,7 +17,8 @@ from mockforge_asgi.plugins.manifest import Limits, Manifest
 from mockforge_asgi.plugins.order import circle_of
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.versions import fits
-from mockforge_asgi.security.permissions import Effective, intersect, missing_problems, unasked_problems
+from mockforge_asgi.security.permissions import Effective, intersect
+from mockforge_asgi.security.wording import missing_problems, unasked_problems
 
 Json: TypeAlias = Any
 
@@ -77,7 +78,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     problems = [
         *_digest_problems(use, package, config, base),
         *_native_problems(use, package, manifest, config, base),
-        *missing_problems(met.missing, places, base),
+        *missing_problems(met.missing, use.grants, places, base),
         *_extra_problems(met.effective, config, base),
         *faults,
     ]

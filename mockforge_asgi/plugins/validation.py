@@ -16,7 +16,7 @@ from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.approval import Examination, remedy_for_absent
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.python_source import absent_modules, unasked_uses
-from mockforge_asgi.security.permissions import describe
+from mockforge_asgi.security.wording import describe
 
 PYTHON_FLOOR: Final = (3, 11)
 """The syntax that plugins in Python may use."""

@@ -6,7 +6,7 @@ which is the only thing that they believe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -17,8 +17,6 @@ from mockforge_asgi.config.network import NetworkRule as NetworkRule
 from mockforge_asgi.config.network import meet
 from mockforge_asgi.config.objects import Grants as Grants
 from mockforge_asgi.config.objects import Right as Right
-from mockforge_asgi.config.places import Path, Places
-from mockforge_asgi.errors import Problem
 from mockforge_asgi.http.documents import RequestView
 
 NAMES: Final = {
@@ -117,16 +115,6 @@ def intersect(permissions: Permissions, grants: Grants) -> Intersection:
     return Intersection(_effective(met), tuple(missing), unasked)
 
 
-def missing_problems(missing: Iterable[Permission], places: Places, path: Path) -> list[Problem]:
-    """One problem that names every right that is needed and not granted, with the lines to add under `grants:`."""
-    rights = tuple(missing)
-    if not rights:
-        return []
-    lines = "".join(f"\n        {line}" for line in grant_lines(rights))
-    what = f"the plugin needs {', '.join(p.right.name for p in rights)}, which {'is' if len(rights) == 1 else 'are'} not granted."
-    return [places.problem(path, what, f"If that is meant, add under `grants:`{lines}")]
-
-
 def is_asked(permissions: Permissions, permission: str, name: str = "") -> bool:
     """Whether a plugin asks for that, by that name if there is one."""
     asked = permissions.asked.get(permission)
@@ -134,73 +122,6 @@ def is_asked(permissions: Permissions, permission: str, name: str = "") -> bool:
         return asked is not None
     wanted = name.lower() if permission == "request.headers" else name
     return not asked.right.names or any(_meet_name(permission, each, wanted) is not None for each in asked.right.names)
-
-
-def unasked_problems(unasked: Iterable[Right], places: Places, path: Path) -> list[Problem]:
-    """Grants without effect, to be shown as warnings: the plugin does not ask for them."""
-    return [
-        places.problem(
-            (*path, *right.name.split(".")),
-            f"{describe(right)}: granted, but the manifest does not ask for it.",
-            "Ask there, or remove it.",
-        )
-        for right in unasked
-    ]
-
-
-def grant_lines(missing: Iterable[Permission]) -> list[str]:
-    """The YAML that grants those rights, as it stands under `grants:`; each line ends with the plugin's reasons."""
-    sections: dict[str, list[Permission]] = {}
-    for permission in missing:
-        sections.setdefault(permission.right.name.partition(".")[0], []).append(permission)
-    return [_grant_line(name, entries) for name, entries in sections.items()]
-
-
-def _grant_line(section: str, entries: list[Permission]) -> str:
-    reasons = "; ".join(p.reason for p in entries if p.reason)
-    rights = {p.right.name: p.right for p in entries}
-    if section in ("request", "response"):
-        value = "{" + ", ".join(f"{name.partition('.')[2]}: {_yaml(right)}" for name, right in rights.items()) + "}"
-    elif section == "data" and "data.raw" in rights:
-        inner = [f"queries: {_yaml(rights['data'])}"] if "data" in rights else []
-        value = "{" + ", ".join([*inner, f"raw: {_yaml(rights['data.raw'])}"]) + "}"
-    else:
-        value = _yaml(rights[section])
-    return f"{section}: {value}" + (f"   # {reasons}" if reasons else "")
-
-
-def _yaml(right: Right) -> str:
-    if right.name == "network":
-        return "[" + ", ".join(_rule_yaml(rule) for rule in right.network) + "]"
-    if right.names:
-        return "[" + ", ".join(_scalar(n) for n in sorted(right.names)) + "]"
-    sizes = {"max_keys": right.max_keys, "max_bytes": right.max_bytes}
-    given = ", ".join(f"{k}: {v}" for k, v in sizes.items() if v is not None)
-    return f"{{{given}}}" if given else "true"
-
-
-def _rule_yaml(rule: NetworkRule) -> str:
-    if rule.host == "*":
-        return f"{rule.scheme}://HOST"
-    text = str(rule)
-    quoted = f'"{text}"' if any(c in text for c in "*[") else text
-    return f'{{allow: "{text}", private: true}}' if rule.is_inside else quoted
-
-
-def _scalar(name: str) -> str:
-    return (
-        name
-        if name.replace("-", "").replace("_", "").replace("/", "").replace(".", "").isalnum()
-        else f"'{name.replace(chr(39), chr(39) * 2)}'"
-    )
-
-
-def describe(right: Right) -> str:
-    """A right in words: `reads secrets: api_keys`."""
-    what = [str(rule) if rule.host != "*" else f"any {rule.scheme} host" for rule in right.network] or sorted(right.names)
-    if right.max_keys or right.max_bytes:
-        what = [f"{right.max_keys or DEFAULT_MAX_KEYS} keys", f"{right.max_bytes or DEFAULT_MAX_BYTES} bytes"]
-    return NAMES[right.name] + (f": {', '.join('all' if w == '*' else w for w in what)}" if what else "")
 
 
 def _meet(asked: Right, granted: Right | None) -> tuple[Right | None, Right | None]:

@@ -1,15 +1,13 @@
-"""Asked ∩ granted: what a plugin may do, what is lacking, and the lines that would grant it."""
+"""Asked ∩ granted: what a plugin may do, and what is lacking."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import Grants
-from mockforge_asgi.config.places import Places
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.plugins.manifest import manifest_of
 from mockforge_asgi.security.permissions import (
@@ -17,10 +15,7 @@ from mockforge_asgi.security.permissions import (
     Effective,
     KvRight,
     Permissions,
-    grant_lines,
     intersect,
-    missing_problems,
-    unasked_problems,
 )
 
 BASE = {
@@ -148,32 +143,3 @@ def test_a_wider_grant_is_no_surprise_but_another_one_is() -> None:
     assert met.unasked == ()
     met = intersect(asked({"network": {"allow": ["https://a.example.com"]}}), granted({"network": ["https://b.example.com"]}))
     assert [str(r.network[0]) for r in met.unasked] == ["https://b.example.com"]
-    words = str(unasked_problems(met.unasked, Places("m"), ("grants",))[0])
-    assert (
-        words
-        == "m grants.network: connects to: https://b.example.com: granted, but the manifest does not ask for it. Ask there, or remove it."
-    )
-
-
-def test_the_lines_to_add_grant_just_what_is_lacking() -> None:
-    permissions = asked(
-        {**ALL, "network": {"allow": ["https://api.example.com:8443", "https://*.example.org", "http://127.0.0.1:90"], "reason": "asks"}}
-    )
-    missing = intersect(permissions, Grants()).missing
-    text = "\n".join(grant_lines(missing))
-    met = intersect(permissions, granted(yaml.safe_load(text)))
-    assert (met.missing, met.unasked) == ((), ())
-    assert "# asks" in text
-
-
-def test_what_is_lacking_is_one_problem_with_its_remedy() -> None:
-    permissions = asked({"request.headers": {"names": ["x-api-key"], "reason": "reads the key"}, "secrets": {"names": ["api_keys"]}})
-    problems = missing_problems(intersect(permissions, Grants()).missing, Places("mockforge.yaml"), ("plugins", "p"))
-    assert [str(p) for p in problems] == [
-        (
-            "mockforge.yaml plugins.p: the plugin needs request.headers, secrets, which are not granted. "
-            "If that is meant, add under `grants:`\n"
-            "        request: {headers: [x-api-key]}   # reads the key\n"
-            "        secrets: [api_keys]"
-        )
-    ]
