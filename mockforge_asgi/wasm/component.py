@@ -27,6 +27,7 @@ from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 _STRING: Final = 12
 _RESULT: Final = 19
 _U64 = ctypes.c_uint64
+_Value = _U64 * 3  # of a text: its kind in the lowest byte, its length, its place
 _MAX_DOOR_NAME: Final = 100
 _MAX_DOOR_PAYLOAD: Final = 2 * MIB
 
@@ -89,19 +90,19 @@ class ComponentGuest:
 class ComponentInstance:
     """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
 
-    __slots__ = ("_args", "_buffer", "_error", "_functions", "_guest", "_ops", "_result", "broken", "plugin", "scheduler", "store")
+    __slots__ = ("_args", "_buffer", "_error", "_first", "_functions", "_guest", "_result", "broken", "plugin", "scheduler", "store")
 
     def __init__(self, guest: ComponentGuest, store: GuestStore, raw: Any) -> None:
         self._guest = guest  # its C callback must outlive every instance
         self.plugin, self.store, self.scheduler = guest.plugin, store, guest.scheduler
         self.broken = False
-        self._functions = {name: func for name in EXPORTS if (func := _export(store, raw, name)) is not None}
+        self._functions = {name: ctypes.byref(func) for name in EXPORTS if (func := _export(store, raw, name)) is not None}
         self._args = (ffi.wasmtime_component_val_t * 2)()
         self._args[0].kind = self._args[1].kind = _STRING
         self._result = ffi.wasmtime_component_val_t()
         self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
-        self._buffer: Any = ctypes.create_string_buffer(4096)
-        self._ops: dict[str, Any] = {}
+        self._first: tuple[str, Any] = ("", None)  # an operation, and its name for the guest
+        self._grow(4096)
 
     @property
     def memory_bytes(self) -> int:
@@ -118,32 +119,36 @@ class ComponentInstance:
 
     async def load(self, fiber: Fiber, bundle: bytes) -> None:
         """Hand source code to a guest that interprets it. Raises PluginFailed with the author's file and line."""
-        self._set_text(0, bundle)
+        self._set_first("", bundle)
         await self._run(fiber, "load", 1)
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
         """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
-        op = self._ops.get(fiber.op)
-        if op is None:
-            op = self._ops[fiber.op] = ctypes.create_string_buffer(fiber.op.encode())
-        arg = self._args[0].of.string
-        arg.size, arg.data = len(op) - 1, ctypes.cast(op, ctypes.POINTER(ffi.wasm_byte_t))
-        self._set_text(1, payload)
+        if fiber.op != self._first[0]:
+            self._set_first(fiber.op, fiber.op.encode())
+        if len(payload) > len(self._buffer):
+            self._grow(2 * len(payload))
+        ctypes.memmove(self._buffer, payload, len(payload))
+        self._args[1].of.string.size = len(payload)
         return answer_json(fiber, await self._run(fiber, "call", 2))
 
-    def _set_text(self, index: int, text: bytes) -> None:
-        if len(text) > len(self._buffer):
-            self._buffer = ctypes.create_string_buffer(len(text) * 2)
-        ctypes.memmove(self._buffer, text, len(text))
-        arg = self._args[index].of.string
-        arg.size, arg.data = len(text), ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
+    def _set_first(self, op: str, text: bytes) -> None:
+        """The first argument, which calls of one operation share: to set a pointer takes longer than to copy a text."""
+        self._first = op, (buffer := ctypes.create_string_buffer(text, len(text) or 1))
+        arg = self._args[0].of.string
+        arg.size, arg.data = len(text), ctypes.cast(buffer, ctypes.POINTER(ffi.wasm_byte_t))
+
+    def _grow(self, size: int) -> None:
+        """Room for the second argument."""
+        self._buffer: Any = ctypes.create_string_buffer(size)
+        self._args[1].of.string.data = ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
 
     async def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes:
-        store, result, error = self.store, self._result, self._error
+        store, result, error = self.store, ctypes.byref(self._result), self._error
         store.arm()
         self.broken = True  # until the call is seen to have ended well
         fiber.call = ffi._wasmtime_component_func_call_async(
-            ctypes.byref(self._functions[export]), store.context, self._args, n_args, ctypes.byref(result), 1, ctypes.byref(error)
+            self._functions[export], store.context, self._args, n_args, result, 1, ctypes.byref(error)
         )
         await self.scheduler.run(fiber)
         if error:
@@ -153,20 +158,18 @@ class ComponentInstance:
             self.broken = False
             return self._read(fiber, is_result)
         finally:
-            ffi._wasmtime_component_val_delete(ctypes.byref(result))
-            result.kind = 0  # the next call drops what it finds here
+            ffi._wasmtime_component_val_delete(result)
+            self._result.kind = 0  # the next call drops what it finds here
 
     def _read(self, fiber: Fiber, is_result: bool) -> bytes:
-        base = ctypes.addressof(self._result)
+        is_ok, base = True, ctypes.addressof(self._result)
         if is_result:
             if self._result.kind != _RESULT:
                 raise GuestTrapped(self.plugin, fiber.op, "its export has another type than result<string, string>")
             is_ok, base = self._result.of.result.is_ok, _U64.from_address(base + 16).value
-        else:
-            is_ok = True
-        if not base or ctypes.c_uint8.from_address(base).value != _STRING:
+        kind, size, data = _Value.from_address(base) if base else (0, 0, 0)
+        if kind & 0xFF != _STRING:
             raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
-        size = _U64.from_address(base + 8).value
         if size > fiber.budget.output_bytes:
             raise LimitExceeded(
                 self.plugin,
@@ -175,13 +178,19 @@ class ComponentInstance:
                 fiber.budget.output_bytes / 1024,
                 f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.",
             )
-        text = ctypes.string_at(_U64.from_address(base + 16).value, size) if size else b""
+        text = ctypes.string_at(data, size) if size else b""
         if not is_ok:
             raise reported(fiber, text)
         return text
 
     def close(self) -> None:
-        """Free the instance."""
+        """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
+        if self._result.kind:
+            ffi._wasmtime_component_val_delete(ctypes.byref(self._result))
+            self._result.kind = 0
+        if self._error:
+            ffi._wasmtime_error_delete(self._error)
+            self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
         self.store.close()
 
 
