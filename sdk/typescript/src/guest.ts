@@ -5,7 +5,7 @@ import { settled } from "../quickjs/loop.js";
 import * as answers from "./answers.js";
 import { context as ctx, open } from "./doors.js";
 import { envelope, PluginError } from "./failure.js";
-import type { Definition, TemplateFunction } from "./types.js";
+import type { Definition, Parameter } from "./types.js";
 import { Answer, Request } from "./values.js";
 
 /** The author's method, what runs it on a document, and what makes its answer a document. */
@@ -65,7 +65,7 @@ function table(made: Definition): Record<string, Handler> {
     "data.schema": [dataSource?.schema, () => dataSource!.schema!(ctx), answers.schema],
     "template.call": [functions, ({ function: name, args, kwargs }) => {
       const called = named(functions!, name, "template function");
-      return called.call(...arranged(name, called, args ?? [], kwargs ?? {}), ctx);
+      return called.call.apply(called, arranged(name, called.parameters ?? [], args ?? [], kwargs ?? {}));
     }, (value) => value],
     "endpoint.call": [endpoints, (document) => named(endpoints!, document.endpoint, "endpoint")(on(document), ctx), answers.response],
   };
@@ -76,8 +76,8 @@ function named<T>(table: Record<string, T>, name: string, what: string): T {
   throw new PluginError(`this plugin has no ${what} '${name}'; it has ${Object.keys(table).join(", ")}`, { code: "not_found" });
 }
 
-/** One value for each parameter. Throws PluginError, worded for whoever wrote the template. */
-function arranged(name: string, { parameters = [] }: TemplateFunction, args: unknown[], kwargs: Record<string, unknown>): any[] {
+/** One value for each parameter, and the context. Throws PluginError, worded for whoever wrote the template. */
+function arranged(name: string, parameters: readonly Parameter[], args: unknown[], kwargs: Record<string, unknown>): any {
   const refuse = (why: string) => {
     const names = parameters.map((p) => p.name).join(", ");
     throw new PluginError(`${name}(${names}) does not take these arguments: ${why}`, { code: "invalid_input" });
@@ -96,5 +96,6 @@ function arranged(name: string, { parameters = [] }: TemplateFunction, args: unk
   }
   if (given < args.length) refuse(`${args.length - given} too many`);
   if (others.length) refuse(`'${others.join("', '")}' is not known`);
+  values.push(ctx);
   return values;
 }
