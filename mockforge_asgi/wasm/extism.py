@@ -279,7 +279,12 @@ class ExtismInstance:
         )
 
     def close(self) -> None:
-        """Free the instance."""
+        """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
+        if self._trap:
+            ffi._wasm_trap_delete(self._trap)
+        if self._error:
+            ffi._wasmtime_error_delete(self._error)
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
         self.store.close()
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import orjson
 import pytest
+from wasmtime.component import Component
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
-from mockforge_asgi.wasm.component import ComponentInstance
+from mockforge_asgi.wasm.component import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.fiber import GuestTrapped
+from mockforge_asgi.wasm.store import StoreLimits
+from tests.hostile.components import component
 from tests.wasm.guests import Bench, bench
 
 
@@ -171,3 +176,32 @@ async def test_what_a_guest_reports_cannot_steer_a_terminal(stand: Bench) -> Non
             await guest.call(stand.fiber("fail"), said)
         assert str(failed.value).endswith(told)
     guest.close()
+
+
+async def test_nothing_stays_of_a_guest_that_ended_in_the_turn_in_which_its_caller_left(stand: Bench) -> None:
+    spins = "(loop $m (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $m (i32.lt_u (local.get $i) (i32.const 3000000))))"
+    size = 8_000_000
+    fills = f"(drop (memory.grow (i32.const 150))) (memory.fill (i32.const 1024) (i32.const 32) (i32.const {size}))"
+    code = component(f"{spins} {fills} (return (call $answer (i32.const 1024) (i32.const {size})))")
+    engine = stand.engines.get("component")
+    made = ComponentGuest("guest", engine, Component(engine, code), stand.scheduler, StoreLimits(16 << 20))
+
+    async def leave() -> bool:
+        guest, fiber = await made.instantiate(stand.fiber("load")), stand.fiber("response.generate", cpu_s=30.0)
+        call = asyncio.ensure_future(guest.call(fiber, b"{}"))
+        while not call.done() and not (has_ended := fiber.waiter is not None and fiber.waiter.done()):
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises((asyncio.CancelledError, LimitExceeded)):
+            await call
+        guest.close()
+        return has_ended
+
+    await leave()
+    before = _resident()
+    assert all([await leave() for _ in range(10)])
+    assert _resident() - before < 4 * size
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
