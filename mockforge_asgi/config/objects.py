@@ -79,9 +79,7 @@ class BreakerConfig:
 
     enabled: bool = True
     crashes: int = 20
-    """The fewest crashes within the window ..."""
-    share: float = 0.5
-    """... and the least share of the calls in it."""
+    """So many crashes within the window, and no call that ended well in it."""
     window_s: float = 10.0
     backoff_s: float = 1.0
     max_backoff_s: float = 30.0

@@ -71,10 +71,9 @@ class BreakerModel(Strict):
     """When a plugin that crashes is quarantined, and for how long."""
 
     enabled: bool = Field(default=True, description="false never quarantines it.")
-    crashes: int = Field(default=20, ge=1, le=1_000_000, description="The fewest crashes within window_s that quarantine it.")
-    share: float = Field(default=0.5, gt=0, le=1, description="The least share of its calls within window_s that must have crashed, too.")
-    window_s: float = Field(default=10.0, gt=0, le=3600, description="How far back calls and crashes are counted, in seconds.")
-    backoff_s: float = Field(default=1.0, gt=0, le=3600, description="The first quarantine, in seconds; each next one is twice as long.")
+    crashes: int = Field(default=20, ge=1, le=1_000_000, description="So many crashes within window_s quarantine it ...")
+    window_s: float = Field(default=10.0, gt=0, le=3600, description="... where no call has ended well for so long, in seconds.")
+    backoff_s: float = Field(default=1.0, gt=0, le=3600, description="The first quarantine, in seconds.")
     max_backoff_s: float = Field(default=30.0, gt=0, le=86_400, description="The longest quarantine, in seconds.")
 
     @model_validator(mode="after")

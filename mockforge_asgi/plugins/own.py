@@ -1,8 +1,8 @@
 """The developer's own plugins, `MockForge(plugins=[MyAuth()])`: their code, trusted and named so.
 
 No manifest, no grants, no package: the object is the plugin, and its class gives it its name (`MyAuth` is `my-auth`). Attributes of the
-object say what a manifest and the configuration would: `name`, `priority`, `prefix`, `on_failure`, `modifies`. The configuration speaks of
-it by its name; its endpoints are mounted below `/name`, or below its `prefix`, at the names they are marked with.
+object say what a manifest and the configuration would: `name`, `priority`, `prefix`, `on_failure`, `modifies`, `breaker`. The configuration
+speaks of it by its name; its endpoints are mounted below `/name`, or below its `prefix`, at the names they are marked with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from types import ModuleType
 from typing import Final
 
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import AnswerFilter, BreakerConfig
 from mockforge_asgi.contract import CONTRACT, OPS, Description
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.documents import EVERYTHING
@@ -73,7 +73,8 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
     except BaseException:
         await host.close()
         raise
-    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER), breaker=Breaker(name, events=rooms.events))
+    breaker = Breaker(name, _breaker(target), rooms.events)
+    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER), breaker=breaker)
 
 
 def _facts(name: str, target: object, description: Description) -> PluginFacts:
@@ -92,6 +93,10 @@ def _facts(name: str, target: object, description: Description) -> PluginFacts:
     except ValueError as error:
         modifies = AnswerFilter()
         problems.append(Problem(f"{place}.modifies", f"{error}.", "Write it as under `plugins:`, such as {'app': True}."))
+    try:
+        _breaker(target)
+    except ValueError as error:
+        problems.append(Problem(f"{place}.breaker", f"{error}.", "Write it as under `plugins:`, such as {'enabled': False}."))
     endpoints = tuple(Endpoint(e, "/" + e.strip("/")) for e in description.endpoints or ())
     problems += [
         Problem(f"{place} endpoint", f"{e.name[:80]!r} is no path below its prefix.", "Name it after its path, such as 'callback'.")
@@ -117,7 +122,24 @@ def _modifies(target: object) -> AnswerFilter:
     try:
         return ModifiesModel.model_validate(said).build()
     except ValueError as error:
-        raise ValueError(" ".join(str(error).split())[:300]) from None
+        raise _in_one_line(error) from None
+
+
+def _breaker(target: object) -> BreakerConfig:
+    """When it says to be quarantined. Raises ValueError."""
+    said = getattr(target, "breaker", None)
+    if said is None:
+        return BreakerConfig()
+    from mockforge_asgi.config.schema import BreakerModel  # loads pydantic
+
+    try:
+        return BreakerConfig(**BreakerModel.model_validate(said).model_dump())
+    except ValueError as error:
+        raise _in_one_line(error) from None
+
+
+def _in_one_line(error: ValueError) -> ValueError:
+    return ValueError(" ".join(str(error).split())[:300])
 
 
 def kinds_of(description: Description) -> frozenset[str]:

@@ -25,8 +25,6 @@ from mockforge_asgi.types import Headers
 DEFAULT_PRIORITY: Final = 100.0
 ALL_ANSWERS: Final = AnswerFilter()
 A = TypeVar("A", MockResponse, AnswerHead)
-_ASIDE: Final = frozenset({"response.can_handle", "plugin.health", "data.schema"})
-"""What serves nobody: that it ends well says nothing about the rest."""
 
 
 def alias_of(name: str) -> str:
@@ -119,15 +117,12 @@ class Plugin:
                 lease = own = self.host.lease()
             answer = await lease.call(op, document, request=request)
         except BaseException as error:
-            breaker.failed(error, is_trial)
+            breaker.ended(op, is_trial, error)
             raise
         finally:
             if own is not None:
                 own.release()
-        if op in _ASIDE:
-            breaker.left(is_trial)
-        else:
-            breaker.passed(is_trial)
+        breaker.ended(op, is_trial)
         return answer
 
     async def authenticate(self, exchange: Exchange) -> Decision:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from mockforge_asgi.contract import Document, Json, RequestDoors
-from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.instance import Held
 from mockforge_asgi.wasm.pool import PluginPool
@@ -73,7 +73,7 @@ class RequestLease:
                     self._held = self._pool.take_now() or await self._host.taken(fiber)
                     self._refuse_when_over(fiber)
                 elif self._held.instance.broken:
-                    raise PluginFailed(fiber.plugin, op, "an earlier call of this request ended its instance", code="unavailable")
+                    raise PluginUnavailable(fiber.plugin, "an earlier call of this request ended its instance")
                 return await self._host.run(self._held, fiber, document)
             finally:
                 if self._is_over:

@@ -56,6 +56,19 @@ SHAKY = wat(
     (func (export "response_generate") (result i32) (call $say (i32.const 1000) (i32.const {len(ANSWER)})))""",
     "input_length", "alloc", "store_u8", "output_set",
 )  # fmt: skip
+WELL = """from mockforge_plugin import ResponsePlugin
+
+class Well(ResponsePlugin):
+    def health(self):
+        return "ok"
+
+    def can_handle(self, request):
+        return True
+
+    def generate(self, request):
+        while True:
+            pass
+"""
 LONG = "/mocked/" + "x" * 3000
 BREAKER = {"crashes": 3, "backoff_s": 5, "max_backoff_s": 60}
 
@@ -120,7 +133,7 @@ async def test_calls_are_refused_at_once_until_a_trial_passes(tmp_path: Path) ->
         assert 3 <= refused(await stand.client.get("/mocked/a")) <= 5
         assert (stand.calls(), stand.plugin.host._pool.live) == (made, live), "nothing ran"  # type: ignore[attr-defined]
         told = [event for event in stand.events if isinstance(event, Quarantined)]
-        assert len(told) == 1 and told[0].reason.startswith("3 of its last 3 calls within 10 s crashed")
+        assert len(told) == 1 and told[0].reason.startswith("it has crashed 3 times within 10 s and served nobody")
         stand.pass_time(5)
         answers = await asyncio.gather(*(stand.client.get("/mocked/a") for _ in range(10)))
         assert sorted({answer.status for answer in answers}) in ([200], [200, 503])
@@ -131,8 +144,8 @@ async def test_calls_are_refused_at_once_until_a_trial_passes(tmp_path: Path) ->
 
 async def test_what_guards_a_path_fails_closed(tmp_path: Path) -> None:
     async with serving(tmp_path, on_failure={"text": "come in"}) as stand:
-        assert (await stand.client.get("/guarded/a")).text == "secret"
         await stand.crash(8)
+        assert stand.plugin.breaker.is_quarantined
         assert refused(await stand.client.get("/guarded/a")) >= 1
         stand.pass_time(5)
         assert (await stand.client.get("/guarded/a")).text == "secret"
@@ -149,11 +162,41 @@ async def test_answers_follow_on_failure(tmp_path: Path, on_failure: Any, answer
 
 async def test_a_stranger_does_not_switch_off_what_serves_the_others(tmp_path: Path) -> None:
     async with serving(tmp_path) as stand:
-        for _ in range(30):
-            assert (await stand.client.get("/mocked/a")).status == 200
-            assert (await stand.client.get("/mocked/a")).status == 200
-            assert await stand.crash(1) == [502]
+        assert (await stand.client.get("/guarded/a")).text == "secret"
+        assert await stand.crash(100) == [502] * 100
         assert not stand.plugin.breaker.is_quarantined
+        assert (await stand.client.get("/guarded/a")).text == "secret"
+
+
+async def test_a_stranger_who_crashes_every_trial_keeps_it_from_the_others_for_moments_only(tmp_path: Path) -> None:
+    async with serving(tmp_path) as stand:
+        await stand.crash()
+        for _ in range(20):
+            stand.pass_time(5)
+            assert await stand.crash(1) == [502]
+        answer = await stand.client.get("/guarded/a")
+        while answer.status == 503:
+            answer = await stand.client.get("/guarded/a")
+        assert answer.text == "secret"
+        assert [type(event) for event in stand.events if isinstance(event, Quarantined | Recovered)] == [Quarantined, Recovered]
+
+
+async def test_a_plugin_that_is_well_by_its_own_account_and_serves_nobody_stays_in_quarantine(tmp_path: Path) -> None:
+    async with serving(tmp_path) as stand:
+        (stand.folder / "plugin.yaml").write_text(
+            MANIFEST.replace("[auth, response]", "[response]")
+            .replace("runtime: extism", "runtime: python")
+            .replace("plugin.wasm", "plugin.py")
+        )
+        (stand.folder / "plugin.py").write_text(WELL)
+        await stand.forge.runtime.refresh()
+        for _ in range(3):
+            assert await stand.plugin.health() == {"status": "ok", "detail": ""}
+            assert (await stand.client.get("/mocked/a")).status == 504
+        assert stand.plugin.breaker.is_quarantined
+        stand.pass_time(5)
+        assert await stand.plugin.health() == {"status": "ok", "detail": ""}
+        assert stand.plugin.breaker.is_quarantined
 
 
 async def test_a_new_generation_begins_anew(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ REPORTED = PluginFailed("p", "response.generate", "no such user")
 class Course:
     """A breaker on a clock of the test."""
 
-    config: BreakerConfig = field(default_factory=lambda: BreakerConfig(crashes=4, share=0.5, window_s=10.0))
+    config: BreakerConfig = field(default_factory=lambda: BreakerConfig(crashes=4, window_s=10.0))
     chance: float = 1.0
     now: float = 100.0
     told: list[Event] = field(default_factory=list)
@@ -31,13 +31,10 @@ class Course:
         events.subscribe(self.told.append)
         self.breaker = Breaker("p", self.config, events, clock=lambda: self.now, chance=lambda: self.chance)
 
-    def call(self, error: BaseException | None = None, times: int = 1) -> None:
+    def call(self, error: BaseException | None = None, times: int = 1, op: str = "response.generate") -> None:
         for _ in range(times):
             is_trial = self.breaker.enter()
-            if error is not None:
-                self.breaker.failed(error, is_trial)
-            else:
-                self.breaker.passed(is_trial)
+            self.breaker.ended(op, is_trial, error)
 
     def is_out(self) -> bool:
         return self.breaker.is_quarantined
@@ -53,42 +50,56 @@ def tripped(**config: Any) -> Course:
     return course
 
 
-def test_crashes_that_are_the_greater_part_of_the_calls_quarantine_a_plugin() -> None:
+def test_crashes_quarantine_a_plugin_that_serves_nobody() -> None:
     course = Course()
-    course.call(None, 3)
     course.call(CRASH, 3)
     assert not course.is_out()
     course.call(CRASH)
     assert course.is_out()
     reason = [event.reason for event in course.told if isinstance(event, Quarantined)]
     assert reason == [
-        "4 of its last 7 calls within 10 s crashed, the last one so: plugin 'p' failed in response.generate: its code gave up"
+        "it has crashed 4 times within 10 s and served nobody, the last time so: plugin 'p' failed in response.generate: its code gave up"
     ]
 
 
-def test_one_caller_cannot_switch_off_a_plugin_that_serves_the_others() -> None:
+@pytest.mark.parametrize("served", [None, REPORTED])
+def test_however_many_calls_of_his_crash_a_stranger_cannot_switch_off_what_serves_others(served: BaseException | None) -> None:
     course = Course()
-    for _ in range(500):
-        course.call(None, 5)
-        course.call(CRASH, 4)
-        course.now += 0.05
-    course.call(CRASH, 40)
+    for _ in range(100):
+        course.call(served)
+        for _ in range(50):
+            course.call(CRASH, 20)
+            course.now += 0.15
     assert not course.is_out()
 
 
-def test_calls_and_crashes_outside_the_window_count_no_more() -> None:
+def test_one_that_has_served_is_quarantined_when_it_serves_nobody_for_the_window() -> None:
+    course = Course()
+    course.call(None, 1000)
+    for _ in range(10):
+        course.call(CRASH, 4)
+        assert not course.is_out()
+        course.now += 1
+    course.call(CRASH)
+    assert course.is_out()
+
+
+@pytest.mark.parametrize("op", ["response.can_handle", "plugin.health", "data.schema"])
+@pytest.mark.parametrize("error", [None, REPORTED])
+def test_what_serves_nobody_hides_no_crash(op: str, error: BaseException | None) -> None:
+    course = Course()
+    for _ in range(4):
+        course.call(error, op=op)
+        course.call(CRASH)
+    assert course.is_out()
+
+
+def test_crashes_outside_the_window_count_no_more() -> None:
     course = Course()
     course.call(CRASH, 3)
     course.now += 12
     course.call(CRASH, 3)
     assert not course.is_out()
-    course = Course()
-    course.call(None, 1000)
-    for _ in range(9):
-        course.now += 1
-        course.call(CRASH)
-    assert not course.is_out()
-    course.now += 2
     course.call(CRASH)
     assert course.is_out()
 
@@ -132,7 +143,7 @@ def test_calls_that_never_ran_or_still_run_hide_no_crash(error: BaseException) -
 def test_in_quarantine_calls_are_refused_at_once_with_the_time_that_is_left() -> None:
     course = tripped(backoff_s=2.0)
     course.now += 0.5
-    with pytest.raises(PluginUnavailable, match="in quarantine for 1.5 s more: 4 of its last 4 calls") as caught:
+    with pytest.raises(PluginUnavailable, match="in quarantine for 1.5 s more: it has crashed 4 times") as caught:
         course.breaker.enter()
     assert caught.value.retry_after_s == 1.5
 
@@ -144,11 +155,11 @@ def test_after_it_one_call_is_let_through_and_ends_it() -> None:
     with pytest.raises(PluginUnavailable, match="being tried"):
         course.breaker.enter()
     course.now += 1
-    course.breaker.passed(True)
+    course.breaker.ended("response.generate", True)
     assert not course.is_out()
     assert [event.after_s for event in course.told if isinstance(event, Recovered)] == [2.0]
-    course.call(CRASH, 3)
-    assert not course.is_out(), "what was counted before is forgotten"
+    course.call(CRASH, 40)
+    assert not course.is_out(), "it has just served somebody"
 
 
 def test_a_plugin_that_reports_a_failure_in_its_trial_works() -> None:
@@ -164,51 +175,57 @@ def test_a_trial_without_a_result_leaves_it_to_the_next_call(error: BaseExceptio
     course.now += 1
     course.call(error)
     assert course.is_out()
+    course.call(op="response.can_handle")
+    assert course.is_out()
     course.call()
     assert not course.is_out()
 
 
-def test_each_crash_in_a_trial_doubles_the_quarantine_up_to_its_bound() -> None:
-    course = tripped(backoff_s=1.0, max_backoff_s=5.0)
-    for _ in range(4):
-        course.now += 5
-        course.call(CRASH)
-    assert course.quarantines() == [1.0, 2.0, 4.0, 5.0, 5.0]
+def trial(course: Course, took_s: float) -> float:
+    """A trial that crashes after so long; the seconds of rest behind it."""
+    is_trial = course.breaker.enter()
+    course.now += took_s
+    course.breaker.ended("response.generate", is_trial, CRASH)
+    with pytest.raises(PluginUnavailable) as caught:
+        course.breaker.enter()
+    return caught.value.retry_after_s
 
 
-def test_back_off_goes_on_where_it_was_for_one_that_crashes_again_soon() -> None:
-    course = tripped(backoff_s=1.0, max_backoff_s=30.0)
+def test_after_a_crash_in_a_trial_it_rests_nine_times_as_long_as_that_took() -> None:
+    course = tripped(max_backoff_s=30.0)
     course.now += 1
+    for took_s, rest_s in ((0.01, 0.09), (0.2, 1.8), (0.2, 1.8), (60.0, 30.0)):
+        assert trial(course, took_s) == pytest.approx(rest_s)
+        course.now += rest_s + 1e-6
+    assert course.quarantines() == [1.0], "it is told once"
+
+
+def test_a_stranger_who_crashes_every_trial_takes_a_tenth_of_the_time_and_the_first_call_that_ends_well_ends_it() -> None:
+    course, crashing = tripped(), 0.0
+    course.now += 1
+    began = course.now
+    for _ in range(500):
+        crashing += 0.02
+        rest_s = trial(course, 0.02)
+        course.now += rest_s + 1e-6
+    assert crashing / (course.now - began) == pytest.approx(0.1, rel=0.01)
     course.call()
-    course.call(CRASH, 4)
-    assert course.quarantines() == [1.0, 2.0]
-    course.now += 2
-    course.call()
-    course.now += 31
-    course.call(CRASH, 4)
-    assert course.quarantines() == [1.0, 2.0, 1.0]
+    assert not course.is_out()
 
 
 @pytest.mark.parametrize(("chance", "for_s"), [(0.0, 2.0), (0.5, 3.0), (1.0, 4.0)])
-def test_chance_takes_up_to_half_of_it(chance: float, for_s: float) -> None:
-    course = Course(BreakerConfig(crashes=1, backoff_s=4.0), chance)
-    course.call(CRASH)
+def test_chance_takes_up_to_half_of_the_wait_for_one_that_cannot_be_made(chance: float, for_s: float) -> None:
+    course = Course(BreakerConfig(backoff_s=4.0), chance)
+    for _ in range(UNMADE):
+        course.breaker.unmade(PluginFailed("p", "plugin.init", "no database"))
     assert course.quarantines() == [for_s]
-
-
-def test_back_off_stays_a_number_however_long_it_goes_on() -> None:
-    course = tripped(backoff_s=1.0, max_backoff_s=5.0)
-    for _ in range(2000):
-        course.now += 5
-        course.call(CRASH)
-    assert course.quarantines()[-1] == 5.0
 
 
 def test_a_crash_of_a_call_that_began_before_changes_nothing() -> None:
     course = Course()
     late = course.breaker.enter()
     course.call(CRASH, 4)
-    course.breaker.failed(CRASH, late)
+    course.breaker.ended("response.generate", late, CRASH)
     assert len(course.quarantines()) == 1
 
 
@@ -229,15 +246,20 @@ def test_no_instance_can_be_made() -> None:
     course.breaker.unmade(unmade)
     assert course.is_out()
     assert "no instance of it can be made: plugin 'p' failed in plugin.init: no database" in str(refused[0])
-    course.now += 1
-    is_trial = course.breaker.enter()
-    course.breaker.unmade(unmade)
-    course.breaker.failed(unmade, is_trial)
-    assert course.quarantines() == [1.0, 2.0], "the trial's own failure is not counted twice"
-    course.now += 2
+    for _ in range(2000):
+        course.now += 30
+        is_trial = course.breaker.enter()
+        course.breaker.unmade(unmade)
+        course.breaker.ended("response.generate", is_trial, unmade)
+    assert course.quarantines()[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0], "the trial's own failure is not counted twice"
+    assert course.quarantines()[-1] == 30.0
+    course.now += 30
     course.breaker.made()
     course.call()
     assert not course.is_out()
+    for _ in range(UNMADE):
+        course.breaker.unmade(unmade)
+    assert course.quarantines()[-1] == 1.0
 
 
 def test_one_that_is_switched_off_never_quarantines() -> None:

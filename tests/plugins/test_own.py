@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.errors import ConfigError, PluginCrashed
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.doors import Rooms
 from mockforge_asgi.plugins.own import load_own, own_name
@@ -84,12 +84,28 @@ async def test_a_runtime_loads_them() -> None:
     await runtime.stop()
 
 
+async def test_its_breaker_is_as_it_says(rooms: Rooms) -> None:
+    class Brittle(MyAuth):
+        breaker: ClassVar = {"crashes": 2, "backoff_s": 5}
+
+    class Never(MyAuth):
+        breaker: ClassVar = {"enabled": False}
+
+    brittle, never = await loaded(rooms, Brittle(), Never())
+    for plugin in (brittle, never):
+        for _ in range(2):
+            plugin.breaker.ended("auth.authenticate", False, PluginCrashed(plugin.name, "auth.authenticate", "gave up"))
+        await plugin.host.close()
+    assert (brittle.breaker.is_quarantined, never.breaker.is_quarantined) == (True, False)
+
+
 async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
     class Odd(MyAuth):
         priority = "first"  # type: ignore[assignment]  # the fault
         prefix = "/a/{b}"
         on_failure = "shrug"
         modifies: ClassVar = {"apps": True}
+        breaker: ClassVar = {"crashes": 0}
 
         @endpoint("../x y")
         def odd(self, request: Request) -> str:
@@ -99,5 +115,5 @@ async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
     with pytest.raises(ConfigError) as caught:
         await loaded(rooms, Odd())
     assert [p.place for p in caught.value.problems] == [
-        f"plugins= odd{k}" for k in (".priority", ".prefix", ".on_failure", ".modifies", " endpoint")
+        f"plugins= odd{k}" for k in (".priority", ".prefix", ".on_failure", ".modifies", ".breaker", " endpoint")
     ]

@@ -110,7 +110,7 @@ async def test_after_a_crash_a_request_gets_no_second_instance(stand: Bench) -> 
     lease = made.lease()
     with pytest.raises(LimitExceeded):
         await lease.call("spin", EMPTY)
-    with pytest.raises(PluginFailed, match="earlier call"):
+    with pytest.raises(PluginUnavailable, match="earlier call"):
         await lease.call("count", EMPTY)
     lease.release()
 
