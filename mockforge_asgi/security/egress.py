@@ -1,7 +1,7 @@
 """The egress door: HTTP requests of plugins, only to where a rule allows, checked after name resolution.
 
 Names are resolved here, every address is checked, and the connection goes to a checked address with the name in SNI and
-Host; nothing looks the name up again. No proxies, no cookies, no environment. Reading what was asked is
+Host; nothing looks the name up again. No proxies, no cookies, no `.netrc`. Reading what was asked is
 `security/target.py`; which addresses lie inside is `security/address.py`.
 """
 

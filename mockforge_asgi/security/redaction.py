@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -38,32 +39,42 @@ _CREDENTIAL = re.compile(
 class Redactor:
     """Replaces secrets in text. Made once from the operator's secrets; safe to share."""
 
-    __slots__ = ("_known", "_longest", "_spellings")
+    __slots__ = ("_beginnings", "_known", "_lengths", "_longest", "_sorted")
 
     def __init__(self, secrets: Secrets | None = None) -> None:
-        spellings = sorted({s for _, value in (secrets.items() if secrets else ()) for s in _spellings(value)}, key=len, reverse=True)
-        self._spellings, self._longest = tuple(spellings), len(spellings[0]) if spellings else 0
-        self._known = re.compile("|".join(map(re.escape, spellings))) if spellings else None
+        self._known = frozenset(s for _, value in (secrets.items() if secrets else ()) for s in _spellings(value))
+        self._sorted, self._longest = sorted(self._known), max(map(len, self._known), default=0)
+        self._beginnings = frozenset(s[:_BEGINNING] for s in self._known)
+        lengths: dict[str, set[int]] = {}
+        for spelling in self._known:
+            lengths.setdefault(spelling[:MIN_LENGTH], set()).add(len(spelling))
+        self._lengths = {head: sorted(found, reverse=True) for head, found in lengths.items()}
 
     def __call__(self, text: str) -> str:
         """The text without secrets; text beyond a bound is cut off."""
         # A secret that a cut goes through is not seen, and its beginning would stay: the last of them is never shown.
         short = text[: MAX_TEXT + self._longest]
-        if self._known is not None:
-            short = self._known.sub(_HIDDEN, short)
-        short = _CREDENTIAL.sub(_hide, short)
+        short = _CREDENTIAL.sub(_hide, self._without_known(short))
         if len(text) > MAX_TEXT:
             return short[: max(0, min(MAX_TEXT, len(short) - self._longest))] + "…"
         return self._without_beginning(short)
 
+    def _without_known(self, text: str) -> str:
+        """The text without the secrets. A key is found in hundreds of spellings: only where one could begin are they looked up."""
+        kept, at = list[str](), 0
+        for i in _places(text, self._lengths, MIN_LENGTH):
+            lengths = self._lengths[text[i : i + MIN_LENGTH]] if i >= at else ()
+            if length := next((n for n in lengths if text[i : i + n] in self._known), 0):
+                kept += text[at:i], _HIDDEN
+                at = i + length
+        return "".join((*kept, text[at:])) if kept else text
+
     def _without_beginning(self, text: str) -> str:
         """The text without a secret's beginning at its end, where somebody cut it before."""
-        for spelling in self._spellings:
-            at = text.find(spelling[:_BEGINNING], max(0, len(text) - len(spelling)))
-            while at >= 0:
-                if spelling.startswith(text[at:]):
-                    return text[:at] + _HIDDEN
-                at = text.find(spelling[:_BEGINNING], at + 1)
+        for i in _places(text, self._beginnings, _BEGINNING, max(0, len(text) - self._longest)):
+            at = bisect_left(self._sorted, text[i:])
+            if at < len(self._sorted) and self._sorted[at].startswith(text[i:]):
+                return text[:i] + _HIDDEN
         return text
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -77,6 +88,11 @@ class Redactor:
 def redactor(secrets: Secrets) -> Redactor:
     """The redactor for those secrets."""
     return Redactor(secrets)
+
+
+def _places(text: str, heads: Collection[str], size: int, start: int = 0) -> list[int]:
+    """Where in the text one of the heads begins."""
+    return [i for i in range(start, len(text) - size + 1) if text[i : i + size] in heads] if heads else []
 
 
 def _hide(match: re.Match[str]) -> str:

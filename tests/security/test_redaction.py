@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import SupportsIndex
 from urllib.parse import quote
 
 import pytest
@@ -93,6 +94,30 @@ def test_a_long_secret_at_the_cut_stays_hidden_where_others_before_it_shrank() -
     secret = "".join(f"{n:05d}" for n in range(2000))
     hidden = redactor(Secrets({"key": secret}))(f"{secret}." * 20)
     assert "00000" not in hidden and "0100" not in hidden
+
+
+def test_the_longest_secret_that_begins_somewhere_is_hidden_whole() -> None:
+    hide = redactor(Secrets({"short": "abcdefgh", "long": "abcdefghijkl", "inner": "efghijklmnop"}))
+    assert hide("abcdefghijklmnop, abcdefghij, efghijklmnop") == "[redacted]mnop, [redacted]ij, [redacted]"
+
+
+class Counted(str):
+    """A text that counts how often a part of it is taken."""
+
+    taken = 0
+
+    def __getitem__(self, key: SupportsIndex | slice) -> str:
+        Counted.taken += 1
+        return str.__getitem__(self, key)
+
+
+@pytest.mark.parametrize("keys", [1, 1000])
+def test_many_secrets_cost_no_more_than_one(keys: int) -> None:
+    """A guest may log thousands of characters fifty times a second; the loop does nothing else meanwhile."""
+    hide = redactor(Secrets({f"k{n}": f"secret-{n:05d}-of-many" for n in range(keys)}))
+    text, Counted.taken = Counted("secret-0000 " * 500), 0
+    assert hide._without_known(text) == text
+    assert Counted.taken < 2 * len(text)
 
 
 def test_credentials_in_headers_are_hidden() -> None:
