@@ -133,7 +133,7 @@ class PluginRuntime:
             return
         loop = _running_loop()
         self._leave_other_lives(loop)
-        if self._starting is None or self._starting.get_loop() is not loop:
+        if self._starting is None or self._starting.done() or self._starting.get_loop() is not loop:
             self._starting = loop.create_task(self._begin(loop), name="mockforge-start")
         starting = self._starting
         try:
@@ -143,10 +143,11 @@ class PluginRuntime:
                 self._starting = None
 
     def _leave_other_lives(self, loop: asyncio.AbstractEventLoop) -> None:
-        life = self._life
+        life, starting = self._life, self._starting
+        others = (life.loop if life is not None else loop, starting.get_loop() if starting is not None else loop)
         if self._pid != os.getpid():
             self._pid, self._starting = os.getpid(), None
-        elif life is not None and life.loop is not loop and life.loop.is_running():
+        elif any(other is not loop and other.is_running() for other in others):
             raise UnsupportedPlatform(
                 "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime."
             )
@@ -222,7 +223,8 @@ class PluginRuntime:
         return native_host(approval, doors, self.events)
 
     async def _end(self, life: _Life) -> None:
-        await life.registry.close()
+        async with life.checking:  # what is being loaded again is there by then, to be ended too
+            await life.registry.close()
         for sandbox in life.sandbox:
             await sandbox.close()
         await life.state.close()
@@ -234,7 +236,7 @@ class PluginRuntime:
             return
         async with life.checking:
             for use in self.config.plugins.values():
-                if use.enabled:
+                if use.enabled and self._life is life:
                     await self._refresh(life, use)
 
     async def _refresh(self, life: _Life, use: PluginUse) -> None:

@@ -122,6 +122,76 @@ async def test_an_edit_outlives_the_request_that_began_to_load_it(write: Write) 
     await runtime.stop()
 
 
+async def test_of_several_edits_each_counts_as_soon_as_it_is_loaded(write: Write) -> None:
+    runtime = PluginRuntime(config(one=write("one"), two=write("two")))
+    await runtime.start()
+    for name in ("one", "two"):
+        write(name, word="edited, and longer")
+    current: list[Any] = []
+    before = {name: runtime.plugin(name) for name in ("one", "two")}
+    runtime.events.subscribe(lambda _: current.append([n for n in before if runtime.plugin(n) is not before[n]]), PluginLoaded)
+    await runtime.refresh()
+    assert current == [[], ["one"]]
+    await runtime.stop()
+
+
+@pytest.mark.parametrize("turns", [1, 20, 200])
+async def test_an_edit_that_is_being_loaded_at_the_end_is_stopped_too(write: Write, turns: int) -> None:
+    runtime = PluginRuntime(config(**{name: {**write(name), "native": {"trust": "path"}} for name in ("one", "two")}))
+    for name in ("one", "two"):
+        (Path(runtime.config.plugins[name].path) / "plugin.yaml").write_text(minimal(name, "").replace("runtime: python", "runtime: native"))
+    events = heard(runtime)
+    await runtime.start()
+    for name in ("one", "two"):
+        (Path(runtime.config.plugins[name].path) / "plugin.py").write_text(SOURCE.format(word="edited, and longer"))
+    refreshing = asyncio.ensure_future(runtime.refresh())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await runtime.stop()
+    await refreshing
+    loaded, stopped = (sum(isinstance(event, kind) for event in events) for kind in (PluginLoaded, PluginStopped))
+    assert loaded == stopped
+
+
+async def test_a_start_whose_caller_left_serves_the_next_and_ends(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    waiting = asyncio.ensure_future(runtime.ensure())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    while not runtime.is_ready:
+        await asyncio.sleep(0.001)
+    await runtime.stop()
+    await runtime.start()
+    assert await word(runtime) == "one"
+    await runtime.stop()
+
+
+async def test_a_start_that_failed_when_its_caller_had_left_is_tried_anew(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write(source="{word}(")))
+    waiting = asyncio.ensure_future(runtime.ensure())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert runtime._starting is not None
+    await asyncio.wait([runtime._starting])
+    write()
+    await runtime.start()
+    assert await word(runtime) == "one"
+    await runtime.stop()
+
+
+async def test_a_second_loop_is_refused_while_the_first_still_starts(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    starting = asyncio.ensure_future(runtime.start())
+    await asyncio.sleep(0)
+    with pytest.raises(UnsupportedPlatform, match="another event loop"):
+        await asyncio.to_thread(lambda: asyncio.run(runtime.start()))
+    await starting
+    assert await word(runtime) == "one"
+    await runtime.stop()
+
+
 async def test_calls_of_an_old_generation_end_in_peace(write: Write) -> None:
     runtime = PluginRuntime(config(words=write()))
     await runtime.start()
