@@ -139,7 +139,9 @@ async def test_of_several_edits_each_counts_as_soon_as_it_is_loaded(write: Write
 async def test_an_edit_that_is_being_loaded_at_the_end_is_stopped_too(write: Write, turns: int) -> None:
     runtime = PluginRuntime(config(**{name: {**write(name), "native": {"trust": "path"}} for name in ("one", "two")}))
     for name in ("one", "two"):
-        (Path(runtime.config.plugins[name].path) / "plugin.yaml").write_text(minimal(name, "").replace("runtime: python", "runtime: native"))
+        (Path(runtime.config.plugins[name].path) / "plugin.yaml").write_text(
+            minimal(name, "").replace("runtime: python", "runtime: native")
+        )
     events = heard(runtime)
     await runtime.start()
     for name in ("one", "two"):
