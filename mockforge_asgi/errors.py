@@ -79,7 +79,8 @@ class PluginFailed(MockForgeError):
         self.plugin, self.op, self.message, self.code, self.retryable = plugin, op, message, code, retryable
         self.details, self.author_traceback = dict(details or {}), author_traceback
         text = f"plugin '{plugin}' failed in {op}: {message}"
-        super().__init__(f"{text}\n{author_traceback}" if author_traceback else text)
+        # A traceback of one line shows no frame, and says what the message says.
+        super().__init__(f"{text}\n{author_traceback}" if "\n" in author_traceback else text)
 
 
 class PluginCrashed(PluginFailed):
@@ -109,11 +110,11 @@ class PluginUnavailable(MockForgeError):
 
 
 class TemplateFailed(MockForgeError):
-    """A template of the operator's cannot be rendered. `line` is 0 where none is to blame."""
+    """A template of the operator's cannot be rendered. `line` is 0 where none is to blame; `place` is where it is written, if known."""
 
-    def __init__(self, template: str, line: int, message: str) -> None:
-        self.template, self.line = template, line
-        super().__init__(f"template '{template}'{f' line {line}' if line else ''}: {message}")
+    def __init__(self, template: str, line: int, message: str, place: str = "") -> None:
+        self.template, self.line, self.message, self.place = template, line, message, place
+        super().__init__(f"template '{template}'{f' ({place})' if place else ''}{f' line {line}' if line else ''}: {message}")
 
 
 class DoorError(MockForgeError):

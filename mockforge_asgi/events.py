@@ -147,7 +147,7 @@ class CacheTrouble(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderFailed(Event):
-    """A template of the operator's could not be rendered, or not be reloaded; `reason` names its line."""
+    """A template of the operator's could not be rendered, or not be reloaded; `reason` names it, its place and its line."""
 
     template: str
     reason: str

@@ -203,5 +203,5 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     RequestAnswered: _answered,
     Compiling: _compiling,
     CacheTrouble: lambda e: ("warning", e.what),
-    RenderFailed: lambda e: ("error", f"template {_flat(e.template)}: {e.reason}"),
+    RenderFailed: lambda e: ("error", e.reason),
 }

@@ -20,7 +20,7 @@ from mockforge_asgi.mocks.answers import AnswerError, answer_of
 from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
 from mockforge_asgi.mocks.links import RouteLink
 from mockforge_asgi.mocks.modifiers import Modifiers
-from mockforge_asgi.mocks.routes import build_routes, inline_templates, plugins_named
+from mockforge_asgi.mocks.routes import build_routes, inline_paths, inline_templates, plugins_named
 from mockforge_asgi.plugins.plugin import alias_of
 from mockforge_asgi.plugins.registry import Registry
 from mockforge_asgi.runtime import PluginRuntime
@@ -122,8 +122,10 @@ def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> Re
 
 def _templates(config: Config, runtime: PluginRuntime) -> Templates:
     texts = {**config.templates.inline, **inline_templates(config.routes)}
+    places = {name: config.places.where(("templates", "inline", name)) for name in config.templates.inline}
+    places |= {name: config.places.where(path) for name, path in inline_paths(config.routes).items()}
     renderer = Renderer(
-        TemplateStore(config.templates.dir, texts, is_live=config.dev),
+        TemplateStore(config.templates.dir, texts, places=places, is_live=config.dev),
         aliases={
             **{alias_of(name): name for name in runtime.own_names},
             **{use.alias: name for name, use in config.plugins.items() if use.alias},

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch
+from mockforge_asgi.config.places import Path
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.mocks.answers import AnswerError, RouteAnswer, answer_of
 from mockforge_asgi.mocks.index import Route, RouteIndex
@@ -38,11 +39,16 @@ def build_routes(routes: Iterable[RouteConfig]) -> Routes:
 
 def inline_templates(routes: Iterable[RouteConfig]) -> dict[str, str]:
     """Every `template_text` of the routes by the name that its route's answer asks for."""
-    return {
-        inline_name(entry, position): str(entry.response.value)
-        for position, entry in enumerate(routes)
-        if entry.response.kind == "template_text"
-    }
+    return {inline_name(entry, position): str(entry.response.value) for position, entry in _with_template(routes)}
+
+
+def inline_paths(routes: Iterable[RouteConfig]) -> dict[str, Path]:
+    """Where those templates stand in the configuration."""
+    return {inline_name(entry, position): ("routes", position, "response", "template_text") for position, entry in _with_template(routes)}
+
+
+def _with_template(routes: Iterable[RouteConfig]) -> Iterator[tuple[int, RouteConfig]]:
+    return ((position, entry) for position, entry in enumerate(routes) if entry.response.kind == "template_text")
 
 
 def inline_name(entry: RouteConfig, position: int) -> str:

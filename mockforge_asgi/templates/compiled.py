@@ -76,9 +76,9 @@ class Compiler:
             try:
                 self.get(name)
             except TemplateFailed as error:
-                place = f"templates {error.template}" + (f":{error.line}" if error.line else "")
-                what = str(error).partition(": ")[2]
-                problem = Problem(place, what)
+                place, line = self.store.place(error.template), error.line
+                where = place + f" line {line}" * bool(line) if place else f"templates {error.template}" + f":{line}" * bool(line)
+                problem = Problem(where, error.message)
                 if problem not in problems:
                     problems.append(problem)
         return problems
@@ -122,7 +122,7 @@ class Compiler:
             if name in reach.sources:
                 continue
             reach.sources[name] = source = self._source(name)
-            tree = environment._parse(source.text, name, source.place)
+            tree = environment._parse(source.text, name, name)
             try:
                 reach.uses |= meta.find_undeclared_variables(tree)
             except TemplateSyntaxError as error:
@@ -155,7 +155,7 @@ class Compiler:
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         source = self.store.find(name)
-        return None if source is None else (source.text, source.place, None)
+        return None if source is None else (source.text, name, None)
 
 
 def _body_parts(tree: nodes.Template) -> Iterator[bool]:

@@ -84,6 +84,14 @@ class Renderer:
             return self._finish(compiled, answer, await self._run_waiting(compiled, values, chance))
         return self._finish(compiled, answer, self._run(compiled, values, chance))
 
+    def explain(self, answer: TemplateAnswer, error: MockForgeError) -> TemplateFailed:
+        """The failure of a rendering with the template's place and line; of a plugin's only the first line, for it is told by itself."""
+        if isinstance(error, TemplateFailed):
+            name, line, message = error.template, error.line, error.message
+        else:
+            (name, line), message = _at(answer.template, error), str(error).partition("\n")[0]
+        return TemplateFailed(name, line, message, self.compiler.store.place(name))
+
     def _chance(self, compiled: Compiled, fingerprint: str) -> Random | None:
         return None if self._seed is None else Random(f"{self._seed}/{fingerprint}/{compiled.name}")
 
@@ -184,16 +192,21 @@ def _failure(compiled: Compiled, error: Exception) -> MockForgeError:
     """What is raised for an error inside a template: ours as it is, anything else with the author's template and line."""
     if isinstance(error, MockForgeError):
         return error
-    name, line = compiled.name, 0
-    traceback = error.__traceback__
-    while traceback is not None:
-        template = traceback.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(template, Template):
-            name, line = template.name or name, template.get_corresponding_lineno(traceback.tb_lineno)
-        traceback = traceback.tb_next
+    name, line = _at(compiled.name, error)
     if isinstance(error, RecursionError):
         return TemplateFailed(name, line, "macros, includes or recursive loops nest too deep")
     message = (str(error) or type(error).__name__)[:1000]
     if isinstance(error, OverLimit):
         message += ". Make the template do less"
     return TemplateFailed(name, line, message)
+
+
+def _at(name: str, error: Exception) -> tuple[str, int]:
+    """Template and line where it happened; 0 where that cannot be told."""
+    line, traceback = 0, error.__traceback__
+    while traceback is not None:
+        template = traceback.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            name, line = template.name or name, template.get_corresponding_lineno(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return name, line

@@ -19,11 +19,10 @@ Stamp: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one template. `place` is what messages call it; `file` None: it stands in the configuration."""
+    """The text of one template. `file` None: it stands in the configuration."""
 
     name: str
     text: str
-    place: str
     file: Path | None = None
     stamp: Stamp = (0, 0)
 
@@ -44,13 +43,21 @@ def _stamp(file: Path) -> Stamp:
 class TemplateStore:
     """Templates by name. `problems` holds what could not be read at load."""
 
-    __slots__ = ("_folder", "_inline", "_max_bytes", "_sources", "is_live", "problems")
+    __slots__ = ("_folder", "_inline", "_max_bytes", "_places", "_sources", "is_live", "problems")
 
     def __init__(
-        self, folder: Path | None = None, inline: Mapping[str, str] | None = None, *, max_bytes: int = 256 * 1024, is_live: bool = False
+        self,
+        folder: Path | None = None,
+        inline: Mapping[str, str] | None = None,
+        *,
+        places: Mapping[str, str] | None = None,
+        max_bytes: int = 256 * 1024,
+        is_live: bool = False,
     ) -> None:
+        """`places` says where texts of the configuration are written."""
         self._folder = None if folder is None else folder.resolve()
         self._inline, self._max_bytes, self.is_live = dict(inline or {}), max_bytes, is_live
+        self._places = dict(places or {})
         self.problems: list[Problem] = []
         self._sources: dict[str, Source] = {}
         for name in self._names():
@@ -60,6 +67,10 @@ class TemplateStore:
                 self.problems.append(Problem(f"templates {name}", f"cannot be read: {error.strerror}.", "Check its permissions."))
             except ValueError as error:
                 self.problems.append(Problem(f"templates {name}", str(error)))
+
+    def place(self, name: str) -> str:
+        """Where the text of that name is written in the configuration; nothing for a file."""
+        return self._places.get(name, "")
 
     @property
     def names(self) -> frozenset[str]:
@@ -102,7 +113,7 @@ class TemplateStore:
         if text is not None:
             if len(text) > self._max_bytes:
                 raise ValueError(f"is longer than {self._max_bytes} characters")
-            self._sources[name] = Source(name, text, name)
+            self._sources[name] = Source(name, text)
             return self._sources[name]
         file = self._file(name)
         stamp = _stamp(file)
@@ -111,7 +122,7 @@ class TemplateStore:
         if len(data) > self._max_bytes:
             raise ValueError(f"is longer than {self._max_bytes} bytes")
         try:
-            source = Source(name, data.decode("utf-8-sig"), name, file, stamp)
+            source = Source(name, data.decode("utf-8-sig"), file, stamp)
         except UnicodeDecodeError:
             raise ValueError("is not UTF-8 text") from None
         self._sources[name] = source

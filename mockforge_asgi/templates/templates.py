@@ -81,7 +81,8 @@ class Templates:
             return self._failed(answer, error)
 
     def _failed(self, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
-        self._events.emit(RenderFailed(template=answer.template, reason=str(error)))
+        told = self.renderer.explain(answer, error)
+        self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
         if self._shows_errors and isinstance(error, TemplateFailed):
-            return refusal(500, str(error), error="Template failed")
+            return refusal(500, str(told), error="Template failed")
         return answer_to(error)

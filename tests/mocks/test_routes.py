@@ -9,7 +9,7 @@ from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.mocks.index import NEEDS_BODY
-from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_templates, plugins_named
+from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_paths, inline_templates, plugins_named
 from tests.templates.rendering import exchange
 
 OK = RouteResponse("text", "ok")
@@ -82,4 +82,5 @@ def test_inline_templates_and_named_plugins_are_collected() -> None:
         RouteConfig(RouteMatch("/c"), OK),
     ]
     assert inline_templates(routes) == {"routes[0].txt": "{{ x }}"}
+    assert inline_paths(routes) == {"routes[0].txt": ("routes", 0, "response", "template_text")}
     assert plugins_named(routes) == {"greet"}

@@ -101,6 +101,13 @@ def test_every_fault_is_found_at_load(tmp_path: Path) -> None:
     assert [p.place for p in caught.value.problems] == ["templates a.txt:2", "templates b.json:1", "templates c.txt:1"]
 
 
+def test_a_fault_in_a_text_of_the_configuration_has_its_place_there() -> None:
+    store = TemplateStore(None, {"a.txt": "ok\n{% if %}"}, places={"a.txt": "mockforge.yaml:7 templates.inline['a.txt']"})
+    with pytest.raises(ConfigError) as caught:
+        Renderer(store).check()
+    assert [p.place for p in caught.value.problems] == ["mockforge.yaml:7 templates.inline['a.txt'] line 2"]
+
+
 def test_a_file_that_may_not_be_read_is_told_in_words() -> None:
     with open_folder() as place:
         (place / "a.txt").write_text("a")

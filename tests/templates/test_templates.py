@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import PluginFailed, Refused
 from mockforge_asgi.events import Event, EventStream, RenderFailed
 from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.templates import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import Receive, Scope, Send
@@ -64,6 +66,22 @@ async def test_a_failure_is_an_event_and_shown_to_developers_only(shows: bool) -
     assert answer.status == 500
     assert ("secret_name" in answer.text) is shows
     assert [(type(e), getattr(e, "template", "")) for e in runtime.told] == [(RenderFailed, "bad.txt")]
+
+
+async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
+    def fail() -> None:
+        raise PluginFailed("p", "template.call", "no such word", author_traceback='Traceback\n  File "plugin.py", line 7')
+
+    runtime = Runtime()
+    texts = {"routes[0].txt": "\n{{ nothing }}", "page.txt": "{{ p.f() }}"}
+    store = TemplateStore(None, texts, places={"routes[0].txt": "mockforge.yaml:9 routes[0].response.template_text"})
+    plugin = PlainPlugin("p", {"f": fail})
+    client = Client(Templates(app, runtime=runtime, renderer=Renderer(store, aliases={"p": "p"}, plugin=lambda name: plugin)))
+    assert [(await client.get(f"/{name}")).status for name in texts] == [500, 502]
+    assert [getattr(event, "reason", "") for event in runtime.told] == [
+        "template 'routes[0].txt' (mockforge.yaml:9 routes[0].response.template_text) line 2: 'nothing' is undefined",
+        "template 'page.txt' line 1: plugin 'p' failed in template.call: no such word",
+    ], "why a plugin failed is told by the event of its call"
 
 
 async def test_the_clients_own_fault_is_not_a_failed_template() -> None:
