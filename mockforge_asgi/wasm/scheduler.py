@@ -214,8 +214,12 @@ class Scheduler:
 
     def _greedy_step(self) -> None:
         """A slice for a guest that has had several; then the loop gets a few turns of its own, which cost little when it is idle."""
-        self._step(self._greedy.popleft())
-        self._resting, self._overdue_s = _REST_TURNS, self._loop.time() + _GREEDY_EVERY_S
+        while self._greedy:
+            fiber = self._greedy.popleft()
+            if fiber.waiter is not None and not fiber.waiter.done():  # else it was cancelled or timed out while it queued
+                self._step(fiber)
+                self._resting, self._overdue_s = _REST_TURNS, self._loop.time() + _GREEDY_EVERY_S
+                return
 
     def _first_poll_allowed_next_turn(self) -> None:
         if not self._open_turn:

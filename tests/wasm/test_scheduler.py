@@ -43,6 +43,26 @@ async def test_greedy_guests_all_come_to_their_budget_beside_a_stream_of_short_c
             assert fiber.cpu_s >= 0.01
 
 
+async def test_greedy_guests_whose_callers_left_hold_up_no_other() -> None:
+    async with bench() as stand:
+        guests = [await stand.guest().instantiate(stand.fiber("load")) for _ in range(30)]
+        fibers = [stand.fiber("spin", cpu_s=60.0) for _ in guests]
+        calls = [asyncio.ensure_future(g.call(f, b"{}")) for g, f in zip(guests, fibers, strict=True)]
+        while not all(fiber.cpu_s > 0.002 and fiber.slices > 2 for fiber in fibers):
+            await asyncio.sleep(0)
+        for call in calls[1:]:
+            call.cancel()
+        await asyncio.wait(calls[1:])
+        for fiber in (fibers[0],) * 3:
+            turns, before = 0, fiber.slices
+            while fiber.slices == before:
+                await asyncio.sleep(0)
+                turns += 1
+            assert turns < 15
+        calls[0].cancel()
+        await asyncio.wait(calls)
+
+
 async def test_a_door_that_breaks_ends_its_own_call_and_no_other() -> None:
     def broken(name: str, payload: object) -> object:
         raise TypeError("a door's own mistake")
