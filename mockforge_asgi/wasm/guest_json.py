@@ -18,6 +18,7 @@ MAX_DEPTH: Final = 100
 MAX_DOOR_VALUES: Final = 20_000
 """The most values in what is handed to a door: 2 MiB of `[],` would hold the event loop for a tenth of a second."""
 
+_DEEP: Final = MAX_DEPTH + 1
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
 
@@ -29,13 +30,18 @@ class BadJson(ValueError):
 def parse(text: bytes | str, *, most: int | None = None, around: int = 0) -> Json:
     """The value, which may hold at most that many values and names in all; `around` levels of it are not the guest's. Raises BadJson."""
     data = text.encode() if isinstance(text, str) else text
-    if most is not None and _signs(data) > most and _is_over(data, most):
+    if most is not None and len(data) > most and _signs(data) > most and _is_over(data, most):
         raise BadJson(f"more than {most:,} values")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value, MAX_DEPTH + around):
+    size = len(data)  # written out, and with `replace`, which jumps where `count` looks at each byte: this is done for every answer
+    if (
+        size > 2 * MAX_DEPTH
+        and size - len(data.replace(b"[", b"", _DEEP)) + size - len(data.replace(b"{", b"", _DEEP)) > MAX_DEPTH
+        and _is_deep(value, MAX_DEPTH + around)
+    ):
         raise BadJson(f"nested more than {MAX_DEPTH} deep")
     return value
 

@@ -186,7 +186,11 @@ class KernelMemory:
     def _clear(self, end: int) -> None:
         if end > self._size:
             self._refresh()
-        ctypes.memset(self.base + self.heap, 0, max(0, min(end, self._size) - self.heap))
+        used = min(end, self._size) - self.heap
+        if used > _PAGE:
+            ctypes.memset(self.base + self.heap, 0, used)
+        elif used > 0:  # a fifth of what a C call takes
+            self.view[self.heap : self.heap + used] = bytes(used)
 
     def _reach(self, end: int) -> None:
         """Grow to that end, outside a call. Raises MemoryError over the store's limit."""
