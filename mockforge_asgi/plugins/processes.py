@@ -33,6 +33,7 @@ class InWorkers:
         self._unclaimed: list[asyncio.Task[WorkerProcess]] = []
         """Births that nobody waits for: the next call that needs a worker takes one of them."""
         self._stillborn: BaseException | None = None
+        self._watching: set[asyncio.Task[None]] = set()
         self._dying: set[asyncio.Task[None]] = set()
         self._init: tuple[Document, PluginContext] | None = None
         self._started: WorkerProcess | None = None
@@ -82,8 +83,8 @@ class InWorkers:
         await asyncio.gather(*self._births, return_exceptions=True)
         for worker in tuple(self._all):
             self._kill(worker)
-        while self._dying:
-            await asyncio.wait(self._dying)  # gather does not let the loop run where all are done, and so none would leave the set
+        while ends := self._dying | self._watching:
+            await asyncio.wait(ends)  # gather does not let the loop run where all are done, and so none would leave the set
         self._code.close()
 
     async def _destroy(self, document: Document, context: PluginContext) -> None:
@@ -179,12 +180,20 @@ class InWorkers:
     async def _spawned(self) -> WorkerProcess:
         worker = await WorkerProcess.spawn(self.plugin, self._output_bytes, self._memory_mb)
         self._all.add(worker)
+        watching = asyncio.get_running_loop().create_task(self._watch(worker), name=f"mockforge-watch-{worker.process.pid}")
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
         try:
             await worker.load(self._code)
         except BaseException:
             self._kill(worker)
             raise
         return worker
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        """Bury a worker that ends by itself, and what it started."""
+        await worker.process.wait()
+        self._kill(worker)
 
     def _kill(self, worker: WorkerProcess) -> None:
         worker.condemn()

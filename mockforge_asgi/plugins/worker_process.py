@@ -32,7 +32,7 @@ class WorkerProcess:
     def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int) -> None:
         self.plugin, self.process, self._output_bytes, self._memory_mb = plugin, process, output_bytes, memory_mb
         self.description: Json = None
-        self._in_step = False
+        self._in_step = self._is_condemned = False
 
     @classmethod
     async def spawn(cls, plugin: str, output_bytes: int, memory_mb: int) -> WorkerProcess:
@@ -63,8 +63,11 @@ class WorkerProcess:
         return self._read(op, line, self._output_bytes)
 
     def condemn(self) -> None:
-        """End the process and everything it started."""
+        """End the process and everything it started; only once, since its number may be another's later."""
         self._in_step = False
+        if self._is_condemned:
+            return
+        self._is_condemned = True
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):

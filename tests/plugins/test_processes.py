@@ -132,6 +132,50 @@ async def test_a_worker_that_ended_between_two_calls_fails_none() -> None:
     await plugin.close()
 
 
+def is_alive(pid: int) -> bool:
+    """Whether it runs: one that nobody waits for stays as a zombie where no init takes it."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+async def test_a_worker_that_ended_by_itself_is_buried_at_once_with_what_it_started_and_its_number_is_never_killed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = """
+        import os
+        import signal
+        from mockforge_plugin import *
+
+        @function
+        def starts():
+            child = os.fork()
+            if not child:
+                os.closerange(0, 64)
+                signal.pause()
+            return child
+        """
+    plugin = host(source, processes=True, most=1)
+    await plugin.open()
+    await plugin.start()
+    runner = plugin.runner
+    assert isinstance(runner, InWorkers)
+    child = await plugin.call("template.call", call("starts"))
+    (pid,) = runner.pids
+    os.kill(pid, signal.SIGKILL)
+    while runner.pids or is_alive(child):
+        await asyncio.sleep(0.001)
+    killed: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, _: killed.append(group))
+    assert await plugin.call("template.call", call("starts")) != child
+    (later,) = runner.pids
+    await plugin.close()
+    assert killed == [later]
+    monkeypatch.undo()
+    os.killpg(later, signal.SIGKILL)  # what it started
+
+
 async def test_a_worker_that_starts_more_slowly_than_a_call_may_last_serves_a_later_call() -> None:
     spins = "from mockforge_plugin import *\n@function\ndef f(n):\n    while n: pass\n    return n"
     plugin = host(spins, processes=True, most=1)
