@@ -189,8 +189,9 @@ class ResponseChain:
         return refusal(404, message)
 
     def explain(self, exchange: Exchange) -> str:
-        """Why nothing matched, for developers: the nearest routes, and what each of them wants instead."""
-        if self.routes is None:
-            return "There are no routes."
-        text = explain(self.routes.index, exchange.snapshot, exchange.intake.body_now)
-        return "\n".join([text, *(exchange.notes or ())])
+        """Why nothing matched, for developers: the nearest routes and what each of them wants instead, the plugins that were asked."""
+        notes = exchange.notes or []
+        if isinstance(exchange.located, tuple):
+            return "\n".join([f"{exchange.located[0]} fits, and nobody answered.", *notes])
+        text = explain(self.routes.index, exchange.snapshot, exchange.intake.body_now) if self.routes else "There are no routes."
+        return "\n".join([text, *notes])

@@ -127,17 +127,26 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
     try:
         with exchange.watched():
             if not directly and not await plugin.can_handle(exchange):
+                _note(exchange, f"Plugin '{name}' was asked, and said in can_handle that it does not answer this.")
                 return None
             answer = await plugin.generate(exchange)
+        if answer is None:
+            _note(exchange, f"Plugin '{name}' was asked, and generate gave no answer.")
+            return None
         if isinstance(answer, TemplateAnswer):
             permit_template(name, plugin.facts, "response.generate", answer.template)
         return answer
     except (PluginFailed, PluginUnavailable) as error:
         if plugin.facts.on_failure != "skip":
             raise
-        if exchange.notes is not None:
-            exchange.notes.append(f"skipped: {error}")
+        _note(exchange, f"skipped: {error}")
         return None
+
+
+def _note(exchange: Exchange, why: str) -> None:
+    """Why there is no answer, for developers."""
+    if exchange.notes is not None:
+        exchange.notes.append(why)
 
 
 class PluginLink:

@@ -265,6 +265,20 @@ async def test_in_dev_mode_a_404_says_which_plugin_was_skipped() -> None:
     assert "skipped: plugin 'p' failed" in answer.json()["message"]
 
 
+async def test_in_dev_mode_a_404_says_which_plugins_had_no_answer() -> None:
+    silent, choosy = plain_plugin("greet", "response", says(None)), {"response.can_handle": lambda document: False}
+    made = chain(Runtime(silent, plain_plugin("choosy", "response", says("x", **choosy))), [GREET], explains=True)
+    choosy_says = "Plugin 'choosy' was asked, and said in can_handle that it does not answer this."
+    told = (await Client(made).get("/x")).json()["message"].splitlines()
+    assert told[0] == "No route answers GET /x." and told[-1] == choosy_says
+    told = (await Client(made).get("/hello/Ada")).json()["message"].splitlines()
+    assert told[0] == "GET /hello/{name} fits, and nobody answered." and choosy_says in told
+    assert "Plugin 'greet' was asked, and generate gave no answer." in told
+    assert (
+        (await Client(chain(Runtime(silent), explains=True)).get("/x")).json()["message"].startswith("There are no routes.\nPlugin 'greet'")
+    )
+
+
 def test_claims_are_the_paths_of_routes_unless_plugins_may_answer_anything() -> None:
     claims = chain(Runtime(), [HEALTH, HELLO]).claims()
     assert [claims.cover(path) for path in ("/health", "/hello/x", "/other")] == [True, True, False]
