@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from textwrap import dedent
 from typing import Any
 
+import pytest
+
 from mockforge_asgi.contract import Document, RequestDoors
-from mockforge_asgi.events import Event, EventStream
+from mockforge_asgi.errors import LimitExceeded
+from mockforge_asgi.events import Event, EventStream, GuestLogged
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.in_process import InProcess, Runner
 from mockforge_asgi.plugins.native import NativeHost, NativeOptions
@@ -77,3 +81,21 @@ class Bodies:
 
 
 BODIES: RequestDoors = Bodies()
+
+
+async def begun(plugin: NativeHost, told: Told, document: Document, op: str = "template.call") -> asyncio.Future[Any]:
+    """A call whose code runs by now."""
+    running = asyncio.ensure_future(plugin.call(op, document))
+    while not told.of(GuestLogged):
+        assert not running.done()
+        await asyncio.sleep(0.001)
+    return running
+
+
+async def over_time(plugin: NativeHost, running: asyncio.Future[Any]) -> LimitExceeded:
+    """What comes of a call whose time is over now, however long the machine has taken for it."""
+    for clock in plugin._running:
+        clock.reschedule(asyncio.get_running_loop().time())
+    with pytest.raises(LimitExceeded) as caught:
+        await running
+    return caught.value
