@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
@@ -56,7 +57,7 @@ class GuestLog:
     def _harmless(self, message: str) -> str:
         cut = self._redact(message[: 2 * MAX_CHARS])[:MAX_CHARS]
         more = f" ... ({len(message)} characters in all)" if len(message) > MAX_CHARS else ""
-        return escaped(cut) + more
+        return escaped(cut)[:MAX_CHARS] + more  # one unprintable sign is six printable ones
 
     def _emit(self, level: str, message: str) -> None:
         self._events.emit(GuestLogged(plugin=self._plugin, level=level, message=message))
@@ -64,4 +65,9 @@ class GuestLog:
 
 def escaped(text: str) -> str:
     """The text in one line, with nothing in it that moves a terminal's cursor or turns the writing direction."""
-    return _UNPRINTABLE.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text)
+    return text.translate(_written()) if _UNPRINTABLE.search(text) else text
+
+
+@cache
+def _written() -> dict[int, str]:
+    return {ord(sign): _SHORT.get(sign) or f"\\u{ord(sign):04x}" for sign in _UNPRINTABLE.findall("".join(map(chr, range(0x10000))))}

@@ -9,7 +9,7 @@ from typing import Final
 
 from mockforge_asgi.wasm.kernel import KernelMemory, log_records
 
-_MAX_BYTES: Final = 256 << 10
+_MAX_BYTES: Final = 128 << 10
 _MAX_LINE: Final = 8192
 _MAX_LINES: Final = 1000
 _LEVELS: Final = {1: "info", 2: "warn"}

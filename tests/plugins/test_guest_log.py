@@ -51,3 +51,15 @@ def test_an_escaped_text_is_one_printable_line(text: str) -> None:
     assert len(shown.splitlines()) <= 1
     assert shown.encode() or not text
     assert not any(ord(c) < 32 and c != "\t" for c in shown)
+
+
+def test_signs_that_are_written_out_make_a_line_no_longer() -> None:
+    log, told, _ = listening()
+    log.write({"level": "info", "message": "\0" * MAX_CHARS})
+    assert told[0].message == ("\\u0000" * MAX_CHARS)[:MAX_CHARS]
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x7f", "\x9b", "\u061c", "\u200b", "\u202e", "\u2069", "\ufeff", "\ud800", "\udfff"])
+def test_what_cannot_be_printed_is_written_out(sign: str) -> None:
+    assert escaped(f"a{sign}b") == f"a\\u{ord(sign):04x}b"
+    assert escaped("a\r\nb\tc") == "a\\r\\nb\tc"
