@@ -1,0 +1,143 @@
+"""Calls that are left, and plugins that are closed, at any turn of the loop: nothing leaks, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mockforge_asgi.config import InstancesConfig
+from mockforge_asgi.contract import Document, Json, Lease
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.wasm.fiber import Budget
+from mockforge_asgi.wasm.host import HostOptions, WasmHost
+from mockforge_asgi.wasm.instance import Held
+from mockforge_asgi.wasm.pool import Pool
+from tests.wasm.guests import Bench, bench
+
+EMPTY = Document({})
+OPS = ("echo", "spin", "trap", "door.now", "door.wait")
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Bench]:
+    async with bench() as made:
+        yield made
+
+
+async def opened(stand: Bench, *, per_request: bool, most: int = 2, timeout_s: float = 30.0) -> WasmHost:
+    """A started host with room for two instances."""
+    options = HostOptions("guest", "1.0.0", {}, Budget(0.01, timeout_s), per_request, InstancesConfig(max=most), 1, drain_s=0.02)
+    host = WasmHost(options, stand.guest(), stand.doors, Pool(asyncio.get_running_loop()), EventStream(), end=stand.scheduler.end)
+    await host.open()
+    await host.start()
+    return host
+
+
+async def use(lease: Lease, *ops: str) -> list[Json]:
+    """One request: its calls one after the other, then its end."""
+    try:
+        return [await lease.call(op, EMPTY) for op in ops]
+    finally:
+        lease.release()
+
+
+async def turns(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+async def settled(host: WasmHost, stand: Bench) -> None:
+    """Nothing is held, nothing waits, and every instance is counted once."""
+    pool = host._pool
+    while pool._making is not None or pool._leaving:
+        await asyncio.sleep(0)
+    assert not pool.is_waited_for
+    assert pool.live == len(pool.idle) and pool._pool.charged == pool.live * pool.charge
+    assert not any(held.instance.broken for held in pool.idle)
+    assert (stand.ticker.active, len(stand.scheduler._running)) == (0, 0)
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+@pytest.mark.parametrize("op", OPS)
+async def test_a_call_that_is_left_at_any_turn_leaks_nothing(stand: Bench, per_request: bool, op: str) -> None:
+    host = await opened(stand, per_request=per_request)
+    for after in range(25):
+        calls = [asyncio.ensure_future(use(host.lease(), "echo", op)) for _ in range(4)]
+        await turns(after)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        await settled(host, stand)
+        assert await use(host.lease(), "echo") == [{}]
+    await host.close()
+    assert (host._pool.live, host._pool._pool.charged) == (0, 0)
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+async def test_who_waits_gets_the_instance_of_whoever_leaves_at_any_turn(stand: Bench, per_request: bool) -> None:
+    host = await opened(stand, per_request=per_request, most=1)
+    for after in range(25):
+        first = asyncio.ensure_future(use(host.lease(), "door.wait"))
+        second, third = (asyncio.ensure_future(use(host.lease(), "echo")) for _ in range(2))
+        await turns(after)
+        first.cancel()
+        await turns(after % 5)
+        second.cancel()
+        assert await third == [{}]
+        await asyncio.wait([first, second])
+        await settled(host, stand)
+    await host.close()
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+async def test_a_plugin_that_is_closed_at_any_turn_ends_or_refuses_every_call(stand: Bench, per_request: bool) -> None:
+    for after in range(20):
+        host = await opened(stand, per_request=per_request)
+        calls = [asyncio.ensure_future(use(host.lease(), "echo", op)) for op in OPS]
+        await turns(after)
+        closing = asyncio.ensure_future(host.close())
+        late = asyncio.ensure_future(use(host.lease(), "echo"))
+        ends = await asyncio.gather(*calls, late, return_exceptions=True)
+        await closing
+        assert all(isinstance(end, list | PluginFailed | PluginUnavailable) for end in ends), ends
+        assert isinstance(ends[-1], PluginUnavailable)
+        assert (host._pool.live, host._pool._pool.charged) == (0, 0)
+        assert (stand.ticker.active, len(stand.scheduler._running)) == (0, 0)
+
+
+async def test_no_instance_is_in_two_hands(stand: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, busy = await opened(stand, per_request=False), set[int]()
+    run = host.run
+
+    async def watched(held: Held, *rest: object) -> Json:
+        assert id(held.instance) not in busy
+        busy.add(id(held.instance))
+        try:
+            return await run(held, *rest)  # type: ignore[arg-type]
+        finally:
+            busy.remove(id(held.instance))
+
+    monkeypatch.setattr(host, "run", watched)
+    calls = [asyncio.ensure_future(use(host.lease(), OPS[i % 4])) for i in range(80)]
+    for i, call in enumerate(calls):
+        await turns(i % 3)
+        if i % 5 == 0:
+            call.cancel()
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert not any(isinstance(end, AssertionError) for end in ends)
+    assert sum(isinstance(end, LimitExceeded) for end in ends) > 5
+    await settled(host, stand)
+    await host.close()
+
+
+async def test_a_wait_counts_against_the_calls_own_time(stand: Bench) -> None:
+    host = await opened(stand, per_request=False, most=1, timeout_s=0.05)
+    held = await host._pool.take(asyncio.get_running_loop().time() + 30)
+    with pytest.raises(PluginUnavailable, match="came free in time"):
+        await use(host.lease(), "echo")
+    host._pool.give(held)
+    assert await use(host.lease(), "echo") == [{}]
+    await host.close()
