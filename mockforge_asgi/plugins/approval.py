@@ -216,7 +216,15 @@ def _native_problems(use: PluginUse, package: Package, manifest: Manifest, confi
         yield config.places.problem((*base, "native", "trust"), what, "If you have checked the change, write that digest.")
 
 
+def hidden_query(manifest: Manifest, place: str) -> Iterator[Problem]:
+    """A plugin that takes its query parameters from itself: what it may read to authenticate, its other kinds are not shown."""
+    if "auth" in manifest.kinds and manifest.kinds & {"response", "modifier"} and "request.query" in manifest.permissions.asked:
+        what = "authenticates too, so that query parameters count as credentials: where it protects a path, what else it is does not see them."
+        yield Problem(place, what, "Take the value from the path, or make two plugins of it.")
+
+
 def _warnings(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    yield from hidden_query(manifest, config.places.where(base))
     if use.native is not None and manifest.runtime != "native":
         yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
     if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:

@@ -13,6 +13,7 @@ from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected
 from mockforge_asgi.plugins.approval import Approval, approve, examine
 from mockforge_asgi.plugins.manifest import Limits
 from mockforge_asgi.plugins.package import read_package
+from mockforge_asgi.plugins.validation import validate
 from tests.plugins.plugin_folders import FILES, MANIFEST, archive, folder
 
 GRANTS = {"request": {"headers": ["x-api-key"]}, "secrets": ["api_keys"]}
@@ -106,6 +107,15 @@ def test_grants_and_settings_without_effect_are_warnings(tmp_path: Path) -> None
             "Write `error` or `skip`."
         ),
     ]
+
+
+def test_an_auth_plugin_that_answers_too_is_warned_of_query_parameters_it_will_not_see(tmp_path: Path) -> None:
+    both = MANIFEST.replace("kinds: [auth]", "kinds: [auth, response]")
+    both = both.replace("permissions:\n", "permissions:\n  request.query: {names: [page]}\n")
+    made = folder(tmp_path, {**FILES, "plugin.yaml": both})
+    (told,) = use(made, grants={**GRANTS, "request": {"headers": ["x-api-key"], "query": ["page"]}}).warnings
+    assert str(told).startswith("configuration plugins.auth: authenticates too, so that query parameters count as credentials")
+    assert any("authenticates too" in str(warning) for warning in validate(made).warnings)
 
 
 def test_a_package_without_its_code_is_rejected(tmp_path: Path) -> None:
