@@ -219,7 +219,7 @@ def _native_problems(use: PluginUse, package: Package, manifest: Manifest, confi
 def hidden_query(manifest: Manifest, place: str) -> Iterator[Problem]:
     """A plugin that takes its query parameters from itself: what it may read to authenticate, its other kinds are not shown."""
     if "auth" in manifest.kinds and manifest.kinds & {"response", "modifier"} and "request.query" in manifest.permissions.asked:
-        what = "authenticates too, so that query parameters count as credentials: where it protects a path, what else it is does not see them."
+        what = "authenticates too, so that query parameters count as credentials: on paths it protects, what else it is does not see them."
         yield Problem(place, what, "Take the value from the path, or make two plugins of it.")
 
 
