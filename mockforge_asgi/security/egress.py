@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class Egress:
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
         self._idle: list[_Connection] = []
         self._is_closed = False
+        _keep_answers_out_of_logs()
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
         """Answer an `http.request`: `{"status", "headers", "body"}`. Raises DoorError."""
@@ -240,6 +242,13 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return await self._backend.connect_tcp(self._addresses[-1], port, timeout=timeout)
+
+
+def _keep_answers_out_of_logs() -> None:
+    """Unless somebody asks for the library's own log: it tells every header of an answer, cookies and tokens too."""
+    log = logging.getLogger("httpcore2")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.INFO)
 
 
 def _wire(spec: Spec) -> httpcore2.Request:

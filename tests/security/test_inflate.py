@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 
 import pytest
@@ -13,7 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import DoorError
+from mockforge_asgi.security.egress import Egress, EgressLimits
 from mockforge_asgi.security.inflate import BoundedBody
+from tests.security.web import Rule, Server, get, refused, reply, serving
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as made:
+        yield made
+
+
+@pytest.fixture
+async def door(server: Server) -> AsyncIterator[Egress]:
+    made = Egress([Rule("127.0.0.1", server.port)])
+    yield made
+    await made.close()
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -100,3 +115,35 @@ def test_a_body_that_ends_early_may_be_asked_for_again() -> None:
     with pytest.raises(DoorError) as caught:
         take("gzip", gzip.compress(b"hello")[:-4], [], 100)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", lambda b: zlib.compress(b)[2:-4])]
+)
+async def test_a_packed_answer_is_unpacked(server: Server, door: Egress, coding: str, pack: Callable[[bytes], bytes]) -> None:
+    server.answers["/"] = reply(pack(b"text " * 100), Content_Encoding=coding)
+    answer = await door.request(get(f"http://127.0.0.1:{server.port}/"))
+    assert answer == {"status": 200, "headers": [], "body": {"text": "text " * 100}}
+
+
+async def test_several_gzip_members_are_one_body(server: Server, door: Egress) -> None:
+    server.answers["/"] = reply(gzip.compress(b"one ") + gzip.compress(b"two"), Content_Encoding="gzip")
+    assert (await door.request(get(f"http://127.0.0.1:{server.port}/")))["body"] == {"text": "one two"}
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "code"),
+    [(gzip.compress(b"\0" * 50_000_000), "gzip", "limit"), (b"x" * 200_000, "identity", "limit"), (b"not packed", "gzip", "unavailable"),
+     (b"x", "br", "unavailable"), (gzip.compress(b"x" * 1000)[:-20], "gzip", "unavailable"), (gzip.compress(gzip.compress(b"x")),
+     "gzip, gzip", "unavailable")],
+)  # fmt: skip
+async def test_a_body_that_cannot_be_taken_is_refused(server: Server, body: bytes, coding: str, code: str) -> None:
+    server.answers["/"] = reply(body, Content_Encoding=coding)
+    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
+    assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == code
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, br", "zstd, gzip"])
+async def test_bombs_in_encodings_that_were_not_asked_for_are_not_unpacked(server: Server, door: Egress, coding: str) -> None:
+    server.answers["/"] = reply(b"\x28\xb5\x2f\xfd" + bytes(1000), Content_Encoding=coding)
+    assert "not asked for" in (await refused(door, get(f"http://127.0.0.1:{server.port}/"))).message
