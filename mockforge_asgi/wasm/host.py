@@ -23,6 +23,8 @@ from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
 """What making an instance ready may use: instantiate, load, describe, init."""
+_FAREWELL: Final = Budget(cpu_s=0.5, timeout_s=1.0, output_bytes=1 << 20, is_fixed=True)
+"""What `destroy` may use: another plugin may wait for the room."""
 
 
 class GuestInstance(Instance, Protocol):
@@ -182,7 +184,7 @@ class WasmHost:
         """Run `destroy` in an instance that is whole, then free it."""
         try:
             if "plugin.destroy" in self._ops and not instance.broken:
-                await self.run(_held(instance), self.fiber("plugin.destroy", budget=_SETUP), NOTHING)
+                await self.run(_held(instance), self.fiber("plugin.destroy", budget=_FAREWELL), NOTHING)
         except (PluginFailed, PluginUnavailable):
             pass  # an event has told it, and the instance goes anyway
         finally:
@@ -194,14 +196,16 @@ class WasmHost:
 
     async def close(self) -> None:
         """Refuse new calls, drain those that run, stop the plugin, free its instances."""
-        await self._pool.close(self.options.drain_s, self._end_all)
+        self.watch = None  # whether it can still be made concerns nobody
         try:
+            await self._pool.close(self.options.drain_s, self._end_all)
             await self._stop()
         except (PluginFailed, PluginUnavailable) as error:
             self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
-        await self._doors.close()
-        if self._pool.live == 0:
-            self._guest.close()
+        finally:
+            await self._doors.close()
+            if self._pool.live == 0:
+                self._guest.close()
 
     def _end_all(self) -> None:
         """End what outlasted the drain time; what is given back from now on takes no leave."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 CPU_MS, TIMEOUT_MS = 20, 5000
 SETUP = "2 s of processor time, 5 s in all"
+FAREWELL = "0.5 s of processor time, 1 s in all"
 Step = Literal["load", "call", "stop"]
 
 

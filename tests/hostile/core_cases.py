@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import wasmtime
 
-from tests.hostile.cases import Case
+from tests.hostile.cases import FAREWELL, Case
 from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, described, generates, module, spins_in, text_of, unfolding_name, wide
 
 _CPU, _MEMORY = "`cpu_ms`", "`memory_mb`"
@@ -34,7 +34,7 @@ NEVER_END = [
     Case("endless loop in `init`", spins_in("plugin_init"), "LimitExceeded", "plugin.init: over (cpu_ms|timeout_ms)", "load"),
     Case("endless loop in `start`", spins_in("plugin_start"), "LimitExceeded", "plugin.start: over (cpu_ms|timeout_ms)", "load"),
     Case("endless loop in `stop`", spins_in("plugin_stop"), "LimitExceeded", "plugin.stop: over (cpu_ms|timeout_ms)", "stop"),
-    Case("endless loop in `destroy`", spins_in("plugin_destroy"), "LimitExceeded", "plugin.destroy: over (cpu_ms|timeout_ms)", "stop"),
+    Case("endless loop in `destroy`", spins_in("plugin_destroy"), "LimitExceeded", "plugin.destroy: over (cpu_ms|timeout_ms)", "stop", budget=FAREWELL),
     Case("`memory.fill` without end", generates("(drop (memory.grow (i32.const 235))) (loop $m (memory.fill (i32.const 0) (i32.const 7) (i32.const 15000000)) (br $m))"), "LimitExceeded", "cpu_ms=", budget=_CPU),
     Case("`memory.copy` onto itself without end", generates(f"(drop (memory.grow (i32.const 235))) {_TO_ITSELF}"), "LimitExceeded", "cpu_ms=", budget=_CPU),
     Case("`table.fill` without end", generates("(drop (table.grow $t (ref.null func) (i32.const 90000))) (loop $m (table.fill $t (i32.const 0) (ref.null func) (i32.const 90000)) (br $m))", more="(table $t 1 funcref)"), "LimitExceeded", "cpu_ms=", budget=_CPU),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -344,6 +345,33 @@ async def test_stop_runs_when_the_last_call_has_ended_and_destroy_in_every_insta
     names = [name.removeprefix("plugin.") for name in guest.calls]
     assert names == ["init", "start", "echo", "destroy", "init", "stop", "destroy"]
     assert guest.closed == 4  # the one that was asked what it is, the one in use, the one that stopped; the code itself
+
+
+async def test_who_waits_for_room_waits_a_moment_only_for_a_farewell() -> None:
+    async with bench() as stand:
+        room = Pool(asyncio.get_running_loop(), 1)
+        first, second = (
+            WasmHost(HostOptions(name, "1", {}, Budget(1.0, 30.0), charge_bytes=1), stand.guest(), stand.doors, room, EventStream())
+            for name in ("first", "second")
+        )
+        for each in (first, second):
+            await each.open()
+        seen: list[Fiber] = []
+        make_fiber = first.fiber
+
+        def fiber(op: str, **more: Any) -> Fiber:
+            """A `destroy` that waits at a door for ever."""
+            seen.append(made := make_fiber("door.wait" if op == "plugin.destroy" else op, **more))
+            return made
+
+        first.fiber = fiber  # type: ignore[method-assign]  # the guest has no destroy of its own
+        first._ops, first._pool.dismiss = frozenset({"plugin.destroy"}), first._dismiss
+        await first.start()
+        assert await second.lease().call("echo", EMPTY) == {}
+        assert (seen[-1].op, seen[-1].budget.timeout_s) == ("door.wait", 1.0)
+        for each in (second, first):
+            await each.close()
+        assert room.charged == 0
 
 
 async def test_a_destroy_that_fails_frees_the_instance_anyway() -> None:
