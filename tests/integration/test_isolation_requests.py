@@ -67,7 +67,7 @@ async def test_a_reused_extism_instance_finds_nothing_of_earlier_calls_in_the_ke
 
 
 async def test_a_request_that_was_ended_in_mid_call_leaves_nothing_either(tmp_path: Path) -> None:
-    life = runtime_of(tmp_path, "python", "reused", limits={"cpu_ms": 200})
+    life = runtime_of(tmp_path, "python", "reused", limits={"cpu_ms": 1000})
     await life.start()
     plugin = life.plugin("keeper")
     spun, waited, later = Canary("spun"), Canary("waited"), Canary("later")
