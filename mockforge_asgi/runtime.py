@@ -16,7 +16,7 @@ from typing import Any
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json, PluginHost
-from mockforge_asgi.errors import ConfigError, MockForgeError, Problem, UnsupportedPlatform
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.approval import Approval, approve, examine
@@ -47,6 +47,7 @@ class _Life:
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     end: AsyncGenerator[None, None] | None = None
     """Closing it ends this life; a loop that is shut down closes it too."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class PluginRuntime:
@@ -71,6 +72,7 @@ class PluginRuntime:
         self.events = events or EventStream()
         self._surroundings, self._cache_dir = surroundings, cache_dir
         self._life: _Life | None = None
+        self._ending: _Life | None = None
         self._pid = os.getpid()
         self._mounts = 0
         self._starting: asyncio.Task[None] | None = None
@@ -113,11 +115,15 @@ class PluginRuntime:
 
     def _alive(self) -> _Life:
         if self._life is None:
+            if self._ending is not None and self._pid == os.getpid():
+                raise PluginUnavailable("*", "all plugins are being stopped")
             raise UnsupportedPlatform("the plugin runtime is not started: await runtime.start(), or let the server send lifespan events.")
         return self._life
 
     async def start(self) -> None:
-        """Load and start every plugin; every further mount that starts it only counts. Raises MockForgeError."""
+        """Load and start every plugin, once a stop has ended; further mounts that start it only count. Raises MockForgeError."""
+        while (life := self._ending_on(_running_loop())) is not None:
+            await life.ended.wait()
         await self.ensure()
         self._mounts += 1
 
@@ -128,10 +134,12 @@ class PluginRuntime:
             await self._life.end.aclose()
 
     async def ensure(self) -> None:
-        """Be ready on this loop: what a request calls under a server that sends no lifespan events."""
+        """Be ready on this loop: what a request calls under a server that sends no lifespan events. Raises MockForgeError."""
         if self.is_ready:
             return
         loop = _running_loop()
+        if self._ending_on(loop) is not None:
+            raise PluginUnavailable("*", "all plugins are being stopped")
         self._leave_other_lives(loop)
         if self._starting is None or self._starting.done() or self._starting.get_loop() is not loop:
             self._starting = loop.create_task(self._begin(loop), name="mockforge-start")
@@ -142,11 +150,15 @@ class PluginRuntime:
             if starting.done() and self._starting is starting:
                 self._starting = None
 
+    def _ending_on(self, loop: asyncio.AbstractEventLoop) -> _Life | None:
+        life = self._ending
+        return life if life is not None and life.loop is loop and self._pid == os.getpid() else None
+
     def _leave_other_lives(self, loop: asyncio.AbstractEventLoop) -> None:
         life, starting = self._life, self._starting
         others = (life.loop if life is not None else loop, starting.get_loop() if starting is not None else loop)
         if self._pid != os.getpid():
-            self._pid, self._starting = os.getpid(), None
+            self._pid, self._starting, self._ending = os.getpid(), None, None
         elif any(other is not loop and other.is_running() for other in others):
             raise UnsupportedPlatform(
                 "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime."
@@ -176,7 +188,12 @@ class PluginRuntime:
             if owner == os.getpid():  # a fork of a running loop has none of the threads that it would wait for
                 if self._life is life:
                     self._life, self._mounts = None, 0
-                await self._end(life)
+                self._ending = life
+                try:
+                    await self._end(life)
+                finally:
+                    life.ended.set()
+                    self._ending = None if self._ending is life else self._ending
 
     async def _load_all(self, life: _Life) -> None:
         life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})
