@@ -12,8 +12,10 @@ import orjson
 import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
+from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.security.egress import Egress
+from mockforge_asgi.testing import Client, Conversation
 from tests.security.web import Server, reply, serving, silent
 from tests.wasm.extism_guests import wat
 
@@ -261,6 +263,48 @@ async def test_waiting_for_a_server_counts_against_the_call_and_ends_with_it(tmp
         await asyncio.wait_for(closed.wait(), 20)
         assert (await fetch(life, f"http://127.0.0.1:{server.port}/"))[0] == 200
         await life.stop()
+
+
+PAGE = """
+from mockforge_plugin import Response, ResponsePlugin, http
+
+
+class Page(ResponsePlugin):
+    async def generate(self, request):
+        return Response(200, body=(await http.get(request.query["from"])).text)
+"""
+
+
+async def test_a_client_that_leaves_takes_the_request_of_the_plugin_along(tmp_path: Path) -> None:
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        asked.set()
+        await reader.read()
+        closed.set()
+
+    manifest = MANIFEST.format(name="page", runtime="python", entry="plugin.py", timeout_ms=20_000).replace("[template]", "[response]")
+    manifest = manifest.replace(
+        'network: {allow: ["http://*", "https://*"]', 'request.query: {names: [from]}, network: {allow: ["http://*"]'
+    )
+    (tmp_path / "plugin.yaml").write_text(manifest)
+    (tmp_path / "plugin.py").write_text(PAGE)
+    async with serving() as server:
+        server.answers["/never"] = never
+        place = f"http://127.0.0.1:{server.port}"
+        grants = {"network": [{"allow": place, "private": True}], "request": {"query": ["from"]}}
+        use = {"use": str(tmp_path), "grants": grants, "instances": {"max": 1, "warm": 0}}
+        routes = [{"match": {"path": "/page"}, "response": {"plugin": "page"}}]
+        async with Client(MockForge(config={"version": 1, "dev": True, "plugins": {"page": use}, "routes": routes})) as client:
+            conversation = Conversation([{"type": "http.request", "body": b"", "more_body": False}])
+            scope = client.scope("GET", f"/page?from={place}/never")
+            request = asyncio.ensure_future(client.app(scope, conversation.receive, conversation.send))
+            await asyncio.wait_for(asked.wait(), 20)
+            conversation.leave()
+            await asyncio.wait_for(request, 5)
+            await asyncio.wait_for(closed.wait(), 5)
+            assert not conversation.sent
+            assert (await client.get(f"/page?from={place}/")).text == "hello"  # the one instance is free again
 
 
 async def test_connections_are_not_shared_between_plugins(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ DOORS = [
     ("secret.get", {"name": "token"}), ("file.read", {"path": "plugin.py"}), ("file.read", {"path": "plugin.yaml"}),
     ("kv.get", {"key": "kept"}), ("kv.set", {"key": "kept", "value": 1}), ("kv.incr", {"key": "kept"}),
     ("http.request", {"method": "GET", "url": "http://127.0.0.1:1/"}), ("data.query", {"source": "people", "query": "all"}),
-    ("data.query", {"source": "people", "query": "SELECT 1"}), ("config.get", {"key": "key"}), ("request.headers", {}), ("principal.get", {}),
+    ("data.query", {"source": "people", "query": "SELECT 1"}), ("config.get", {"key": "key"}), ("request.headers", {}),
 ]
 
 
