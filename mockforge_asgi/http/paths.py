@@ -93,13 +93,18 @@ def _readings(path: str) -> tuple[str, ...]:
 
     Of a path that never settles there are none.
     """
-    return tuple(reading for stage in _stages(path) for reading in _forms(stage))
+    stages, slashed = _stages(path), path.replace("\\", "/")
+    if stages and slashed != path and _ABSOLUTE.match(slashed):  # as browsers read it, whose host ends at a `\`
+        stages = (*_stages(slashed), *stages)
+    return tuple(reading for stage in stages for reading in _forms(stage))
 
 
 def _forms(path: str) -> Iterator[str]:
     slashed = path.replace("\\", "/")
-    if slashed.startswith("//"):  # a host and its path (RFC 3986 §4.2)
-        yield _resolved(slashed[2:].partition("/")[2])
+    for text in (path, slashed):
+        if text.startswith("//"):  # a host and its path (RFC 3986 §4.2), which a `\` may belong to or end
+            below = text[2:].partition("/")[2]
+            yield from (_resolved(below), _resolved(below.replace("\\", "/")))
     yield path
     yield from (_resolved(text, (".",)) for text in (path, slashed))
     yield from (_resolved(text) for text in (path, slashed))

@@ -169,6 +169,9 @@ STARRED = PathGlob("/a/*/secret").matches
         ("%70://host/a/b/secret", "an absolute form, once decoded"),
         ("//host/a/b/secret", "a host and its path"),
         ("//host\\a/b/secret", "a host and its path, by backslash"),
+        ("//ho\\st/a/b/secret", "a host with a backslash in it, and its path"),
+        ("http://host\\a/b/secret", "an absolute form whose host ends at a backslash"),
+        ("http:\\\\host/a/b/secret", "an absolute form in backslashes"),
     ],
 )
 def test_every_reading_of_a_path_is_asked_about(path: str, reading: str) -> None:
