@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mockforge_asgi.config.objects import BreakerConfig
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
@@ -268,3 +270,70 @@ def test_one_that_is_switched_off_never_quarantines() -> None:
     for _ in range(10):
         course.breaker.unmade(CRASH)
     assert not course.is_out() and course.told == []
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Calls that overlap and end in any order, instances that can be made or not, and time that passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.course = Course(BreakerConfig(crashes=3, window_s=4.0, backoff_s=1.0, max_backoff_s=8.0))
+        self.running: list[bool] = []
+        """Calls that run: whether each is a trial."""
+        self.served_s = float("-inf")
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 5.0, 9.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.course.now += seconds
+
+    @rule()
+    def enter(self) -> None:
+        was_out, trials = self.course.is_out(), sum(self.running)
+        try:
+            is_trial = self.course.breaker.enter()
+        except PluginUnavailable as error:
+            assert was_out and error.retry_after_s >= 0
+            assert trials or error.retry_after_s > 0, "refused without need"
+            return
+        assert is_trial == was_out and not (is_trial and trials)
+        self.running.append(is_trial)
+
+    @precondition(lambda self: self.running)
+    @rule(
+        pick=st.integers(0, 9),
+        error=st.sampled_from([None, None, REPORTED, CRASH, CRASH, CRASH, PluginUnavailable("p", "full"), GeneratorExit()]),
+    )
+    def end(self, pick: int, error: BaseException | None) -> None:
+        is_trial = self.running.pop(pick % len(self.running))
+        was_out = self.course.is_out()
+        self.course.breaker.ended("response.generate", is_trial, error)
+        if error in (None, REPORTED):
+            self.served_s = self.course.now
+            assert self.course.is_out() == (was_out and not is_trial)
+        elif error is not CRASH or was_out:
+            assert self.course.is_out() == was_out
+        elif self.course.is_out():
+            assert self.course.now - self.served_s >= 4.0, "it had served somebody"
+
+    @rule(works=st.booleans())
+    def an_instance(self, works: bool) -> None:
+        if works:
+            self.course.breaker.made()
+        else:
+            self.course.breaker.unmade(PluginFailed("p", "plugin.init", "no database"))
+
+    @invariant()
+    def nothing_lasts_for_ever(self) -> None:
+        until_s = self.course.breaker._until_s
+        assert until_s is None or until_s - self.course.now <= 8.0
+        assert self.course.breaker._is_trying == any(self.running)
+
+    def teardown(self) -> None:
+        for is_trial in self.running:
+            self.course.breaker.ended("response.generate", is_trial, GeneratorExit())
+        self.course.now += 8.0
+        self.course.call()
+        assert not self.course.is_out()
+
+
+TestBreaker = BreakerMachine.TestCase
