@@ -1,39 +1,61 @@
 #!/bin/sh
-# Builds an Extism plugin from Rust: sdk/rust/build.sh <folder of the crate> <output file>
+# Builds a plugin from Rust: sdk/rust/build.sh <folder of the crate> <output file>
 #
-# Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). It must bring the sources of the standard
-# library, as Debian's packages rustc-web, cargo-web and rust-web-src do; the package lld gives the linker.
-# The same toolchain gives the same bytes wherever it runs: paths are remapped, dependencies are locked. Of a crate on the kit only where the
-# kit lies at the same path: cargo puts the path of what is outside a workspace into the names that order the code. What the file was
-# built from is written to built-from.txt in the crate's folder; a test compares it with the sources. A crate on the kit names it by
-# its path: mockforge-plugin = { path = "…" }.
+# Uses the toolchain in $RUSTC and $CARGO (default: rustc and cargo on the path). With rustup it needs, once:
+#     rustup target add wasm32-unknown-unknown
+# A toolchain without that target must bring the sources of its standard library, which is compiled, too, and the linker wasm-ld: Debian's
+# rustc-web, cargo-web, rust-web-src and lld.
+#
+# The same toolchain gives the same bytes wherever it runs: dependencies are locked, paths are remapped, and a crate on the kit, which it
+# names by a path, mockforge-plugin = { path = "…" }, is built with the kit in one workspace, since cargo makes the place of what is outside
+# a workspace a part of the names that order the code. What the file was built from is written to built-from.txt in the crate's folder.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 crate=$(cd "$1" && pwd)
 name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate/Cargo.toml" | head -n 1)
 output=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
-export RUSTC="${RUSTC:-rustc}" RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/target/$name}"
+kit=$(sed -n 's/^mockforge-plugin = .*path = "\([^"]*\)".*/\1/p' "$crate/Cargo.toml")
+export RUSTC="${RUSTC:-rustc}" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$here/target/plugins}"
 cargo=${CARGO:-cargo}
-sources=$("$RUSTC" --print sysroot)/lib/rustlib/src/rust/library
-if [ ! -e "$sources/Cargo.lock" ]; then
-    echo "build.sh: $RUSTC brings no sources of its standard library ($sources). With Debian's rustc-web and rust-web-src set" >&2
-    echo "RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo; with rustup run: cargo build --release --target wasm32-unknown-unknown" >&2
-    exit 1
+root=$("$RUSTC" --print sysroot)
+flags="--remap-path-prefix=mockforge-kit=/kit --remap-path-prefix=$root=/rust"
+set -- build --release --locked --target wasm32-unknown-unknown
+if [ ! -d "$root/lib/rustlib/wasm32-unknown-unknown/lib" ]; then
+    if [ ! -e "$root/lib/rustlib/src/rust/library/Cargo.lock" ]; then
+        echo "build.sh: $RUSTC ($root) cannot make WebAssembly yet. With rustup run: rustup target add wasm32-unknown-unknown" >&2
+        echo "With Debian's rustc-web, cargo-web, rust-web-src and lld set: RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo" >&2
+        exit 1
+    fi
+    export RUSTC_BOOTSTRAP=1
+    linker=-Clinker=wasm-ld
+    set -- "$@" -Zbuild-std=std,panic_abort
 fi
 cd "$crate"
-[ -f Cargo.lock ] || "$cargo" generate-lockfile
-"$cargo" fetch --locked
-kit=$(sed -n 's/^mockforge-plugin = .*path = "\([^"]*\)".*/\1/p' Cargo.toml)
-kit=$(cd "${kit:-..}" && pwd)
-RUSTFLAGS="-Clinker=wasm-ld --remap-path-prefix=$kit=/kit --remap-path-prefix=$crate=/plugin --remap-path-prefix=$("$RUSTC" --print sysroot)=/rust"
-for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$sources=/crates"; done
-export RUSTFLAGS
-"$cargo" build --release --locked --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
+"$cargo" fetch # the sources, whose places are remapped; Cargo.lock is written where it is new or lacks something
+for sources in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do flags="$flags --remap-path-prefix=$sources=/crates"; done
+if [ -n "$kit" ]; then
+    kit=$(cd "$kit" && pwd)
+    stage=$CARGO_TARGET_DIR/stage-$name
+    rm -rf "$stage"
+    mkdir -p "$stage/mockforge-kit"
+    for part in "$crate"/* "$crate"/.cargo; do [ ! -e "$part" ] || ln -s "$part" "$stage/"; done
+    rm "$stage/Cargo.toml"
+    sed 's|^\(mockforge-plugin = .*path = "\)[^"]*|\1mockforge-kit|' Cargo.toml > "$stage/Cargo.toml"
+    grep -v '^\[workspace\]' "$kit/Cargo.toml" > "$stage/mockforge-kit/Cargo.toml"
+    ln -s "$kit/src" "$stage/mockforge-kit/src"
+    cd "$stage" # whose paths are relative to the workspace, so that no flag names it and all plugins share what is compiled once
+else
+    flags="$flags --remap-path-prefix=$crate=/plugin"
+fi
+export RUSTFLAGS="$flags ${linker:-}"
+# A crate of the same name in another folder would be taken for this one where its files are older than what was built of it.
+if [ -n "$kit" ]; then "$cargo" clean --quiet --release --target wasm32-unknown-unknown -p "$name" -p mockforge-plugin; fi
+"$cargo" "$@"
 cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "$output"
 chmod 644 "$output"
+cd "$crate"
 {
     "$RUSTC" --version
     sha256sum Cargo.toml Cargo.lock src/*.rs
-    if grep -q '^mockforge-plugin = ' Cargo.toml; then (cd "$kit" && sha256sum Cargo.toml src/*.rs) | sed 's|  |  kit/|'; fi
+    if [ -n "$kit" ]; then (cd "$kit" && sha256sum Cargo.toml src/*.rs) | sed 's|  |  kit/|'; fi
 } > built-from.txt

@@ -1,46 +1,33 @@
 //! Template functions: their signatures for the host, and arguments by position and by name made into the author's type.
 
-use crate::{Error, Result};
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use serde_json::{json, Map, Value};
+use crate::{types::Call, *};
 
-type Body<T> = Box<dyn Fn(&mut T, Value) -> Result<Value>>;
+/// What runs with a document and answers one.
+pub(crate) type Operation<T> = Box<dyn Fn(&mut T, Value) -> Result<Value>>;
+
+pub(crate) fn typed<T, I: DeserializeOwned, O: Serialize>(name: &str, run: impl Fn(&mut T, I) -> Result<O> + 'static) -> Operation<T> {
+    let name = name.to_string();
+    Box::new(move |plugin, asked| {
+        let asked = from_value(asked).map_err(|odd| Error::new(format!("{name}: {odd}")).code("invalid_input"))?;
+        Ok(to_value(run(plugin, asked)?)?)
+    })
+}
 
 /// One function: `Function::new("initials", "string", |names: &mut Names, args: Initials| …)`, then its parameters in order.
 pub struct Function<T> {
-    metadata: Value,
-    body: Body<T>,
+    pub(crate) metadata: Value,
+    body: Operation<T>,
 }
 
-#[doc(hidden)]
-#[derive(Deserialize)]
-pub struct Call {
-    function: String,
-    #[serde(default)]
-    args: Vec<Value>,
-    #[serde(default)]
-    kwargs: Map<String, Value>,
-}
-
-impl<T: 'static> Function<T> {
+impl<T> Function<T> {
     pub fn new<A: DeserializeOwned, R: Serialize>(name: &str, returns: &str, body: impl Fn(&mut T, A) -> Result<R> + 'static) -> Self {
         let metadata = json!({"name": name, "description": "", "parameters": [], "returns": returns, "examples": [], "category": null, "pure": false});
-        let body: Body<T> = Box::new(move |plugin, args| {
-            let args = serde_json::from_value(args).map_err(|error| Error::new(error).code("invalid_input"))?;
-            Ok(serde_json::to_value(body(plugin, args)?)?)
-        });
-        Self { metadata, body }
+        Self { metadata, body: typed(name, body) }
     }
 
     /// The same with a description, or another part of its metadata: `pure`, `category`, `examples`.
     pub fn with(mut self, part: &str, value: impl Into<Value>) -> Self {
         self.metadata[part] = value.into();
-        self
-    }
-
-    fn parameter(mut self, name: &str, kind: &str, required: bool, default: Value, var_args: bool) -> Self {
-        let made = json!({"name": name, "type": kind, "description": "", "required": required, "default": default, "var_args": var_args});
-        self.metadata["parameters"].as_array_mut().into_iter().for_each(|all| all.push(made.clone()));
         self
     }
 
@@ -53,37 +40,37 @@ impl<T: 'static> Function<T> {
     /// Takes all further arguments by position, as a list.
     pub fn var_args(self, name: &str, kind: &str) -> Self { self.parameter(name, kind, false, Value::Null, true) }
 
-    fn arguments(&self, call: Call) -> Result<Value> {
-        let (name, mut given, mut positions) = (call.function, call.kwargs, call.args.into_iter());
-        let wrong = |what: String| Error::new(format!("{name} {what}")).code("invalid_input");
-        let (mut whole, mut by_name) = (Map::new(), false);
+    fn parameter(mut self, name: &str, kind: &str, required: bool, default: Value, var_args: bool) -> Self {
+        let made = json!({"name": name, "type": kind, "description": "", "required": required, "default": default, "var_args": var_args});
+        self.metadata["parameters"].as_array_mut().expect("a list, from the first").push(made);
+        self
+    }
+
+    fn arguments(&self, call: Call) -> std::result::Result<Value, String> {
+        let (name, mut by_name, mut by_position) = (call.function, call.kwargs, call.args.into_iter());
+        let mut whole = Map::new();
         for parameter in self.metadata["parameters"].as_array().into_iter().flatten() {
             let key = parameter["name"].as_str().unwrap_or_default();
-            let value = match given.remove(key) {
-                None if parameter["var_args"] == true => Some(positions.by_ref().collect()),
-                None if !by_name => positions.next(),
-                named => named,
+            let given = match parameter["var_args"] == true {
+                true => Some(by_position.by_ref().collect()),
+                false => by_position.next().or_else(|| by_name.remove(key)),
             };
-            by_name |= parameter["var_args"] == true; // as in Python: what follows is given by name
-            match value {
-                None if parameter["required"] == true => return Err(wrong(format!("lacks the argument '{key}'"))),
-                value => whole.insert(key.into(), value.unwrap_or_else(|| parameter["default"].clone())),
-            };
+            if given.is_none() && parameter["required"] == true {
+                return Err(format!("{name} lacks the argument '{key}'"));
+            }
+            whole.insert(key.into(), given.unwrap_or_else(|| parameter["default"].clone()));
         }
-        match (given.keys().next(), positions.next()) {
-            (Some(key), _) => Err(wrong(format!("has no argument '{key}'"))),
-            (_, Some(_)) => Err(wrong("has too many arguments".into())),
-            _ => Ok(Value::Object(whole)),
+        match (by_name.keys().next(), by_position.next()) {
+            (Some(key), _) => Err(format!("{name} has no argument '{key}', or was given it twice")),
+            (_, Some(_)) => Err(format!("{name} has too many arguments")),
+            _ => Ok(whole.into()),
         }
     }
 }
 
-#[doc(hidden)]
-pub fn described<T>(functions: &[Function<T>]) -> Value { functions.iter().map(|function| function.metadata.clone()).collect() }
-
-pub(crate) fn call<T: 'static>(plugin: &mut T, functions: &[Function<T>], call: Call) -> Result<Value> {
-    match functions.iter().find(|function| function.metadata["name"] == call.function) {
-        Some(function) => (function.body)(plugin, function.arguments(call)?),
-        None => Err(Error::new(format!("this plugin has no template function '{}'", call.function)).code("not_found")),
-    }
+pub(crate) fn called<T>(plugin: &mut T, functions: &[Function<T>], call: Call) -> Result<Value> {
+    let found = functions.iter().find(|function| function.metadata["name"] == call.function);
+    let function = found.ok_or_else(|| Error::new(format!("this plugin has no template function '{}'", call.function)).code("not_found"))?;
+    let arguments = function.arguments(call).map_err(|odd| Error::new(odd).code("invalid_input"))?;
+    (function.body)(plugin, arguments)
 }

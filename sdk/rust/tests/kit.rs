@@ -40,6 +40,9 @@ impl ResponsePlugin for Everything {
         if request.path == "/denied" {
             secret("none")?; // a door refuses
         }
+        if request.path == "/asks" {
+            kv::get::<Value>("k")?;
+        }
         Ok(Some(Response::new(200, "", request.read()?)))
     }
 }
@@ -67,7 +70,7 @@ impl TemplatePlugin for Everything {
 impl EndpointPlugin for Everything {
     const NAMES: &'static [&'static str] = &["callback"];
     fn endpoint(&mut self, name: &str, request: Request) -> Result<Response> {
-        Ok(Response::text(format!("{name} {}", request.param("code").unwrap_or("-"))))
+        Ok(Response::text(format!("{name} {}", request.query_param("code").unwrap_or("-"))))
     }
 }
 
@@ -112,7 +115,7 @@ fn decisions_are_the_documents_of_the_contract() {
     assert_eq!(asked(json!("reply")), json!({"reply": {"status": 302, "headers": [["location", "/login"]], "body": {"text": ""}}}));
     assert_eq!(call(auth_authenticate, &json!({"headers": []})), Value::Null);
     let denied = serde_json::to_value(Decision::deny(401, "no", None)).expect("a document");
-    assert_eq!(denied, json!({"deny": {"status": 401, "reason": "no"}}));
+    assert_eq!(denied, json!({"deny": {"status": 401, "reason": "no", "challenge": null}}));
 }
 
 #[test]
@@ -158,8 +161,9 @@ fn arguments_come_by_position_and_by_name() {
     assert_eq!(pair(json!([]), json!({"first": "b"})), json!(["b", [], true]));
     for (args, kwargs, words) in [
         (json!([]), json!({}), "pair lacks the argument 'first'"),
-        (json!(["a"]), json!({"size": 1}), "pair has no argument 'size'"),
-        (json!([7]), json!({}), "invalid type: integer `7`, expected a string"),
+        (json!(["a"]), json!({"size": 1}), "pair has no argument 'size', or was given it twice"),
+        (json!(["a"]), json!({"first": "b"}), "pair has no argument 'first', or was given it twice"),
+        (json!([7]), json!({}), "pair: invalid type: integer `7`, expected a string"),
     ] {
         let said = pair(args, kwargs);
         assert_eq!((said["error"]["code"].as_str(), said["error"]["message"].as_str()), (Some("invalid_input"), Some(words)));
@@ -174,6 +178,69 @@ fn endpoints_and_lifecycle_are_called() {
     assert_eq!(answer["body"]["text"], "callback 7");
     assert_eq!(call(plugin_health, &json!({})), json!({"status": "ok"}));
     assert_eq!(call(plugin_start, &json!({})), Value::Null);
+}
+
+#[test]
+#[should_panic(expected = "the door 'kv.get' has no answer")]
+fn a_panic_fails_the_test_in_its_own_words() {
+    begin();
+    call(response_generate, &json!({"request": {"path": "/asks"}, "fingerprint": ""}));
+}
+
+#[test]
+fn secrets_are_compared() {
+    assert!(same("swordfish", b"swordfish") && same(String::from("ü"), "ü"));
+    assert!(!same("swordfish", "swordfisk") && !same("sword", "swordfish") && !same("", "x"));
+}
+
+#[test]
+fn servers_are_asked_and_answer() {
+    set_doors(|door, asked| {
+        assert_eq!(door, "http.request");
+        let wanted = json!({"method": "POST", "url": "https://a.example", "headers": [["x-a", "1"], ["content-type", "application/json"]],
+                            "follow_redirects": false, "body": {"text": "[1]"}});
+        assert_eq!(asked, &wanted);
+        json!({"ok": {"status": 201, "headers": [["x-b", "2"]], "body": {"text": "{\"a\": 1}"}}})
+    });
+    let answer = http(&HttpRequest::new("POST", "https://a.example").header("x-a", "1").json(&[1])).expect("an answer");
+    assert_eq!((answer.status, answer.header("X-B"), answer.read().expect("a body").len()), (201, Some("2"), 8));
+    assert_eq!(answer.json::<Value>().expect("JSON")["a"], 1);
+}
+
+#[test]
+fn bytes_and_times_come_out_of_doors() {
+    set_doors(|door, _| json!({"ok": match door {
+        "random.bytes" => json!({"hex": "00ff"}),
+        "clock.now" => json!({"unix_ns": 5_000_000_000_u64, "monotonic_ns": 1}),
+        "file.read" => json!({"base64": "/w=="}),
+        _ => Value::Null,
+    }}));
+    assert_eq!((random(2).expect("bytes"), resource("a").expect("a file")), (vec![0, 255], vec![255]));
+    assert_eq!(now().expect("a time").duration_since(std::time::UNIX_EPOCH).expect("after it").as_secs(), 5);
+    assert!(random(3).is_err(), "fewer than were asked for");
+    kv::set("k", Value::Null, None).expect("nothing");
+    sleep(std::time::Duration::from_secs(1)).expect("nothing");
+}
+
+struct Mute;
+
+impl Plugin for Mute {
+    type Config = NoConfig;
+    fn new(_: Init<NoConfig>) -> Result<Self> { Ok(Mute) }
+}
+
+impl Lifecycle for Mute {}
+
+mod mute {
+    use super::*;
+    plugin!(Mute: lifecycle);
+}
+
+#[test]
+fn an_operation_of_another_kind_is_told() {
+    assert_eq!(call(mute::describe, &json!({}))["ops"][2], "plugin.start");
+    let said = call(mute::auth_authenticate, &json!({}));
+    assert_eq!((&said["error"]["code"], &said["error"]["message"]), (&json!("unsupported_op"), &json!("plugin! makes no auth.authenticate: add its kind")));
 }
 
 #[test]

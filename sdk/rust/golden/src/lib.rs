@@ -94,7 +94,7 @@ fn every_door(request: Request) -> Result<Option<Response>> {
 
 fn greet(request: Request) -> Result<Option<Response>> {
     let Some(name) = request.path_param("name") else { return Ok(None) };
-    Ok(Some(match request.param("as").unwrap_or("json") {
+    Ok(Some(match request.query_param("as").unwrap_or("json") {
         "json" => Response::json(&json!({"hello": name, "by": request.principal.as_ref().map(|p| &p.id)})),
         "template" => {
             let all: Vec<_> = request.query.iter().filter(|(key, _)| key == "x").map(|(_, value)| value).collect();
@@ -134,12 +134,12 @@ fn unquoted(text: &str) -> String {
 }
 
 fn paged_orders(request: Request) -> Result<Option<Response>> {
-    let size = request.param("size").unwrap_or("2").parse().unwrap_or(0);
+    let size = request.query_param("size").unwrap_or("2").parse().unwrap_or(0);
     if !(1..=100).contains(&size) {
         return Ok(Some(Response::json(&json!({"error": "size must be 1 to 100"})).status(400)));
     }
     let user = request.principal.as_ref().map(|p| &p.id);
-    let page = query("shop", "orders_of", json!({"user": user}), Some(size), request.param("cursor"))?;
+    let page = query("shop", "orders_of", json!({"user": user}), Some(size), request.query_param("cursor"))?;
     let item = |row: &Vec<Value>| page.columns.iter().map(|c| c.name.clone()).zip(row.clone()).collect::<Map<_, _>>();
     let items: Vec<_> = page.rows.iter().map(item).collect();
     let mut links = json!({"self": request.path});
@@ -169,10 +169,10 @@ impl ModifierPlugin for Golden {
             return Ok(None);
         }
         let size = response.size().to_string();
-        Ok(match (self.id.as_str(), request.param("how").unwrap_or_default()) {
+        Ok(match (self.id.as_str(), request.query_param("how").unwrap_or_default()) {
             ("large-body", "upper") => {
                 let upper: String = String::from_utf8(response.read()?)?.to_uppercase().chars().take(64).collect();
-                Some(Response { body: Some(Body::of(upper.into())), ..response })
+                Some(response.body(upper))
             }
             ("large-body", _) => Some(response.header("x-bytes", size.as_str())),
             ("stamp", "headers") => Some(response.header("X-Stamp", "1").header("server", None)),

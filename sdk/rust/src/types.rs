@@ -1,0 +1,177 @@
+//! What authors write and are given: the kinds of plugins as traits, the documents of the contract as structs. Nothing of this runs.
+
+use crate::*;
+
+/// A plugin without settings.
+#[derive(Deserialize)]
+pub struct NoConfig {}
+
+/// What an instance is made with; `isolation` is `reused` or `per_request`.
+#[derive(Deserialize)]
+pub struct Init<C> {
+    pub config: C, pub plugin: About, pub isolation: String,
+}
+
+/// The name and version under which the plugin runs.
+#[derive(Deserialize)]
+pub struct About {
+    pub id: String, pub version: String,
+}
+
+/// What every plugin has. An instance is made before its first call.
+pub trait Plugin: Sized + 'static {
+    type Config: DeserializeOwned;
+    fn new(init: Init<Self::Config>) -> Result<Self>;
+    /// What is wrong with a configuration beyond its types: `[{"path", "message"}]`.
+    fn validate_config(_config: Self::Config) -> Value { Value::Null }
+    fn capabilities() -> Value { json!({}) }
+}
+
+/// `lifecycle` in `plugin!`: once per load (`start`, `stop`), at an instance's end (`destroy`), on demand (`health`).
+pub trait Lifecycle: Plugin {
+    fn start(&mut self) -> Result<()> { Ok(()) }
+    fn stop(&mut self) -> Result<()> { Ok(()) }
+    fn destroy(&mut self) -> Result<()> { Ok(()) }
+    /// `{"status": "ok"|"degraded"|"down", "detail"}`.
+    fn health(&mut self) -> Result<Value> { Ok(json!({"status": "ok"})) }
+}
+
+pub trait AuthPlugin: Plugin {
+    /// Who sends this? `None`: not mine.
+    fn authenticate(&mut self, request: Request) -> Result<Option<Decision>>;
+}
+
+pub trait ResponsePlugin: Plugin {
+    /// Whether `generate` is asked; only with `can_handle` in `plugin!`.
+    fn can_handle(&mut self, _request: Request) -> Result<bool> { Ok(true) }
+    /// The answer. `None`: not mine.
+    fn generate(&mut self, request: Request) -> Result<Option<Response>>;
+}
+
+pub trait ModifierPlugin: Plugin {
+    /// The answer changed; one whose body was left alone keeps it. `None`: unchanged.
+    fn modify(&mut self, request: Request, response: Response) -> Result<Option<Response>>;
+}
+
+pub trait TemplatePlugin: Plugin {
+    fn functions() -> Vec<Function<Self>>;
+}
+
+pub trait DataSourcePlugin: Plugin {
+    fn query(&mut self, query: Query) -> Result<DataResult>;
+    /// `[{"name", "columns", "primary_keys"}]`.
+    fn schema(&mut self) -> Result<Value> { Ok(json!([])) }
+}
+
+pub trait EndpointPlugin: Plugin {
+    const NAMES: &'static [&'static str];
+    fn endpoint(&mut self, name: &str, request: Request) -> Result<Response>;
+}
+
+/// Names and values in order; a name may come twice.
+pub type Pairs = Vec<(String, String)>;
+
+/// A body: shown, or `available` bytes at the host.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Body {
+    Text(String),
+    Base64(String),
+    Available(i64),
+    #[default]
+    Empty,
+}
+
+/// Who the caller is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Principal {
+    pub id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")] pub roles: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")] pub groups: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub email: Option<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")] pub attributes: Map<String, Value>,
+}
+
+/// A request, as far as the plugin's grants let it see. Header names are lower-case.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    pub method: String, pub scheme: String, pub host: String, pub path: String, pub raw_path: String,
+    pub query: Pairs, pub headers: Pairs, pub client: Option<String>, pub route: Option<String>,
+    pub path_params: Map<String, Value>, pub principal: Option<Principal>, pub body: Body,
+    /// SHA-256 over the request's canonical form; empty in `authenticate` and at endpoints.
+    pub fingerprint: String,
+}
+
+/// A finished answer, or the name of one of the operator's templates and its values. A modifier's keeps its body unless it gets another.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Response {
+    pub status: u16, pub headers: Pairs,
+    #[serde(default, skip_serializing_if = "Body::is_at_the_host")] pub body: Body,
+    #[serde(skip_serializing_if = "Option::is_none")] pub template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub vars: Option<Value>,
+}
+
+/// What an auth plugin says. `None` in its place: not mine.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    Allow { principal: Principal, claims: Map<String, Value>, set_headers: Pairs },
+    Deny { status: u16, reason: String, challenge: Option<String> },
+    Reply(Response),
+}
+
+/// A column; `type` is text, integer, number, boolean, datetime, uuid, json, binary, ...
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")] pub kind: String,
+    #[serde(default = "Column::nullable")] pub nullable: bool,
+}
+
+/// Rows of a query, one value for each column.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DataResult {
+    pub columns: Vec<Column>, pub rows: Vec<Vec<Value>>,
+    #[serde(default)] pub truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")] pub next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub total: Option<u64>,
+}
+
+/// What is asked of a data source.
+#[derive(Deserialize)]
+pub struct Query {
+    pub query: String, pub params: Map<String, Value>, pub limit: Option<usize>, pub cursor: Option<String>,
+}
+
+/// An HTTP request: `HttpRequest::new("POST", url).header("x-a", "1").json(&value)`.
+#[derive(Default, Serialize)]
+pub struct HttpRequest {
+    pub method: String, pub url: String, pub headers: Pairs, pub follow_redirects: bool,
+    #[serde(skip_serializing_if = "Body::is_at_the_host")] pub body: Body,
+}
+
+/// What another server answered.
+#[derive(Debug, Deserialize)]
+pub struct HttpAnswer {
+    pub status: u16, pub headers: Pairs, pub(crate) body: Body,
+}
+
+/// What an operation about a request is sent.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    pub request: Request,
+    #[serde(default)] pub fingerprint: String,
+    #[serde(default)] pub response: Response,
+    #[serde(default)] pub endpoint: String,
+}
+
+/// What `template.call` is sent.
+#[derive(Deserialize)]
+pub(crate) struct Call {
+    pub function: String,
+    #[serde(default)] pub args: Vec<Value>,
+    #[serde(default)] pub kwargs: Map<String, Value>,
+}
