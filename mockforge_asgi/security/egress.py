@@ -210,7 +210,8 @@ class Egress:
         return found
 
     def _keep(self, connection: _Connection) -> bool:
-        if self._is_closed or len(self._idle) >= _MAX_IDLE or not connection.http.is_idle():
+        is_usable = connection.http.is_idle() and not _has_more(connection.http)
+        if self._is_closed or len(self._idle) >= _MAX_IDLE or not is_usable:
             return False
         self._idle.append(connection)
         return True
@@ -242,6 +243,12 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
         return await self._backend.connect_tcp(self._addresses[-1], port, timeout=timeout)
+
+
+def _has_more(http: httpcore2.AsyncHTTPConnection) -> bool:
+    """Whether more came than the answer, which must never be taken for the next one (RFC 9112 §6.3); True when in doubt."""
+    state = getattr(getattr(http, "_connection", None), "_h11_state", None)
+    return state is None or bool(state.trailing_data[0])
 
 
 def _keep_answers_out_of_logs() -> None:

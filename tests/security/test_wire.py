@@ -96,6 +96,39 @@ async def test_each_answer_of_a_connection_has_its_whole_allowance() -> None:
         assert server.connections == 1
 
 
+@pytest.mark.parametrize("answer", [reply(b"one"), CHUNKED + b"3\r\none\r\n0\r\n\r\n"], ids=["with a length", "in chunks"])
+async def test_what_comes_after_an_answer_is_not_taken_for_the_next_one(answer: bytes) -> None:
+    async with serving() as server:
+        server.answers["/"] = answer + reply(b"somebody else's")
+        egress = Egress([Rule("127.0.0.1", server.port)])
+        bodies = [(await egress.request(get(f"http://127.0.0.1:{server.port}/{path}")))["body"]["text"] for path in ("", "next", "last")]
+        await egress.close()
+    assert (bodies, server.connections) == (["one", "hello", "hello"], 2)
+
+
+async def test_a_server_that_takes_no_request_is_left_in_time() -> None:
+    taken, left = 0, asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        taken = len(await reader.read(1))
+        await given_up.wait()
+        while await reader.read(1 << 20):
+            pass
+        left.set()
+        writer.close()
+
+    given_up = asyncio.Event()
+    async with await asyncio.start_server(deaf, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        egress = Egress([Rule("127.0.0.1", port)], EgressLimits(max_request_bytes=32 << 20))
+        payload = {"method": "POST", "url": f"http://127.0.0.1:{port}/", "body": {"text": "x" * (32 << 20)}, "timeout_ms": 500}
+        assert (await refused(egress, payload)).code == "timeout"
+        given_up.set()
+        await asyncio.wait_for(left.wait(), 10)
+    assert taken == 1
+
+
 async def test_what_comes_through_tls_is_counted_too(tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     async with serving(authority) as server:
