@@ -12,6 +12,7 @@ from types import CodeType, CoroutineType, ModuleType
 from typing import Any, TypeAlias
 
 from mockforge_plugin import documents, rows
+from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, WrongAnswer
 from mockforge_plugin.fields import as_mapping
 from mockforge_plugin.functions import caller, metadata
@@ -41,6 +42,9 @@ _KINDS: tuple[tuple[type[Plugin], str], ...] = (
     (ModifierPlugin, "modify"),
     (DataSourcePlugin, "query"),
 )
+
+NAMED = {"template.call": "function", "endpoint.call": "endpoint"}
+"""Operations that are several in one, and where their document names which."""
 
 _MODULE_METHODS = (
     "validate_config",
@@ -133,13 +137,21 @@ class PluginObject:
     def call(self, op: str, document: Any) -> Json | Awaitable[Json]:
         """The answer's JSON-ready data, or an awaitable of it when the author's method is async.
 
-        JSON-ready means that `encode` takes it: tuples and number keys are still themselves.
+        JSON-ready means that `text` takes it: tuples and number keys are still themselves.
         Raises: whatever the author's method raises; PluginError for an operation that is not there.
         """
         handler = self._handlers.get(op)
         if handler is None:
             raise PluginError(f"this plugin has no {op}; it has {', '.join(sorted(self._implemented()))}", code="unsupported_op")
         return handler(document)
+
+    def text(self, op: str, document: Any, answer: Json) -> str:
+        """The JSON text of an answer. Raises: WrongAnswer with the place of the method whose answer it is."""
+        try:
+            return encode(answer)
+        except WrongAnswer as exc:
+            key = NAMED.get(op)
+            raise _at(exc, self.method(op, document[key] if key else "")) from None
 
     def method(self, op: str, name: str = "") -> Callable[..., Any] | None:
         """The author's method behind an operation, if there is one; `name` picks the template function or the endpoint."""

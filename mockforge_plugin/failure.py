@@ -111,6 +111,8 @@ def _frames(exc: BaseException, author_files: Mapping[str, str]) -> Iterator[tup
         yield author_files[exc.filename], exc.lineno, "", (exc.text or "").rstrip("\n").strip()
     if isinstance(exc, WrongAnswer) and exc.at is not None and exc.at.co_filename in author_files:
         file, line = exc.at.co_filename, exc.at.co_firstlineno
+        while linecache.getline(file, line).lstrip().startswith("@"):  # where a decorated function begins
+            line += 1
         yield author_files[file], line, exc.at.co_qualname, linecache.getline(file, line).strip()
 
 

@@ -16,11 +16,9 @@ from mockforge_asgi.plugins.native_code import NativeCode
 from mockforge_asgi.plugins.threads import WorkerThreads
 from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_plugin.context import entered
-from mockforge_plugin.dispatch import PluginObject
+from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import error_envelope
-
-_NAMED = {"template.call": "function", "endpoint.call": "endpoint"}
 
 
 class Runner(Protocol):
@@ -70,12 +68,12 @@ class InProcess:
         try:
             with entered(context):
                 if self._is_async(made, op, value):
-                    text = await self._text(made.call(op, value))
+                    text = await _text(made, op, value, made.call(op, value))
                 else:
                     context.is_queued = True
                     text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
                     if later is not None:
-                        text = await self._text(later)
+                        text = await _text(made, op, value, later)
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
             raise self._failed(op, error) from error
         return read_answer(self.plugin, op, text, self._output_bytes)
@@ -86,11 +84,8 @@ class InProcess:
         self._object = None
         self._code.close()
 
-    async def _text(self, answer: Json | Awaitable[Json]) -> str:
-        return encode(await answer if inspect.isawaitable(answer) else answer)
-
     def _is_async(self, made: PluginObject, op: str, value: Json) -> bool:
-        name = value.get(_NAMED[op], "") if op in _NAMED else ""
+        name = value.get(NAMED[op], "") if op in NAMED else ""
         known = self._async.get((op, name))
         if known is None:
             methods = [made.method(op, name), *([made.method("data.connect")] if op == "data.query" else [])]
@@ -105,10 +100,14 @@ class InProcess:
         return failure(self.plugin, op, error_envelope(error, self._code.author_files))
 
 
+async def _text(made: PluginObject, op: str, value: Json, answer: Json | Awaitable[Json]) -> str:
+    return made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
+
+
 def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Awaitable[Json] | None]:
     context.is_queued = False
     answer = made.call(op, value)
-    return ("", answer) if inspect.isawaitable(answer) else (encode(answer), None)
+    return ("", answer) if inspect.isawaitable(answer) else (made.text(op, value, answer), None)
 
 
 def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> Json:

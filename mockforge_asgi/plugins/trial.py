@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, NativeTrust, PluginUse
+from mockforge_asgi.config.places import Places
 from mockforge_asgi.config.values import apply_schema
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
-from mockforge_asgi.errors import ConfigError, DoorError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.errors import ConfigError, DoorError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import DoorDenied, EventStream
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval, approve_package
@@ -95,17 +96,25 @@ class Trial:
         Raises ConfigError for a document that no host would send, or an operation that there is not, PluginRejected and PluginFailed
         when the plugin cannot be loaded.
         """
-        if self._loaded is None:
-            self._loaded = await self._load(self.setting)
-        return await self._loaded.call(op, document)
+        return await (await self._shared()).call(op, document)
 
     async def run(self) -> AsyncIterator[Verdict]:
-        """The plugin's cases, in order: in one instance, but those with a setting of their own in one of their own. Raises ConfigError."""
+        """The plugin's cases, in order: in one instance, but those with a setting of their own in one of their own.
+
+        Raises ConfigError, PluginRejected and PluginFailed when it cannot be loaded with what the cases share.
+        """
         if self.cases is None:
             what = f"there is no {' and no '.join(FILES)}."
             raise ConfigError("there is nothing to test:", [Problem(self.package.source, what, "A case is {op, in, out}.")])
+        if any(case.setting is None for case in self.cases.cases):
+            await self._shared()
         for case in self.cases.cases:
             yield await self._judge(case)
+
+    async def _shared(self) -> _Loaded:
+        if self._loaded is None:
+            self._loaded = await self._load(self.setting)
+        return self._loaded
 
     async def _judge(self, case: Case) -> Verdict:
         place = self.cases.places.where(case.path) if self.cases is not None else ""
@@ -115,8 +124,8 @@ class Trial:
             else:
                 async with self._apart(case.setting) as loaded:
                     outcome = await loaded.call(case.op, case.document)
-        except ConfigError as error:
-            text = "\n".join(map(str, error.problems)) or str(error)
+        except MockForgeError as error:
+            text = "\n".join(map(str, getattr(error, "problems", ()))) or str(error)
             return Verdict(case, place, None, Difference("cannot be run", None, text))
         return Verdict(case, place, outcome, difference(case, outcome))
 
@@ -163,7 +172,7 @@ class Trial:
             raise ConfigError(
                 f"plugin '{manifest.id}' not loaded:", [Problem(self.package.source, what, "If you trust it: --trust-native.")]
             )
-        return approve_package(use, self.package, Config(dev=True, places=setting.places))
+        return approve_package(use, self.package, Config(dev=True, places=Places(setting.places.name)))
 
     def _ready_sandbox(self) -> Sandbox:
         if self._sandbox is None:

@@ -109,7 +109,7 @@ def _answer(plugin: PluginObject, loop: asyncio.AbstractEventLoop, asked: Mappin
     answer = plugin.call(asked["op"], asked["document"])
     if inspect.isawaitable(answer):
         answer = loop.run_until_complete(_awaited(answer))
-    return encode(answer)
+    return plugin.text(asked["op"], asked["document"], answer)
 
 
 async def _awaited(answer: Any) -> Any:

@@ -68,11 +68,11 @@ class Guest:
     def call(self, op: str, payload: str) -> str:
         """One operation. Raises: GuestFailed."""
         try:
-            plugin = self._plugin
-            answer = (self._loaded() if plugin is None else plugin).call(op, loads(payload))
+            plugin, document = self._plugin or self._loaded(), loads(payload)
+            answer = plugin.call(op, document)
             if type(answer) is CoroutineType:
                 answer = drive(answer)
-            text = encode(answer)
+            text = plugin.text(op, document, answer)
             self._flush()
         except BaseException as exc:
             raise self._failed(exc) from None

@@ -64,7 +64,7 @@ class NativeInstance:
                 answer = self.plugin.call(op, document)
                 if inspect.isawaitable(answer):
                     answer = asyncio.run(_awaited(answer))
-                return json.loads(encode(answer))
+                return json.loads(self.plugin.text(op, document, answer))
         except BaseException as exc:
             raise self._failed(exc) from exc
 

@@ -211,6 +211,38 @@ async def test_a_case_that_cannot_be_run_does_not_stop_the_others(tmp_path: Path
     assert odd.place.endswith("keeper/cases.yaml:1 cases[0]") and odd.differs.what == "cannot be run"
 
 
+CHOOSY = """\
+from mockforge_plugin import function
+
+def validate_config(config):
+    if config.get("n") == 1:
+        return [("n", "must not be 1")]
+
+def init(config):
+    1 / (config.get("n", 5) - 2)
+
+@function
+def n():
+    return {1}
+"""
+CONFIG = "config: {type: object, additionalProperties: false, properties: {n: {type: integer}}}"
+
+
+async def test_cases_whose_own_setting_cannot_be_loaded_fail_alone(tmp_path: Path) -> None:
+    case = "op: template.call, in: {function: n}, error: {code: internal}"
+    text = "".join(f"- {{{case}, config: {{n: {n}}}}}\n" for n in (1, 2, 3, "x"))
+    found = await verdicts(plugin(tmp_path, CHOOSY, CONFIG, "[template]", **{"cases.yaml": text}))
+    refused, broken, good, odd = (str(verdict.differs.got) if verdict.differs else "" for verdict in found)
+    assert "must not be 1" in refused and 'File "plugin.py", line 8, in init' in broken and "cases[3].config.n: must be integer" in odd
+    assert good == "" and found[2].outcome is not None and 'File "plugin.py", line 11, in n\n    def n():' in found[2].outcome.traceback
+
+
+async def test_what_all_cases_share_is_told_once_where_it_cannot_be_loaded(tmp_path: Path) -> None:
+    text = "config: {n: 1}\ncases: [{op: template.call, in: {function: n}, out: 1}, {op: describe, out: 1}]"
+    with pytest.raises(ConfigError, match="must not be 1"):
+        await verdicts(plugin(tmp_path, CHOOSY, CONFIG, "[template]", **{"cases.yaml": text}))
+
+
 async def test_without_cases_there_is_nothing_to_test(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no cases\.yaml and no cases\.json\."):
         await verdicts(plugin(tmp_path))
