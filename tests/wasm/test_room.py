@@ -190,27 +190,35 @@ class PoolMachine(RuleBasedStateMachine):
 
         self.loop.run_until_complete(all_of_it())
 
-    @rule(name=plugins)
-    def call(self, name: str) -> None:
+    def which(self, pick: int, has: Callable[[Stand], object]) -> Stand | None:
+        """One of the current plugins that have such."""
+        found = [stand for stand in self.stands.values() if has(stand)]
+        return found[pick % len(found)] if found else None
+
+    @rule(name=plugins, times=st.integers(1, 5))
+    def call(self, name: str, times: int) -> None:
         stand = self.stands[name]
-        self.run(lambda: stand.calls.append(self.loop.create_task(stand.pool.take(self.loop.time() + 3600))))
+
+        def doing() -> None:
+            for _ in range(times):
+                stand.calls.append(self.loop.create_task(stand.pool.take(self.loop.time() + 3600)))
+
+        self.run(doing)
 
     @rule(name=plugins)
     def call_in_vain(self, name: str) -> None:
         stand = self.stands[name]
         self.run(lambda: stand.calls.append(self.loop.create_task(stand.pool.take(self.loop.time()))))
 
-    @rule(name=plugins, pick=picks)
-    def leave(self, name: str, pick: int) -> None:
-        calls = self.stands[name].calls
-        if calls:
-            self.run(calls[pick % len(calls)].cancel)
+    @rule(pick=picks)
+    def leave(self, pick: int) -> None:
+        if (stand := self.which(pick, lambda stand: stand.calls)) is not None:
+            self.run(stand.calls[pick % len(stand.calls)].cancel)
 
-    @rule(name=plugins, pick=picks, crashes=st.booleans(), leaves=st.booleans(), ages=st.booleans())
-    def give(self, name: str, pick: int, crashes: bool, leaves: bool, ages: bool) -> None:
+    @rule(pick=picks, crashes=st.booleans(), leaves=st.booleans(), ages=st.booleans())
+    def give(self, pick: int, crashes: bool, leaves: bool, ages: bool) -> None:
         """An instance comes back, and in the same turn the call leaves that would have got it."""
-        stand = self.stands[name]
-        if not stand.held:
+        if (stand := self.which(pick, lambda stand: stand.held)) is None:
             return
         held = stand.held.pop(pick % len(stand.held))
         held.instance.broken = crashes
@@ -223,10 +231,9 @@ class PoolMachine(RuleBasedStateMachine):
 
         self.run(doing)
 
-    @rule(name=plugins, works=st.booleans(), leaves=st.booleans())
-    def born(self, name: str, works: bool, leaves: bool) -> None:
-        stand = self.stands[name]
-        if not stand.births:
+    @rule(pick=picks, works=st.sampled_from([True, True, True, False]), leaves=st.booleans())
+    def born(self, pick: int, works: bool, leaves: bool) -> None:
+        if (stand := self.which(pick, lambda stand: stand.births)) is None:
             return
 
         def doing() -> None:
