@@ -17,13 +17,14 @@ export async function bundle(entry, exports = ENTRY) {
   const [source, map] = await esbuild.build({
     stdin: { contents: exports.replace("AUTHOR", JSON.stringify(`./${path.basename(entry)}`)), resolveDir: folder, sourcefile: "entry" },
     alias: { "mockforge-plugin/quickjs": path.join(kit, "quickjs"), "mockforge-plugin": path.join(kit, "src") },
+    absWorkingDir: folder, // so, and without a tsconfig.json, the bundle is the same wherever the project lies
     bundle: true,
     format: "esm",
     target: "es2023",
     supported: { "async-await": false, "async-generator": false, "for-await": false }, // driven by promises of the kit's own: quickjs/
     external: ["mockforge:*"],
     charset: "utf8",
-    tsconfigRaw: {}, // the bundle is the same wherever the project lies
+    tsconfigRaw: {},
     sourcemap: "external",
     sourceRoot: folder,
     outfile: path.join(folder, "plugin.js"),
@@ -31,7 +32,7 @@ export async function bundle(entry, exports = ENTRY) {
     logLevel: "warning",
   }).then(({ outputFiles }) => ["plugin.js", "plugin.js.map"].map((name) => outputFiles.find((file) => path.basename(file.path) === name).text));
   const sources = table(JSON.parse(map), folder);
-  return { text: `${source}\nglobalThis.__mockforge_sources = ${JSON.stringify(sources)};\n`, sources };
+  return { text: `${source}\nglobalThis.__mockforge_sources = ${JSON.stringify(JSON.stringify(sources))};\n`, sources };
 }
 
 const ENTRY = `import "mockforge-plugin/quickjs/install";

@@ -121,6 +121,7 @@ export default plugin({
     deep: tell("any", function down(): unknown { return [down()]; }),
     large: tell("any", () => { const kept = []; for (;;) kept.push(new Uint8Array(100_000).fill(kept.length)); }),
     fine: tell("any", () => 1),
+    circle: tell("any", () => { const made: any = {}; made.self = made; return made; }),
   },
 });
 """
@@ -165,6 +166,14 @@ def test_too_much_memory_is_an_error_and_the_instance_lives_on(production: Produ
 def test_endless_recursion_ends_the_call_in_words(production: Production, environment: Path) -> None:
     with pytest.raises(GuestError, match="recursed too deeply"):
         called(production.component(environment), "deep")
+
+
+def test_what_only_the_engine_refuses_names_the_method_whose_answer_it_is(production: Production, environment: Path) -> None:
+    with pytest.raises(GuestError, match="TypeError: circular reference") as failed:
+        called(production.component(environment), "circle")
+    details = failed.value.error["details"]
+    line = ENVIRONMENT.splitlines().index(details["source"].rjust(len(details["source"]) + 4)) + 1
+    assert (details["file"], details["line"]) == ("plugin.ts", line)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,14 @@ function binaryOf(bytes: Uint8Array): string {
 export const toUtf8 = (text: string) => bytesOf(unescape(encodeURIComponent(text)));
 /** Throws URIError for bytes that are not UTF-8. */
 export const toText = (bytes: Uint8Array) => decodeURIComponent(escape(binaryOf(bytes)));
+/** Percent-encoding decoded; text that has none of UTF-8 stays as it is. */
+export function unquoted(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 /** Node.js, where the kit is tested, learns base64 of arrays only in later versions. */
 export const encode64 = (bytes: any): string => bytes.toBase64?.() ?? btoa(binaryOf(bytes));
 export const decode64 = (text: string): Uint8Array => (Uint8Array as any).fromBase64?.(text) ?? bytesOf(atob(text));

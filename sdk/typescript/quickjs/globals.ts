@@ -4,6 +4,7 @@ import { jobs } from "./loop.js";
 import SettledPromise from "promise-polyfill"; // QuickJS's own jobs run after an export has returned, too late for its answer
 import { ask, context } from "../src/doors.js";
 import { toText, toUtf8 } from "./bytes.js";
+import { shown } from "./json.js";
 
 /** Put everything in place; the entry does so before the author's modules run. */
 export function install(): void {
@@ -13,7 +14,6 @@ export function install(): void {
   SettledPromise._unhandledRejectionFn = (error: unknown) => console.warn(`a promise failed and nobody waited for it: ${error}`);
   target.Promise = SettledPromise;
   target.queueMicrotask = (job: () => void) => void jobs.push(job);
-  const shown = (value: unknown) => (typeof value === "object" && !(value instanceof Error) ? JSON.stringify(value) : String(value));
   const line = (level: keyof typeof context.log) => (...values: unknown[]) => context.log[level](values.map(shown).join(" "));
   target.console = { debug: line("debug"), log: line("info"), info: line("info"), warn: line("warning"), error: line("error") };
 

@@ -27,3 +27,13 @@ function loss(value: any): string | undefined {
   const keys = Object.keys(value);
   for (let i = 0, lost; i < keys.length; i++) if ((lost = loss(value[keys[i]!]))) return `['${keys[i]}']${lost}`;
 }
+
+/** A value in words, whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value !== "object" || value instanceof Error) return String(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Object.prototype.toString.call(value); // in a circle, or with a BigInt in it
+  }
+}

@@ -10,11 +10,10 @@ let [timer, waited] = [0, 0];
 
 /** Run jobs, then the timer that is due first, until `done` or nothing is left. */
 function drain(done: () => boolean): void {
-  for (let at = 0; ; ) {
-    while (at < jobs.length) jobs[at++]!();
-    [jobs.length, at] = [0, 0];
-    const [first] = [...timers].sort(([, a], [, b]) => a.due - b.due);
-    if (done() || !first) return;
+  for (;;) {
+    while (jobs.length) for (const job of jobs.splice(0)) job();
+    const [first] = done() ? [] : [...timers].sort(([, a], [, b]) => a.due - b.due);
+    if (!first) return;
     const [number, { due, run }] = first;
     if (due > waited) context.sleep(due - waited);
     waited = Math.max(waited, due);
@@ -25,15 +24,22 @@ function drain(done: () => boolean): void {
 
 const NEVER = "the plugin waits for something that never comes: in the sandbox only host calls, timers and its own promises are there";
 
-/** The value, or what a promise of it comes to: jobs and timers run until it is settled. */
+/** The value, or what a promise of it comes to: jobs run to their end, timers until it is settled. */
 export function settled(value: any): unknown {
-  if (typeof value?.then !== "function") return value;
-  let outcome: { value?: unknown; error?: unknown } | undefined;
-  value.then((found: unknown) => (outcome = { value: found }), (error: unknown) => (outcome = { error }));
+  const isLater = typeof value?.then === "function";
+  if (!isLater && !jobs.length) return value;
+  let outcome: { value?: unknown; error?: unknown } | undefined = isLater ? undefined : { value };
+  if (isLater) value.then((found: unknown) => (outcome = { value: found }), (error: unknown) => (outcome = { error }));
   drain(() => outcome !== undefined);
   if (!outcome) throw new PluginError(NEVER, { code: "unsupported_op" });
   if ("error" in outcome) throw outcome.error;
   return outcome.value;
+}
+
+/** What nobody waited for ends with its call: it would run in another one, which may be another request's. */
+export function forget(): void {
+  jobs.length = 0;
+  timers.clear();
 }
 
 Object.assign(globalThis, {

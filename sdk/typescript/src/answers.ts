@@ -12,40 +12,33 @@ function kind(value: any): string {
   const name = `${value.constructor?.name}`.replace(/^_/, ""); // esbuild's mark
   return name === "Object" ? "an object" : name === "Array" ? "an array" : name;
 }
-function fail(what: string, value: unknown, hint = ""): never { throw new WrongAnswer(`${what}, not ${kind(value)}${hint}`); }
-const isNone = (value: unknown) => value === null || value === undefined;
+function refuse(why: string): never { throw new WrongAnswer(why); }
+const fail = (what: string, value: unknown, hint = "") => refuse(`${what}, not ${kind(value)}${hint}`);
 const plain = (value: any, name: string, part: string) =>
   typeof value === "object" && value && !Array.isArray(value) ? value : fail(`${name}: ${part} must be an object`, value);
-const text = (value: unknown, name: string, part: string) =>
-  typeof value === "string" ? value : fail(`${name}: ${part} must be a string`, value);
-/** Undefined, as JSON leaves out, for none. */
-function texts(value: any, name: string, part: string): string[] | undefined {
-  if (!Array.isArray(value)) return fail(`${name}: ${part} must be an array of strings`, value);
-  return value.length ? value.map((item) => text(item, name, part)) : undefined;
-}
-function status(value: number, name: string, part: string, least = 200): number {
-  if (Number.isInteger(value) && value >= least && value <= 599) return value;
-  throw new WrongAnswer(`${name}: ${part} must be ${least} to 599, not ${value}`);
-}
+const text = (it: unknown, name: string, part: string) => (typeof it === "string" ? it : fail(`${name}: ${part} must be a string`, it));
+const texts = (value: any, name: string, part: string): string[] =>
+  Array.isArray(value) ? value.map((item) => text(item, name, part)) : fail(`${name}: ${part} must be an array of strings`, value);
+const status = (value: number, name: string, part: string, least = 200) =>
+  Number.isInteger(value) && value >= least && value <= 599 ? value : refuse(`${name}: ${part} must be ${least} to 599, not ${value}`);
 function headers(value: HeadersLike, name: string, part: string): Pairs {
-  const lines = pairs(value);
-  for (const [key, line] of lines) {
+  for (const [key, line] of pairs(value)) {
     if (typeof line !== "string") fail(`${name}: ${part}: '${key}' must be a string`, line);
     const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(key) && !/[\r\n\0]/.test(line);
-    if (!isSound) throw new WrongAnswer(`${name}: ${part}: '${key}' holds characters that no header may carry`);
+    if (!isSound) refuse(`${name}: ${part}: '${key}' holds characters that no header may carry`);
   }
-  return lines;
+  return pairs(value);
 }
 
 export const nothing = () => null;
 export const bool = (value: unknown, name: string) => (typeof value === "boolean" ? value : fail(`${name} must return a boolean`, value));
 
 export function decision(value: unknown, name: string): unknown {
-  if (isNone(value)) return null;
+  if (value == null) return null;
   if (value instanceof Allow) {
     const { claims = {}, setHeaders = [] } = value.more;
-    const allow = { principal: principal(value.principal, name), claims: plain(claims, name, "Allow.claims") };
-    return { allow: { ...allow, set_headers: headers(setHeaders, name, "Allow.setHeaders") } };
+    const set_headers = headers(setHeaders, name, "Allow.setHeaders");
+    return { allow: { principal: principal(value.principal, name), claims: plain(claims, name, "Allow.claims"), set_headers } };
   }
   if (value instanceof Deny) {
     const { challenge = null, reason } = value;
@@ -58,14 +51,11 @@ export function decision(value: unknown, name: string): unknown {
 }
 
 function principal(value: unknown, name: string): unknown {
-  const { id, roles = [], groups = [], name: full, email, attributes } = plain(value, name, "Allow.principal");
-  if (!text(id, name, "Principal.id")) throw new WrongAnswer(`${name}: Principal.id must not be empty`);
+  const { id, roles, groups, name: full, email, attributes } = plain(value, name, "Allow.principal");
   return {
-    id,
-    roles: texts(roles, name, "Principal.roles"),
-    groups: texts(groups, name, "Principal.groups"),
-    name: isNone(full) ? undefined : text(full, name, "Principal.name"),
-    email: isNone(email) ? undefined : text(email, name, "Principal.email"),
+    id: text(id, name, "Principal.id") || refuse(`${name}: Principal.id must not be empty`),
+    name: full && text(full, name, "Principal.name"), email: email && text(email, name, "Principal.email"),
+    roles: roles && texts(roles, name, "Principal.roles"), groups: groups && texts(groups, name, "Principal.groups"),
     attributes: attributes && plain(attributes, name, "Principal.attributes"),
   };
 }
@@ -73,21 +63,20 @@ function principal(value: unknown, name: string): unknown {
 /** The document of a whole answer. An object or array becomes JSON, a string plain text, both with status 200. */
 export function response(value: unknown, name: string): Record<string, unknown> {
   if (typeof value === "string") return response(Response.text(value), name);
-  if (!(value instanceof Response)) {
-    if (typeof value === "object" && value && !(value instanceof Answer)) return response(Response.json(value), name);
-    return fail(`${name} must return a Response (or an object or array for JSON, a string for text)`, value);
-  }
+  const isAny = typeof value === "object" && value !== null && !(value instanceof Answer);
+  if (!isAny) return fail(`${name} must return a Response (or an object or array for JSON, a string for text)`, value);
+  if (!(value instanceof Response)) return response(Response.json(value), name);
   const head = { status: status(value.status, name, "Response.status"), headers: headers(value.headers, name, "Response.headers") };
   if (value.template !== undefined) return { ...head, template: value.template, vars: plain(value.vars, name, "Response.vars") };
   const body = value.body ?? "";
   if (typeof body !== "string" && !(body instanceof Uint8Array)) fail(`${name}: Response.body must be a string or a Uint8Array`, body);
   return { ...head, body: bodyDocument(body) };
 }
-export const generated = (value: unknown, name: string) => (isNone(value) ? null : response(value, name));
+export const generated = (value: unknown, name: string) => (value == null ? null : response(value, name));
 
 /** A response document, or null for "unchanged". A body that is not given is left out: it stays as it is. */
 export function modified(value: unknown, name: string): unknown {
-  if (isNone(value) || value instanceof Answer) return null;
+  if (value == null || value instanceof Answer) return null;
   if (!(value instanceof Response)) return fail(`${name} must return a Response or null (unchanged)`, value);
   return { ...response(value, name), ...(value.body === undefined && { body: undefined }) };
 }
@@ -95,18 +84,18 @@ export function modified(value: unknown, name: string): unknown {
 export function health(value: any, name: string): unknown {
   const { status = "ok", detail = "" } = typeof value === "string" ? { status: value } : (value ?? {});
   if (["ok", "degraded", "down"].includes(status)) return { status, detail: text(detail, name, "detail") };
-  throw new WrongAnswer(`${name} must return { status: "ok" | "degraded" | "down", detail }, not ${status}`);
+  return refuse(`${name} must return { status: "ok" | "degraded" | "down", detail }, not ${status}`);
 }
 
 export function problems(value: any, name: string): unknown {
-  const found = isNone(value) ? [] : [value].flat().map((item) => (typeof item === "string" ? { path: "", message: item } : item));
+  const found = value == null ? [] : [value].flat().map((item) => (typeof item === "string" ? { path: "", message: item } : item));
   return found.length ? found.map(({ path = "", message }) => ({ path, message: text(message, name, "a problem's message") })) : null;
 }
 
 function columnType(value: unknown): string {
   if (value instanceof Date || value instanceof Uint8Array) return value instanceof Date ? "datetime" : "binary";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "float";
-  return typeof value === "boolean" ? "boolean" : isNone(value) || typeof value === "string" ? "text" : "json";
+  return typeof value === "boolean" ? "boolean" : value == null || typeof value === "string" ? "text" : "json";
 }
 const columns = (list: any[], name: string) =>
   list.map(({ name: column, type = "text", nullable = true }) => ({ name: text(column, name, "Column.name"), type, nullable }));
@@ -114,20 +103,20 @@ const columns = (list: any[], name: string) =>
 export function data(value: any, name: string): unknown {
   if (Array.isArray(value)) {
     const names = [...new Set(value.flatMap((row) => Object.keys(plain(row, name, "a row"))))];
-    const typed = names.map((key) => ({ name: key, type: columnType(value.find((row) => !isNone(row[key]))?.[key]) }));
+    const typed = names.map((key) => ({ name: key, type: columnType(value.find((row) => row[key] != null)?.[key]) }));
     return data({ columns: typed, rows: value.map((row) => names.map((key) => row[key])) }, name);
   }
   const { next, total, truncated = false, ...found } = plain(value, name, "its answer");
   if (![found.columns, found.rows].every(Array.isArray)) fail(`${name} must return { columns, rows } or an array of objects`, value);
   const rows = found.rows.map((row: unknown[], i: number) => {
-    if (row.length === found.columns.length) return row.map((cell) => (cell instanceof Uint8Array ? encode64(cell) : (cell ?? null)));
-    throw new WrongAnswer(`${name}: row ${i} has ${row.length} cells for ${found.columns.length} columns`);
+    if (row.length !== found.columns.length) refuse(`${name}: row ${i} has ${row.length} cells for ${found.columns.length} columns`);
+    return row.map((cell) => (cell instanceof Uint8Array ? encode64(cell) : (cell ?? null)));
   });
   return { columns: columns(found.columns, name), rows, truncated, next: next ?? undefined, total: total ?? undefined };
 }
 
 export const schema = (tables: any, op: string) => ({
-  tables: tables.map(({ name, columns: list = [], primaryKeys = [] }: any) => ({ name, columns: columns(list, op), primary_keys: primaryKeys })),
+  tables: tables.map(({ name, ...of }: any) => ({ name, columns: columns(of.columns ?? [], op), primary_keys: of.primaryKeys ?? [] })),
 });
 
 /** The metadata of a template function. */

@@ -14,8 +14,7 @@ export const open = (ask: typeof door) => void (door = ask);
 
 /** Ask a door by name. Throws HostError. */
 export function ask(name: string, payload: Named): any {
-  const why = "host calls work only while the host runs the plugin: move it from module level into a method";
-  if (!door) throw new HostError(why, { code: "unavailable" });
+  if (!door) throw new HostError("there is no host while it is built: move it from module level into a method", { code: "unavailable" });
   const text = encode(payload, name);
   try {
     return JSON.parse(door(name, text));

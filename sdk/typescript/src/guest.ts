@@ -1,15 +1,15 @@
 /** From an author's definition to the component's two exports: described once, called by JSON documents. */
 
 import { encode } from "../quickjs/json.js";
-import { settled } from "../quickjs/loop.js";
+import { forget, settled } from "../quickjs/loop.js";
 import * as answers from "./answers.js";
 import { context as ctx, open } from "./doors.js";
 import { envelope, PluginError } from "./failure.js";
 import type { Definition, Parameter } from "./types.js";
 import { Answer, Request } from "./values.js";
 
-/** The author's method, what runs it on a document, and what makes its answer a document. */
-type Handler = [method: unknown, run: (document: any) => unknown, convert: (value: any, name: string) => unknown];
+/** The author's method (or table of them), what runs it on a document, and what makes its answer a document. */
+type Handler = [method: any, run: (document: any) => unknown, convert: (value: any, name: string) => unknown];
 
 /** The exports of the component, which asks the host through `door`. */
 export function serve(made: Definition, door: (door: string, payload: string) => string) {
@@ -21,14 +21,17 @@ export function serve(made: Definition, door: (door: string, payload: string) =>
     describe: () => encode({ contract: "0.1", kit: "typescript 0.1.0", ops, functions, endpoints, capabilities }, "description"),
     call(op: string, payload: string): string {
       open(door);
+      forget();
       const handler = handlers.get(op);
+      const sent = JSON.parse(payload);
       try {
         if (!handler) throw new PluginError(`this plugin has no ${op}; it has ${ops.join(", ")}`, { code: "unsupported_op" });
-        return encode(handler[2](settled(handler[1](JSON.parse(payload))), op.slice(op.indexOf(".") + 1)), "answer");
+        return encode(handler[2](settled(handler[1](sent)), op.slice(op.indexOf(".") + 1)), "answer");
       } catch (thrown) {
         const isProblem = op === "plugin.validate_config" && thrown instanceof PluginError && thrown.code === "invalid_config";
         if (isProblem) return encode(answers.problems(thrown.message, op), op);
-        throw envelope(thrown, handler?.[0]); // a string thrown is the error arm of the component's result
+        // a string thrown is the error arm of the component's result
+        throw envelope(thrown, handler?.[0]?.[sent.function]?.call ?? handler?.[0]?.[sent.endpoint] ?? handler?.[0]);
       }
     },
   };
@@ -38,14 +41,12 @@ function table(made: Definition): Record<string, Handler> {
   const { auth, response, modifier, functions, dataSource, endpoints } = made;
   const on = (document: any) => new Request(document.request, document.fingerprint);
   const init = ({ config, plugin }: any) => {
-    [ctx.config, ctx.plugin] = [config ?? {}, { ...ctx.plugin, ...plugin }];
+    Object.assign(ctx, { config: config ?? {}, plugin: { ...ctx.plugin, ...plugin } });
     return made.init?.(ctx);
   };
   let connected = false;
-  const connect = () => {
-    if (!connected) settled(dataSource!.connect?.(ctx));
-    connected = true;
-  };
+  const connect = () => (connected ||= (settled(dataSource!.connect?.(ctx)), true));
+  const query = ({ query, params, limit, cursor }: any) => dataSource!.query(query, params ?? {}, { limit, cursor }, ctx);
   return {
     "plugin.init": [made.init ?? true, init, answers.nothing],
     "plugin.start": [made.start, () => made.start!(ctx), answers.nothing],
@@ -58,10 +59,7 @@ function table(made: Definition): Record<string, Handler> {
     "response.generate": [response?.generate, (document) => response!.generate(on(document), ctx), answers.generated],
     "response.modify": [modifier?.modify, (sent) => modifier!.modify(on(sent), new Answer(sent.response), ctx), answers.modified],
     "data.connect": [dataSource?.connect, connect, answers.nothing],
-    "data.query": [dataSource?.query, ({ query, params, limit, cursor }) => {
-      connect();
-      return dataSource!.query(query, params ?? {}, { limit, cursor }, ctx);
-    }, answers.data],
+    "data.query": [dataSource?.query, (sent) => (connect(), query(sent)), answers.data],
     "data.schema": [dataSource?.schema, () => dataSource!.schema!(ctx), answers.schema],
     "template.call": [functions, ({ function: name, args, kwargs }) => {
       const called = named(functions!, name, "template function");
@@ -84,17 +82,15 @@ function arranged(name: string, parameters: readonly Parameter[], args: unknown[
   };
   const values: unknown[] = [];
   const others = Object.keys(kwargs);
-  let given = 0;
   for (const p of parameters) {
     const at = p.many ? -1 : others.indexOf(p.name);
     if (at >= 0) others.splice(at, 1);
-    if (p.many === true) values.push(args.slice(given, (given = args.length)));
+    if (p.many === true) values.push(args.splice(0));
     else if (p.many) values.push(Object.fromEntries(others.splice(0).map((key) => [key, kwargs[key]])));
-    else if (given < args.length) values.push(at < 0 ? args[given++] : refuse(`'${p.name}' is given twice`));
-    else if (at >= 0) values.push(kwargs[p.name]);
-    else values.push(p.default === undefined ? refuse(`'${p.name}' is missing`) : p.default);
+    else if (args.length) values.push(at < 0 ? args.shift() : refuse(`'${p.name}' is given twice`));
+    else values.push(at >= 0 ? kwargs[p.name] : p.default !== undefined ? p.default : refuse(`'${p.name}' is missing`));
   }
-  if (given < args.length) refuse(`${args.length - given} too many`);
+  if (args.length) refuse(`${args.length} too many`);
   if (others.length) refuse(`'${others.join("', '")}' is not known`);
   values.push(ctx);
   return values;

@@ -1,6 +1,6 @@
 /** What a plugin receives and returns: requests, answers, decisions, template functions, the plugin itself. */
 
-import { decode64, joined } from "../quickjs/bytes.js";
+import { decode64, joined, unquoted } from "../quickjs/bytes.js";
 import { encode } from "../quickjs/json.js";
 import { ask } from "./doors.js";
 import { pairs, toBytes, WithBody } from "./encoding.js";
@@ -17,8 +17,7 @@ abstract class Message extends WithBody {
     if (!this.body?.available) return toBytes(this.body).slice(offset, offset + length);
     const parts: Uint8Array[] = [];
     for (let [at, end] = [offset, Infinity]; at < Math.min(end, offset + length); at += parts.at(-1)!.length) {
-      const left = length === Infinity ? undefined : offset + length - at;
-      const { base64, total } = ask("body.read", { of: this.of, offset: at, length: left });
+      const { base64, total } = ask("body.read", { of: this.of, offset: at, length: isFinite(length) ? offset + length - at : undefined });
       parts.push(decode64(base64));
       end = base64 ? total : 0;
     }
@@ -48,7 +47,7 @@ export class Request extends Message {
   }
   /** The body as `application/x-www-form-urlencoded` pairs. */
   form(): Pairs {
-    const plain = (text = "") => decodeURIComponent(text.replaceAll("+", " "));
+    const plain = (text = "") => unquoted(text.replaceAll("+", " "));
     const parts = this.text().split("&").filter(Boolean).map((part) => part.split(/=(.*)/s));
     return parts.map(([name, value]) => [plain(name), plain(value)]);
   }
@@ -83,7 +82,7 @@ export function cookie(name: string, value: string, options: CookieOptions = {})
   const { maxAgeS, path = "/", httpOnly = true, secure = false, sameSite = "Lax" } = options;
   const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[!#-+\--:<-[\]-~]*$/.test(value);
   if (!isSound) throw new PluginError(`cookie '${name}': its name or value must be encoded first (encodeURIComponent)`);
-  const age = maxAgeS === undefined ? "" : `Max-Age=${maxAgeS}`;
+  const age = maxAgeS !== undefined && `Max-Age=${maxAgeS}`;
   const parts = [`${name}=${value}`, `Path=${path}`, age, httpOnly && "HttpOnly", secure && "Secure", `SameSite=${sameSite}`];
   return ["set-cookie", parts.filter(Boolean).join("; ")];
 }

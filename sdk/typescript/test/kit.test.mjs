@@ -19,11 +19,11 @@ test("headers, cookies, query, form", async () => {
   const sent = {
     headers: [["x-a", "1"], ["cookie", 'a=1; b="two"; a=3; c=x=y']],
     query: [["q", "1"], ["q", "2"]],
-    body: { text: "name=Ada+L&eq=a%3Db&none" },
+    body: { text: "name=Ada+L&eq=a%3Db&none&odd=%zz+%ff%" },
   };
   const body = 'return { a: request.header("X-A"), no: request.header("no") ?? 0, q: request.param("q"), c: request.cookies, f: request.form(), n: request.size };';
   assert.deepEqual(JSON.parse((await generated(body, sent)).body.text), {
-    ...{ a: "1", no: 0, q: "1", c: { a: "1", b: "two", c: "x=y" }, f: [["name", "Ada L"], ["eq", "a=b"], ["none", ""]], n: 24 },
+    ...{ a: "1", no: 0, q: "1", c: { a: "1", b: "two", c: "x=y" }, f: [["name", "Ada L"], ["eq", "a=b"], ["none", ""], ["odd", "%zz %ff%"]], n: 37 },
   });
 });
 
@@ -64,6 +64,33 @@ test("what awaits after a failure sees it where it was thrown", async () => {
     assert.match(error.details.traceback, /^Error: second\n    at [^\n]*plugin\.ts:6\)?\n[^]*caused by: TypeError: first\n    at [^\n]*plugin\.ts:4/);
     return true;
   });
+});
+
+test("whatever is thrown or printed is told", async () => {
+  const circle = "const circle: any = { n: 1n }; circle.self = circle;\n";
+  for (const [thrown, words] of [
+    ["{ code: 7 }", 'object thrown: {"code":7}'],
+    ["Object.assign(Object.create(null), circle)", "object thrown: [object Object]"],
+    ["Symbol('s')", "symbol thrown: Symbol(s)"],
+    ["new PluginError('x', { details: { n: NaN } })", "details['n'] is NaN, which JSON cannot carry"],
+    ["new PluginError('x', { details: circle })", /^TypeError: .*(circular|BigInt)/s],
+  ]) {
+    await assert.rejects(generated(`${circle}throw ${thrown};`), { message: words });
+  }
+  const made = await generating(`${circle}console.log(circle, 1n, null);\nreturn null;`, { log: () => null });
+  assert.equal(made.call("response.generate", { request: request() }), null);
+  assert.deepEqual(made.asked, [["log", { level: "info", message: "[object Object] 1 null" }]]);
+});
+
+test("what nobody waits for ends with its call", async () => {
+  const left = 'queueMicrotask(() => { jobs += 1; if (throws) throw new Error("boom"); }); setTimeout(() => (late += 1), 5)';
+  const functions = `{ leave: fn({ parameters: [{ name: "throws" }], call: (throws) => { ${left}; if (throws === null) throw new Error("at once"); } }), seen: fn({ call: async () => [await jobs, late] }) }`;
+  const made = await guest(`${HEAD}let [jobs, late] = [0, 0];\nexport default plugin({ functions: ${functions} });`);
+  const call = (name, ...args) => made.call("template.call", { function: name, args });
+  call("leave", false);
+  assert.throws(() => call("leave", true), { message: "Error: boom" });
+  assert.throws(() => call("leave", null), { message: "Error: at once" });
+  assert.deepEqual(call("seen"), [2, 0]);
 });
 
 test("arguments of template functions", async () => {
