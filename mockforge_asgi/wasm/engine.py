@@ -29,6 +29,7 @@ _COMMON: Final[Mapping[str, object]] = {
     "cranelift_opt_level": "speed",
     "memory_may_move": False,  # a stable base address: the host keeps pointers between polls
     "memory_init_cow": True,
+    "signals_based_traps_set": False,  # who enables faulthandler later takes the signals: the next guest that traps would end the process
     "wasm_reference_types": True,
     "wasm_bulk_memory": True,
     "wasm_multi_value": True,
@@ -41,6 +42,8 @@ _COMMON: Final[Mapping[str, object]] = {
     "wasm_custom_page_sizes": False,
     "wasm_stack_switching": False,
     "shared_memory": False,
+    "wasm_compact_imports_set": False,
+    "wasm_branch_hinting_set": False,
 }
 _CORE: Final[Mapping[str, object]] = {
     **_COMMON,
@@ -70,8 +73,6 @@ _COMPONENT: Final[Mapping[str, object]] = {
             "wasm_component_model_more_async_builtins_set",
             "wasm_component_model_accessors_set",
             "wasm_component_model_canonical_names_set",
-            "wasm_compact_imports_set",
-            "wasm_branch_hinting_set",
         ),
         False,
     ),

@@ -40,7 +40,8 @@ NEEDED: Final = frozenset(
     wasmtime_component_func_async_callback_t wasmtime_component_func_t wasmtime_component_instance_t wasmtime_component_linker_instance_t
     wasmtime_component_val_t wasmtime_error_t wasmtime_extern_t wasmtime_func_async_callback_t wasmtime_func_async_continuation_callback_t
     wasmtime_instance_t wasmtime_val_t
-    wasmtime_config_async_stack_size_set wasmtime_config_wasm_branch_hinting_set wasmtime_config_wasm_compact_imports_set
+    wasmtime_config_async_stack_size_set wasmtime_config_signals_based_traps_set wasmtime_config_wasm_branch_hinting_set
+    wasmtime_config_wasm_compact_imports_set
     wasmtime_config_wasm_component_model_accessors_set wasmtime_config_wasm_component_model_async_stackful_set
     wasmtime_config_wasm_component_model_canonical_names_set wasmtime_config_wasm_component_model_more_async_builtins_set
     """.split()
