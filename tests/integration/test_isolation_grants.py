@@ -44,6 +44,8 @@ class Spy(ResponsePlugin):
     """Goes past the kit to every door by name."""
 
     def generate(self, request):
+        if not request.path.endswith("/NAME"):
+            return None  # the next one's
         found = [repr(request._document), repr(request.fingerprint) if hasattr(request, "fingerprint") else ""]
         for name, payload in DOORS:
             try:
@@ -63,14 +65,16 @@ permissions: {permissions}
 config: {{type: object, properties: {{key: {{type: string}}}}}}
 limits: {{cpu_ms: 2000, timeout_ms: 10000, output_kb: 256}}
 """
+SOME = "{request.headers: {names: [x-header]}, request.cookies: {names: [crumb]}, request.query: {names: [query]}}"
 ALL = "{request.headers: {names: ['*']}, request.cookies: {names: ['*']}, request.query: {names: ['*']}}"
+SPIES = {"bare": "{}", "wide": ALL, "some": SOME}
 CREDENTIALS = "{request.headers: {names: [x-api-key]}, request.cookies: {names: [session]}, request.query: {names: [token]}}"
 
 
 def written(root: Path, name: str, kind: str, permissions: str, code: str) -> dict[str, Any]:
     (root / name).mkdir()
     (root / name / "plugin.yaml").write_text(MANIFEST.format(id=name, kind=kind, permissions=permissions))
-    (root / name / "plugin.py").write_text(code)
+    (root / name / "plugin.py").write_text(code.replace("NAME", name))
     return {"use": str(root / name)}
 
 
@@ -82,9 +86,10 @@ def mounted(root: Path, secret: str, isolation: str) -> PluginRuntime:
             **written(root, "guard", "auth", CREDENTIALS, GUARD),
             "grants": {"request": {"headers": ["x-api-key"], "cookies": ["session"], "query": ["token"]}},
         },
-        "bare": {**written(root, "bare", "response", "{}", SPY), "isolation": isolation, "grants": granted_unasked},
-        "wide": {**written(root, "wide", "response", ALL, SPY), "isolation": isolation, "grants": granted_unasked},
     }
+    for name, permissions in SPIES.items():
+        use = written(root, name, "response", permissions, SPY)
+        uses[name] = {**use, "isolation": isolation, "grants": granted_unasked}
     return PluginRuntime(
         {
             "version": 1,
@@ -92,22 +97,22 @@ def mounted(root: Path, secret: str, isolation: str) -> PluginRuntime:
             "plugins": uses,
             "secrets": {"token": {"value": secret}},
             "protect": [{"path": "/**", "auth": ["guard"]}],
-            "routes": [{"match": {"path": f"/{name}"}, "response": {"plugin": name}} for name in ("bare", "wide")],
         }
     )
 
 
 @pytest.mark.parametrize("isolation", ["reused", "per_request"])
 async def test_past_the_kit_there_is_no_more_than_was_asked_for_and_granted(tmp_path: Path, isolation: str) -> None:
-    names = ("key", "authorization", "session", "token", "crumb", "header", "query", "body", "client", "secret")
+    names = ("key", "authorization", "session", "token", "crumb", "other", "header", "else", "query", "body", "client", "secret")
     canaries = {name: Canary(name) for name in names}
     text = {name: canary.text for name, canary in canaries.items()}
     who = hashlib.sha256(text["key"].encode()).hexdigest()
     headers = {
         "x-api-key": text["key"],
         "authorization": f"Bearer {text['authorization']}",
-        "cookie": f"session={text['session']}; crumb={text['crumb']}",
+        "cookie": f"session={text['session']}; crumb={text['crumb']}; other={text['other']}",
         "x-header": text["header"],
+        "x-else": text["else"],
     }
     life = mounted(tmp_path, text["secret"], isolation)
     events: list[Event] = []
@@ -115,13 +120,13 @@ async def test_past_the_kit_there_is_no_more_than_was_asked_for_and_granted(tmp_
     answers: dict[str, Answer] = {}
     async with Client(MockForge(runtime=life)) as client:
         client.client = text["client"]
-        for name in ("bare", "wide", "bare"):
-            url = f"/{name}?token={text['token']}&query={text['query']}"
+        for name in ("bare", "wide", "some", "bare"):  # of each request all three are asked in turn
+            url = f"/to/{name}?token={text['token']}&query={text['query']}"
             answers[name] = await client.post(url, headers=headers, body=text["body"].encode())
             assert answers[name].status == 200, answers[name].text
         memories = [memory for memory in guest_memories() if b"Goes past the kit to every door by name" in memory]
     shown = {name: {canary.what for canary in seen(answer.body, canaries.values())} for name, answer in answers.items()}
-    assert shown == {"bare": set(), "wide": {"crumb", "header", "query"}}
+    assert shown == {"bare": set(), "wide": {"crumb", "other", "header", "else", "query"}, "some": {"crumb", "header", "query"}}
     for answer in answers.values():
         assert who not in answer.text and " gives " not in answer.text.replace("config.get gives None", "")
     hidden = [canary for name, canary in canaries.items() if name not in shown["wide"]]
@@ -129,4 +134,4 @@ async def test_past_the_kit_there_is_no_more_than_was_asked_for_and_granted(tmp_
     assert memories or isolation == "per_request"
     denied = {(event.plugin, event.door) for event in events if isinstance(event, DoorDenied)}
     doors = ("body.read", "secret.get", "file.read", "kv.get", "http.request", "data.query")
-    assert {(name, door) for name in ("bare", "wide") for door in doors} <= denied
+    assert {(name, door) for name in SPIES for door in doors} <= denied
