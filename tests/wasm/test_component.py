@@ -170,8 +170,8 @@ async def test_a_component_without_the_exports_is_refused(stand: Bench) -> None:
 
 async def test_what_a_guest_reports_cannot_steer_a_terminal(stand: Bench) -> None:
     guest = await stand.guest().instantiate(stand.fiber("plugin.load"))
-    envelope = orjson.dumps({"error": {"message": "a\x1b[2J\nb", "code": "c\x07", "details": {"traceback": "\x9b1A"}}})
-    for said, told in ((envelope, "a\\u001b[2J\nb\n\\u009b1A"), (b"no \x1bJSON", "no \\u001bJSON")):
+    envelope = orjson.dumps({"error": {"message": "a\x1b[2J\nb", "code": "c\x07", "details": {"traceback": "in x\n\x9b1A"}}})
+    for said, told in ((envelope, "a\\u001b[2J\nb\nin x\n\\u009b1A"), (b"no \x1bJSON", "no \\u001bJSON")):
         with pytest.raises(PluginFailed) as failed:
             await guest.call(stand.fiber("fail"), said)
         assert str(failed.value).endswith(told)
