@@ -17,7 +17,7 @@ from mockforge_asgi.http.intake import BodyLimits
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Message, Receive, Scope, Send
 from mockforge_plugin.values import Response
-from tests.auth.deciders import Decider, Runtime, allow, by_key
+from tests.auth.deciders import KEYS, Decider, Runtime, allow, by_key
 
 
 class App:
@@ -204,6 +204,23 @@ async def test_credentials_are_hidden_from_the_documents_of_later_plugins() -> N
     shown = [tuple(pair) for pair in seen[0]["headers"]]
     assert shown == [("host", "testserver"), ("accept", "a"), ("x-other", "o"), ("cookie", "theme=t")]
     assert [tuple(pair) for pair in seen[0]["query"]] == [("q", "1")]
+
+
+@pytest.mark.parametrize(("says", "mode"), [(allow(), "first"), (allow(), "all"), (None, "optional")])
+async def test_credentials_are_hidden_even_from_a_later_plugin_that_may_see_just_what_auth_saw(says: Decision, mode: Any) -> None:
+    seen: list[list[Any]] = []
+
+    async def look(exchange: Exchange) -> Decision:
+        seen.append(exchange.document(KEYS).value["headers"])
+        return says
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await look(Exchange.of(scope, receive, send)[0])
+        await App()(scope, receive, send)
+
+    guarded = AuthChain(inner, runtime=Runtime({"key": Decider(look)}), rules=[ProtectRule("/**", ("key",), mode)])
+    await Client(guarded).get("/x", headers={"x-api-key": "k", "accept": "a"})
+    assert [[name for name, _ in headers] for headers in seen] == [["x-api-key", "accept"], ["accept"]]
 
 
 def preflight(path: str = "/hello/x") -> dict[str, Any]:
