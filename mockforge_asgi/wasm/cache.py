@@ -25,7 +25,8 @@ import platformdirs
 import wasmtime
 from wasmtime.component import Component
 
-from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.config.places import clip
+from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import CacheTrouble, Event
 from mockforge_asgi.wasm.compile import CompileLimits, compile_wasm
 from mockforge_asgi.wasm.engine import EngineKind, config_digest
@@ -194,8 +195,15 @@ class CompiledCache:
 
     def _keep(self, job: _Job, code: IO[bytes]) -> Code:
         with code:
+            try:
+                made = _deserialize(job, code.fileno())
+            except wasmtime.WasmtimeError as error:
+                raise UnsupportedPlatform(
+                    f"plugin '{job.plugin}' not loaded: what was compiled for it does not fit this process ({clip(str(error), 200)}). "
+                    "Was the installation changed while it ran? Start it again."
+                ) from error
             self._store(job.name, code)
-            return _deserialize(job, code.fileno())
+            return made
 
     def _store(self, name: str, code: IO[bytes]) -> None:
         if (entries := self._entries) is None:

@@ -248,6 +248,13 @@ async def test_without_a_home_nothing_is_kept_and_that_is_said(monkeypatch: pyte
     Sandbox(asyncio.get_running_loop(), EventStream())
 
 
+async def test_code_that_does_not_fit_this_process_is_not_kept(caching: Caching) -> None:
+    """As after an upgrade beneath a running server: the compiler is the new one."""
+    with pytest.raises(UnsupportedPlatform, match=r"'seven' not loaded: .* does not fit this process .* Start it again"):
+        await caching.cache.load(wasmtime.Engine(), SEVEN, "core", plugin="seven")
+    assert not caching.entry.exists()
+
+
 async def test_a_load_that_is_given_up_while_its_code_is_stored_stores_it(caching: Caching, engine: wasmtime.Engine) -> None:
     loading = asyncio.ensure_future(caching.cache.load(engine, SEVEN, "core", plugin="seven"))
     while not caching.compiled:
