@@ -54,6 +54,8 @@ _remedies = {
     "bytes": "; use .decode() or base64",
     "set": "; use sorted(...)",
     "frozenset": "; use sorted(...)",
+    "HostCall": "; await it",
+    "coroutine": "; await it",
 }
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
-from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval
@@ -86,20 +86,21 @@ class Loader:
 
 def refuse_unfit(name: str, manifest: Manifest, description: Description) -> None:
     """Raises PluginRejected when the code does not do what the manifest says."""
-    ops = description.ops
+    ops, places = description.ops, manifest.places
     problems = [
-        Problem(f"plugin.yaml kinds: {kind}", f"the code does not implement {op}.", "Implement it, or leave the kind out.")
+        places.problem(("kinds",), f"{kind}: the code does not implement {op}.", "Implement it, or leave the kind out.")
         for kind in sorted(manifest.kinds)
         for op in OPS[kind]
         if op not in ops and not (kind == "template" and description.functions)
     ]
     if manifest.endpoints and "endpoint.call" not in ops:
-        problems.append(Problem("plugin.yaml endpoints", "the code does not implement endpoint.call.", "Implement it, or leave it out."))
+        what = "the code does not implement endpoint.call."
+        problems.append(places.problem(("endpoints",), what, "Implement it, or leave it out."))
     elif description.endpoints is not None:
         handled = clip(", ".join(description.endpoints), 300)
         problems += [
-            Problem(f"plugin.yaml endpoints: {e.path}", f"the code has no handler '{e.name}'; it has {handled}.", "Mark one so.")
-            for e in manifest.endpoints
+            places.problem(("endpoints", i), f"the code has no handler '{e.name}'; it has {handled}.", "Mark one so.")
+            for i, e in enumerate(manifest.endpoints)
             if e.name not in description.endpoints
         ]
     if problems:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
+from mockforge_plugin.host_call import settled
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -51,3 +52,10 @@ def test_cycles_and_depth_are_errors() -> None:
             encode(value)
     while isinstance(deep, list):
         deep = deep[0]
+
+
+def test_a_host_call_that_nobody_awaited_is_named() -> None:
+    asked = settled(1)
+    with pytest.raises(WrongAnswer, match=r"answer\['a'\] is a HostCall, which is not JSON; await it"):
+        encode({"a": asked})
+    assert asked.result() == 1

@@ -243,6 +243,18 @@ async def test_what_all_cases_share_is_told_once_where_it_cannot_be_loaded(tmp_p
         await verdicts(plugin(tmp_path, CHOOSY, CONFIG, "[template]", **{"cases.yaml": text}))
 
 
+async def test_code_that_is_not_what_its_manifest_says_is_told_with_the_manifests_line(tmp_path: Path) -> None:
+    more = "endpoints: [/one, /two]"
+    code = "from mockforge_plugin import endpoint\n\n@endpoint('one')\ndef one(request):\n    return 1\n"
+    async with Trial(plugin(tmp_path, code, more, "[auth]"), "keeper") as trial:
+        with pytest.raises(PluginRejected) as raised:
+            await trial.call("describe")
+    assert [str(problem).partition(" Implement")[0] for problem in raised.value.problems] == [
+        "keeper/plugin.yaml:5 kinds: auth: the code does not implement auth.authenticate.",
+        "keeper/plugin.yaml:8 endpoints[1]: the code has no handler 'two'; it has one. Mark one so.",
+    ]
+
+
 async def test_without_cases_there_is_nothing_to_test(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no cases\.yaml and no cases\.json\."):
         await verdicts(plugin(tmp_path))
