@@ -15,7 +15,7 @@ const kit = path.dirname(fileURLToPath(import.meta.url));
 export async function bundle(entry, exports = ENTRY) {
   const folder = path.dirname(path.resolve(entry));
   const [source, map] = await esbuild.build({
-    stdin: { contents: exports.replace("AUTHOR", JSON.stringify(`./${path.basename(entry)}`)), resolveDir: folder, sourcefile: "entry" },
+    stdin: { contents: exports.replaceAll("AUTHOR", JSON.stringify(`./${path.basename(entry)}`)), resolveDir: folder, sourcefile: "entry" },
     alias: { "mockforge-plugin/quickjs": path.join(kit, "quickjs"), "mockforge-plugin": path.join(kit, "src") },
     absWorkingDir: folder, // so, and without a tsconfig.json, the bundle is the same wherever the project lies
     bundle: true,
@@ -39,6 +39,7 @@ const ENTRY = `import "mockforge-plugin/quickjs/install";
 import { serve } from "mockforge-plugin/guest";
 import host from "mockforge:plugin/host@0.1.0";
 import definition from AUTHOR;
+if (!definition || typeof definition !== "object") throw new TypeError("the default export of " + AUTHOR.slice(2) + " is not a plugin({ ... })");
 export const { describe, call } = serve(definition, host.call);
 `;
 

@@ -188,8 +188,9 @@ def test_what_only_the_engine_refuses_names_the_method_whose_answer_it_is(produc
         ("import fs from 'node:fs';\nexport default fs;\n", "plugin.ts:1:"),
         ("import { plugin } from 'mockforge-plugin';\nawait null;\nexport default plugin({});\n", "plugin.ts:2:"),
         ("export const x = 1;\n", 'No matching export in "plugin.ts" for import "default"'),
+        ("export default class Plugin {}\n", "the default export of plugin.ts is not a plugin({ ... })"),
     ],
-    ids=["syntax", "thrown", "door", "node", "await", "default"],
+    ids=["syntax", "thrown", "door", "node", "await", "default", "class"],
 )
 def test_what_cannot_be_built_is_told_with_its_line(tmp_path: Path, source: str, words: str) -> None:
     (tmp_path / "plugin.ts").write_text(source)

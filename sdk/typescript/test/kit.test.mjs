@@ -1,6 +1,10 @@
 /** The kit by itself. What needs QuickJS or the host is in the repository's Python tests. */
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
 import { test } from "node:test";
+import { bundle } from "../build.mjs";
 import { guest } from "./guest.mjs";
 
 const HEAD = 'import { Allow, cookie, Deny, fn, HostError, plugin, PluginError, Reply, Response, sameText } from "mockforge-plugin";\n';
@@ -64,6 +68,20 @@ test("what awaits after a failure sees it where it was thrown", async () => {
     assert.match(error.details.traceback, /^Error: second\n    at [^\n]*plugin\.ts:6\)?\n[^]*caused by: TypeError: first\n    at [^\n]*plugin\.ts:4/);
     return true;
   });
+});
+
+test("the bundle does not tell where it was made", async () => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "bundle-"));
+  const here = process.cwd();
+  try {
+    await writeFile(path.join(folder, "plugin.ts"), `${HEAD}export default plugin({});`);
+    const first = await bundle(path.join(folder, "plugin.ts"));
+    process.chdir(folder);
+    assert.equal((await bundle("plugin.ts")).text, first.text);
+  } finally {
+    process.chdir(here);
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("whatever is thrown or printed is told", async () => {
