@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
@@ -156,12 +157,27 @@ class RenderFailed(Event):
 Subscriber = Callable[[Event], None]
 
 
+_FREE_TEXT: Final[dict[type[Event], str]] = {
+    CallFinished: "error",
+    DoorDenied: "detail",
+    PluginRefused: "reason",
+    PluginWarning: "detail",
+    Quarantined: "reason",
+    RenderFailed: "reason",
+}
+"""Which member of an event is in somebody's own words, a guest's often: a secret may be among them."""
+
+
 class EventStream:
-    """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported."""
+    """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported.
 
-    __slots__ = ("_subscribers", "broken")
+    `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_subscribers", "broken", "redact")
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self.redact = redact
         self._subscribers: tuple[tuple[type[Event], Subscriber], ...] = ()
         self.broken: list[tuple[Subscriber, Exception]] = []
 
@@ -181,6 +197,10 @@ class EventStream:
 
     def emit(self, event: Event) -> None:
         """Hand the event on. Subscribers are quick and never wait; slow ones queue for themselves."""
+        name = _FREE_TEXT.get(type(event))
+        if name is not None and self._subscribers and (text := getattr(event, name)):
+            changed: dict[str, Any] = {name: self.redact(text)}
+            event = replace(event, **changed)
         for kind, subscriber in self._subscribers:
             if isinstance(event, kind):
                 try:

@@ -211,6 +211,7 @@ class PluginRuntime:
     def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
         config = self.config
         secrets = Secrets.load(config.secrets, places=config.places)
+        self.events.redact = Redactor(secrets)
         registry = Registry(self.events)
         sources = Sources(config.sources, registry)
         state = open_store(config.state.url)
@@ -221,7 +222,7 @@ class PluginRuntime:
             sources=sources,
             egress=_way_out,
             surroundings=self._surroundings,
-            redact=Redactor(secrets),
+            redact=self.events.redact,
         )
         made: list[Any] = []
 

@@ -202,3 +202,61 @@ async def test_what_was_not_granted_turns_up_nowhere(
         assert seen(log.getvalue(), planted) == [], form
     assert seen(mounted.told_of("spy") + mounted.told_of("environ") + mounted.told_of("keeper"), planted) == []
     assert seen(caplog.text, planted) == []
+
+
+CARELESS = '''
+from mockforge_plugin import Response, ResponsePlugin, log, secret
+
+
+class Careless(ResponsePlugin):
+    """Was granted the secret, and loses it wherever it fails."""
+
+    def generate(self, request):
+        key, how = secret("token"), request.path.rpartition("/")[2]
+        if how == "raise":
+            raise RuntimeError(f"no luck with {key}")
+        if how == "exit":
+            raise SystemExit(key)
+        if how == "spin":
+            log.error(f"spinning with {key}")
+            while True:
+                pass
+        if how == "ask":
+            from mockforge_plugin import kv
+            kv.get(key).result()
+        if how == "status":
+            return Response(key)
+        if how == "header":
+            return Response(200, headers=[["x-" + key, "a\\r\\n" + key]])
+        return Response(200, template=key + ".txt")
+'''
+HOW = {"raise": 502, "exit": 502, "spin": 504, "ask": 502, "status": 502, "header": 502, "template": 502}
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_a_plugin_that_fails_with_its_secret_shows_it_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dev: bool
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = Canary("secret")
+    monkeypatch.setenv("MOCKFORGE_TOKEN", secret.text)
+    head = HEAD.format(id="careless", kind="response", runtime="python", entry="plugin.py")
+    Mounted.folder(tmp_path, "careless", head + "permissions: {secrets: {names: [token]}}\n", CARELESS.encode())
+    use = {"use": str(tmp_path / "careless"), "digest": read_package(tmp_path / "careless").digest, "grants": {"secrets": ["token"]}}
+    config = {
+        "version": 1,
+        "dev": dev,
+        "plugins": {"careless": {**use, "breaker": {"enabled": False}}},
+        "secrets": {"token": {"env": "MOCKFORGE_TOKEN"}},
+        "routes": [{"match": {"path": "/{how}"}, "response": {"plugin": "careless"}}],
+    }
+    life = PluginRuntime(config)
+    events: list[Event] = []
+    life.events.subscribe(events.append)
+    async with Client(MockForge(runtime=life)) as client:
+        answers = {how: await client.get(f"/{how}") for how in HOW}
+    assert {how: answer.status for how, answer in answers.items()} == HOW
+    assert not any(secret.is_in(answer.body + repr(answer.headers).encode()) for answer in answers.values())
+    assert any("no luck with [redacted]" in repr(event) for event in events)
+    assert [event for event in events if secret.is_in(repr(event))] == []
+    assert not secret.is_in(caplog.text)

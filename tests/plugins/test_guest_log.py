@@ -23,6 +23,15 @@ def test_a_long_line_is_cut_and_says_so() -> None:
     assert told[0].message == "x" * MAX_CHARS + " ... (100000 characters in all)"
 
 
+def test_a_secret_is_taken_out_before_anybody_hears_it() -> None:
+    events, told = EventStream(), list[GuestLogged]()
+    events.subscribe(lambda event: told.append(event) if isinstance(event, GuestLogged) else None)
+    log = GuestLog("guest", events, lambda text: text.replace("s3cret", "[redacted]"))
+    log.write({"level": "info", "message": "the key is s3cret!"})
+    log.write({"level": "info", "message": "x" * (MAX_CHARS - 3) + "s3cret"})
+    assert told[0].message == "the key is [redacted]!" and "s3c" not in told[1].message
+
+
 def test_too_many_lines_are_left_out_and_counted() -> None:
     log, told, now = listening()
     for n in range(1000):
