@@ -29,6 +29,8 @@ class InWorkers:
         self._slots = asyncio.Semaphore(most)
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
+        self._birthing = asyncio.Lock()
+        """Workers are started one after the other: calls that crash theirs keep one core busy at most."""
         self._births: set[asyncio.Task[WorkerProcess]] = set()
         self._unclaimed: list[asyncio.Task[WorkerProcess]] = []
         """Births that nobody waits for: the next call that needs a worker takes one of them."""
@@ -158,7 +160,7 @@ class InWorkers:
 
     async def _ready(self) -> WorkerProcess:
         try:
-            async with asyncio.timeout(START_S):
+            async with self._birthing, asyncio.timeout(START_S):
                 worker = await self._spawned()
                 if self._init is not None:
                     await self._initialise(worker)

@@ -199,6 +199,24 @@ async def test_a_worker_that_starts_more_slowly_than_a_call_may_last_serves_a_la
     await plugin.close()
 
 
+async def test_workers_are_started_one_after_the_other_however_many_crash_at_once() -> None:
+    plugin = host(ENDS, processes=True, most=4, timeout_s=60.0)
+    await plugin.open()
+    await plugin.start()
+    runner = plugin.runner
+    assert isinstance(runner, InWorkers)
+    calls = [asyncio.ensure_future(plugin.call("template.call", call("ends"))) for _ in range(8)]
+    most = 0
+    while not all(each.done() for each in calls):
+        most = max(most, sum(worker.description is None for worker in runner._all))
+        await asyncio.sleep(0.001)
+    assert most == 1
+    for each in calls:
+        with pytest.raises(PluginFailed, match="ended in the middle"):
+            await each
+    await plugin.close()
+
+
 async def test_a_killed_worker_is_replaced_before_the_next_call() -> None:
     plugin = host("from mockforge_plugin import *\n@function\ndef f(n):\n    while n: pass\n    return n", processes=True, most=1)
     await plugin.open()
