@@ -20,7 +20,7 @@ from mockforge_asgi.logs import escape
 from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
-from mockforge_asgi.wasm.guest_json import BadJson, parse
+from mockforge_asgi.wasm.guest_json import ANSWER, BadJson, parse
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
@@ -197,7 +197,7 @@ class ComponentInstance:
 def reported(fiber: Fiber, text: bytes) -> PluginFailed:
     """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
     try:
-        envelope = parse(text)["error"]
+        envelope = parse(text, ANSWER)["error"]
         details = envelope.get("details") or {}
         return PluginFailed(
             fiber.plugin,
@@ -224,7 +224,7 @@ def trapped(fiber: Fiber, failed: PluginFailed, said: bytes | None) -> PluginFai
 def answer_json(fiber: Fiber, text: bytes) -> Json:
     """A guest's answer as data. Raises PluginFailed."""
     try:
-        return parse(text)
+        return parse(text, ANSWER)
     except BadJson as error:
         raise PluginFailed(fiber.plugin, fiber.op, f"its answer is {error}", code="invalid_output") from None
 

@@ -16,7 +16,7 @@ import orjson
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import DoorRequest
-from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
+from mockforge_asgi.wasm.guest_json import DOOR, BadJson, parse
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
 from mockforge_asgi.wasm.wasi import FIRST as FIRST_WASI
@@ -86,10 +86,10 @@ class GuestDoors:
             if error is not None:
                 self._refuse(cell, error)
                 return
-            self._headers = {}
+            headers: dict[str, list[str]] = {}
             for name, value in answer.get("headers") or ():
-                name = name.lower()
-                self._headers[name] = f"{self._headers[name]}, {value}" if name in self._headers else value
+                headers.setdefault(name.lower(), []).append(value)
+            self._headers = {name: ", ".join(values) for name, values in headers.items()}
             self.memory.set_status(int(answer["status"]))
             _set(cell, self._reply(body_bytes(answer.get("body"))))
 
@@ -131,7 +131,7 @@ def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, Door
 def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
     """The `http.request` payload for an Extism HTTP request. Raises DoorError when it is none."""
     try:
-        said = parse(request, most=MAX_DOOR_VALUES)
+        said = parse(request, DOOR)
         headers = said.get("headers") or said.get("header") or {}
         payload: dict[str, Json] = {
             "method": str(said.get("method") or "GET").upper(),

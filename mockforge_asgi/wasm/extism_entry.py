@@ -19,7 +19,7 @@ from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Probl
 from mockforge_asgi.wasm.component import answer_json
 from mockforge_asgi.wasm.extism_doors import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.guest_json import BadJson, parse
+from mockforge_asgi.wasm.guest_json import ANSWER, BadJson, TooMuch, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +144,17 @@ async def _request_body(fiber: Fiber, request: Json) -> bytes:
 
 def _answer(output: bytes) -> Json:
     try:
-        orjson.loads(output)
+        parse(output, ANSWER)
         content_type = "application/json"
-    except orjson.JSONDecodeError:
+    except TooMuch:
+        content_type = "application/json"  # not looked at, and so much of nothing else
+    except BadJson:
         content_type = "text/plain; charset=utf-8"
     return {"status": 200, "headers": [["content-type", content_type]], "body": body_document(output)}
 
 
 def _value(output: bytes) -> Json:
     try:
-        return parse(output)
+        return parse(output, ANSWER)
     except BadJson:
         return output.decode("utf-8", "replace")

@@ -18,7 +18,7 @@ from wasmtime import _bindings as ffi
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
-from mockforge_asgi.wasm.guest_json import MAX_DOOR_VALUES, BadJson, parse
+from mockforge_asgi.wasm.guest_json import DOOR, BadJson, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class DoorRequest:
         if not isinstance(self._payload, bytes):
             return self._payload
         try:
-            self._payload = parse(self._payload, most=MAX_DOOR_VALUES) if self._payload else {}
+            self._payload = parse(self._payload, DOOR) if self._payload else {}
         except BadJson as error:
             raise DoorError("invalid_input", f"door '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):

@@ -1,11 +1,13 @@
 """JSON that a guest wrote: parsed, and refused where it is nested deeper than the host can write, wrap and show again.
 
 orjson reads 1,024 levels but writes 254, and Python's `repr` ends at its recursion limit: a value accepted deeper than that
-would break whatever it is put into later, far from the plugin that is to blame.
+would break whatever it is put into later, far from the plugin that is to blame. A text of very many lists holds the event loop: each is an
+object that Python's garbage collector looks after.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -15,29 +17,46 @@ from mockforge_asgi.contract import Json
 MAX_DEPTH: Final = 100
 """The most lists and objects inside one another."""
 
-MAX_DOOR_VALUES: Final = 20_000
-"""The most values in what is handed to a door: 2 MiB of `[],` would hold the event loop for a tenth of a second."""
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a text may hold: values and names in all, and lists and objects among them."""
+
+    values: int
+    lists: int = 20_000
+
+
+DOOR: Final = Room(20_000)
+"""What is handed to a door. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
+ANSWER: Final = Room(200_000)
+"""What a guest answers; ten thousand rows of twenty values."""
 
 _DEEP: Final = MAX_DEPTH + 1
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
+_LISTS: Final = (b"[", b"{")
+_VALUES: Final = (b",", *_LISTS)
 
 
 class BadJson(ValueError):
-    """The text is no JSON, or too deep; the message says which, as the end of "it is …"."""
+    """The text is no JSON, or too deep, or too much; the message says which, as the end of "it is …"."""
 
 
-def parse(text: bytes | str, *, most: int | None = None, around: int = 0) -> Json:
-    """The value, which may hold at most that many values and names in all; `around` levels of it are not the guest's. Raises BadJson."""
+class TooMuch(BadJson):
+    """It holds more than there is room for. Whether it is JSON was not looked at."""
+
+
+def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Json:
+    """The value, where there is room for it; `around` levels of it are not the guest's. Raises BadJson."""
     data = text.encode() if isinstance(text, str) else text
-    if most is not None and len(data) > most and _signs(data) > most and _is_over(data, most):
-        raise BadJson(f"more than {most:,} values")
+    size = len(data)
+    if room is not None and size > room.lists:
+        _fit(data, room)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
-    size = len(data)  # written out, and with `replace`, which jumps where `count` looks at each byte: this is done for every answer
-    if (
+    if (  # written out, and with `replace`, which jumps where `count` looks at each byte: this is done for every answer
         size > 2 * MAX_DEPTH
         and size - len(data.replace(b"[", b"", _DEEP)) + size - len(data.replace(b"{", b"", _DEEP)) > MAX_DEPTH
         and _is_deep(value, MAX_DEPTH + around)
@@ -46,14 +65,22 @@ def parse(text: bytes | str, *, most: int | None = None, around: int = 0) -> Jso
     return value
 
 
-def _signs(data: bytes) -> int:
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
-
-
-def _is_over(data: bytes, most: int) -> bool:
-    """Counts outside strings, by searches alone: of the text in a string there may be much, at little cost."""
+def _fit(data: bytes, room: Room) -> None:
+    """Raises TooMuch. Only signs outside strings count: of the text in a string there may be much, at little cost."""
+    if _count(data, _LISTS) <= room.lists and _count(data, _VALUES) <= room.values:
+        return
     unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return unescaped.count(b'"') > 2 * most or _signs(b"".join(unescaped.split(b'"')[::2])) > most
+    if unescaped.count(b'"') > 2 * room.values:
+        raise TooMuch(f"more than {room.values:,} values")
+    bare = b"".join(unescaped.split(b'"')[::2])
+    if _count(bare, _VALUES) > room.values:
+        raise TooMuch(f"more than {room.values:,} values")
+    if _count(bare, _LISTS) > room.lists:
+        raise TooMuch(f"more than {room.lists:,} lists and objects")
+
+
+def _count(data: bytes, signs: tuple[bytes, ...]) -> int:
+    return sum(map(data.count, signs))
 
 
 def _is_deep(value: Json, most: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.hostile.cases import Case
 from tests.hostile.core import answers
 
@@ -9,8 +11,8 @@ _MANY = "[" + ",".join(['["x-a","b"]'] * 101) + "]"
 _LONG = '[["x-a","' + "b" * 20_000 + '"]]'
 
 
-def _says(what: str, document: str | bytes, words: str, budget: str = "") -> Case:
-    return Case(what, answers(document), "PluginFailed", words, budget=budget, many=False)
+def _says(what: str, document: str | bytes, words: str, budget: str = "", limits: Mapping[str, int] = {}) -> Case:
+    return Case(what, answers(document), "PluginFailed", words, budget=budget, limits={"output_kb": 256, **limits}, many=False)
 
 
 CASES = [
@@ -19,8 +21,21 @@ CASES = [
     _says("invalid JSON", '{"status":200', "not JSON"),
     _says("two documents", "null null", "not JSON"),
     _says("NaN", '{"status":NaN}', "not JSON"),
-    _says("JSON depth bomb", "[" * 30_000 + "]" * 30_000, "not JSON|nested more than 100 deep", "100 levels"),
+    _says("JSON depth bomb", "[" * 15_000 + "]" * 15_000, "not JSON|nested more than 100 deep", "100 levels"),
     _says("a status of a thousand lists", '{"status":' + "[" * 1000 + "]" * 1000 + "}", "nested more than 100 deep", "100 levels"),
+    _says(
+        "eighty thousand empty lists",
+        '{"status":200,"x":[' + ",".join(["[]"] * 80_000) + "]}",
+        "more than 20,000 lists",
+        "20,000 lists and objects",
+    ),
+    _says(
+        "eight hundred thousand numbers",
+        '{"status":200,"x":[' + ",".join(["0"] * 800_000) + "]}",
+        "more than 200,000 values",
+        "200,000 values",
+        {"output_kb": 16384, "cpu_ms": 500},
+    ),
     _says("a number instead of an answer", "42", "int instead of a response object"),
     _says("a list instead of an answer", "[1]", "list instead of a response object"),
     _says("text instead of an answer", '"ok"', "str instead of a response object"),

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("damage", ["core {", "component {", "'PluginRejected'", "'WasmtimeError'", "'answered'"]),
         ("deep", ["door plugin", "recursed too deeply", "http_request takes JSON", "component plugin", "alive"]),
-        ("signals", ["outside its memory", "gave up", "divided by zero", "recursed too deeply", "uninitialized element", "component: ", "alive"]),
+        (
+            "signals",
+            ["outside its memory", "gave up", "divided by zero", "recursed too deeply", "uninitialized element", "component: ", "alive"],
+        ),
     ],
 )
 def test_the_process_lives(module: str, words: list[str]) -> None:

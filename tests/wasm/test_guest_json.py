@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.wasm.guest_json import MAX_DEPTH, MAX_DOOR_VALUES, BadJson, parse
+from mockforge_asgi.wasm.guest_json import ANSWER, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
 
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -45,13 +45,13 @@ def test_what_is_no_json_is_refused_in_words(text: bytes) -> None:
 @pytest.mark.parametrize("unit", [b"1,", b"[],", b"{},", b'{"a":1},', b'"a",', b'"\\\\",', b'"\\"",'])
 def test_a_text_of_very_many_values_is_refused_before_it_is_read(unit: bytes) -> None:
     with pytest.raises(BadJson, match="more than 20,000 values"):
-        parse(b"[" + unit * 50_000 + b"1]", most=MAX_DOOR_VALUES)
-    assert len(parse(b"[" + unit * 3_000 + b"1]", most=MAX_DOOR_VALUES)) == 3_001
+        parse(b"[" + unit * 50_000 + b"1]", DOOR)
+    assert len(parse(b"[" + unit * 3_000 + b"1]", DOOR)) == 3_001
 
 
 @pytest.mark.parametrize("text", ['{"id":1,"list":[1,2,3]}\n' * 50_000, "a,b;" * 100_000, '\\"' * 50_000, "[" * 100_000, '","' * 50_000])
 def test_signs_in_a_string_count_for_nothing(text: str) -> None:
-    assert parse(orjson.dumps({"body": {"text": text}}), most=MAX_DOOR_VALUES) == {"body": {"text": text}}
+    assert parse(orjson.dumps({"body": {"text": text}}), DOOR) == {"body": {"text": text}}
 
 
 def test_levels_that_are_not_the_guests_do_not_count() -> None:
@@ -60,3 +60,34 @@ def test_levels_that_are_not_the_guests_do_not_count() -> None:
     for around in (0, 1):
         with pytest.raises(BadJson, match="nested more"):
             parse(b'{"result":' + b"[" * around + deepest + b"]" * around + b"}", around=around)
+
+
+@pytest.mark.parametrize(
+    ("unit", "times", "words"),
+    [
+        (b"1,", 210_000, "200,000 values"),
+        (b'"",', 210_000, "200,000 values"),
+        (b"[],", 21_000, "20,000 lists and objects"),
+        (b'{"a":1},', 21_000, "20,000 lists and objects"),
+    ],
+)
+def test_an_answer_of_very_many_values_or_lists_is_refused_before_it_is_read(unit: bytes, times: int, words: str) -> None:
+    with pytest.raises(TooMuch, match=f"more than {words}"):
+        parse(b"[" + unit * times + b"1]", ANSWER)
+    assert len(parse(b"[" + unit * 19_000 + b"1]", ANSWER)) == 19_001
+
+
+@given(DOCUMENTS, st.integers(0, 8), st.integers(0, 8))
+def test_what_is_refused_for_its_number_holds_that_many(document: Json, values: int, lists: int) -> None:
+    text = orjson.dumps(document)
+    try:
+        parse(text, Room(values, lists))
+    except TooMuch:
+        assert _numbers(document)[0] >= values or _numbers(document)[1] > lists
+
+
+def _numbers(value: Json) -> tuple[int, int]:
+    """Values and names in all, and lists and objects among them."""
+    inner = value if isinstance(value, list) else [*value.values(), *value] if isinstance(value, dict) else []
+    found = [_numbers(each) for each in inner]
+    return 1 + sum(n for n, _ in found), isinstance(value, list | dict) + sum(n for _, n in found)
