@@ -169,6 +169,8 @@ def find_cases(files: Mapping[str, bytes], source: str) -> Cases | None:
 def read_cases(data: bytes | str, name: str) -> Cases:
     """The cases in that text; a list stands for `cases:`. Raises ConfigError with every fault."""
     value, places = _read(data, name)
+    if value is None:
+        raise ConfigError(f"{name} is empty. Write a case: `- {{op: …, in: …, out: …}}`.")
     if isinstance(value, list):
         value, places = {"cases": value}, Places(name, {("cases", *path): line for path, line in places.lines.items()})
     model = _checked(FileModel, value, places)

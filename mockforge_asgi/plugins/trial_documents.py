@@ -17,6 +17,7 @@ from mockforge_asgi.config.places import Path, Places, clip
 from mockforge_asgi.config.values import schema_problems
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.http.documents import INLINE_BODY_BYTES
 from mockforge_asgi.plugins.cases import BodyModel, DoorsModel, json_text
 from mockforge_asgi.security.permissions import Effective
 
@@ -83,7 +84,8 @@ def _complete_request(given: Json, body_bytes: int) -> Json:
     path = said.get("path", "/")
     raw_path = percent_encoded(path, _PATH_CHARACTERS) if isinstance(path, str) else "/"
     if "body" in said:
-        said = {**said, "body": _body_of(said)}
+        is_large = body_bytes and len(_shown(said)) > INLINE_BODY_BYTES
+        said = {**said, "body": {"available": body_bytes} if is_large else _body_of(said)}
     if isinstance(principal := said.get("principal"), dict):
         usual: dict[str, Json] = {"roles": [], "groups": [], "name": None, "email": None, "attributes": {}}
         said = {**said, "principal": {**usual, **principal}}

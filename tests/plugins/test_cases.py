@@ -56,6 +56,7 @@ def test_a_list_stands_for_the_cases_and_json_is_read_by_its_own_rules() -> None
         ("{doors: {http: {GET http://a/: {stauts: 200}}}, cases: [{op: a, out: 1}]}", "the key 'stauts' is not known."),
         ("{doors: {http: {GET http://a/: {headers: [[a]]}}}, cases: [{op: a, out: 1}]}", "its headers must be pairs."),
         ("7", "cases.yaml must be an object, not 7."),
+        ("# nothing yet", "cases.yaml is empty. Write a case: `- {op: …, in: …, out: …}`."),
         ("a: [", "cases.yaml cannot be read:"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.http.documents import RequestView, request_document
+from mockforge_asgi.http.documents import INLINE_BODY_BYTES, RequestView, request_document
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.plugins.cases import DoorsModel
 from mockforge_asgi.plugins.trial_documents import Bodies, bodies_of, complete, faults
@@ -67,6 +67,8 @@ def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
     places = {line.split(": ")[0] for line in found("response.generate", {"request": request}, Effective())}
     assert places == {f"response.generate request.{part}" for part in ("headers", "query", "client", "principal", "body")}
     answer = {"request": {}, "response": {"headers": [["etag", "1"], ["x-secret", "2"]]}}
+    (told,) = found("auth.authenticate", {"body": {"text": "x" * 100_000}}, Effective())
+    assert "would not be sent the body" in told
     (told,) = found("response.modify", answer, Effective(response_headers=frozenset({"etag"})))
     assert "response.headers: the plugin would not be sent the answer's header 'x-secret'." in told
 
@@ -74,6 +76,9 @@ def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
 def test_a_document_is_made_as_the_host_makes_it() -> None:
     request = complete("auth.authenticate", {"path": "/a b", "headers": [["X-A", "1"]], "principal": {"id": "a"}}, NOTHING, SEEING)
     assert request["headers"] == [["x-a", "1"]] and request["raw_path"] == "/a%20b"
+    large = {"body": {"text": "x" * (INLINE_BODY_BYTES + 1)}}
+    whole = complete("auth.authenticate", large, bodies_of("auth.authenticate", large, DoorsModel()), SEEING)
+    assert whole["body"] == {"available": INLINE_BODY_BYTES + 1}, "it stays at the host"
     assert request["principal"] == {"id": "a", "roles": [], "groups": [], "name": None, "email": None, "attributes": {}}
 
 
