@@ -145,7 +145,7 @@ async def test_a_failure_names_the_authors_file_and_line(tmp_path: Path, path: s
         assert outcome.error is not None
         assert (outcome.error["code"], outcome.error["message"]) == (code, message)
         assert (outcome.error["details"]["file"], outcome.error["details"]["line"]) == ("src/lib.rs", line)
-        assert outcome.traceback == f"  src/lib.rs:{line}: {message}"
+        assert outcome.traceback == f"{message}\n    at src/lib.rs:{line}", "more than one line, so that logs and commands show it"
         assert (await trial.call("response.generate", {"request": {"path": "/fine"}})).error is None, "the next call is served"
 
 

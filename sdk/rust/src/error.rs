@@ -44,7 +44,7 @@ impl Error {
 
     pub(crate) fn at(self, place: &Location) -> Self {
         let (file, line) = (place.file(), place.line());
-        let traceback = format!("  {file}:{line}: {}", self.message);
+        let traceback = format!("{}\n    at {file}:{line}", self.message);
         self.detail("file", file).detail("line", line).detail("traceback", traceback)
     }
 }

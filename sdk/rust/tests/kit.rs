@@ -142,6 +142,8 @@ fn failures_name_the_authors_line() {
     assert_eq!(failed(&wrong), ("internal", "invalid digit found in string", 38));
     assert_eq!(failed(&denied), ("denied", "not granted", 41));
     assert_eq!(denied["error"]["details"]["n"], 1);
+    let trace = denied["error"]["details"]["traceback"].as_str().unwrap_or("-");
+    assert!(trace.starts_with("not granted\n    at ") && trace.ends_with("tests/kit.rs:41"), "{trace}");
 }
 
 #[test]
