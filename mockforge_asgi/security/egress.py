@@ -33,6 +33,7 @@ Json: TypeAlias = Any
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_IDLE = 8
+_MAX_ADDRESSES = 16  # of one name: whoever serves it may give thousands, and each is checked on the loop
 
 
 class Rule(Protocol):
@@ -183,7 +184,7 @@ class Egress:
     async def _checked_addresses(self, target: Target, rule: Rule) -> list[str]:
         literal = _literal(target.host)
         try:
-            found = [literal] if literal else list(await self._lookups.addresses(target.host, target.port))
+            found = [literal] if literal else (await self._lookups.addresses(target.host, target.port))[:_MAX_ADDRESSES]
             addresses = [ip_address(text.split("%", 1)[0]) for text in found]
         except (OSError, ValueError) as error:
             raise DoorError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
@@ -210,8 +211,7 @@ class Egress:
         return found
 
     def _keep(self, connection: _Connection) -> bool:
-        is_usable = connection.http.is_idle() and not _has_more(connection.http)
-        if self._is_closed or len(self._idle) >= _MAX_IDLE or not is_usable:
+        if self._is_closed or len(self._idle) >= _MAX_IDLE or not connection.http.is_idle() or _has_more(connection.http):
             return False
         self._idle.append(connection)
         return True

@@ -162,6 +162,13 @@ async def test_requests_at_once_take_different_connections_though_some_have_ende
     assert [answer["status"] for answer in answers] == [200] * 6
 
 
+async def test_of_a_name_with_thousands_of_addresses_a_few_are_checked_and_connected_to(server: Server) -> None:
+    many = ["127.0.0.1"] * 15 + ["127.0.0.77"] + [f"169.254.{n >> 8}.{n & 255}" for n in range(5000)]
+    egress = Egress([Rule("many.example", server.port)], resolver=resolver(many_example=many))
+    assert (await egress.request(get(f"http://many.example:{server.port}/")))["status"] == 200
+    await egress.close()
+
+
 async def test_the_next_address_is_tried(server: Server) -> None:
     egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.77", "127.0.0.1"]))
     assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200
