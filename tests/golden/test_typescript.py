@@ -80,6 +80,7 @@ def test_what_fails_names_the_innermost_line_of_the_author(production: Productio
     with pytest.raises(GuestError) as failed:
         made.call(case["op"], case["in"])
     text = failed.value.error["details"]["traceback"]
+    assert failed.value.error["details"]["source"].startswith("throw new RuntimeError("), "not a line of its constructor"
     assert "caused by: TypeError: not a function\n    at check" in text
     assert "failing/rules.ts:3)\n        return known[path]!();" in text
     assert "node_modules" not in text and "src/" not in text

@@ -2,6 +2,7 @@
 
 import { fn, plugin } from "mockforge-plugin";
 
+class KeyError extends Error { override name = "KeyError"; }
 let calls = 0;
 
 export default plugin({
@@ -52,7 +53,7 @@ export default plugin({
           case "surrogate":
             return "\ud83d";
         }
-        throw new Error(how);
+        throw new KeyError(`'${how}'`);
       },
     }),
   },

@@ -17,8 +17,12 @@ function place(name: string | undefined, line: number, column: number): Frame[] 
 /** Where a function begins. */
 export const defined = (made: any): Frame[] => (made?.lineNumber ? place(made.name, made.lineNumber, made.columnNumber) : []);
 
-/** The author's frames of an error, innermost first; those of the kit and of packages are left out. */
+/** The author's frames of an error, innermost first; those of the kit, of packages and of the error's own constructors are left out. */
 export function frames(error: Error): Frame[] {
   const lines = (error.stack ?? "").matchAll(/at (?:(\S+) )?\(?\S*user\.js:(\d+):(\d+)/g);
-  return [...lines].flatMap(([, name, line, column]) => place(name, Number(line), Number(column)));
+  const found = [...lines].flatMap(([, name, line, column]) => place(name, Number(line), Number(column)));
+  const makers: string[] = [];
+  for (let made: any = error.constructor; made?.name; made = Object.getPrototypeOf(made)) makers.push(made.name);
+  const thrown = found.findIndex(({ name }) => !makers.includes(name));
+  return found.slice(Math.max(thrown, 0));
 }

@@ -3,6 +3,13 @@
 import { Allow, Deny, HostError, plugin, PluginError, Reply, Response } from "mockforge-plugin";
 import { check } from "./rules.js";
 
+class ValueError extends Error { override name = "ValueError"; }
+class RuntimeError extends Error {
+  constructor(message: string, more: ErrorOptions) {
+    super(message, more);
+    this.name = "RuntimeError";
+  }
+}
 const wrong = (value: unknown): any => value;
 
 export default plugin({
@@ -28,7 +35,7 @@ export default plugin({
         case "/claims":
           return new Allow({ id: "ada" }, { claims: { when: { x: new Set([1, 2]) } } });
       }
-      throw new RangeError(`no such path: ${request.path.slice(1)}`);
+      throw new ValueError(`no such path: ${request.path.slice(1)}`);
     },
   },
   response: {
@@ -40,7 +47,7 @@ export default plugin({
           try {
             check(request.path);
           } catch (error) {
-            throw new Error("rules are broken", { cause: error });
+            throw new RuntimeError("rules are broken", { cause: error });
           }
         case "/context":
           await null;
