@@ -73,3 +73,20 @@ async def test_a_flood_of_log_lines_is_cut(stand: ExtismBench) -> None:
     )  # fmt: skip
     await flood.invoke(stand.fiber(), "f", b"")
     assert len(stand.doors.log) < 40 and "dropped" in stand.doors.log[-1][1] and stand.doors.log[0][1].endswith("(cut)")
+
+
+async def test_headers_of_an_answer_are_of_the_call_that_asked_for_it(stand: ExtismBench) -> None:
+    """A reused instance serves somebody else with the next call."""
+    ours = await stand.instance(
+        wat(
+            """(func $tell (local $h i64)
+              (local.set $h (call $http_headers)) (call $output_set (local.get $h) (call $length (local.get $h))))
+            (func (export "ask") (result i32) (drop (call $http_request (call $input_offset) (i64.const 0))) (call $tell) (i32.const 0))
+            (func (export "look") (result i32) (call $tell) (i32.const 0))""",
+            "http_request", "http_headers", "input_offset", "output_set", "length",
+        )
+    )  # fmt: skip
+    stand.doors.answer = {"status": 200, "headers": [["X-A", "b"], ["Set-Cookie", "one"], ["Set-Cookie", "two"]], "body": {"text": "x"}}
+    asked = await ours.invoke(stand.fiber(), "ask", b'{"url": "http://x.example"}')
+    assert json.loads(asked) == {"x-a": "b", "set-cookie": "one, two"}
+    assert await ours.invoke(stand.fiber(), "look", b"") == b""
