@@ -105,6 +105,11 @@ async def test_an_output_over_the_limit_is_not_copied_and_leaves_the_instance_wh
     assert await ours.invoke(stand.fiber(output_bytes=10), "echo", b"ten bytes!") == b"ten bytes!"
 
 
+async def test_a_call_without_input_sees_none_of_an_earlier_calls_length(stand: ExtismBench) -> None:
+    ours = await stand.instance(ECHO)
+    assert [await ours.invoke(stand.fiber(), "echo", data) for data in (b"abc", b"", b"d", b"")] == [b"abc", b"", b"d", b""]
+
+
 async def test_variables_without_end_are_a_limit(stand: ExtismBench) -> None:
     body = """(func (export "f") (result i32) (local $k i64)
       (loop $l (local.set $k (call $alloc (i64.const 8))) (call $store_u64 (local.get $k) (local.get $k))
