@@ -18,6 +18,7 @@ from mockforge_asgi.contract import Doors
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory
+from mockforge_asgi.wasm.compile import CompileLimits
 from mockforge_asgi.wasm.component import ComponentGuest
 from mockforge_asgi.wasm.engine import MIB, Engines
 from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
@@ -136,7 +137,9 @@ class Sandbox:
         path = sandbox_path()
         digest = await asyncio.to_thread(sandbox_digest, path)
         engine = self._engines.get("component")
-        return await self._cache.load(engine, Source(path, digest), "component", plugin="the Python sandbox", caps=TRUSTED)
+        limits = CompileLimits(cpu_s=600, timeout_s=900.0)  # it is ours, and large: 18 s of processor time here, more on slow machines
+        source = Source(path, digest)
+        return await self._cache.load(engine, source, "component", plugin="the Python sandbox", caps=TRUSTED, limits=limits)
 
     async def _load_kernel(self) -> Kernel:
         engine = self._engines.get("core")
