@@ -43,10 +43,9 @@ if [ -n "$kit" ]; then
     sed 's|^\(mockforge-plugin = .*path = "\)[^"]*|\1mockforge-kit|' Cargo.toml > "$stage/Cargo.toml"
     grep -v '^\[workspace\]' "$kit/Cargo.toml" > "$stage/mockforge-kit/Cargo.toml"
     ln -s "$kit/src" "$stage/mockforge-kit/src"
-    cd "$stage" # whose paths are relative to the workspace, so that no flag names it and all plugins share what is compiled once
-else
-    flags="$flags --remap-path-prefix=$crate=/plugin"
+    cd "$stage"
 fi
+# Paths in a workspace are relative to it: no flag names it, so that all plugins share what is compiled once.
 export RUSTFLAGS="$flags ${linker:-}"
 # A crate of the same name in another folder would be taken for this one where its files are older than what was built of it.
 if [ -n "$kit" ]; then "$cargo" clean --quiet --release --target wasm32-unknown-unknown -p "$name" -p mockforge-plugin; fi
