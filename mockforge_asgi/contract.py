@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mockforge_asgi.types import NOTHING, Document, Json
+from mockforge_plugin.failure import CODES as ERROR_CODES
 from mockforge_plugin.values import (
     Allow,
     Decision,
@@ -49,19 +50,6 @@ OPTIONAL_OPS: Final = (
     "endpoint.call",
 )
 """Operations that a plugin may leave out; the host then does without."""
-
-ERROR_CODES: Final = (
-    "denied",
-    "invalid_input",
-    "invalid_config",
-    "not_found",
-    "unsupported_op",
-    "timeout",
-    "unavailable",
-    "limit",
-    "internal",
-)
-"""The codes of the error envelope."""
 
 
 @dataclass(frozen=True, slots=True)
