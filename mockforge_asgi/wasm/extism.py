@@ -17,7 +17,7 @@ from wasmtime import _bindings as ffi
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected, Problem
-from mockforge_asgi.wasm.component import reported, trapped
+from mockforge_asgi.wasm.answers import reported, trapped
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Fiber, failure
@@ -32,7 +32,7 @@ from mockforge_asgi.wasm.kernel import (
     OutputTooLarge,
     settings_table,
 )
-from mockforge_asgi.wasm.linking import ENV, USER, Kernel, define, extern, functions, signature
+from mockforge_asgi.wasm.linking import ENV, USER, Kernel, define, extern, functions, initialisers, signature
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 from mockforge_asgi.wasm.wasi import WASI, GuestMemory
 
@@ -161,7 +161,7 @@ class ExtismInstance:
             ffi._wasmtime_linker_delete(linker)
         if (own := extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
             self.doors.guest_memory = GuestMemory(context, own.of.memory)
-        for name in _initialisers(guest.exports):
+        for name in initialisers(guest.exports):
             await self._run(fiber, name, guest.exports[name])
 
     async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
@@ -289,13 +289,6 @@ class ExtismInstance:
 
 
 _ZEROS: Any = (ffi.wasmtime_val_t * 2)()  # the arguments of `hs_init(argc, argv)`: two i32 of 0
-
-
-def _initialisers(exports: Mapping[str, str]) -> list[str]:
-    names = (
-        ["_initialize", "hs_init"] if "hs_init" in exports else ["__wasm_call_ctors"] if "__wasm_call_ctors" in exports else ["_initialize"]
-    )
-    return [name for name in names if exports.get(name) in ("()->()", "(i32,i32)->()", "()->(i32)")]
 
 
 def _log(fiber: Fiber, level: str, message: str) -> None:

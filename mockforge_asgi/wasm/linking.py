@@ -6,6 +6,7 @@ What a guest is, and its calls, is `extism.py`.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any, Final
 
 import wasmtime
@@ -112,6 +113,14 @@ def signature(type_: object) -> str:
 
 def _length(list_of: Any, type_: wasmtime.FuncType) -> int:
     return int(list_of(type_.ptr()).contents.size)
+
+
+def initialisers(exports: Mapping[str, str]) -> list[str]:
+    """What a toolchain wants to be called before anything else, by the names and types of a module's exports."""
+    names = (
+        ["_initialize", "hs_init"] if "hs_init" in exports else ["__wasm_call_ctors"] if "__wasm_call_ctors" in exports else ["_initialize"]
+    )
+    return [name for name in names if exports.get(name) in ("()->()", "(i32,i32)->()", "()->(i32)")]
 
 
 def extern(store: GuestStore, instance: Any, name: str) -> Any:

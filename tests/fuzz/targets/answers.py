@@ -23,7 +23,7 @@ from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.types import Message
-from mockforge_asgi.wasm.component import answer_json
+from mockforge_asgi.wasm.answers import answer_json
 from mockforge_asgi.wasm.description import accept_config, read_description
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget, Fiber
