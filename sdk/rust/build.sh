@@ -48,7 +48,7 @@ fi
 # Paths in a workspace are relative to it: no flag names it, so that all plugins share what is compiled once.
 export RUSTFLAGS="$flags ${linker:-}"
 # A crate of the same name in another folder would be taken for this one where its files are older than what was built of it.
-if [ -n "$kit" ]; then "$cargo" clean --quiet --release --target wasm32-unknown-unknown -p "$name" -p mockforge-plugin; fi
+"$cargo" clean --quiet --release --target wasm32-unknown-unknown -p "$name" ${kit:+-p mockforge-plugin}
 "$cargo" "$@"
 cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "$output"
 chmod 644 "$output"
