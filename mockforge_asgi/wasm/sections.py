@@ -114,6 +114,8 @@ def _walk_core(reader: Reader) -> WasmFacts:
                 facts = replace(facts, tables=facts.tables + part.count())
             case 5:
                 facts = _add_memories(facts, part)
+            case 6:
+                part.count()  # globals, which each instance holds beside its memory
             case 7:
                 exports = tuple(Export(part.name(), _extern(part.byte(), part.u())) for _ in range(part.count()))
                 facts = replace(facts, exports=exports)

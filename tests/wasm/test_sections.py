@@ -126,6 +126,13 @@ def test_sections_are_read_as_many_as_asked_for() -> None:
     assert walk(CORE_HEADER + b"\0\1\0" * 500, "core", most=500).functions == 0
 
 
+def test_globals_are_entries_too() -> None:
+    module = bytes(wasmtime.wat2wasm(f"(module {'(global i32 (i32.const 0))' * 500})"))
+    assert walk(module, "core", most=503).size_bytes == len(module)
+    with pytest.raises(TooMany):
+        walk(module, "core", most=499)
+
+
 @pytest.mark.parametrize(("text", "kind"), [(MODULE, "core"), (COMPONENT, "component")])
 def test_names_are_left_out_wherever_they_are_nested_and_the_rest_stays(text: str, kind: str) -> None:
     named = text.replace("(func (nop))", "(func $secretly (nop))").replace("(func $start)", "(func $secretly) (func $start)")
