@@ -21,9 +21,8 @@ export function unquoted(text: string): string {
     return text;
   }
 }
-/** Node.js, where the kit is tested, learns base64 of arrays only in later versions. */
-export const encode64 = (bytes: any): string => bytes.toBase64?.() ?? btoa(binaryOf(bytes));
-export const decode64 = (text: string): Uint8Array => (Uint8Array as any).fromBase64?.(text) ?? bytesOf(atob(text));
+export const encode64 = (bytes: any): string => bytes.toBase64();
+export const decode64 = (text: string): Uint8Array => (Uint8Array as any).fromBase64(text);
 export function joined(parts: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);

@@ -13,7 +13,6 @@ export function install(): void {
   SettledPromise._immediateFn = (job: () => void) => void jobs.push(job);
   SettledPromise._unhandledRejectionFn = (error: unknown) => console.warn(`a promise failed and nobody waited for it: ${error}`);
   target.Promise = SettledPromise;
-  target.queueMicrotask = (job: () => void) => void jobs.push(job);
   const line = (level: keyof typeof context.log) => (...values: unknown[]) => context.log[level](values.map(shown).join(" "));
   target.console = { debug: line("debug"), log: line("info"), info: line("info"), warn: line("warning"), error: line("error") };
 

@@ -5,6 +5,10 @@ import path from "node:path";
 import vm from "node:vm";
 import { bundle } from "../build.mjs";
 
+/** QuickJS has base64 of arrays, Node.js only in later versions. */
+const BASE64 = "Uint8Array.prototype.toBase64 ??= function () { return btoa(String.fromCharCode(...this)); }; "
+  + "Uint8Array.fromBase64 ??= (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); ";
+
 /** `call(op, document)` and `describe()` of a plugin's source; `doors` has a function for each door. `asked` lists what was asked. */
 export async function guest(source, doors = {}) {
   const folder = await mkdtemp(path.join(os.tmpdir(), "kit-"));
@@ -19,7 +23,7 @@ export async function guest(source, doors = {}) {
     };
     const made = { host: { call: door }, btoa, atob };
     const script = text.replace(/^import host.*$/m, "").replace(/export \{([\s\S]*?)\};/, "globalThis.made = {$1};");
-    vm.runInNewContext(script, made, { filename: "user.js" });
+    vm.runInNewContext(BASE64 + script, made, { filename: "user.js" });
     const call = (op, document) => {
       try {
         return JSON.parse(made.made.call(op, JSON.stringify(document ?? {})));
