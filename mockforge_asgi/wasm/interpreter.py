@@ -18,13 +18,16 @@ def has_interpreter() -> bool:
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Runs a module that this process could import. Raises UnsupportedPlatform."""
+    """Runs a module that this process could import; it writes none compiled: what ends within bounds could leave half of one.
+
+    Raises UnsupportedPlatform.
+    """
     if not has_interpreter():
         raise UnsupportedPlatform(
             f"plugins cannot be compiled: this program ({sys.executable or 'embedded'}) is no Python interpreter and knows of none. "
             "Run it by one, or bring the compiled code along in the cache."
         )
-    return [sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), "-m", module, *arguments]
+    return [sys.executable, "-B", "-P", *(["-s"] if sys.flags.no_user_site else []), "-m", module, *arguments]
 
 
 def environment() -> dict[str, str]:

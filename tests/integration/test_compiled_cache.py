@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def command(folder: Path, *steps: str) -> list[str]:
-    return [sys.executable, "-m", "tests.integration.cache_user", str(folder / "compiled"), str(folder / "key"), *steps]
+    return [sys.executable, "-B", "-m", "tests.integration.cache_user", str(folder / "compiled"), str(folder / "key"), *steps]
 
 
 @cache

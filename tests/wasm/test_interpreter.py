@@ -12,18 +12,21 @@ from mockforge_asgi.errors import UnsupportedPlatform
 from mockforge_asgi.wasm.interpreter import command, environment
 
 ROOT = Path(__file__).resolve().parents[2]
-SHOWS = "import sys\nprint(sys.flags.no_user_site, sys.flags.safe_path, sys.argv[1:])\n"
+SHOWS = "import sys\nimport shown\nprint(sys.flags.no_user_site, sys.flags.safe_path, sys.argv[1:])\n"
 
 
 def test_a_module_that_this_process_could_import_runs_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shows.py").write_text(SHOWS)
+    (tmp_path / "shown.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     made = subprocess.run(command("shows", "a", "b"), env=environment(), cwd="/", capture_output=True, text=True, check=True)
     assert made.stdout == f"{sys.flags.no_user_site} True ['a', 'b']\n"
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_a_process_of_an_isolated_interpreter_is_kept_from_the_users_packages_too(tmp_path: Path) -> None:
     (tmp_path / "shows.py").write_text(SHOWS)
+    (tmp_path / "shown.py").write_text("")
     code = (
         f"import subprocess, sys; sys.path[:0] = {[str(tmp_path), str(ROOT)]!r}\n"
         "from mockforge_asgi.wasm.interpreter import command, environment\n"
