@@ -78,6 +78,15 @@ class CallFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRefused(Event):
+    """A call went well for the guest, but what it answered breaks the contract, and its caller got the error."""
+
+    plugin: str
+    op: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoorDenied(Event):
     """A guest asked a door for something it has no grant for."""
 
@@ -159,6 +168,7 @@ Subscriber = Callable[[Event], None]
 
 _FREE_TEXT: Final[dict[type[Event], str]] = {
     CallFinished: "error",
+    AnswerRefused: "error",
     DoorDenied: "detail",
     PluginRefused: "reason",
     PluginWarning: "detail",

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 import orjson
 
 from mockforge_asgi.events import (
+    AnswerRefused,
     CacheTrouble,
     CallFinished,
     Compiling,
@@ -202,6 +203,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     PluginStopped: lambda e: ("debug", f"{e.plugin} stopped ({e.digest[:19]}…)"),
     PluginWarning: lambda e: ("warning", f"{e.plugin}: {e.detail}"),
     CallFinished: _called,
+    AnswerRefused: lambda e: ("error", _flat(e.error)),
     DoorDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
     GuestLogged: _guest,
     Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),

@@ -32,6 +32,7 @@ EVENTS: list[tuple[events.Event, str, str]] = [
         "error",
         "p (x.y): failed in 2.00 s\nit\nbroke",
     ),
+    (events.AnswerRefused(plugin="p", op="x.y", error="p (x.y): it answered a\nb"), "error", "p (x.y): it answered a\\nb"),
     (
         events.DoorDenied(plugin="p", door="secret.get", detail="'a' is not granted"),
         "warning",

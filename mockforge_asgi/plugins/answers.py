@@ -14,6 +14,7 @@ import orjson
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
+from mockforge_asgi.events import AnswerRefused, EventStream
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, guest_headers, wire_header
 from mockforge_asgi.types import Headers
@@ -28,17 +29,26 @@ _NO_BODY: Final = MockResponse().body
 class AnswerReader:
     """Reads the answers of one plugin; `may_set` holds the restricted header names (lower-case) it has a grant for.
 
-    `on_denied` is told the names of those that were left out for want of one.
+    `on_denied` is told the names of those that were left out for want of one, `events` of answers that break the contract.
     """
 
-    __slots__ = ("may_set", "on_denied", "plugin")
+    __slots__ = ("_events", "may_set", "on_denied", "plugin")
 
-    def __init__(self, plugin: str, may_set: frozenset[str], on_denied: Callable[[Sequence[str]], None] | None = None) -> None:
-        self.plugin, self.may_set, self.on_denied = plugin, may_set, on_denied
+    def __init__(
+        self,
+        plugin: str,
+        may_set: frozenset[str],
+        on_denied: Callable[[Sequence[str]], None] | None = None,
+        events: EventStream | None = None,
+    ) -> None:
+        self.plugin, self.may_set, self.on_denied, self._events = plugin, may_set, on_denied, events
 
     def fault(self, op: str, what: str) -> PluginFailed:
-        """The failure for an answer that breaks the contract."""
-        return PluginFailed(self.plugin, op, f"it answered {what}", code="invalid_output")
+        """The failure for an answer that breaks the contract, of which the events tell."""
+        failure = PluginFailed(self.plugin, op, f"it answered {what}", code="invalid_output")
+        if self._events is not None:
+            self._events.emit(AnswerRefused(plugin=self.plugin, op=op, error=str(failure)))
+        return failure
 
     def decision(self, op: str, said: Json) -> Decision:
         """`auth.authenticate`'s answer."""

@@ -59,7 +59,7 @@ class Loader:
                 kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,
             )
         )  # fmt: skip
-        reader = AnswerReader(use.name, approval.effective.set_headers, doors.headers_left_out)
+        reader = AnswerReader(use.name, approval.effective.set_headers, doors.headers_left_out, self.rooms.events)
         per_request = approval.isolation == "per_request" and manifest.runtime != "native"
         return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request, breaker=breaker)
 

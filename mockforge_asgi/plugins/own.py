@@ -74,7 +74,7 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
         await host.close()
         raise
     breaker = Breaker(name, _breaker(target), rooms.events)
-    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER), breaker=breaker)
+    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER, events=rooms.events), breaker=breaker)
 
 
 def _facts(name: str, target: object, description: Description) -> PluginFacts:
