@@ -132,6 +132,17 @@ def test_a_directory_open_to_others_is_closed_and_said(tmp_path: Path) -> None:
     assert (tmp_path / "compiled").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_directory_that_cannot_be_closed_to_others_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that takes every mode and keeps none."""
+    (tmp_path / "compiled").mkdir()
+    (tmp_path / "compiled").chmod(0o777)
+    monkeypatch.setattr(os, "fchmod", lambda fd, mode: None)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(EntriesUnusable, match="stays open to other users"):
+        Entries(tmp_path / "compiled", tmp_path / "key")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("what", ["compiled", "key"])
 def test_what_belongs_to_another_user_is_refused_in_words(tmp_path: Path, what: str) -> None:
