@@ -47,7 +47,7 @@ def write(folder: Path) -> Path:
         manifest = {"manifest_version": 1, "id": name, "version": "1.0.0", "contract": "0.1", "kinds": ["response"], "runtime": "extism"}
         limits = {"memory_mb": memory_mb, "cpu_ms": 2000, "timeout_ms": 60_000}
         (place / "plugin.yaml").write_text(yaml.safe_dump({**manifest, "entry": "plugin.wasm", "limits": limits}))
-        uses[name] = {"use": f"./{name}", "digest": read_package(place).digest, "instances": {"max": 64}}
+        uses[name] = {"use": f"./{name}", "digest": read_package(place).digest, "instances": {"max": 64}, "limits": limits}
     routes = [
         {"match": {"path": "/health"}, "response": {"json": {"status": "ok"}}},
         *({"match": {"path": f"/{name}"}, "response": {"plugin": name}} for name in uses),

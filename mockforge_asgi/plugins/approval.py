@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.places import Path, clip
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
-from mockforge_asgi.plugins.manifest import Limits, Manifest
+from mockforge_asgi.plugins.manifest import GIVEN, Limits, Manifest
 from mockforge_asgi.plugins.order import circle_of
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.versions import fits
@@ -79,6 +79,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
         *_digest_problems(use, package, config, base),
         *_native_problems(use, package, manifest, config, base),
         *missing_problems(met.missing, use.grants, places, base),
+        *_limit_problems(use, manifest, config, base),
         *_extra_problems(met.effective, config, base),
         *faults,
     ]
@@ -199,6 +200,15 @@ def _digest_problems(use: PluginUse, package: Package, config: Config, base: Pat
         yield config.places.problem(
             (*base, "digest"), what, "If you have checked the change, write that digest; otherwise restore the package."
         )
+
+
+def _limit_problems(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    """Limits that the manifest asks for and only the operator can give."""
+    for name, given in GIVEN.get(manifest.runtime, {}).items():
+        asked = getattr(manifest.limits, name)
+        if asked > given and getattr(use.limits, name) is None:
+            what = f"the plugin asks for {name}={asked}; over {given} a call may hold the event loop for long, so that is for you to say."
+            yield config.places.problem((*base, "limits"), what, f"If that is meant, add `limits: {{{name}: {asked}}}`; a lower number may do.")
 
 
 def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:

@@ -49,6 +49,16 @@ DEFAULT_LIMITS: Final[Mapping[Runtime, Limits]] = MappingProxyType(
 )
 """Limits where a manifest sets none. CPython needs 64 MiB; of a native plugin only worker processes are bounded."""
 
+GIVEN: Final[Mapping[Runtime, Mapping[str, int]]] = MappingProxyType(
+    {
+        "python": {"memory_mb": 64, "output_kb": 1024},
+        "component": {"memory_mb": 32, "output_kb": 1024},
+        "extism": {"memory_mb": 32, "output_kb": 1024},
+    }
+)
+"""The most that a manifest gets without the operator's word, of what holds the event loop in one piece: a bulk memory instruction, a text
+that is handed over, an answer that is read. Computing and waiting hold up nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -92,6 +92,7 @@ class Arena:
         use = {
             "use": str(folder),
             "instances": {"max": 24},
+            "limits": limits,  # the operator's word, too: a manifest alone gets less memory
             "grants": {n: {k: v for k, v in asked.items() if k != "reason"} for n, asked in manifest.get("permissions", {}).items()},
         }
         config = load_config({"version": 1, "dev": True, "plugins": {"evil": use}})

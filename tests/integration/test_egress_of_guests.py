@@ -50,6 +50,7 @@ permissions: {{network: {{allow: ["http://*", "https://*"], reason: tries}}}}
 limits: {{cpu_ms: 1000, timeout_ms: {timeout_ms}, output_kb: 6000}}
 """
 ENTRIES = {"python": "plugin.py", "extism": "{file: plugin.wasm, template: {fetch: fetch}}"}
+LIMITS = {"output_kb": 6000}
 METADATA = "169.254.169.254"
 
 
@@ -90,7 +91,7 @@ def runtime_of(root: Path, port: int, *names: str, runtime: str, timeout_ms: int
         folder.mkdir()
         (folder / "plugin.yaml").write_text(MANIFEST.format(name=name, runtime=runtime, entry=ENTRIES[runtime], timeout_ms=timeout_ms))
         (folder / ("plugin.py" if runtime == "python" else "plugin.wasm")).write_bytes(PYTHON.encode() if runtime == "python" else EXTISM)
-        uses[name] = {"use": str(folder), "grants": {"network": [*network, *public]}, "instances": {"max": instances, "warm": 0}}
+        uses[name] = {"use": str(folder), "grants": {"network": [*network, *public]}, "instances": {"max": instances, "warm": 0}, "limits": LIMITS}
     return PluginRuntime({"version": 1, "dev": True, "plugins": uses})
 
 
@@ -308,7 +309,7 @@ async def test_a_client_that_leaves_takes_the_request_of_the_plugin_along(tmp_pa
         server.answers["/never"] = never
         place = f"http://127.0.0.1:{server.port}"
         grants = {"network": [{"allow": place, "private": True}], "request": {"query": ["from"]}}
-        use = {"use": str(tmp_path), "grants": grants, "instances": {"max": 1, "warm": 0}}
+        use = {"use": str(tmp_path), "grants": grants, "instances": {"max": 1, "warm": 0}, "limits": LIMITS}
         routes = [{"match": {"path": "/page"}, "response": {"plugin": "page"}}]
         async with Client(MockForge(config={"version": 1, "dev": True, "plugins": {"page": use}, "routes": routes})) as client:
             conversation = Conversation([{"type": "http.request", "body": b"", "more_body": False}])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected
@@ -41,6 +43,30 @@ def test_a_folder_that_is_granted_what_it_needs_is_approved(tmp_path: Path) -> N
     assert found.config == {"header": "X-API-Key"}
     assert found.effective.secrets == {"api_keys"}
     assert (found.limits, found.isolation, found.warnings) == (Limits(64, 99, 200, 64), "per_request", ())
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked", "words"),
+    [
+        ("python", {"memory_mb": 64, "output_kb": 1024, "cpu_ms": 10_000, "timeout_ms": 60_000}, ""),
+        ("python", {"memory_mb": 65}, "auth.limits: the plugin asks for memory_mb=65; over 64 "),
+        ("extism", {"memory_mb": 32}, ""),
+        ("extism", {"memory_mb": 33}, "add `limits: {memory_mb: 33}`"),
+        ("component", {"memory_mb": 512, "output_kb": 16_384}, "memory_mb=512; .*output_kb=16384; over 1024 "),
+    ],
+)
+def test_what_may_hold_the_loop_is_for_the_operator_to_give(tmp_path: Path, runtime: str, asked: dict[str, int], words: str) -> None:
+    manifest = {**yaml.safe_load(MANIFEST), "runtime": runtime, "limits": asked}
+    if runtime != "python":
+        manifest["entry"] = "plugin.wasm"
+    made = folder(tmp_path, {**FILES, "plugin.yaml": yaml.safe_dump(manifest), "plugin.wasm": "x"})
+    if not words:
+        assert use(made, limits={"cpu_ms": 5}).limits.memory_mb == asked["memory_mb"]
+        return
+    assert re.search(words, refusal(made))
+    assert re.search(words, refusal(made, dev=True, limits={"cpu_ms": 5}))
+    given = {name: 2048 for name in asked}
+    assert use(made, limits=given).limits.memory_mb == given.get("memory_mb", 64)
 
 
 def test_a_folder_that_is_not_there_is_told_by_its_place_in_the_configuration(tmp_path: Path) -> None:
