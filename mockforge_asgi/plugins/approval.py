@@ -208,7 +208,9 @@ def _limit_problems(use: PluginUse, manifest: Manifest, config: Config, base: Pa
         asked = getattr(manifest.limits, name)
         if asked > given and getattr(use.limits, name) is None:
             what = f"the plugin asks for {name}={asked}; over {given} a call may hold the event loop for long, so that is for you to say."
-            yield config.places.problem((*base, "limits"), what, f"If that is meant, add `limits: {{{name}: {asked}}}`; a lower number may do.")
+            yield config.places.problem(
+                (*base, "limits"), what, f"If that is meant, add `limits: {{{name}: {asked}}}`; a lower number may do."
+            )
 
 
 def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:

@@ -91,7 +91,12 @@ def runtime_of(root: Path, port: int, *names: str, runtime: str, timeout_ms: int
         folder.mkdir()
         (folder / "plugin.yaml").write_text(MANIFEST.format(name=name, runtime=runtime, entry=ENTRIES[runtime], timeout_ms=timeout_ms))
         (folder / ("plugin.py" if runtime == "python" else "plugin.wasm")).write_bytes(PYTHON.encode() if runtime == "python" else EXTISM)
-        uses[name] = {"use": str(folder), "grants": {"network": [*network, *public]}, "instances": {"max": instances, "warm": 0}, "limits": LIMITS}
+        uses[name] = {
+            "use": str(folder),
+            "grants": {"network": [*network, *public]},
+            "instances": {"max": instances, "warm": 0},
+            "limits": LIMITS,
+        }
     return PluginRuntime({"version": 1, "dev": True, "plugins": uses})
 
 

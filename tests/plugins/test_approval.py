@@ -65,7 +65,7 @@ def test_what_may_hold_the_loop_is_for_the_operator_to_give(tmp_path: Path, runt
         return
     assert re.search(words, refusal(made))
     assert re.search(words, refusal(made, dev=True, limits={"cpu_ms": 5}))
-    given = {name: 2048 for name in asked}
+    given = dict.fromkeys(asked, 2048)
     assert use(made, limits=given).limits.memory_mb == given.get("memory_mb", 64)
 
 
