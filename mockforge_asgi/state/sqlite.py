@@ -25,6 +25,7 @@ from mockforge_asgi.state.store import Quota
 
 _BATCH = 256
 _BUSY_MS = 5000
+_RETRY_S = 0.01
 _INHERITED: list[object] = []
 """Threads' belongings seen in a forked child: never closed there, for closing could harm the parent's file."""
 
@@ -183,13 +184,21 @@ class _Thread:
             raise FileNotFoundError(f"the folder '{self._path.parent}' does not exist; create it")
         if not self._path.exists():
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_MS / 1000, cached_statements=64)
-        try:
-            self._session = Session(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return self._session
+        deadline = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_MS / 1000, cached_statements=64)
+            try:
+                self._session = Session(connection)
+                return self._session
+            except BaseException as error:
+                connection.close()
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)  # two that begin a journal at once: SQLite refuses one of them without waiting
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _nothing(session: Session) -> Json:

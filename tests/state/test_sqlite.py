@@ -53,6 +53,27 @@ def test_four_processes_lose_no_increment_and_share_one_winner(tmp_path: Path) -
     assert asyncio.run(read()) == (800, 160)
 
 
+async def test_a_lock_that_sqlite_does_not_wait_for_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when two processes begin the journal at once: SQLite then refuses one of them at once, in one of some hundred starts."""
+    refusals = []
+
+    class Refusing(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if "journal_mode" in sql and len(refusals) < 3:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+                refusals.append(error)
+                raise error
+            return super().execute(sql, *parameters)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Refusing, **options))
+    store = SqliteStore(tmp_path / "s.db")
+    assert await KeySpace(store, "s").incr("n") == 1
+    assert len(refusals) == 3
+    await store.close()
+
+
 async def test_the_file_outlives_the_store_and_is_the_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     first = SqliteStore(path)
