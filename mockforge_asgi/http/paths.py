@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.types import Scope
 
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*")
+_ABSOLUTE = re.compile(r" *[A-Za-z][A-Za-z0-9+.\-]*:(?://[^/?#]*)?")
 _ENCODED = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
 _REPEATED_PERCENT = re.compile(r"%(?:25)+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
@@ -59,14 +59,23 @@ def normal_form(path: str) -> str | None:
 
 
 def _stages(path: str) -> tuple[str, ...]:
-    """The path as it is, decoded once, twice, to the end; none when it never settles."""
-    stages = [_bare(path)]
+    """The path as it is, decoded once, twice, to the end, which comes last; none when it never settles."""
+    step_by_step = tuple(_decodings(path, lambda text: text))
+    at_once = tuple(_decodings(path, lambda text: _REPEATED_PERCENT.sub("%", text)))
+    is_settled = len(at_once) <= _ROUNDS
+    return (*step_by_step, *at_once) if is_settled else ()
+
+
+def _decodings(path: str, prepared: Callable[[str], str]) -> Iterator[str]:
+    """The path, and what each of the first rounds of decoding makes of it, as long as they change it."""
+    text = _bare(path)
+    yield text
     for _ in range(_ROUNDS):
-        decoded = _bare(unquote(_REPEATED_PERCENT.sub("%", stages[-1]), errors="replace"))
-        if decoded == stages[-1]:
-            return tuple(stages)
-        stages.append(decoded)
-    return ()
+        decoded = _bare(unquote(prepared(text), errors="replace"))
+        if decoded == text:
+            return
+        text = decoded
+        yield text
 
 
 def _bare(path: str) -> str:
@@ -110,15 +119,24 @@ def _forms(path: str) -> Iterator[str]:
     yield from (_resolved(text) for text in (path, slashed))
 
 
+def _has_controls(path: str) -> bool:
+    """Whether control characters are in it, however encoded: who leaves them in makes segments of them, who takes them out has none there."""
+    for _ in range(_ROUNDS):
+        if _CONTROLS.search(path):
+            return True
+        path = unquote(path, errors="replace")
+    return False
+
+
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
-    """Refuse an ambiguous path if any of its forms is protected. `path` is the route path. Raises Refused (400, 414)."""
+    """Refuse an ambiguous path if any of its forms is protected, or if there are too many. `path` is the route path. Raises Refused (400, 414)."""
     raw: bytes | None = scope.get("raw_path")
     if is_plain(path, raw):
         return
     if len(path) > MAX_AMBIGUOUS:  # its readings would take long to compare with every rule
         raise Refused(414, f"the path has more than one reading and over {MAX_AMBIGUOUS} characters: send it without '//', '.' and '..'")
     readings, whole = _readings(path), _readings(scope["path"])
-    if readings and whole:
+    if readings and whole and (readings[-1] == _CONTROLS.sub("", path) or not _has_controls(path)):
         if (readings[-1] == path or path == "") and not (raw and _ENCODED.search(raw)):
             return
         root = scope.get("root_path", "")

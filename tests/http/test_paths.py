@@ -57,6 +57,8 @@ HOSTILE = [
     ("http://127.0.0.1/hello/x", None),
     ("HTTPS://user@host:80/hello/x", None),
     ("http:///hello/x", None),
+    (" http://h/hello", None),
+    ("http:/hello", None),
     ("/%2fhello/x", None),
     ("/%68ello/x", None),
     ("/%2568ello/x", None),
@@ -184,3 +186,11 @@ def test_a_very_long_path_with_several_readings_is_refused_before_it_is_compared
     with pytest.raises(Refused) as refused:
         check_path(scope("//a" * 2000), "//a" * 2000, lambda path: pytest.fail("compared"))
     assert refused.value.status == 414
+
+
+@pytest.mark.parametrize("path", ["/a%2fx%252fb/secret", "/a%2fx%25252fb/secret", "/a%252fx%2525252fb/secret"])
+def test_a_path_is_read_as_by_those_who_decode_it_once_and_those_who_decode_it_to_the_end(path: str) -> None:
+    glob = PathGlob("/a/*/secret")
+    assert not glob.matches(path) and not glob.matches(normal_form(path) or "")
+    with pytest.raises(Refused):
+        check_path(scope(path), path, glob.matches)

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,16 +56,16 @@ def test_four_processes_lose_no_increment_and_share_one_winner(tmp_path: Path) -
 
 async def test_a_lock_that_sqlite_does_not_wait_for_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when two processes begin the journal at once: SQLite then refuses one of them at once, in one of some hundred starts."""
-    refusals = []
+    refusals: list[sqlite3.OperationalError] = []
 
     class Refusing(sqlite3.Connection):
-        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
             if "journal_mode" in sql and len(refusals) < 3:
                 error = sqlite3.OperationalError("database is locked")
                 error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
                 refusals.append(error)
                 raise error
-            return super().execute(sql, *parameters)
+            return super().execute(sql, parameters)
 
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Refusing, **options))
