@@ -120,7 +120,7 @@ def _forms(path: str) -> Iterator[str]:
 
 
 def _has_controls(path: str) -> bool:
-    """Whether control characters are in it, however encoded: who leaves them in makes segments of them, who takes them out has none there."""
+    """Whether control characters are in it, however encoded: to some they are segments, and others take them out."""
     for _ in range(_ROUNDS):
         if _CONTROLS.search(path):
             return True
@@ -129,7 +129,7 @@ def _has_controls(path: str) -> bool:
 
 
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
-    """Refuse an ambiguous path if any of its forms is protected, or if there are too many. `path` is the route path. Raises Refused (400, 414)."""
+    """Refuse an ambiguous path if any of its forms is protected or they are too many. `path` is the route path. Raises Refused (400, 414)."""
     raw: bytes | None = scope.get("raw_path")
     if is_plain(path, raw):
         return
