@@ -129,7 +129,7 @@ def _has_controls(path: str) -> bool:
 
 
 def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> None:
-    """Refuse an ambiguous path if any of its forms is protected or they are too many. `path` is the route path. Raises Refused (400, 414)."""
+    """Refuse an ambiguous path if any of its forms is protected or they are too many. `path` is the route path. Raises Refused."""
     raw: bytes | None = scope.get("raw_path")
     if is_plain(path, raw):
         return
