@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.types import Scope
 
-_ABSOLUTE = re.compile(r" *[A-Za-z][A-Za-z0-9+.\-]*:(?://[^/?#]*)?")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?://[^/?#]*)?")
 _ENCODED = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
 _REPEATED_PERCENT = re.compile(r"%(?:25)+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
@@ -79,8 +79,8 @@ def _decodings(path: str, prepared: Callable[[str], str]) -> Iterator[str]:
 
 
 def _bare(path: str) -> str:
-    """Without control characters, and without the scheme and host of an absolute form."""
-    path = _CONTROLS.sub("", path)
+    """Without control characters, spaces before it, and the scheme and host of an absolute form."""
+    path = _CONTROLS.sub("", path).lstrip(" ")
     found = _ABSOLUTE.match(path)
     return path[found.end() :] if found else path
 

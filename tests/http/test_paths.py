@@ -58,6 +58,7 @@ HOSTILE = [
     ("HTTPS://user@host:80/hello/x", None),
     ("http:///hello/x", None),
     (" http://h/hello", None),
+    (" /hello", None),
     ("http:/hello", None),
     ("/%2fhello/x", None),
     ("/%68ello/x", None),
