@@ -16,6 +16,7 @@ from mockforge_asgi.types import Scope
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?://[^/?#]*)?")
 _ENCODED = re.compile(rb"%(?:2[ef]|5c|00)", re.IGNORECASE)
+_ENDS = re.compile(r"[?#]")
 _REPEATED_PERCENT = re.compile(r"%(?:25)+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _ROUNDS = 4
@@ -47,6 +48,8 @@ def is_plain(path: str, raw: bytes | None) -> bool:
         and "/." not in path
         and "\\" not in path
         and "%" not in path
+        and "#" not in path
+        and "?" not in path
         and path.isprintable()
         and (raw is None or b"%" not in raw)
     )
@@ -105,7 +108,8 @@ def _readings(path: str) -> tuple[str, ...]:
     stages, slashed = _stages(path), path.replace("\\", "/")
     if stages and slashed != path and _ABSOLUTE.match(slashed):  # as browsers read it, whose host ends at a `\`
         stages = (*_stages(slashed), *stages)
-    return tuple(reading for stage in stages for reading in _forms(stage))
+    ends = (end for stage in stages for end in _ENDS.split(stage, 1)[:-1])  # to who takes what follows for a query or a fragment
+    return tuple(reading for stage in (*ends, *stages) for reading in _forms(stage))
 
 
 def _forms(path: str) -> Iterator[str]:
@@ -137,7 +141,7 @@ def check_path(scope: Scope, path: str, is_protected: Callable[[str], bool]) -> 
         raise Refused(414, f"the path has more than one reading and over {MAX_AMBIGUOUS} characters: send it without '//', '.' and '..'")
     readings, whole = _readings(path), _readings(scope["path"])
     if readings and whole and (readings[-1] == _CONTROLS.sub("", path) or not _has_controls(path)):
-        if (readings[-1] == path or path == "") and not (raw and _ENCODED.search(raw)):
+        if (readings[-1] == path or path == "") and not (_ENDS.search(path) or (raw and _ENCODED.search(raw))):
             return
         root = scope.get("root_path", "")
         if not any(map(is_protected, {path, *readings, *(_below(root, reading) for reading in whole)})):

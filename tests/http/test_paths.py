@@ -60,6 +60,8 @@ HOSTILE = [
     (" http://h/hello", None),
     (" /hello", None),
     ("http:/hello", None),
+    ("/hello#x", b"/hello#x"),
+    ("/hello/a?x=1/../../b", b"/hello/a%3fx=1/../../b"),
     ("/%2fhello/x", None),
     ("/%68ello/x", None),
     ("/%2568ello/x", None),
