@@ -339,8 +339,6 @@ async def test_a_forked_worker_starts_its_own(write: Write) -> None:
     if pid == 0:
         said = b"nothing"
         try:
-            asyncio.get_event_loop_policy()
-
             async def child() -> Any:
                 await runtime.ensure()
                 return await word(runtime)
@@ -391,7 +389,14 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize(("leave", "code"), [("raise SystemExit(7)", 7), ("return", 0)])
+_RAISES = pytest.param(
+    "raise SystemExit(7)",
+    7,
+    marks=pytest.mark.skipif(sys.version_info >= (3, 14), reason="from 3.14 on such a child hangs in asyncio itself, with no plugins too"),
+)
+
+
+@pytest.mark.parametrize(("leave", "code"), [_RAISES, ("return", 0)])
 def test_a_child_forked_in_a_running_loop_ends_and_does_not_end_its_parents_plugins(write: Write, leave: str, code: int) -> None:
     script = FORKING.format(config=config(words=write(source=STOPPING)), leave=leave)
     ran = subprocess.run(

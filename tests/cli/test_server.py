@@ -84,7 +84,8 @@ class Served:
             with urllib.request.urlopen(self.url + path, timeout=30, context=context) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, error.read()
+            with error:
+                return error.code, error.read()
 
     def stop(self, sign: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         self.process.send_signal(sign)
