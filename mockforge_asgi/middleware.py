@@ -27,7 +27,7 @@ from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import open_preflight, opened
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.paths import is_plain, route_path
+from mockforge_asgi.http.paths import route_path
 from mockforge_asgi.http.refusals import answer_to, refusal
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.mocks.links import WAIT
@@ -64,7 +64,7 @@ class MockForge:
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             path = route_path(scope)
-            if self.app is not None and not self._pieces.claim(path) and is_plain(path, scope.get("raw_path")):
+            if self.app is not None and self._pieces.let_by(path, scope.get("raw_path")):
                 await self.app(scope, receive, send)
             else:
                 await self._serve(Exchange(scope, receive, send, path, limits=self._pieces.limits))

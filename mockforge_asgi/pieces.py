@@ -64,12 +64,10 @@ class Pieces:
         self._registry: Registry | None = None
         self._generation = -1
 
-    def claim(self, path: str) -> bool:
-        """Whether any piece could have a say in a request for that plain path. True before plugins are known, and in dev mode."""
+    def let_by(self, path: str, raw: bytes | None) -> bool:
+        """Whether no piece could have a say in a request for that path. False before plugins are known, and in dev mode."""
         registry = self._registry
-        if registry is None or registry.generation != self._generation:
-            return True
-        return self.claims.cover(path)
+        return registry is not None and registry.generation == self._generation and self.claims.let_by(path, raw)
 
     def is_configured(self, scope: Scope) -> bool:
         """Whether the configuration itself names that path, or it cannot be told."""

@@ -339,6 +339,7 @@ async def test_a_forked_worker_starts_its_own(write: Write) -> None:
     if pid == 0:
         said = b"nothing"
         try:
+
             async def child() -> Any:
                 await runtime.ensure()
                 return await word(runtime)

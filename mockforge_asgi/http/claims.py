@@ -7,21 +7,42 @@ negatives.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+from mockforge_asgi.http.paths import is_plain
+
+_MAX_KEPT: Final = 1024
+_MAX_KEPT_LENGTH: Final = 200
+"""How many paths are remembered, and how long these and their raw forms may be: some 300 KiB at most, whatever clients ask for."""
 
 
 class Claims:
     """The first segments that are claimed, or everything."""
 
-    __slots__ = ("everything", "segments")
+    __slots__ = ("_let_by", "everything", "segments")
 
     def __init__(self, patterns: Iterable[str] = (), *, everything: bool = False) -> None:
         firsts = {pattern[1:].partition("/")[0] for pattern in patterns}
         self.everything = everything or any("*" in first or "{" in first for first in firsts)
         self.segments = frozenset(firsts)
+        self._let_by: set[tuple[str, bytes | None]] = set()
 
     def cover(self, path: str) -> bool:
         """Whether that plain path is claimed."""
         return self.everything or path[1:].partition("/")[0] in self.segments
+
+    def let_by(self, path: str, raw: bytes | None) -> bool:
+        """Whether that path has one reading, and nobody claims it. What was let by is remembered, which halves the time it takes."""
+        key = path, raw
+        if key in self._let_by:
+            return True
+        if self.cover(path) or not is_plain(path, raw):
+            return False
+        if len(path) <= _MAX_KEPT_LENGTH >= len(raw or b""):
+            if len(self._let_by) >= _MAX_KEPT:
+                self._let_by.clear()
+            self._let_by.add(key)
+        return True
 
     def __or__(self, other: Claims) -> Claims:
         both = Claims(everything=self.everything or other.everything)

@@ -23,6 +23,23 @@ def test_paths_are_claimed_by_their_first_segment(patterns: list[str], yes: list
     assert [p for p in yes if not claims.cover(p)] == [] and [p for p in no if claims.cover(p)] == []
 
 
+def test_what_nobody_claims_is_let_by_if_it_has_one_reading() -> None:
+    claims = Claims(["/hello"])
+    for _ in range(2):  # the second time from memory
+        assert claims.let_by("/a/b", b"/a/b") and claims.let_by("/a/b", None) and claims.let_by("/" + "a" * 999, None)
+        assert not claims.let_by("/hello/x", None)
+        assert not claims.let_by("/a//b", None) and not claims.let_by("/a/b", b"/a%2fb") and not claims.let_by("/a#b", None)
+        assert not Claims(everything=True).let_by("/a/b", None)
+    both = claims | Claims(["/a"])
+    assert not both.let_by("/a/b", b"/a/b")
+
+
+def test_paths_without_end_are_not_all_remembered() -> None:
+    claims = Claims()
+    assert all(claims.let_by(f"/{n}", b"/x" * (n % 300)) for n in range(5000))
+    assert len(claims._let_by) <= 1024 and all(len(raw or b"") <= 200 for _, raw in claims._let_by)
+
+
 def test_claims_add_up() -> None:
     both = Claims(["/a"]) | Claims(["/b"])
     assert both.cover("/a/x") and both.cover("/b") and not both.cover("/c")
