@@ -28,7 +28,7 @@ from mockforge_plugin.plugin import (
     is_implemented,
 )
 from mockforge_plugin.request import Answer, Request
-from mockforge_plugin.values import Json, PluginInfo
+from mockforge_plugin.values import FunctionMetadata, Json, PluginInfo
 
 CONTRACT = "0.1"
 KIT = "python 0.1.0"
@@ -67,7 +67,7 @@ _MODULE_METHODS = (
 def load_plugin(target: ModuleType | type | object) -> PluginObject:
     """The plugin of a module (its one plugin class, or its functions), of a class, or of a ready object.
 
-    Raises: PluginError when there is none, or more than one.
+    Raises: PluginError when there is none, more than one, or something marked that nobody would call.
     """
     if isinstance(target, ModuleType):
         classes = _classes(target)
@@ -77,7 +77,13 @@ def load_plugin(target: ModuleType | type | object) -> PluginObject:
                 f"one plugin class per module, not {len(classes)}: {names}. Let one derive from several kinds instead.",
                 code="invalid_config",
             )
-        return PluginObject(classes[0]()) if classes else PluginObject(_from_functions(target))
+        if not classes:
+            return PluginObject(_from_functions(target))
+        for name, value in vars(target).items():
+            if inspect.isfunction(value) and _is_marked(value) and value.__module__ == target.__name__:
+                what = f"the function '{name}' stands beside the class {classes[0].__name__}, where nothing calls it"
+                raise PluginError(f"{what}. Make it a method of the class.", code="invalid_config")
+        return PluginObject(classes[0]())
     return PluginObject(target() if isinstance(target, type) else target)
 
 
@@ -96,8 +102,7 @@ class _Functions:
 def _from_functions(module: ModuleType) -> object:
     target = _Functions()
     for name, value in vars(module).items():
-        marked = hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK)
-        if inspect.isfunction(value) and (marked or (name in _MODULE_METHODS and value.__module__ == module.__name__)):
+        if inspect.isfunction(value) and (_is_marked(value) or (name in _MODULE_METHODS and value.__module__ == module.__name__)):
             setattr(target, name, value)
     if not vars(target):
         raise PluginError(
@@ -115,7 +120,13 @@ class PluginObject:
         self.target = target
         self._connected = False
         marked = list(_marked(target))
-        self._functions = {metadata(m).name: (m, metadata(m)) for m in marked if hasattr(m, FUNCTION_MARK)}
+        self._functions: dict[str, tuple[Callable[..., Any], FunctionMetadata]] = {}
+        for method in marked:
+            if hasattr(method, FUNCTION_MARK):
+                about = metadata(method)
+                if about.name in self._functions:
+                    raise PluginError(f"two template functions are called '{about.name}'. Rename one.", code="invalid_config")
+                self._functions[about.name] = method, about
         self._callers = {name: caller(method, name) for name, (method, _) in self._functions.items()}
         self._endpoints = {getattr(m, ENDPOINT_MARK): m for m in marked if hasattr(m, ENDPOINT_MARK)}
         self._handlers = dict(self._make_handlers())
@@ -269,8 +280,12 @@ def _marked(target: object) -> Iterator[Callable[..., Any]]:
     """Bound methods (or functions) marked as template functions or endpoints, in the order they are written."""
     found = vars(target) if isinstance(target, _Functions) else {n: v for c in reversed(type(target).__mro__) for n, v in vars(c).items()}
     for name, value in found.items():
-        if hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK):
+        if _is_marked(value):
             yield getattr(target, name)
+
+
+def _is_marked(value: object) -> bool:
+    return hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK)
 
 
 def _on_request(method: Callable[..., Any], convert: Callable[[Any, str], Json], *, whole: bool = False) -> Handler:

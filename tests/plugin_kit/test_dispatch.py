@@ -38,6 +38,11 @@ def test_classes_and_objects_are_plugins(target: object) -> None:
         ("x = 1", "no plugin here"),
         ("class A: pass", "no plugin here"),
         ("from mockforge_plugin import AuthPlugin", "no plugin here"),
+        (
+            "class A(TemplatePlugin):\n    @function\n    def f(self): ...\n@function\ndef g(): ...",
+            "the function 'g' stands beside the class A, where nothing calls it. Make it a method",
+        ),
+        ("@function\ndef f(): ...\n@function(name='f')\ndef g(): ...", "two template functions are called 'f'. Rename one."),
         ("class A(AuthPlugin): pass", "A is an AuthPlugin and must define the method authenticate"),
         ("class A(TemplatePlugin): pass", "must mark a method with @function"),
         ("class A(ResponsePlugin):\n def generate(self, r): pass\nclass B(ResponsePlugin):\n def generate(self, r): pass", "not 2: A, B"),
