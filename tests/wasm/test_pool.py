@@ -7,31 +7,10 @@ import asyncio
 import pytest
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.instance import Instance
 from mockforge_asgi.wasm.pool import PluginPool, Pool
-
-
-class Thing:
-    """An instance that only knows whether it is open."""
-
-    def __init__(self) -> None:
-        self.broken = self.closed = False
-        self.memory_bytes = 0
-
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Nothing."""
-        return None
-
-    def close(self) -> None:
-        """Freed."""
-        self.closed = True
-
-
-async def make() -> Thing:
-    return Thing()
+from tests.wasm.things import Thing, make, soon
 
 
 def pool(
@@ -39,10 +18,6 @@ def pool(
 ) -> PluginPool:
     shared = shared or Pool(asyncio.get_running_loop(), cap)
     return shared.add(name, make, limits or InstancesConfig(), charge)
-
-
-def soon() -> float:
-    return asyncio.get_running_loop().time() + 30
 
 
 async def test_an_instance_given_back_is_taken_again() -> None:

@@ -12,36 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.instance import Held, Instance
 from mockforge_asgi.wasm.pool import PluginPool, Pool
-
-
-class Thing:
-    """An instance that only knows whether it is open."""
-
-    def __init__(self) -> None:
-        self.broken = self.closed = False
-        self.memory_bytes = 0
-
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Nothing."""
-        return None
-
-    def close(self) -> None:
-        """Freed, once."""
-        assert not self.closed
-        self.closed = True
-
-
-async def make() -> Thing:
-    return Thing()
-
-
-def soon() -> float:
-    return asyncio.get_running_loop().time() + 30
+from tests.wasm.things import Thing, make, soon
 
 
 async def turns(n: int = 10) -> None:
