@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, NativeTrust, PluginUse
+from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, LimitOverrides, NativeTrust, PluginUse
 from mockforge_asgi.config.places import Places
 from mockforge_asgi.config.values import apply_schema
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
@@ -164,6 +164,7 @@ class Trial:
             path=self.package.folder or Path(self.package.source),
             config=setting.config,
             grants=asked if setting.grants is None else setting.grants.build(),
+            limits=LimitOverrides(**asdict(manifest.limits)),  # whoever tries it gives what it asks for
             instances=ONE_INSTANCE,
             native=NativeTrust(self.package.digest) if self._trust_native and manifest.runtime == "native" else None,
         )

@@ -67,6 +67,14 @@ async def test_calls_share_an_instance_and_tell_what_they_took(tmp_path: Path) -
         assert again.answer == [["c"], 3], "a fresh instance, the same storage"
 
 
+async def test_whoever_tries_it_gives_what_its_manifest_asks_for(tmp_path: Path) -> None:
+    limits = "limits: {memory_mb: 128, output_kb: 2048, cpu_ms: 500, timeout_ms: 20000}"
+    async with Trial(
+        plugin(tmp_path, "from mockforge_plugin import function\n@function\ndef f():\n    return 'x' * 1_500_000", limits, "[template]")
+    ) as trial:
+        assert len((await trial.call("template.call", call("f"))).answer) == 1_500_000
+
+
 async def test_a_compiled_guest_tells_its_memory() -> None:
     async with Trial(GREET.parent) as trial:
         outcome = await trial.call("response.generate", {"request": {"path_params": {"name": "Ada"}}})
