@@ -22,7 +22,7 @@ HOST, KIT = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin"
 
 LAYERS = (
     ("errors", "types"),
-    ("events",),
+    ("bounded_json", "events"),
     ("http", "logs"),
     ("contract",),
     ("config",),

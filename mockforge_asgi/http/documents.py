@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockforge_asgi.http.answers import AnswerHead, MockResponse
-from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot
+from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot, bounded
 from mockforge_asgi.types import Json
 from mockforge_plugin.values import Principal, body_document
 
@@ -101,7 +101,8 @@ def _all(snapshot: RequestSnapshot, name: str) -> list[str]:
 
 
 def _crumbs(line: str) -> list[tuple[str, str]]:
-    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1)."""
+    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1). Raises Refused for too many."""
+    bounded(line.count(";"), "cookies", 431)
     return [(crumb.partition("=")[0].strip(), crumb.strip()) for crumb in line.split(";") if crumb.strip()]
 
 

@@ -15,6 +15,7 @@ from mockforge_asgi.http.departure import ALREADY_WATCHED, Departure
 from mockforge_asgi.http.documents import NOTHING_CONSUMED, Consumed, RequestView, request_document
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits, Intake
+from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Document, Headers, Json, Receive, Scope, Send
 from mockforge_plugin.values import Principal
@@ -42,8 +43,8 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_documents", "_fingerprint", "allowed_headers", "answered_by", "claims", "consumed", "intake", "leases", "located", "notes",
-        "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
+        "_documents", "_fingerprint", "_json_body", "allowed_headers", "answered_by", "claims", "consumed", "intake", "leases", "located",
+        "notes", "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
@@ -66,6 +67,7 @@ class Exchange:
         """In dev mode: why links did not answer."""
         self._documents: dict[RequestView, Document] | None = None
         self._fingerprint: str | None = None
+        self._json_body: JsonBody | None = None
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
@@ -81,7 +83,7 @@ class Exchange:
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
         if receive != self.intake.replay():
-            self.receive, self._documents, self._fingerprint = receive, None, None
+            self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
             self.intake = Intake(scope, receive, self.intake.limits, before=self.intake)
         self.scope, self.send, self.located, self.intake.is_lent = scope, send, None, False
 
@@ -126,6 +128,13 @@ class Exchange:
             body = await self.intake.body()
             self._documents = None
         return body
+
+    @property
+    def json_body(self) -> JsonBody | None:
+        """The body as JSON, read once for all who ask; None while it is not whole."""
+        if self._json_body is None and (body := self.intake.body_now) is not None:
+            self._json_body = JsonBody(body)
+        return self._json_body
 
     async def read_body(self, of: str) -> bytes:
         """The request's body for a door. Raises DoorError for any other."""

@@ -17,6 +17,7 @@ _TITLES = {
     404: "Not found",
     408: "Request timeout",
     413: "Body too large",
+    431: "Header fields too large",
     502: "Plugin failed",
     503: "Unavailable",
     504: "Plugin timed out",

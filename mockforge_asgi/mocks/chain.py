@@ -193,5 +193,5 @@ class ResponseChain:
         notes = exchange.notes or []
         if isinstance(exchange.located, tuple):
             return "\n".join([f"{exchange.located[0]} fits, and nobody answered.", *notes])
-        text = explain(self.routes.index, exchange.snapshot, exchange.intake.body_now) if self.routes else "There are no routes."
+        text = explain(self.routes.index, exchange.snapshot, exchange.json_body) if self.routes else "There are no routes."
         return "\n".join([text, *notes])

@@ -7,9 +7,10 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Final
 
+from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.mocks.answers import RouteAnswer
 from mockforge_asgi.mocks.index import Route
-from mockforge_asgi.mocks.matchers import Facts, JsonBody
+from mockforge_asgi.mocks.matchers import Facts
 from mockforge_asgi.mocks.pattern import PathPattern
 from mockforge_asgi.mocks.routes import Routes
 
@@ -22,7 +23,7 @@ _COMPARED: Final = 48
 """How much of a segment is compared, in characters: the time grows with its square, and the path is the client's."""
 
 
-def explain(index: Routes, request: Facts, body: bytes | None = None) -> str:
+def explain(index: Routes, request: Facts, body: JsonBody | None = None) -> str:
     """Several lines: what was asked, which routes were near, and what each of them wants instead."""
     lines = [f"No route answers {request.method} {request.path[:_LONGEST]}."]
     if not index.routes:
@@ -31,9 +32,9 @@ def explain(index: Routes, request: Facts, body: bytes | None = None) -> str:
     return "\n".join(lines)
 
 
-def _here(index: Routes, request: Facts, body: bytes | None) -> list[str]:
+def _here(index: Routes, request: Facts, body: JsonBody | None) -> list[str]:
     """Routes whose path fits: another method, or a matcher that does not hold."""
-    lines, read = [], None if body is None else JsonBody(body)
+    lines = []
     for route in _candidates(index, request.path):
         if route.pattern.match(request.path) is None:
             continue
@@ -41,7 +42,7 @@ def _here(index: Routes, request: Facts, body: bytes | None) -> list[str]:
             lines.append(f"{_show(route)} has this path, but not this method.")
             continue
         reasons = [
-            m.why_not(request, read) for m in route.matchers if (read is not None or not m.needs_body) and not m.holds(request, read)
+            m.why_not(request, body) for m in route.matchers if (body is not None or not m.needs_body) and not m.holds(request, body)
         ]
         reasons += ["its body matcher was not tried"] if body is None and route.needs_body and not reasons else []
         if reasons:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-from mockforge_asgi.mocks.matchers import Facts, JsonBody, Matcher
+from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.mocks.matchers import Facts, Matcher
 from mockforge_asgi.mocks.pattern import Key, PathPattern, Segment, Value
 
 A_co = TypeVar("A_co", covariant=True)
@@ -161,22 +162,22 @@ class RouteIndex(Generic[A]):
         self._tables = {method: _Table(self.routes, method) for method in methods}
         self._any = _Table([route for route in self.routes if route.methods is None], "")
 
-    def match(self, request: Facts, body: bytes | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
+    def match(self, request: Facts, body: JsonBody | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
         """The route that answers and the path's parameters. NEEDS_BODY when a route before it asks for the body and `body` is None."""
         table = self._tables.get(request.method, self._any)
-        path, read = request.path, None if body is None else JsonBody(body)
+        path = request.path
         fixed = table.fixed.get(path)
         if fixed is not None:
             route = fixed[0]
             if not route.matchers:
                 return route, {}
-            found = _pick(fixed, request, read)
+            found = _pick(fixed, request, body)
             if found is not None:
                 return found if found is NEEDS_BODY else (found, {})
         if table.root is None or path[:1] != "/":
             return None
         segments = path[1:].split("/")
-        return _walk(table.root, segments, 0, [], request, read)
+        return _walk(table.root, segments, 0, [], request, body)
 
     def methods_at(self, path: str) -> frozenset[str]:
         """Every method that some route serves at that path, whatever else it asks for; `*` among them: any method."""

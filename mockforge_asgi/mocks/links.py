@@ -184,7 +184,7 @@ class RouteLink:
 
         A route that only the body decides is found later, since the body is not read before auth.
         """
-        found = self.index.match(exchange.snapshot, exchange.intake.body_now)
+        found = self.index.match(exchange.snapshot, exchange.json_body)
         if found is None:
             exchange.located = False
         elif found is not NEEDS_BODY:

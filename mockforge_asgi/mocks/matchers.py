@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import orjson
 import re2
 
+from mockforge_asgi.http.json_body import JsonBody, canonical
 from mockforge_asgi.security.redaction import SENSITIVE_HEADERS
 from mockforge_asgi.types import Json
 
@@ -50,37 +50,6 @@ class Facts(Protocol):
     def query(self) -> Sequence[tuple[str, str]]:
         """Query pairs, decoded."""
         ...
-
-
-class JsonBody:
-    """A body that many matchers look into: parsed once, and each place in it looked up once."""
-
-    __slots__ = ("_data", "_found", "_value")
-
-    def __init__(self, data: bytes) -> None:
-        self._data: bytes | None = data
-        self._value: Json = None
-        self._found: dict[tuple[str | int, ...], str | None] = {}
-
-    def at(self, steps: tuple[str | int, ...]) -> str | None:
-        """The value there as JSON text with sorted keys; None where there is none, or the body is not JSON."""
-        if steps not in self._found:
-            try:
-                self._found[steps] = _canonical(self._reach(steps))
-            except (orjson.JSONDecodeError, LookupError, TypeError):
-                self._found[steps] = None
-        return self._found[steps]
-
-    def _reach(self, steps: tuple[str | int, ...]) -> Json:
-        if self._data is not None:
-            data, self._data, self._value = self._data, None, ...  # what is no JSON stays something that has no JSON text
-            self._value = orjson.loads(data)
-        value = self._value
-        for step in steps:
-            if isinstance(value, Mapping) != isinstance(step, str):
-                raise LookupError(step)
-            value = value[step]
-        return value
 
 
 class Matcher(Protocol):
@@ -205,7 +174,7 @@ class BodyMatcher:
                 raise MatcherError(f"body path {path!r} is not like 'user.tags[0]'")
             steps.append(found.group(1) if found.group(1) is not None else int(found.group(2)))
             at = found.end()
-        return cls(path, tuple(steps), _canonical(value))
+        return cls(path, tuple(steps), canonical(value))
 
     @property
     def needs_body(self) -> bool:
@@ -218,11 +187,9 @@ class BodyMatcher:
 
     def why_not(self, request: Facts, body: JsonBody | None) -> str:
         """In words."""
+        if body is not None and body.fault:
+            return f"the body is {body.fault}"
         return f"the body's {self.path or 'JSON'} is not {self.value}"
-
-
-def _canonical(value: Json) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def field_matcher(place: str, name: str, condition: Json) -> FieldMatcher:

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import orjson
 
+from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.native_code import NativeCode
 from mockforge_asgi.plugins.threads import WorkerThreads
-from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode

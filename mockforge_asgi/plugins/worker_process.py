@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import orjson
 
+from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
-from mockforge_asgi.wasm.guest_json import BadJson, parse
 from mockforge_plugin.failure import HostError
 
 MAX_LINE: Final = 32 * 1024 * 1024

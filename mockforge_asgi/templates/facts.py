@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import orjson
-
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.templates.environment import Exposed
@@ -75,12 +73,11 @@ _HEAD: Final[Mapping[str, Callable[[RequestSnapshot], object]]] = {
 class RequestFacts(Exposed):
     """The request of an exchange."""
 
-    __slots__ = ("_body", "_exchange", "_json", "_text")
+    __slots__ = ("_exchange", "_text")
     label = "request"
 
-    def __init__(self, exchange: Exchange, body: bytes | None = None) -> None:
-        self._exchange, self._body = exchange, body
-        self._json: Json = self
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
         self._text: str | None = None
 
     def expose(self, name: str) -> Any:
@@ -101,19 +98,14 @@ class RequestFacts(Exposed):
         raise KeyError(name)
 
     def _of_body(self, name: str) -> Json:
-        body = self._body if self._body is not None else self._exchange.intake.body_now
-        if body is None:
+        body, as_json = self._exchange.intake.body_now, self._exchange.json_body
+        if body is None or as_json is None:
             raise KeyError(name)
-        if name != "json":
-            if self._text is None:
-                self._text = body.decode("utf-8", "replace")
-            return self._text
-        if self._json is self:
-            try:
-                self._json = orjson.loads(body)
-            except orjson.JSONDecodeError:
-                self._json = None
-        return self._json
+        if name == "json":
+            return as_json.value()
+        if self._text is None:
+            self._text = body.decode("utf-8", "replace")
+        return self._text
 
     def _principal(self) -> Json:
         principal = self._exchange.principal

@@ -65,9 +65,11 @@ class Templates:
                 exchange.close()
 
     def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
-        """The response where nothing has to be waited for, else None; a failed rendering gives the answer for failures."""
+        """The response where nothing has to be waited for, else None; a failed rendering gives the answer for failures. Raises Refused."""
         try:
             return self.renderer.render_now(exchange, answer)
+        except Refused:
+            raise
         except MockForgeError as error:
             return self._failed(answer, error)
 

@@ -5,12 +5,12 @@ The same for every kind of guest; how the text is fetched is `component.py`'s an
 
 from __future__ import annotations
 
+from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.logs import escape
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.guest_json import ANSWER, BadJson, parse
 
 
 def reported(fiber: Fiber, text: bytes) -> PluginFailed:

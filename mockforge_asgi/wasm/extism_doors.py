@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import orjson
 
+from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.fiber import DoorRequest
-from mockforge_asgi.wasm.guest_json import DOOR, BadJson, parse
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
 from mockforge_asgi.wasm.wasi import FIRST as FIRST_WASI

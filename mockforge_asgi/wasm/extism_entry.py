@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from mockforge_asgi.bounded_json import ANSWER, BadJson, TooMuch, parse
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
 from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.wasm.answers import answer_json
 from mockforge_asgi.wasm.extism_doors import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.guest_json import ANSWER, BadJson, TooMuch, parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from typing import Any
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
-from mockforge_asgi.wasm.guest_json import DOOR, BadJson, parse
 
 
 @dataclass(frozen=True, slots=True)

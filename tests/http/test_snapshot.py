@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi import MockForge
+from mockforge_asgi.errors import Refused
+from mockforge_asgi.http.documents import EVERYTHING, request_document
+from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot
+from mockforge_asgi.testing import Client
 
 
 def snapshot(**over: Any) -> RequestSnapshot:
@@ -84,3 +89,37 @@ def test_a_path_with_lone_surrogates_can_still_be_written_as_json() -> None:
 
 def test_a_websocket_handshake_is_a_get() -> None:
     assert RequestSnapshot({"type": "websocket", "path": "/", "scheme": "ws", "headers": []}).method == "GET"
+
+
+MANY: dict[str, dict[str, Any]] = {
+    "fields of a query": {"query_string": b"&".join([b"a"] * (MAX_FIELDS + 1))},
+    "empty fields of a query": {"query_string": b"&" * MAX_FIELDS},
+    "headers": {"headers": [(b"a", b"b")] * (MAX_FIELDS + 1)},
+    "cookies": {"headers": [(b"cookie", b"a;" * (MAX_FIELDS + 1))]},
+}
+
+
+@pytest.mark.parametrize("over", MANY.values(), ids=MANY)
+def test_more_fields_than_are_read_are_refused_for_whoever_looks(over: dict[str, Any]) -> None:
+    shot = snapshot(**over)
+    with pytest.raises(Refused, match="the most that are read is 1,000"):
+        request_document(shot, replace(EVERYTHING, headers=frozenset({"a"})))
+    with pytest.raises(Refused, match="the most that are read is 1,000"):
+        _ = shot.query, shot.headers, request_document(shot, replace(EVERYTHING, headers=frozenset()))
+
+
+def test_as_many_fields_as_may_be_are_read() -> None:
+    shot = snapshot(query_string=b"&".join([b"a=1"] * MAX_FIELDS), headers=[(b"a", b"b")] * MAX_FIELDS)
+    assert len(shot.query) == len(shot.headers) == MAX_FIELDS
+
+
+async def test_a_client_that_sends_too_many_fields_is_told_where_somebody_reads_them() -> None:
+    routes = [
+        {"match": {"path": "/q", "query": {"a": "1"}}, "response": {"text": "x"}},
+        {"match": {"path": "/h", "headers": {"a": "1"}}, "response": {"text": "x"}},
+        {"match": {"path": "/plain"}, "response": {"text": "plain"}},
+    ]
+    many = {"headers": [("a", "b")] * (MAX_FIELDS + 1)}
+    async with Client(MockForge(config={"version": 1, "routes": routes})) as client:
+        assert [(await client.get(path + "?" + "a&" * MAX_FIELDS)).status for path in ("/q", "/plain")] == [400, 200]
+        assert [(await client.get(path, **many)).status for path in ("/h", "/plain")] == [431, 200]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.mocks.index import NEEDS_BODY, Params, Route, RouteIndex, _candidates
 from mockforge_asgi.mocks.matchers import BodyMatcher, Matcher, field_matcher
 from mockforge_asgi.mocks.pattern import PatternError, parse
@@ -81,7 +82,10 @@ def test_the_body_is_asked_for_only_when_it_decides() -> None:
     assert answer(found, "POST", "/a") == 0
     request = Request("POST", "/a", headers=(("x-a", "1"),))
     assert found.match(request) is NEEDS_BODY
-    assert [m[0].answer for body in (b'{"kind": "x"}', b"{}") if (m := found.match(request, body)) not in (None, NEEDS_BODY)] == [1, 0]
+    assert [m[0].answer for body in (b'{"kind": "x"}', b"{}") if (m := found.match(request, JsonBody(body))) not in (None, NEEDS_BODY)] == [
+        1,
+        0,
+    ]
 
 
 def test_parameters_carry_the_names_of_the_route_that_answers() -> None:

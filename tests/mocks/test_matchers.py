@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.mocks.matchers import BodyMatcher, JsonBody, MatcherError, Test, field_matcher
+from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.mocks.matchers import BodyMatcher, MatcherError, Test, field_matcher
 from mockforge_asgi.types import Json
 
 
@@ -106,26 +106,6 @@ def test_a_hostile_value_is_matched_in_linear_time() -> None:
 )
 def test_a_body_matcher_holds(path: str, value: Json, body: bytes, holds: bool) -> None:
     assert BodyMatcher.of(path, value).holds(REQUEST, JsonBody(body)) is holds
-
-
-def test_a_body_that_many_matchers_look_into_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed: list[bytes] = []
-
-    def parse(data: bytes) -> Json:
-        parsed.append(data)
-        return {"op": "b"}
-
-    monkeypatch.setattr(orjson, "loads", parse)
-    body = JsonBody(b"...")
-    assert [BodyMatcher.of("op", name).holds(REQUEST, body) for name in "abc"] == [False, True, False]
-    assert not BodyMatcher.of("none", 1).holds(REQUEST, body)
-    assert parsed == [b"..."]
-
-
-def test_a_body_that_is_no_json_has_no_value_anywhere() -> None:
-    body = JsonBody(b"{")
-    values: list[Json] = [None, 1, {}]
-    assert not any(BodyMatcher.of(path, value).holds(REQUEST, body) for path in ("a", "", "b") for value in values)
 
 
 def test_a_faulty_body_path_is_refused() -> None:

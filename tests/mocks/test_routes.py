@@ -8,6 +8,7 @@ from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.mocks.index import NEEDS_BODY
 from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_paths, inline_templates, plugins_named
 from tests.templates.rendering import exchange
@@ -39,7 +40,7 @@ def test_configured_routes_answer() -> None:
     assert isinstance(matched[0].answer, MockResponse) and matched[0].answer.body == b"matched"
     assert index.match(exchange("/b?q").snapshot) is NEEDS_BODY
     assert index.match(exchange("/b").snapshot) is None
-    assert index.match(exchange("/b?q").snapshot, b'{"k": 1}') is not None
+    assert index.match(exchange("/b?q").snapshot, JsonBody(b'{"k": 1}')) is not None
 
 
 def test_every_fault_is_told_at_once_with_its_place() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockforge_asgi.bounded_json import ANSWER, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
 from mockforge_asgi.contract import Json
-from mockforge_asgi.wasm.guest_json import ANSWER, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
 
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -1,0 +1,73 @@
+"""JsonBody: a request's body as JSON, for all who look into it: conditions of routes, explanations, templates.
+
+The only place where a client's body is read as JSON. It is read once, when somebody first asks, and within `bounded_json.CLIENT`; how many
+bytes there are is `intake`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from mockforge_asgi.bounded_json import CLIENT, BadJson, TooMuch, parse
+from mockforge_asgi.errors import Refused
+from mockforge_asgi.types import Json
+
+
+class JsonBody:
+    """One body. What is not JSON, or over the bounds, has a `fault` and no value anywhere."""
+
+    __slots__ = ("_data", "_fault", "_found", "_is_over", "_value")
+
+    def __init__(self, data: bytes) -> None:
+        self._data: bytes | None = data
+        self._value: Json = None
+        self._fault, self._is_over = "", False
+        self._found: dict[tuple[str | int, ...], str | None] = {}
+
+    @property
+    def fault(self) -> str:
+        """Why there is no value, as the end of "the body is ..."; empty where there is one."""
+        self._read()
+        return self._fault
+
+    def value(self) -> Json:
+        """The value; None where the body is not JSON. Raises Refused (413) over the bounds."""
+        self._read()
+        if self._is_over:
+            raise Refused(413, f"the body is {self._fault}")
+        return self._value
+
+    def at(self, steps: tuple[str | int, ...]) -> str | None:
+        """The value there as JSON text with sorted keys; None where there is none."""
+        if steps not in self._found:
+            try:
+                self._found[steps] = canonical(self._reach(steps))
+            except (LookupError, TypeError):
+                self._found[steps] = None
+        return self._found[steps]
+
+    def _read(self) -> None:
+        if self._data is None:
+            return
+        data, self._data = self._data, None
+        try:
+            self._value = parse(data, CLIENT)
+        except BadJson as error:
+            self._fault, self._is_over = str(error), isinstance(error, TooMuch)
+
+    def _reach(self, steps: tuple[str | int, ...]) -> Json:
+        if self.fault:
+            raise LookupError(self.fault)
+        value = self._value
+        for step in steps:
+            if isinstance(value, Mapping) != isinstance(step, str):
+                raise LookupError(step)
+            value = value[step]
+        return value
+
+
+def canonical(value: Json) -> str:
+    """The value as JSON text with sorted keys."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
