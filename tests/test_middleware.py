@@ -423,7 +423,7 @@ PREFLIGHT = {"origin": "https://web.test", "access-control-request-method": "GET
 
 async def test_a_preflight_that_the_app_does_not_answer_leaves_the_request_whole() -> None:
     nobody = plain_plugin("key", "auth", {"auth.authenticate": lambda document: None})
-    forge = await mounted(app := App(), nobody, protect=[{"path": "/**", "auth": ["key"], "mode": "optional"}])
+    forge = await mounted(app := App(), nobody, protect=[{"path": "/**", "auth": ["key"], "mode": "optional", "preflight": "app"}])
     answer = await asyncio.wait_for(Client(forge).request("OPTIONS", "/items", headers=PREFLIGHT), 5)
     assert (answer.text, app.bodies) == ("app", [b"", b""])
 
@@ -438,7 +438,7 @@ async def test_a_preflight_is_answered_before_the_app_has_ended() -> None:
         await send({"type": "http.response.body", "body": b"not for you"})
         answered.set()
 
-    forge = await mounted(app, key_auth(), protect=[{"path": "/**", "auth": ["key"]}])
+    forge = await mounted(app, key_auth(), protect=[{"path": "/**", "auth": ["key"], "preflight": "app"}])
     talk = Conversation()
     await forge(Client(forge).scope("OPTIONS", "/items", PREFLIGHT), talk.receive, talk.send)
     assert answered.is_set() and talk.answer.body == b""

@@ -110,10 +110,11 @@ class AuthChain:
         return self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path) is not None
 
     def lets_preflight_by(self, exchange: Exchange) -> bool:
-        """Whether the wrapped app may answer before auth: a preflight on a protected path that has one reading."""
-        if not is_preflight(exchange) or not self.is_protected(exchange):
+        """Whether the wrapped app may answer before auth: a preflight where the rule says so, on a path that has one reading."""
+        if not is_preflight(exchange):
             return False
-        return is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
+        rule = self.protection.rule_for("OPTIONS", exchange.snapshot.path)
+        return rule is not None and rule.preflight == "app" and is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
 
     async def decide(self, exchange: Exchange) -> Decision:
         """The decision about this request; None lets an anonymous caller pass. What an Allow brings is noted in the exchange.

@@ -1,7 +1,7 @@
-"""CORS preflights on protected paths: browsers send them without credentials, so they are answered before auth (Fetch §3.2.2).
+"""CORS preflights on protected paths. Browsers send them without credentials (Fetch §3.2.2), and anybody can forge one.
 
-They never reach a mock. The wrapped app may answer one, as it would without us, but only with an answer that is one: with
-`Access-Control-Allow-Origin`, and without a body. Whatever else it says to a caller that nobody has asked for credentials is not sent.
+Where the rule says `preflight: app`, the wrapped app answers before auth. Only the status, `Access-Control-*` and `Vary` of its
+answer are sent, and only if it has `Access-Control-Allow-Origin`. Without that word the app sees no preflight that auth refuses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
         headers = message.get("headers") or ()
         if message["type"] == "http.response.start" and not is_sent and any(name.lower() == _ORIGIN for name, _ in headers):
             is_sent = True
-            await exchange.respond(MockResponse(message["status"], wire_headers(headers)))
+            await exchange.respond(MockResponse(message["status"], wire_headers(pair for pair in headers if _is_shown(pair[0].lower()))))
 
     await app(exchange.scope, exchange.intake.preview(), send_head)
     return is_sent
+
+
+def _is_shown(name: bytes) -> bool:
+    return name == b"vary" or name.startswith(b"access-control-")

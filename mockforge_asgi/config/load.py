@@ -102,7 +102,7 @@ def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path
             name: _plugin(name, plugin, cast(Path, at(plugin.use)), at(plugin.on_failure.file)) for name, plugin in model.plugins.items()
         },
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
-        protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods)) for r in model.protect),
+        protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods), r.preflight) for r in model.protect),
         routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
         templates=objects.TemplatesConfig(
             at(model.templates.dir), dict(model.templates.inline), model.templates.seed, model.templates.locale

@@ -137,12 +137,13 @@ class PluginUse:
 
 @dataclass(frozen=True, slots=True)
 class ProtectRule:
-    """Which plugins decide about requests whose path matches. `methods` empty: all of them."""
+    """Which plugins decide about requests whose path matches. `methods` empty: all of them. `preflight`: who answers CORS preflights."""
 
     path: str
     auth: tuple[str, ...]
     mode: Literal["first", "any", "all", "optional"] = "first"
     methods: frozenset[str] = frozenset()
+    preflight: Literal["cors", "app"] = "cors"
 
 
 @dataclass(frozen=True, slots=True)

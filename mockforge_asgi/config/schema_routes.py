@@ -39,6 +39,15 @@ class ProtectModel(Strict):
     )
     mode: Literal["first", "any", "all", "optional"] = Field(default="first", description="How several decisions become one.")
     methods: Methods = Field(default_factory=list, description="Methods it holds for; all if left out.")
+    preflight: Literal["cors", "app"] = Field(
+        default="cors", description="Who answers CORS preflights before auth: `cors` of this configuration, or the wrapped `app`."
+    )
+
+    @model_validator(mode="after")
+    def _covers_preflights(self) -> ProtectModel:
+        if "preflight" in self.model_fields_set and self.methods and "OPTIONS" not in self.methods:
+            raise fault("`preflight` has no effect: the rule does not hold for OPTIONS.", "Add OPTIONS to `methods`, or leave it out.")
+        return self
 
 
 def _route_path(value: str) -> str:

@@ -223,29 +223,6 @@ async def test_credentials_are_hidden_even_from_a_later_plugin_that_may_see_just
     assert [[name for name, _ in headers] for headers in seen] == [["x-api-key", "accept"], ["accept"]]
 
 
-def preflight(path: str = "/hello/x") -> dict[str, Any]:
-    headers = {"origin": "https://web.test", "access-control-request-method": "GET"}
-    return {"method": "OPTIONS", "url": path, "headers": headers}
-
-
-async def test_a_preflight_is_answered_by_the_app_before_auth() -> None:
-    async def cors(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"access-control-allow-origin", b"https://web.test"), (b"content-length", b"6")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"secret"})
-
-    decider = Decider(Deny())
-    guarded = AuthChain(cors, runtime=Runtime({"key": decider}), rules=[ProtectRule("/**", ("key",))])
-    answer = await Client(guarded).request(**preflight())
-    assert (answer.status, answer.header("access-control-allow-origin"), answer.body) == (200, "https://web.test", b"")
-    assert decider.asked == []
-
-
-async def test_what_is_no_answer_to_a_preflight_is_not_sent_without_auth() -> None:
-    answer = await Client(chain()).request(**preflight())
-    assert answer.status == 401 and b"app" not in answer.body
-
-
 @pytest.mark.parametrize(
     "headers", [{"origin": "https://web.test"}, {"access-control-request-method": "GET"}, {}],
 )  # fmt: skip

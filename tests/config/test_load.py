@@ -254,6 +254,10 @@ BAD = {
             "2 plugins.p.grants.data[1]: there is no query of 'users' 'by_di'. Did you mean 'by_id'?",
         ],
     ),
+    "a word on preflights that the rule is not about": (
+        "version: 1\nplugins: {p: {use: ./p}}\nprotect: [{path: /, auth: [p], methods: [GET, POST], preflight: app}]\n",
+        ["3 protect[0]: `preflight` has no effect: the rule does not hold for OPTIONS. Add OPTIONS to `methods`, or leave it out."],
+    ),
     "half a key pair": (
         "version: 1\nserver: {ssl_keyfile: k}\n",
         ["2 server: `ssl_certfile` is missing. TLS needs both the key and the certificate."],
