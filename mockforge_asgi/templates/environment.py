@@ -3,7 +3,8 @@
 Jinja's sandbox decides attribute by attribute; here a template reaches only JSON values, a short list of text and list methods, and
 objects that say what they expose (`Exposed`). Each place where text, numbers or lists grow is routed through the rendering's meter.
 Three of Jinja's own seams are used for that: operator interception, a code generator that folds no constants into output, and the
-names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...). `test_environment` guards that they stay as they are.
+names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...); a fourth, the lexer's tokens, keeps line ends.
+`test_environment` guards that they stay as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jinja2.utils import Cycler, Joiner, Namespace
 from mockforge_asgi.templates.arithmetic import OPERATORS
 from mockforge_asgi.templates.kinds import Kind, to_text
 from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
-from mockforge_asgi.templates.rewriting import Bounds, Generator
+from mockforge_asgi.templates.rewriting import Bounds, ExactLexer, Generator
 
 T = TypeVar("T")
 
@@ -128,10 +129,11 @@ class BoundedEnvironment(SandboxedEnvironment):
             optimized=False,  # nothing is computed while compiling: there is no meter then
             cache_size=-1,
             extensions=_EXTENSIONS,
-            keep_trailing_newline=False,
+            keep_trailing_newline=True,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._lexer = ExactLexer(self)
         self.kind = kind
         self.concat = _concat  # type: ignore[method-assign]
         self.globals = {"range": _range, "dict": _dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner, **functions}
@@ -144,6 +146,11 @@ class BoundedEnvironment(SandboxedEnvironment):
             "markup_join": kind.join,
             "Macro": BoundMacro,
         }
+
+    @property
+    def lexer(self) -> ExactLexer:
+        """What cuts the text of a template into tokens."""
+        return self._lexer
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -168,9 +175,11 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]` as templates mean it."""
+        if isinstance(obj, Undefined):
+            return obj  # a part of what is not there is not there either: `default` and `is defined` may ask for it
         if isinstance(obj, Exposed):
             return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
-        if isinstance(obj, str | list | tuple | dict | range | TemplateReference | Undefined):
+        if isinstance(obj, str | list | tuple | dict | range | TemplateReference):
             try:
                 return obj[argument]
             except (TypeError, LookupError):

@@ -1,12 +1,34 @@
-"""Rewriting: what is changed in a template's syntax tree and in the code made from it, so that everything that grows passes a meter."""
+"""Rewriting: what is changed in a template's syntax tree and in the code made from it, so that everything that grows passes a meter; and
+in its tokens, so that they are as written."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.lexer import Lexer
 from jinja2.visitor import NodeTransformer
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+class ExactLexer(Lexer):
+    """Gives line ends back as they were written: Jinja reads each as a line feed, and tells the line where a token begins."""
+
+    def tokeniter(self, source: str, *args: Any, **kwargs: Any) -> Iterator[tuple[int, str, str]]:
+        """The tokens: their line, kind and text."""
+        ends = _LINE_END.findall(source) if "\r" in source else ()
+        for line, token, text in super().tokeniter(source, *args, **kwargs):
+            if ends and "\n" in text:
+                first, *rest = text.split("\n")
+                text = first + "".join(end + part for end, part in zip(ends[line - 1 : line - 1 + len(rest)], rest, strict=True))
+            yield line, token, text
+
+    def _normalize_newlines(self, value: str) -> str:
+        return value
 
 
 class Generator(CodeGenerator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ SMALL = TemplateLimits(output_bytes=20_000, made_bytes=200_000, steps=5_000, val
         ("{% block b %}in{% endblock %}{{ self.b() }}", "inin"),
         ("{{ dict(a=1) | json }}{{ (1, 2) }}", '{"a":1}[1,2]'),
         ("{% do [1] %}{% with x = 5 %}{{ x }}{% endwith %}{# gone #}{% raw %}{{ x }}{% endraw %}", "5{{ x }}"),
-        ("  {% if true %}\nx\n  {% endif %}\ny\n", "x\ny"),
+        ("  {% if true %}\nx\n  {% endif %}\ny\n", "x\ny\n"),
     ],
 )
 async def test_a_template_makes_the_same_with_and_without_waiting(text: str, made: str) -> None:
@@ -50,6 +51,92 @@ async def test_a_template_makes_the_same_with_and_without_waiting(text: str, mad
     tree = [{"v": 1, "c": [{"v": 2}, {"v": 3}]}]
     assert render_now(text, d=d, tree=tree) == made
     assert await render("{% set q = p.f() %}\n" + text, "txt", PlainPlugin("p", {"f": lambda: ""}), d=d, tree=tree) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("a\n", "a\n"),
+        ("a\r\nb\r\n", "a\r\nb\r\n"),
+        ("a\rb\r", "a\rb\r"),
+        ("a\r\nb\nc\rd\n\r\n\n", "a\r\nb\nc\rd\n\r\n\n"),
+        ("a\r\n{% if true %}\r\nb\nc{% endif %}\r\n  {% if true %}\nd\r\n{% endif %}\r\n\r\n", "a\r\nb\ncd\r\n\r\n"),
+        ("a\n{%- if true -%}\r\n b\r\n{% endif %}\n", "ab\r\n"),
+        ("a\n \n{{- 1 }}\r\n{{ 2 -}}\n\r\n {{ 3 }}\r\n", "a1\r\n23\r\n"),
+        ("{# a\nb\r\n #}\r\nc\r\nd\n", "c\r\nd\n"),
+        ("\n{{ 1 +\n\n 1 }}\r\nx\n", "\n2\r\nx\n"),
+        ("\n{% raw %}\r\n{{ x }}\n{% endraw %}\r\n\r\ny\n", "\n\r\n{{ x }}\n\r\ny\n"),
+        ("\n{% if true +%}\r\na{% endif %}", "\n\r\na"),
+        ("\n{{ 'a\r\nb' }}\r\n\n", "\na\r\nb\r\n\n"),
+        ("{% set x %}a\r\nb\n{% endset %}\r\n[{{ x }}]", "[a\r\nb\n]"),
+        ("a\x85b\u2028c\x0bd\n", "a\x85b\u2028c\x0bd\n"),
+    ],
+)
+async def test_a_text_keeps_its_line_ends(text: str, made: str) -> None:
+    assert render_now(text) == made
+    assert await render("{{ p.f() }}" + text, "txt", PlainPlugin("p", {"f": lambda: ""})) == made
+    assert render_now(text.replace("\r\n", "\n").replace("\r", "\n")) == made.replace("\r\n", "\n").replace("\r", "\n")
+
+
+LINES = st.sampled_from(["\n", "\r", "\r\n", "a", " ", "%}", "\t", "\x0c"])
+TAGS = st.sampled_from(
+    [
+        "{{ 1 }}",
+        "{{- 1 +\r\n\n1 -}}",
+        "{# \n\r #}",
+        "{#- a -#}",
+        "{% raw %}\r\n{{ x\n{% endraw %}",
+        "{%- raw -%}\n \r\nx{%- endraw -%}",
+        "{%- set x = 1 -%}",
+        "{% set x = '\r\n' +%}",
+        "{%+ if true %}",
+        "{% if true %}\r",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(LINES).map("".join), st.lists(LINES | TAGS).map("".join))
+def test_line_ends_change_nothing_but_themselves(text: str, tagged: str) -> None:
+    assert render_now(text + "{{ 1 }}\r\n" + text) == text + "1\r\n" + text
+    tagged += "{% endif %}" * (tagged.count("if true"))
+    made = render_now(tagged)
+    assert made.replace("\r\n", "\n").replace("\r", "\n") == render_now(tagged.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+@pytest.mark.parametrize("suffix", ["txt", "json", "html", "tokens.txt"])
+def test_files_keep_their_last_line_end(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"t.{suffix}").write_bytes(b"[1,\r\n2]\r\n\n")
+    response = renderer({}, folder=tmp_path).render_now(exchange(), TemplateAnswer(template=f"t.{suffix}"))
+    assert response is not None and response.body == b"[1,\r\n2]\r\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("{{ d.b.c | default('x') }}", "x"),
+        ("{{ d['b']['c'] | default('x') }}", "x"),
+        ("{{ d.b.c.d.e | default('x') }}{{ d.b[0][1] | d('y') }}", "xy"),
+        ("{{ nobody.b.c is defined }}{{ d.b.c is undefined }}", "falsetrue"),
+        ("{{ d.none.c | default('x') }}{{ d.text.c.d | default('y') }}{{ d.list[7].c | default('z') }}", "xyz"),
+        ("{{ request.query.none.x | default('x') }}{{ request.nothing.y | default('y') }}", "xy"),
+        ("{{ [d] | map(attribute='b.c', default='x') | join }}", "x"),
+        ("{% if d.b.c is defined and d.b.c %}a{% else %}b{% endif %}", "b"),
+    ],
+)
+async def test_a_part_of_what_is_missing_is_missing(text: str, made: str) -> None:
+    d: Json = {"a": 1, "none": None, "text": "t", "list": []}
+    assert render_now(text, d=d) == made
+    assert await render("{{ p.f() }}" + text, "txt", PlainPlugin("p", {"f": lambda: ""}), d=d) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ d.b.c }}", "{{ d.b.c() }}", "{% for x in d.b.c %}{% endfor %}", "{{ d.b.c + 1 }}", "{{ d.b.c | upper }}", "{{ d.b.c | json }}"],
+)
+def test_what_is_missing_is_told_when_it_is_used_and_by_its_first_part(text: str) -> None:
+    with pytest.raises(TemplateFailed, match="'b'"):
+        render_now(text, d={"a": 1})
 
 
 @pytest.mark.parametrize(
