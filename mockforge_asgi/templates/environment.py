@@ -37,8 +37,12 @@ class Exposed:
     """What messages call it."""
 
     def expose(self, name: str) -> object:
-        """The part of that name. Raises KeyError where there is none."""
+        """The part of that name. Raises KeyError where there is none, NotThere where words can say why."""
         raise KeyError(name)
+
+
+class NotThere(KeyError):
+    """A part is not there, for the reason that its only argument gives."""
 
 
 _METHODS: Final[Mapping[type, frozenset[str]]] = {
@@ -167,6 +171,8 @@ class BoundedEnvironment(SandboxedEnvironment):
         if isinstance(obj, Exposed):
             try:
                 return obj.expose(attribute)
+            except NotThere as error:
+                return self.undefined(error.args[0])
             except KeyError:
                 return self.undefined(f"{obj.label} has no '{attribute}'")
         if isinstance(obj, Undefined | TemplateReference):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.snapshot import RequestSnapshot
-from mockforge_asgi.templates.environment import Exposed
+from mockforge_asgi.templates.environment import Exposed, NotThere
 from mockforge_asgi.types import Json
 
 BODY_PARTS: Final = frozenset(["body", "json", "text"])
@@ -102,7 +102,10 @@ class RequestFacts(Exposed):
         if body is None or as_json is None:
             raise KeyError(name)
         if name == "json":
-            return as_json.value()
+            value = as_json.value()
+            if as_json.fault:
+                raise NotThere(f"the request's body is {as_json.fault}" if body else "the request has no body")
+            return value
         if self._text is None:
             self._text = body.decode("utf-8", "replace")
         return self._text

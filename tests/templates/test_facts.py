@@ -47,8 +47,25 @@ async def test_a_template_sees(text: str, made: str) -> None:
     assert await render(text, on=sample()) == made
 
 
-async def test_a_body_that_is_no_json_is_none() -> None:
-    assert await render("{{ request.json is none }}", on=exchange(method="POST", body=b"{")) == "true"
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"a": 1', "the request's body is not JSON: .*line 1 column"),
+        (b"[1,\n2,]", "the request's body is not JSON: .*line 2 column"),
+        (b"a=1&b=2", "the request's body is not JSON"),
+        (b"", "the request has no body"),
+    ],
+)
+async def test_a_body_that_is_not_json_is_told_where_it_is_used(body: bytes, why: str) -> None:
+    for text in ("{{ request.json }}", "{{ request.json.user.id }}", "{{ request['json'] | json }}"):
+        with pytest.raises(TemplateFailed, match=why):
+            await render(text, on=exchange(method="POST", body=body))
+    defined = "{{ request.json is defined }} {{ request.json.user.id | default('none') }} {{ request.text | length }}"
+    assert await render(defined, on=exchange(method="POST", body=body)) == f"false none {len(body)}"
+
+
+async def test_null_is_json() -> None:
+    assert await render("{{ request.json is none }}", on=exchange(method="POST", body=b"null")) == "true"
 
 
 async def test_what_a_request_sends_is_never_read_as_a_template() -> None:
