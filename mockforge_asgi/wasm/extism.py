@@ -20,7 +20,7 @@ from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, Plugin
 from mockforge_asgi.wasm.answers import reported, trapped
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
-from mockforge_asgi.wasm.fiber import Fiber, failure
+from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
 from mockforge_asgi.wasm.kernel import (
     FAULT_ABORT,
     FAULT_EXIT,
@@ -116,7 +116,7 @@ class ExtismGuest:
 
 
 class ExtismInstance:
-    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
+    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight, or the guest exited."""
 
     __slots__ = (
         "_error",
@@ -205,20 +205,20 @@ class ExtismInstance:
             memory.begin(data)
         except MemoryError as error:
             raise self._over_memory(fiber, "the input does not fit. ") from error
-        status = await self._run(fiber, export, "")
+        status, is_over = 0, export == "_start"  # the entry of a command, which runs once
+        try:
+            status = await self._run(fiber, export, "")
+        except GuestExited as exited:
+            if exited.status:
+                raise
+            is_over = True
         try:
             outcome = memory.finish(fiber.budget.output_bytes)
         except OutputTooLarge as error:
-            self.broken = False
-            limit = fiber.budget.output_bytes
-            raise LimitExceeded(
-                fiber.plugin,
-                fiber.op,
-                "output_kb",
-                limit / 1024,
-                f"its answer of {error.size} bytes is over limits.output_kb={limit // 1024}. Raise the limit or answer less.",
-            ) from None
-        self.broken = False
+            self.broken, kib = is_over, fiber.budget.output_bytes / 1024
+            told = f"its answer of {error.size} bytes is over limits.output_kb={int(kib)}. Raise the limit or answer less."
+            raise LimitExceeded(fiber.plugin, fiber.op, "output_kb", kib, told) from None
+        self.broken = is_over
         if status or outcome.error is not None:
             raise reported(fiber, outcome.error if outcome.error is not None else f"its export '{export}' returned {status}".encode())
         return outcome.output
@@ -259,18 +259,19 @@ class ExtismInstance:
         if fault == FAULT_MEMORY:
             return self._over_memory(fiber)
         if fault == FAULT_REFUSED and (refused := self.doors.refused) is not None:
-            return PluginFailed(
-                fiber.plugin, fiber.op, refused.message, code=refused.code, retryable=refused.retryable, details=refused.details
-            )
+            told, retryable = refused.message, refused.retryable
+            return PluginFailed(fiber.plugin, fiber.op, told, code=refused.code, retryable=retryable, details=refused.details)
         if fault == FAULT_VARS:
             room = self._guest.options.vars_bytes // 1024
             return LimitExceeded(fiber.plugin, fiber.op, "vars_kb", room, f"its variables take more than limits.vars_kb={room}. Raise it.")
-        words = {
-            FAULT_HANDLE: "its code passed on a handle that is no live block",
-            FAULT_EXIT: f"its code left with status {first}",
-            FAULT_ABORT: f"its code called abort (line {first})",
-        }
-        return type(failed)(fiber.plugin, fiber.op, words[fault]) if fault in words else trapped(fiber, failed, self.memory.last_words())
+        if fault == FAULT_HANDLE:
+            return type(failed)(fiber.plugin, fiber.op, "its code passed on a handle that is no live block")
+        said = self.memory.last_words()
+        if fault == FAULT_EXIT and (not first or said is None):
+            return GuestExited(fiber.plugin, fiber.op, first)
+        if fault == FAULT_ABORT and said is None:
+            return type(failed)(fiber.plugin, fiber.op, f"its code called abort (line {first})")
+        return trapped(fiber, failed, said)
 
     def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:
         mib = self._guest.limits.memory_bytes / (1 << 20)

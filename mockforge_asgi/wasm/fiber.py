@@ -106,6 +106,14 @@ class GuestTrapped(PluginCrashed):
     """The guest trapped (unreachable, out of bounds, stack overflow, ...): its instance is gone."""
 
 
+class GuestExited(GuestTrapped):
+    """The guest called `proc_exit`. Status 0 ends a call well, as it ends a command; anywhere else it is a failure, too."""
+
+    def __init__(self, plugin: str, op: str, status: int) -> None:
+        self.status = status
+        super().__init__(plugin, op, f"its code left with status {status}")
+
+
 _TRAPS = {
     "STACK_OVERFLOW": "recursed too deeply (stack overflow)",
     "MEMORY_OUT_OF_BOUNDS": "reached outside its memory",

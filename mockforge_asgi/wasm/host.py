@@ -114,6 +114,9 @@ class WasmHost:
             self._ops = said.ops
             self._pool.dismiss = self._dismiss if "plugin.destroy" in said.ops else None
             if "plugin.validate_config" in said.ops:
+                if instance.broken:  # it described itself and exited
+                    instance.close()
+                    instance = await self._instantiate()
                 found = await instance.call(
                     self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
                 )
@@ -139,6 +142,8 @@ class WasmHost:
             try:
                 if "plugin.init" in self._ops:
                     await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init.json)
+                    if instance.broken:
+                        raise PluginFailed(self.options.plugin, "plugin.init", "its code left with status 0; return from it instead")
             except BaseException:
                 instance.close()
                 raise

@@ -74,7 +74,10 @@ class RequestLease:
                     self._refuse_when_over(fiber)
                 elif self._held.instance.broken:
                     raise PluginUnavailable(fiber.plugin, "an earlier call of this request ended its instance")
-                return await self._host.run(self._held, fiber, document)
+                answer = await self._host.run(self._held, fiber, document)
+                if self._held.instance.broken:  # it answered and exited: the next call takes another
+                    self._throw_away()
+                return answer
             finally:
                 if self._is_over:
                     self._throw_away()

@@ -150,3 +150,48 @@ async def test_odd_calls_end_as_under_the_official_host(stand: ExtismBench, name
     except PluginFailed:
         ours = None
     assert ours == theirs
+
+
+_LEAVE = "(call $proc_exit (i32.const {}))"
+ENDS = {
+    "output, then 0": (f'(func (export "f") (result i32) ANSWER {_LEAVE.format(0)} (i32.const 9))', ""),
+    "0 and no output": (f'(func (export "f") (result i32) {_LEAVE.format(0)} (i32.const 9))', ""),
+    "an export without result, then 0": (f'(func (export "f") ANSWER {_LEAVE.format(0)})', ""),
+    "a command that returns": ('(func (export "_start") ANSWER)', ""),
+    "a command that leaves with 0": (f'(func (export "_start") ANSWER {_LEAVE.format(0)})', ""),
+    "output, then 3": (f'(func (export "f") (result i32) ANSWER {_LEAVE.format(3)} (i32.const 0))', "left with status 3$"),
+    "output, then 256": (f'(func (export "f") (result i32) ANSWER {_LEAVE.format(256)} (i32.const 0))', "left with status 256$"),
+    "no output, then 1": (f'(func (export "_start") {_LEAVE.format(1)})', "left with status 1$"),
+    "an error, then 0": (f'(func (export "f") (result i32) ANSWER ERROR {_LEAVE.format(0)} (i32.const 0))', "12345678$"),
+    "an error, then 3": (f'(func (export "f") (result i32) ERROR {_LEAVE.format(3)} (i32.const 0))', "12345678$"),
+    "0 in the initialiser": (
+        f'(func (export "_initialize") {_LEAVE.format(0)}) (func (export "f") (result i32) (i32.const 0))',
+        "left with status 0$",
+    ),
+    "0 in the start function": (
+        f'(func $s {_LEAVE.format(0)}) (start $s) (func (export "f") (result i32) (i32.const 0))',
+        "left with status 0$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+async def test_a_guest_that_leaves_is_a_success_or_a_failure_as_under_the_official_host(stand: ExtismBench, name: str) -> None:
+    code, words = ENDS[name]
+    code = code.replace("ANSWER", f"(call $output_set {_BLOCK} (i64.const 8))").replace("ERROR", f"(call $error_set {_BLOCK})")
+    put = """(func $put (param $v i64) (result i64) (local $p i64)
+      (local.set $p (call $alloc (i64.const 8))) (call $store_u64 (local.get $p) (local.get $v)) (local.get $p))"""
+    wasm = wat(f"{put} {code}", "alloc", "store_u64", "output_set", "error_set", "proc_exit")
+    export = "_start" if "_start" in code else "f"
+    try:
+        theirs: bytes | None = bytes(extism.Plugin({"wasm": [{"data": wasm}]}, wasi=True).call(export, b"in"))
+    except extism.Error:
+        theirs = None
+    if words:
+        assert theirs is None
+        with pytest.raises(PluginFailed, match=words):
+            await (await stand.instance(wasm)).invoke(stand.fiber(), export, b"in")
+    else:
+        ours = await stand.instance(wasm)
+        assert await ours.invoke(stand.fiber(), export, b"in") == theirs
+        assert ours.broken

@@ -47,7 +47,9 @@ SIGNATURES = {
     "http_request": "(param i64 i64) (result i64)",
     "http_status_code": "(result i32)",
     "http_headers": "(result i64)",
+    "proc_exit": "(param i32)",
 }
+_WASI = {"proc_exit": "wasi_snapshot_preview1"}
 
 
 def wasm_of(text: str) -> bytes:
@@ -57,7 +59,7 @@ def wasm_of(text: str) -> bytes:
 
 def wat(body: str, *imports: str) -> bytes:
     """A plugin from WebAssembly text, importing those kernel functions under their own names (`$alloc`, ...)."""
-    lines = [f'(import "{ENV}" "{name}" (func ${name} {SIGNATURES[name]}))' for name in imports]
+    lines = [f'(import "{_WASI.get(name, ENV)}" "{name}" (func ${name} {SIGNATURES[name]}))' for name in imports]
     return wasm_of(f'(module {" ".join(lines)} (memory (export "memory") 1) {body})')
 
 

@@ -16,6 +16,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
+from tests.wasm.extism_guests import extism_bench, wat
 from tests.wasm.guests import COMPONENT, Bench, TestDoors, bench
 
 
@@ -385,3 +386,58 @@ async def test_a_destroy_that_fails_frees_the_instance_anyway() -> None:
     lease.release()
     await made.close()
     assert guest.calls[-1] == "plugin.destroy" and made._pool.live == 0
+
+
+_EXITS = "(func $exit (call $output_set (call $input_offset) (call $input_length)) (call $proc_exit (i32.const 0)))"
+
+
+def _exits(*exports: str) -> bytes:
+    """A guest that gives back its input and leaves with status 0, in each of those exports."""
+    body = "".join(f'(func (export "{name}") (call $exit))' for name in exports)
+    return wat(_EXITS + body, "output_set", "input_offset", "input_length", "proc_exit")
+
+
+@pytest.mark.parametrize("per_request", [False, True])
+async def test_each_call_of_a_guest_that_leaves_with_status_0_takes_a_new_instance(per_request: bool) -> None:
+    async with extism_bench() as stand:
+        options = HostOptions("guest", "1.0.0", {}, Budget(), per_request)
+        guest = stand.guest(_exits("response_generate", "plugin_start", "plugin_stop"))
+        made = WasmHost(options, guest, stand.doors, Pool(asyncio.get_running_loop()), EventStream())
+        await made.open()
+        await made.start()
+        lease = made.lease()
+        assert [await lease.call("response.generate", Document({"n": n})) for n in range(3)] == [{"n": n} for n in range(3)]
+        lease.release()
+        assert not any(held.instance.broken for held in made._pool.idle)
+        await made.close()
+
+
+async def test_a_guest_that_leaves_in_init_is_not_made() -> None:
+    async with extism_bench() as stand:
+        guest = stand.guest(_exits("plugin_init"))
+        made = WasmHost(HostOptions("guest", "1.0.0", {}, Budget()), guest, stand.doors, Pool(asyncio.get_running_loop()), EventStream())
+        await made.open()
+        with pytest.raises(PluginFailed, match=r"plugin\.init: its code left with status 0"):
+            await made.start()
+        await made.close()
+
+
+async def test_a_guest_that_leaves_when_it_has_described_itself_checks_its_configuration_in_a_new_instance() -> None:
+    text = b'{"contract": "0.1", "ops": ["plugin.validate_config"]}  '
+    words = "".join(f"(call $store_u64 (i64.add (local.get $a) (i64.const {at})) (i64.const {int.from_bytes(text[at : at + 8], 'little')}))"
+                    for at in range(0, len(text), 8))  # fmt: skip
+    describe = f"""(global $used (mut i32) (i32.const 0))
+      (func (export "describe") (local $a i64) (if (global.get $used) (then (unreachable))) (global.set $used (i32.const 1))
+        (local.set $a (call $alloc (i64.const {len(text)}))) {words}
+        (call $output_set (local.get $a) (i64.const {len(text)})) (call $proc_exit (i32.const 0)))
+      (func (export "plugin_validate_config") (if (global.get $used) (then (unreachable))))"""
+    async with extism_bench() as stand:
+        made = WasmHost(
+            HostOptions("guest", "1.0.0", {}, Budget()),
+            stand.guest(wat(describe, "alloc", "store_u64", "output_set", "proc_exit")),
+            stand.doors,
+            Pool(asyncio.get_running_loop()),
+            EventStream(),
+        )
+        assert (await made.open()).ops == {"plugin.validate_config"}
+        await made.close()
