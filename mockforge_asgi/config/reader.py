@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from mockforge_asgi.config.places import Path, Places, clip, quote
+from mockforge_asgi.config.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
 
 Json: TypeAlias = Any
@@ -185,54 +186,14 @@ def _build(text: str, name: str) -> _Builder:
         for event in _events(text):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise Unreadable([*builder.problems, _syntax(error, text, name)]) from None
+        raise Unreadable([*builder.problems, syntax_problem(error, text, name)]) from None
     except (yaml.YAMLError, UnicodeError) as error:
-        raise Unreadable([*builder.problems, _bad_character(error, text, name)]) from None
+        raise Unreadable([*builder.problems, character_problem(error, text, name)]) from None
     return builder
 
 
 def _events(text: str) -> Iterator[Any]:
     yield from yaml.parse(text, Loader=_LOADER)
-
-
-def _bad_character(error: Exception, text: str, name: str) -> Problem:
-    bad = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
-    if bad is None:
-        return Problem(name, f"is not YAML: {clip(str(error), 200)}.")
-    line = text.count("\n", 0, bad.start()) + 1
-    return Problem(f"{name}:{line}", f"the control character U+{ord(bad.group()):04X} is not accepted.", "Remove it.")
-
-
-_SYNTAX = (
-    (
-        "mapping values are not allowed",
-        "a ':' starts a value where none may stand.",
-        "Quote text that contains ': ', or check the indentation.",
-    ),
-    ("expected ':'", "a key without ':' stands here.", "Write `key: value`, or quote the text."),
-    ("expected <block end>", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
-    ("did not find expected key", "the indentation does not fit the lines above.", "Line the keys of one mapping up under each other."),
-    ("expected '-' indicator", "the indentation does not fit the list above.", "Line its '-' up under each other."),
-    ("expected ',' or", "a bracket is not closed, or a text with brackets in it not quoted.", 'Close it, or quote: "/hello/{name}".'),
-    ("end of stream", "a quote or bracket is not closed.", "Close it."),
-    ("unexpected end", "a quote or bracket is not closed.", "Close it."),
-)
-
-
-def _syntax(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    rows = text.splitlines()
-    char = rows[line][column : column + 1] if line < len(rows) else ""
-    place, said = f"{name}:{line + 1}", str(error.problem or error.context or "")
-    if "cannot start any token" in said and char == "\t":
-        return Problem(place, "a tab is used for indentation.", "Use spaces.")
-    if "cannot start any token" in said:
-        return Problem(place, f"'{clip(char)}' cannot start a value.", "Put the text in quotes.")
-    for sign, what, remedy in _SYNTAX:
-        if sign in said:
-            return Problem(place, what, remedy)
-    return Problem(place, f"is not YAML: {clip(said, 200)}.")
 
 
 def _read_json(text: str, name: str) -> tuple[Json, Places]:
