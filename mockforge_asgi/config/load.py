@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from mockforge_asgi.config import objects, schema, schema_routes
 from mockforge_asgi.config.faults import in_order, problems_of
+from mockforge_asgi.config.json_values import not_json
 from mockforge_asgi.config.places import Places, clip, quote
-from mockforge_asgi.config.reader import Unreadable, not_json, read
+from mockforge_asgi.config.reader import Unreadable, read
 from mockforge_asgi.config.references import unfit
 from mockforge_asgi.errors import ConfigError
 
@@ -35,7 +36,7 @@ def load(
     name = os.fspath(source)
     file = Path(name).expanduser().absolute()
     try:
-        value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES)
+        value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES, aliases=True)
     except Unreadable as error:
         raise ConfigError(f"'{clip(name, 200)}' cannot be used:", error.problems) from None
     return _check(value, places, base_dir or file.parent, file, dev, own)
@@ -82,6 +83,7 @@ def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: b
             f"{head} it is an OpenAPI document ({word} {quote(value[word])}), and those are not served yet. "
             "Write its paths as `routes:` in a mockforge.yaml."
         )
+    value = {key: item for key, item in value.items() if not key.startswith(schema.ASIDE)}
     problems = unfit(value, places, own)
     try:
         model = schema.ConfigModel.model_validate(value)

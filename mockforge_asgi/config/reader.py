@@ -1,7 +1,8 @@
 """Reads YAML (1.2's plain types) or JSON text into data, and remembers the line of every value.
 
-Refuses what has no place in a configuration: aliases, tags, duplicate keys, several documents, values that JSON cannot
-say, and text that is too long, too deep or not UTF-8. Knows nothing of what the data means.
+Refuses what has no place in a configuration: tags, duplicate keys, several documents, values that JSON cannot say, and text
+that is too long, too deep or not UTF-8. Aliases and merge keys are read only where the caller says so; what they unfold to is
+bounded like the rest. Knows nothing of what the data means.
 """
 
 from __future__ import annotations
@@ -9,25 +10,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import yaml
 
-from mockforge_asgi.config.places import Path, Places, clip, quote
+from mockforge_asgi.config.anchors import MERGE_KEY, Anchors, TooLarge, merged
+from mockforge_asgi.config.json_values import MAX_DEPTH, MAX_VALUES, not_json
+from mockforge_asgi.config.places import Path, Places, clip
 from mockforge_asgi.config.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
 
 Json: TypeAlias = Any
-MAX_DEPTH = 64
-_NO_TAG = "Remove it, or put the text in quotes."
-MAX_VALUES = 500_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STR_TAG = "tag:yaml.org,2002:str"
 _INT = re.compile(r"[-+]?[0-9]{1,19}\Z|0x[0-9a-fA-F]{1,15}\Z|0o[0-7]{1,20}\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?\Z")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _WORDS: dict[str, Json] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -41,12 +40,12 @@ class Unreadable(Exception):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-def read(data: bytes | str, name: str, *, max_bytes: int) -> tuple[Json, Places]:
-    """The document's data and places. Raises Unreadable with every fault found."""
+def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False) -> tuple[Json, Places]:
+    """The document's data and places. `aliases`: anchors and merge keys are accepted. Raises Unreadable with every fault found."""
     text = _text(data, name, max_bytes)
     if name.lower().endswith(".json"):
         return _read_json(text, name)
-    builder = _build(text, name)
+    builder = _build(text, name, aliases)
     if builder.problems:
         raise Unreadable(builder.problems)
     return builder.root, Places(name, builder.lines)
@@ -70,7 +69,9 @@ class _Frame:
 
     value: list[Json] | dict[str, Json]
     path: Path
+    anchor: str | None = None
     key: str | None = None
+    merges: bool = False
     seen: dict[str, int] = field(default_factory=dict)
 
     def wants_key(self) -> bool:
@@ -94,6 +95,9 @@ class _Builder:
     """Makes data from parser events, without recursion."""
 
     name: str
+    aliases: bool = False
+    values: int = 0
+    anchors: Anchors = field(default_factory=Anchors)
     root: Json = None
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -109,43 +113,84 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             self.scalar(event, line)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self.open({} if isinstance(event, yaml.MappingStartEvent) else [], line, event.tag, event.implicit)
+            self.open({} if isinstance(event, yaml.MappingStartEvent) else [], event, line)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            self.stack.pop()
+            self.close()
         elif isinstance(event, yaml.AliasEvent):
-            # Not shown, nor is a tag: it may be a secret that begins so and lacks its quotes.
-            self.fault(line, "an alias (*…) is not accepted.", "Write the value out where it is used, in quotes if it is text.")
-            self.place(None, line)
+            self.alias(event.anchor or "", line)
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents == 2:
                 self.fault(line, "a second document starts here.", "Keep one document per file: remove '---' and what follows.")
 
-    def open(self, value: list[Json] | dict[str, Json], line: int, tag: str | None, implicit: bool) -> None:
-        if tag and not implicit:
-            self.fault(line, "a tag (!…) is not accepted.", _NO_TAG)
+    def open(self, value: list[Json] | dict[str, Json], event: Any, line: int) -> None:
+        self.no_tag(event.tag and not event.implicit, line)
         if len(self.stack) >= MAX_DEPTH:
-            raise Unreadable([*self.problems, Problem(f"{self.name}:{line}", f"values are nested more than {MAX_DEPTH} deep.")])
-        if self.stack and self.stack[-1].wants_key():
-            self.fault(line, "a list or mapping is used as a key.", "Keys are text.")
-            self.stack[-1].key = "?"
+            raise self.too_much(f"values are nested more than {MAX_DEPTH} deep.", line)
+        self.no_key(line, "a list or mapping is used as a key.", "Keys are text.")
         path = self.place(value, line)
-        self.stack.append(_Frame(value, path))
+        self.stack.append(_Frame(value, path, event.anchor))
+
+    def close(self) -> None:
+        frame = self.stack.pop()
+        if frame.merges and isinstance(frame.value, dict):
+            line = frame.seen[MERGE_KEY]
+            keys = merged(frame.value)
+            if keys is None:
+                self.fault(line, "a merge key (<<) takes a mapping, or a list of them.", "Write `<<: *name`, or put '<<' in quotes.")
+            self.lines.update({(*frame.path, key): line for key in keys or ()})
+        if frame.anchor:
+            self.anchors.values[frame.anchor] = frame.value
+
+    def alias(self, name: str, line: int) -> None:
+        # No name of an alias, anchor or tag is shown: it may be a secret that begins so and lacks its quotes.
+        self.no_key(line, "an alias (*…) is used as a key.", "Write the key out.")
+        value: Json = {}
+        if not self.aliases:
+            self.fault(line, "an alias (*…) is not accepted.", "Write the value out where it is used, in quotes if it is text.")
+        elif name not in self.anchors.values:
+            self.fault(line, "an alias (*…) names no anchor (&…) that ends before it.", "Put it in quotes if it is text.")
+        else:
+            try:
+                value, count = self.anchors.copy(name, MAX_VALUES - self.values, MAX_DEPTH - len(self.stack))
+            except TooLarge as error:
+                raise self.too_much(str(error), line) from None
+            self.values += count - 1
+        self.place(value, line)
+
+    def no_key(self, line: int, what: str, remedy: str) -> None:
+        if self.stack and self.stack[-1].wants_key():
+            self.fault(line, what, remedy)
+            self.stack[-1].key = "?"
+
+    def too_much(self, what: str, line: int) -> Unreadable:
+        return Unreadable([*self.problems, Problem(f"{self.name}:{line}", what)])
+
+    def no_tag(self, is_given: object, line: int) -> None:
+        if is_given:
+            self.fault(line, "a tag (!…) is not accepted.", "Remove it, or put the text in quotes.")
 
     def scalar(self, event: Any, line: int) -> None:
+        is_plain = event.implicit[0] and not event.style
         if self.stack and self.stack[-1].wants_key():
-            self.key(event.value, line)
+            self.key(event.value, line, is_merge=is_plain and event.value == MERGE_KEY)
             return
-        if event.tag and not any(event.implicit) and event.tag != _STR_TAG:
-            self.fault(line, "a tag (!…) is not accepted.", _NO_TAG)
-        value = resolve(event.value) if event.implicit[0] and not event.style else event.value
+        self.no_tag(event.tag and not any(event.implicit) and event.tag != _STR_TAG, line)
+        value = resolve(event.value) if is_plain else event.value
         if isinstance(value, float) and not math.isfinite(value):
             value = 0.0
             self.fault(line, f"'{clip(event.value)}' is not a number that JSON can say.", "Put it in quotes if it is text.")
+        if event.anchor:
+            self.anchors.values[event.anchor] = value
+            if is_plain and not event.value:
+                self.fault(line, "an anchor (&…) stands before nothing.", "Put it in quotes if it is text.")
         self.place(value, line)
 
-    def key(self, key: str, line: int) -> None:
+    def key(self, key: str, line: int, is_merge: bool) -> None:
         frame = self.stack[-1]
+        if is_merge and not self.aliases:
+            self.fault(line, "a merge key (<<) is not accepted.", "Write the keys out, or put '<<' in quotes.")
+        frame.merges |= is_merge and self.aliases
         if key in frame.seen:
             first = frame.seen[key]
             self.fault(line, f"the key '{clip(key)}' is given twice (first on line {first}).", "Keep one of them.")
@@ -160,8 +205,9 @@ class _Builder:
                 self.root = value
             self.lines.setdefault((), line)
             return ()
-        if len(self.lines) > MAX_VALUES:
-            raise Unreadable([Problem(f"{self.name}:{line}", f"holds more than {MAX_VALUES} values.")])
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise self.too_much(f"holds more than {MAX_VALUES} values.", line)
         frame = self.stack[-1]
         path = frame.next_path()
         self.lines.setdefault(path, line)
@@ -180,20 +226,16 @@ def resolve(text: str) -> Json:
     return math.inf if _NOT_JSON.match(text) else text
 
 
-def _build(text: str, name: str) -> _Builder:
-    builder = _Builder(name)
+def _build(text: str, name: str, aliases: bool = False) -> _Builder:
+    builder = _Builder(name, aliases)
     try:
-        for event in _events(text):
+        for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         raise Unreadable([*builder.problems, syntax_problem(error, text, name)]) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise Unreadable([*builder.problems, character_problem(error, text, name)]) from None
     return builder
-
-
-def _events(text: str) -> Iterator[Any]:
-    yield from yaml.parse(text, Loader=_LOADER)
 
 
 def _read_json(text: str, name: str) -> tuple[Json, Places]:
@@ -226,36 +268,3 @@ def _read_json(text: str, name: str) -> tuple[Json, Places]:
     if problems := [*problems, *not_json(value, places)]:
         raise Unreadable(problems)
     return value, places
-
-
-def not_json(value: object, places: Places) -> list[Problem]:
-    """What in the data JSON cannot say, or is too deep or too much; at most a few problems."""
-    problems: list[Problem] = []
-    todo: list[tuple[Path, object]] = [((), value)]
-    seen = 0
-    while todo and len(problems) < 20:
-        path, item = todo.pop()
-        if (seen := seen + 1) > MAX_VALUES:
-            return [*problems, places.problem((), f"holds more than {MAX_VALUES} values.")]
-        if len(path) > MAX_DEPTH:
-            return [*problems, places.problem(path[:6], f"values are nested more than {MAX_DEPTH} deep.")]
-        if isinstance(item, dict):
-            problems += [places.problem(path, f"the key {quote(k)} is not text.", "Keys are text.") for k in item if not isinstance(k, str)]
-            todo += [((*path, k), v) for k, v in item.items() if isinstance(k, str)]
-        elif isinstance(item, list):
-            todo += [((*path, i), v) for i, v in enumerate(item)]
-        elif what := _no_json_scalar(item):
-            problems.append(places.problem(path, what))
-    return problems
-
-
-def _no_json_scalar(item: object) -> str:
-    if item is None or isinstance(item, bool):
-        return ""
-    if isinstance(item, int):
-        return "" if -(2**63) <= item < 2**64 else "is a number of more than 64 bits."
-    if isinstance(item, float):
-        return "" if math.isfinite(item) else "is not a number that JSON can say."
-    if isinstance(item, str):
-        return "" if item.isascii() or not _SURROGATE.search(item) else "holds half of a surrogate pair."
-    return f"is a {type(item).__name__}, which is no JSON value."

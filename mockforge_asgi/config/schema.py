@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from mockforge_asgi.config.faults import fault
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
@@ -16,6 +16,7 @@ from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.config.schema_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
 
+ASIDE = "x-"
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}\Z")
@@ -185,7 +186,9 @@ class ServerModel(Strict):
 
 
 class ConfigModel(Strict):
-    """The whole of mockforge.yaml."""
+    """The whole of mockforge.yaml. Keys that begin with `x-` hold what anchors name, and nothing else reads them."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {f"^{ASIDE}": {}}})
 
     version: Literal[1] = Field(description="Version of this format.", examples=["1"])
     dev: bool = Field(default=False, description="Development mode: plugins from folders are checked for changes at each request.")

@@ -15,8 +15,9 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mockforge_asgi.config.faults import fault, problems_of
 from mockforge_asgi.config.fields import Strict
 from mockforge_asgi.config.grants import GrantsModel
+from mockforge_asgi.config.json_values import not_json
 from mockforge_asgi.config.places import Path, Places, clip, quote
-from mockforge_asgi.config.reader import Unreadable, not_json, read
+from mockforge_asgi.config.reader import Unreadable, read
 from mockforge_asgi.errors import ConfigError, Problem
 
 Json: TypeAlias = Any

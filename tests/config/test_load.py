@@ -318,14 +318,18 @@ BAD = {
         "version: 1\nsecrets:\n  a:\n    value: !hunter2\n  b:\n    value: *hunter2\n",
         [
             "4: a tag (!…) is not accepted. Remove it, or put the text in quotes.",
-            "6: an alias (*…) is not accepted. Write the value out where it is used, in quotes if it is text.",
+            "6: an alias (*…) names no anchor (&…) that ends before it. Put it in quotes if it is text.",
         ],
     ),
     "a tab": ("version: 1\nserver:\n\tport: 1\n", ["3: a tab is used for indentation. Use spaces."]),
     "a key twice": ("version: 1\ndev: true\ndev: false\n", ["3: the key 'dev' is given twice (first on line 2). Keep one of them."]),
-    "an alias": (
-        "version: 1\nserver: &s {port: 1}\nlimits: *s\n",
-        ["3: an alias (*…) is not accepted. Write the value out where it is used, in quotes if it is text."],
+    "a fault of what an anchor names": (
+        "version: 1\nx-own: &s {ports: 1}\nserver: *s\n",
+        ["3 server.ports: the key 'ports' is not known. Did you mean 'port'?"],
+    ),
+    "a fault of what a merge key brings": (
+        "version: 1\nx-own: &s {port: no}\nserver:\n  host: a\n  <<: *s\n",
+        ["5 server.port: must be a whole number, not 'no'."],
     ),
 }
 
