@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.places import Path, clip
@@ -21,6 +21,9 @@ from mockforge_asgi.security.permissions import Effective, intersect
 from mockforge_asgi.security.wording import missing_problems, unasked_problems
 
 Json: TypeAlias = Any
+
+GRANT_BODY: Final = "Add under `grants:` `request: {body: true}`."
+ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     ]
     if problems:
         raise ConfigError(f"plugin '{use.name}' not loaded:", problems)
-    warnings = (*unasked_problems(met.unasked, places, (*base, "grants")), *_warnings(use, manifest, config, base))
+    warnings = (*unasked_problems(met.unasked, places, (*base, "grants")), *_warnings(use, manifest, met.effective, config, base))
     if config.dev:
         from mockforge_asgi.plugins.python_source import unasked_uses
 
@@ -235,8 +238,18 @@ def hidden_query(manifest: Manifest, place: str) -> Iterator[Problem]:
         yield Problem(place, what, "Take the value from the path, or make two plugins of it.")
 
 
-def _warnings(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+def empty_input(manifest: Manifest, place: str, remedy: str) -> Iterator[Problem]:
+    """An export that is mapped to answer requests, without the right to the body that it is sent."""
+    if export := manifest.entry.response:
+        what = f"'{export}' answers requests from their body, which it may not read: its input is always empty."
+        yield Problem(place, what, remedy)
+
+
+def _warnings(use: PluginUse, manifest: Manifest, rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
     yield from hidden_query(manifest, config.places.where(base))
+    if not rights.request_view.body:
+        is_asked = "request.body" in manifest.permissions.asked
+        yield from empty_input(manifest, config.places.where(base), GRANT_BODY if is_asked else ASK_FOR_BODY)
     if use.native is not None and manifest.runtime != "native":
         yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
     if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:

@@ -13,7 +13,7 @@ from typing import Final
 
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.plugins.approval import Examination, hidden_query, remedy_for_absent
+from mockforge_asgi.plugins.approval import ASK_FOR_BODY, Examination, empty_input, hidden_query, remedy_for_absent
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.python_source import absent_modules, unasked_uses
 from mockforge_asgi.security.wording import describe
@@ -120,6 +120,8 @@ def _advice(package: Package) -> Iterator[Problem]:
                 ("permissions", name), "gives no reason.", "Say why the plugin needs it; operators see it when they decide."
             )
     yield from unasked_uses(package)
+    if "request.body" not in manifest.permissions.asked:
+        yield from empty_input(manifest, places.where(("entry",)), ASK_FOR_BODY)
     yield from hidden_query(manifest, places.where(("permissions", "request.query")))
     if manifest.runtime == "native":
         yield places.problem(("runtime",), "native code runs unconfined; permissions do not hold it.", "Use `python` where it will do.")
