@@ -6,7 +6,7 @@ answers of the wrapped app, whose way through modifiers is `app_answers`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +15,7 @@ from mockforge_asgi.errors import MockForgeError, PluginFailed, PluginUnavailabl
 from mockforge_asgi.http.answers import AnswerHead, MockResponse
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.path_glob import PathGlob
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.mocks.app_answers import AppAnswer
@@ -106,13 +107,4 @@ class _Wanted:
         """Whether an answer with that head is wanted."""
         if self._filter.status and answer.status not in self._filter.status:
             return False
-        return not self._filter.content_types or _fits(_content_type(answer), self._filter.content_types)
-
-
-def _content_type(answer: MockResponse | AnswerHead) -> str:
-    found = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
-    return found.decode("latin-1").partition(";")[0].strip().lower()
-
-
-def _fits(content_type: str, wanted: Collection[str]) -> bool:
-    return content_type in wanted or f"{content_type.partition('/')[0]}/*" in wanted
+        return not self._filter.content_types or not self._filter.content_types.isdisjoint(MediaType.among(answer.headers).ranges)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch
 from mockforge_asgi.config.places import Path
 from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.mocks.answers import AnswerError, RouteAnswer, answer_of
 from mockforge_asgi.mocks.index import Route, RouteIndex
 from mockforge_asgi.mocks.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
 from mockforge_asgi.mocks.pattern import PatternError, parse
 
 Routes: TypeAlias = RouteIndex[RouteAnswer]
-
-_SUFFIXES: Final[Mapping[str, str]] = {"application/json": ".json", "text/html": ".html", "application/xml": ".xml", "text/xml": ".xml"}
 
 
 def build_routes(routes: Iterable[RouteConfig]) -> Routes:
@@ -54,12 +53,10 @@ def _with_template(routes: Iterable[RouteConfig]) -> Iterator[tuple[int, RouteCo
 def inline_name(entry: RouteConfig, position: int) -> str:
     """The name of a route's own template; its suffix tells the content type, from the route's header or else from the text."""
     declared = next((value for name, value in entry.response.headers if name.lower() == "content-type"), "")
-    suffix = _SUFFIXES.get(declared.partition(";")[0].strip().lower())
-    if suffix is None:
-        text = str(entry.response.value).lstrip()
-        is_json = not declared and text[:1] in ("{", "[") and text[:2] not in ("{{", "{%", "{#")
-        suffix = ".json" if is_json else ".txt"
-    return f"routes[{position}]{suffix}"
+    kind, text = MediaType.of(declared), str(entry.response.value).lstrip()
+    looks_like_json = not declared and text[:1] in ("{", "[") and text[:2] not in ("{{", "{%", "{#")
+    suffix = "json" if kind.is_json or looks_like_json else "html" if kind.name == "text/html" else "xml" if kind.is_xml else "txt"
+    return f"routes[{position}].{suffix}"
 
 
 def plugins_named(routes: Iterable[RouteConfig]) -> frozenset[str]:

@@ -8,8 +8,9 @@ everywhere. `| safe` puts a text in as it stands.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -164,12 +165,23 @@ HTML: Final = Kind("html", b"text/html; charset=utf-8", _markup_escape, Markup)
 XML: Final = Kind("xml", b"application/xml", _markup_escape, Markup)
 TEXT: Final = Kind("text", b"text/plain; charset=utf-8", to_text, str, escapes=False)
 
-KINDS: Final[Mapping[str, Kind]] = {".json": JSON, ".html": HTML, ".htm": HTML, ".xml": XML}
+KINDS: Final[Mapping[str, Kind]] = {
+    ".json": JSON,
+    ".html": HTML,
+    ".htm": HTML,
+    ".xml": XML,
+    ".svg": replace(XML, content_type=b"image/svg+xml"),
+    ".xhtml": replace(XML, content_type=b"application/xhtml+xml"),
+}
 """The kinds by the end of a template's name; any other name makes plain text. A last `.j2` does not count."""
+_STRUCTURED: Final = re.compile(r"\.[a-z0-9_-]+\+(json|xml)")
+"""Ends such as `.problem+json` (RFC 6839): JSON or XML of the type `application/problem+json`."""
 
 
 def kind_of(name: str) -> Kind:
     """The kind of the template of that name."""
     name = name.removesuffix(".j2").removesuffix(".jinja").lower()
-    dot = name.rfind(".")
-    return KINDS.get(name[dot:], TEXT) if dot >= 0 else TEXT
+    suffix = name[name.rfind(".") :] if "." in name else ""
+    if (structured := _STRUCTURED.fullmatch(suffix)) is not None:
+        return replace(JSON if structured.group(1) == "json" else XML, content_type=f"application/{suffix[1:]}".encode())
+    return KINDS.get(suffix, TEXT)

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from mockforge_asgi.templates.environment import Exposed
 from mockforge_asgi.templates.fake import Faker
 from mockforge_asgi.templates.functions import chance, make_uuid, offset, rand_float, rand_hex, rand_int, show_time
-from mockforge_asgi.templates.kinds import JSON, Kind, NotPrintable
+from mockforge_asgi.templates.kinds import Kind, NotPrintable
 from mockforge_asgi.templates.limits import meter
 from mockforge_asgi.types import Json
 
@@ -117,7 +117,7 @@ class TokenTemplate:
             if written[0] != '"':
                 return self._kind.put(value)
             # `"$random.int"` is a whole value: in JSON the quotes go with it unless it is text.
-            whole = isinstance(value, str) or self._kind is not JSON
+            whole = isinstance(value, str) or self._kind.name != "json"
             return f'"{self._kind.put(value)}"' if whole else self._kind.put(value)
         except (KeyError, IndexError, NotPrintable):
             return written

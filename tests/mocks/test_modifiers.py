@@ -49,6 +49,26 @@ async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: AnswerFilt
     assert changed.body == (b"am" if is_asked else b"a")
 
 
+@pytest.mark.parametrize(
+    ("content_type", "wanted", "is_asked"),
+    [
+        ("application/problem+json; charset=utf-8", "application/json", True),
+        ("Application/HAL+JSON", "application/*", True),
+        ("application/problem+json", "application/problem+json", True),
+        ("application/problem+json", "application/hal+json", False),
+        ("application/json", "application/problem+json", False),
+        ("application/problem+json", "application/xml", False),
+        ("application/atom+xml", "application/xml", True),
+        ("image/svg+xml", "text/xml", True),
+        ("application/json+zip", "application/json", False),
+    ],
+)
+async def test_a_filter_takes_structured_types_for_their_syntax(content_type: str, wanted: str, is_asked: bool) -> None:
+    answer = MockResponse.of(200, {"content-type": content_type}, b"a")
+    filter = AnswerFilter(content_types=frozenset([wanted]))
+    assert (await Modifiers([appending("m", modifies=filter)]).change(exchange(), answer)).body == (b"am" if is_asked else b"a")
+
+
 async def test_each_modifier_sees_what_those_before_it_made() -> None:
     changed = await Modifiers([appending("1"), appending("2"), appending("3")]).change(exchange(), ANSWER)
     assert changed.body == b"a123"

@@ -68,6 +68,13 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         ('{"a": 1}', "text/plain", "routes[7].txt"),
         ("{{ x }}", "application/json; charset=utf-8", "routes[7].json"),
         ("{{ x }}", "text/html", "routes[7].html"),
+        ("{{ x }}", "application/problem+json", "routes[7].json"),
+        ("{{ x }}", "Application/Vnd.Api+JSON;profile=a", "routes[7].json"),
+        ("{{ x }}", "text/json", "routes[7].json"),
+        ("{{ x }}", "application/atom+xml; charset=utf-8", "routes[7].xml"),
+        ("{{ x }}", "image/svg+xml", "routes[7].xml"),
+        ('{"a": 1}', "application/json+zip", "routes[7].txt"),
+        ('{"a": 1}', "application/x-ndjson", "routes[7].txt"),
     ],
 )
 def test_a_routes_own_template_is_named_by_its_content_type(text: str, content_type: str, name: str) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
+from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.kinds import HTML, JSON, TEXT, XML, Kind, kind_of
 from mockforge_asgi.types import Json
-from tests.templates.rendering import render_now
+from tests.templates.rendering import exchange, render_now, renderer
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,45 @@ from tests.templates.rendering import render_now
 )
 def test_the_name_tells_the_kind(name: str, kind: Kind) -> None:
     assert kind_of(name) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content_type"),
+    [
+        ("not-found.problem+json", "json", b"application/problem+json"),
+        ("dir/Order.HAL+JSON.j2", "json", b"application/hal+json"),
+        ("a.tokens.vnd-x+json", "json", b"application/vnd-x+json"),
+        ("feed.atom+xml", "xml", b"application/atom+xml"),
+        ("logo.svg", "xml", b"image/svg+xml"),
+        ("page.xhtml", "xml", b"application/xhtml+xml"),
+        ("c+json", "txt", b"text/plain; charset=utf-8"),
+        ("a.b c+json", "txt", b"text/plain; charset=utf-8"),
+        ("a.+json", "txt", b"text/plain; charset=utf-8"),
+        ("a.json+zip", "txt", b"text/plain; charset=utf-8"),
+    ],
+)
+def test_a_structured_suffix_tells_kind_and_type(name: str, kind: str, content_type: bytes) -> None:
+    found = kind_of(name)
+    assert (found.name, found.content_type) == (kind.replace("txt", "text"), content_type)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "made"),
+    [
+        ("t.problem+json", '{"v": "{{ v }}"}', '{"v": "a\\"<&"}'),
+        ("t.atom+xml", "<v>{{ v }}</v>", "<v>a&#34;&lt;&amp;</v>"),
+        ("t.svg", "<v>{{ v }}</v>", "<v>a&#34;&lt;&amp;</v>"),
+        ("t.tokens.hal+json", '{"v": "{{v}}"}', '{"v": "a\\"<&"}'),
+    ],
+)
+def test_values_are_escaped_for_a_structured_suffix(name: str, text: str, made: str) -> None:
+    response = renderer({name: text}).render_now(exchange(), TemplateAnswer(template=name, vars={"v": 'a"<&'}))
+    assert response is not None and response.body.decode() == made
+
+
+def test_what_a_structured_json_template_makes_is_checked() -> None:
+    with pytest.raises(TemplateFailed, match="the result is not JSON"):
+        renderer({"t.hal+json": "{{ v }}"}).render_now(exchange(), TemplateAnswer(template="t.hal+json", vars={"v": "x"}))
 
 
 @pytest.mark.parametrize(
