@@ -35,7 +35,7 @@ def validate(path: Path, source: str | None = None) -> Validation:
     """Check the plugin in a folder or archive. Raises PluginRejected with every problem found."""
     package = read_package(path, source)
     manifest = package.manifest
-    if refusal := _refusal(package):
+    if refusal := _refusal(package, manifest.limits.memory_mb):
         raise refusal
     asks = tuple(
         describe(p.right) + (" (optional)" if p.optional else "") + (f": {clip(p.reason, 200)}" if p.reason else "")
@@ -46,21 +46,22 @@ def validate(path: Path, source: str | None = None) -> Validation:
 
 def examine_code(examination: Examination) -> Examination:
     """The examination with those plugins refused, too, whose code cannot be used; of the others, what is odd in it."""
-    faults = {name: refusal for name, approval in examination.approved.items() if (refusal := _refusal(approval.package))}
+    approvals = examination.approved.items()
+    faults = {name: refusal for name, a in approvals if (refusal := _refusal(a.package, a.limits.memory_mb))}
     approved = {
         name: replace(approval, warnings=tuple(dict.fromkeys((*approval.warnings, *unasked_uses(approval.package)))))
-        for name, approval in examination.approved.items()
+        for name, approval in approvals
         if name not in faults
     }
     return Examination(approved, {**examination.refused, **faults}, examination.idle)
 
 
-def _refusal(package: Package) -> PluginRejected | None:
-    problems = list(_code_problems(package))
+def _refusal(package: Package, memory_mb: int) -> PluginRejected | None:
+    problems = list(_code_problems(package, memory_mb))
     return PluginRejected(package.manifest.id, "its code cannot be used:", problems) if problems else None
 
 
-def _code_problems(package: Package) -> Iterator[Problem]:
+def _code_problems(package: Package, memory_mb: int) -> Iterator[Problem]:
     manifest = package.manifest
     entry = manifest.entry.file
     if entry not in package.files:
@@ -71,7 +72,7 @@ def _code_problems(package: Package) -> Iterator[Problem]:
         if manifest.runtime == "python":
             yield from absent_modules(package)
     else:
-        yield from _wasm_problems(package, entry)
+        yield from _wasm_problems(package, entry, memory_mb)
 
 
 def _python_problems(package: Package) -> Iterator[Problem]:
@@ -89,12 +90,12 @@ def _python_problems(package: Package) -> Iterator[Problem]:
             yield Problem(place, f"is no Python source: {clip(str(error), 100)}.")
 
 
-def _wasm_problems(package: Package, entry: str) -> Iterator[Problem]:
-    from mockforge_asgi.wasm.inspect import inspect
+def _wasm_problems(package: Package, entry: str, memory_mb: int) -> Iterator[Problem]:
+    from mockforge_asgi.wasm.inspect import PAGES_PER_MIB, inspect, memory_needed
 
     place = f"{package.source}/{entry}"
     try:
-        inspect(
+        facts = inspect(
             package.files[entry],
             plugin=package.manifest.id,
             place=place,
@@ -102,6 +103,9 @@ def _wasm_problems(package: Package, entry: str) -> Iterator[Problem]:
         )
     except PluginRejected as error:
         yield from error.problems or (Problem(place, str(error)),)
+        return
+    if facts.memory_pages > memory_mb * PAGES_PER_MIB:
+        yield Problem(place, *memory_needed(facts.memory_pages))
 
 
 def _advice(package: Package) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
+from mockforge_asgi.wasm.inspect import memory_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def failure(fiber: Fiber, error: Any, trap: Any = None) -> PluginFailed:
         code = taken.trap_code
         return _trapped(fiber, code.name if code else "", taken.message)
     text = str(WasmtimeError._from_ptr(error))
+    if needed := _MEMORY.search(text):
+        return GuestTrapped(fiber.plugin, fiber.op, f"its code {' '.join(memory_needed(int(needed[1])))}")
     for name, marks in _MARKS.items():
         if any(mark in text for mark in marks):
             return _trapped(fiber, name, text)
@@ -147,6 +150,7 @@ def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
     return GuestTrapped(fiber.plugin, fiber.op, f"its code {_TRAPS[code]}" if code in _TRAPS else _last_line(text))
 
 
+_MEMORY = re.compile(r"memory minimum size of (\d{1,9}) pages exceeds")
 _NUMBER = re.compile(r"^\d+: +")
 _MAX_LINE = 1000  # names that a guest chose may be a hundred times as long
 _NO_CAUSE = re.compile(r"\s*(?:$|Caused by:|note: |wasm backtrace:|error while executing at wasm backtrace:|\d+: +0x[0-9a-f]+ - )")

@@ -7,18 +7,18 @@ whether the imports are granted is the linker's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.wasm.binary import Malformed, TooMany
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, Import, WasmFacts, walk
+from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, WasmFacts, walk
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind
 
-PAGE: Final = 65536
+PAGES_PER_MIB: Final = 16
 KIB, MIB = 1 << 10, 1 << 20
 _SMALLER: Final = "Make it smaller (strip it, optimise for size), or split the plugin."
 _TEXT_STARTS = (b"(", b";", b" ", b"\n", b"\t", b"\r", b"\xef\xbb\xbf")
@@ -31,7 +31,6 @@ class Caps:
     file_bytes: int | None = 32 * MIB
     functions: int | None = 50_000
     function_bytes: int | None = 512 * KIB
-    memory_pages: int | None = 64 * MIB // PAGE
     memories: int | None = 8
     tables: int | None = 64
     names: int | None = 10_000
@@ -40,9 +39,7 @@ class Caps:
     """What is read of all sections and lists together, those of nested modules included: reading more would take seconds."""
 
 
-TRUSTED: Final = Caps(
-    file_bytes=None, functions=None, function_bytes=None, memory_pages=None, memories=None, tables=None, names=None, entries=None
-)
+TRUSTED: Final = Caps(file_bytes=None, functions=None, function_bytes=None, memories=None, tables=None, names=None, entries=None)
 """Lifts every cap: for files that ship with the product."""
 
 
@@ -68,13 +65,10 @@ def inspect(
     return facts
 
 
-def unknown_imports(facts: WasmFacts, known: Callable[[Import], bool], *, place: str = "the WebAssembly file") -> list[Problem]:
-    """One problem for each import that no door answers to."""
-    return [
-        Problem(place, f"imports {i.kind} '{i}', which this host does not have.", "Build it without that import.")
-        for i in facts.imports
-        if not known(i)
-    ]
+def memory_needed(pages: int) -> tuple[str, str]:
+    """What is wrong, and what to do, where a module has more memory at the start than its plugin may use."""
+    mib = -(-pages // PAGES_PER_MIB)
+    return f"needs {mib} MiB of memory at the start.", f"Set limits.memory_mb to {mib} or more, or build it with a smaller stack."
 
 
 def _kind(wasm: bytes, plugin: str, place: str) -> EngineKind:
@@ -116,7 +110,6 @@ def _over_caps(facts: WasmFacts, place: str, caps: Caps) -> Iterable[Problem]:
     table = (
         ("functions", facts.functions, caps.functions),
         ("bytes in one function", facts.largest_function_bytes, caps.function_bytes),
-        ("pages of memory at start", facts.memory_pages, caps.memory_pages),
         ("memories", facts.memories, caps.memories),
         ("tables", facts.tables, caps.tables),
         ("imports", len(facts.imports), caps.names),

@@ -31,9 +31,6 @@ class Import:
     name: str
     kind: str
 
-    def __str__(self) -> str:
-        return f"{self.module}::{self.name}" if self.module else self.name
-
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -53,7 +50,7 @@ class WasmFacts:
     largest_function_bytes: int = 0
     memories: int = 0
     memory_pages: int = 0
-    """Minimum size of all memories together, in pages of 64 KiB."""
+    """Minimum size of the largest memory, in pages of 64 KiB."""
     tables: int = 0
     data_bytes: int = 0
     has_start: bool = False
@@ -161,7 +158,7 @@ def _limits(part: Reader) -> int:
 
 def _add_memories(facts: WasmFacts, part: Reader) -> WasmFacts:
     pages = [_limits(part) for _ in range(part.count())]
-    return replace(facts, memories=facts.memories + len(pages), memory_pages=facts.memory_pages + sum(pages))
+    return replace(facts, memories=facts.memories + len(pages), memory_pages=max(facts.memory_pages, *pages, 0))
 
 
 def _heap_type(part: Reader) -> None:
@@ -232,7 +229,7 @@ def _add_nested(facts: WasmFacts, part: Reader, is_core: bool, depth: int) -> Wa
         functions=facts.functions + inner.functions,
         largest_function_bytes=max(facts.largest_function_bytes, inner.largest_function_bytes),
         memories=facts.memories + inner.memories,
-        memory_pages=facts.memory_pages + inner.memory_pages,
+        memory_pages=max(facts.memory_pages, inner.memory_pages),
         tables=facts.tables + inner.tables,
         data_bytes=facts.data_bytes + inner.data_bytes,
         has_start=facts.has_start or inner.has_start,

@@ -52,7 +52,7 @@ TOO_MUCH = [
     Case("memory bomb: blocks of the kernel", generates("(loop $m (drop (call $alloc (i64.const 1000000))) (br $m))", "alloc"), "LimitExceeded", "memory_mb=16", budget=_MEMORY),
     Case("a block of 2 GiB, and one of less than nothing", generates("(drop (call $alloc (i64.const 0x7fffffff)))", "alloc"), "LimitExceeded", "memory_mb=16", budget=_MEMORY),
     Case("a block of negative length", _handle("(drop (call $alloc (i64.const -1)))", "length"), "LimitExceeded", "memory_mb=16", budget=_MEMORY),
-    Case("more memory at the start than is allowed", generates("", memory='(memory (export "memory") 1000)'), "PluginRejected", "exceeds memory limits", "load", budget=_MEMORY),
+    Case("more memory at the start than is allowed", generates("", memory='(memory (export "memory") 1000)'), "PluginRejected", "needs 63 MiB of memory at the start", "load", budget=_MEMORY),
     Case("many memories", generates("", memory='(memory (export "memory") 1) (memory 1)'), "PluginRejected", "multiple memories", "load"),
     Case("a trap in a function whose C++ name unfolds to gigabytes", generates(f"(call ${unfolding_name(40)})", more=f"(func ${unfolding_name(40)} (unreachable))"), "PluginFailed", "gave up", is_costly=True),
     Case("many tables", generates("", more="(table 1 funcref)" * 50), "PluginRejected", "table count too high", "load", budget="4 tables"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.wasm.inspect import TRUSTED, Caps, inspect, unknown_imports
+from mockforge_asgi.wasm.inspect import TRUSTED, Caps, inspect
 from mockforge_asgi.wasm.sections import CORE_HEADER
 
 MODULE = bytes(wasmtime.wat2wasm('(module (import "env" "log" (func)) (import "wasi:http" "x" (func)) (memory 20) (func) (func))'))
@@ -52,8 +52,8 @@ def test_the_other_kind_is_refused_with_the_manifest_line_to_change(wasm: bytes,
 
 def test_every_cap_that_is_passed_is_listed_at_once() -> None:
     with pytest.raises(PluginRejected) as refusal:
-        inspect(MODULE, plugin="p", caps=Caps(functions=1, memory_pages=16, names=1))
-    assert [p.what.split(";")[0] for p in refusal.value.problems] == ["has 2 functions", "has 20 pages of memory at start", "has 2 imports"]
+        inspect(MODULE, plugin="p", caps=Caps(functions=1, names=1))
+    assert [p.what.split(";")[0] for p in refusal.value.problems] == ["has 2 functions", "has 2 imports"]
 
 
 def test_a_file_over_the_size_cap_is_not_even_walked() -> None:
@@ -70,12 +70,6 @@ def test_a_list_of_millions_is_refused_before_it_is_read() -> None:
 
 def test_trusted_files_have_no_caps() -> None:
     assert inspect(MODULE, plugin="p", caps=TRUSTED).functions == 2
-
-
-def test_an_unknown_import_is_named() -> None:
-    facts = inspect(MODULE, plugin="p", caps=TRUSTED)
-    problems = unknown_imports(facts, lambda i: i.module == "env")
-    assert [p.what for p in problems] == ["imports func 'wasi:http::x', which this host does not have."]
 
 
 @given(st.binary(max_size=64))

@@ -30,7 +30,7 @@ COMPONENT = """
   (import "mockforge:plugin/host@0.1.0" (instance (export "call" (func (param "door" string) (result string)))))
   (import "plain" (func (param "a" u32)))
   (core module $m (memory 1) (func (export "f") (result i32) (i32.const 1)))
-  (core module (func (nop)) (func))
+  (core module (memory 4) (func (nop)) (func))
   (core instance $i (instantiate $m))
   (func (export "answer") (result s32) (canon lift (core func $i "f"))))
 """
@@ -50,10 +50,10 @@ def test_a_module_is_counted_and_its_names_are_read() -> None:
     assert facts.data_bytes > 5
 
 
-def test_a_component_is_the_sum_of_its_modules() -> None:
+def test_a_component_is_the_sum_of_its_modules_and_its_largest_memory() -> None:
     wasm = bytes(wasmtime.wat2wasm(COMPONENT))
     facts = walk(wasm, "component")
-    assert (facts.functions, facts.memories, facts.size_bytes) == (3, 1, len(wasm))
+    assert (facts.functions, facts.memories, facts.memory_pages, facts.size_bytes) == (3, 2, 4, len(wasm))
     assert facts.imports == (Import("", "mockforge:plugin/host@0.1.0", "instance"), Import("", "plain", "func"))
     assert facts.exports == (Export("answer", "func"),)
     assert not facts.truncated_names

@@ -15,7 +15,7 @@ from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, WasmFact
 from tests.fuzz.fuzzing import ROOT, Target
 from tests.fuzz.said import in_bounds
 
-CAPS = Caps(file_bytes=65_536, functions=500, function_bytes=4096, memory_pages=100, memories=4, tables=8, names=100)
+CAPS = Caps(file_bytes=65_536, functions=500, function_bytes=4096, memories=4, tables=8, names=100)
 KINDS = {
     wasmtime.FuncType: "func", wasmtime.TableType: "table", wasmtime.MemoryType: "memory", wasmtime.GlobalType: "global",
     wasmtime.TagType: "tag",
