@@ -3,6 +3,7 @@
 no claim        the wrapped app, with the very same scope, receive and send objects: nothing read, nothing buffered
 path check      a path with more than one reading, one of them protected, is refused
 endpoints       plugins' own paths, before auth
+cors            preflights are answered from the configuration, before auth
 auth            by path rules: pass, refuse, or answer in the app's place
 responses       the first link of the chain that answers; none: the wrapped app, or a 404 that says why
 templates       rendered by the host
@@ -25,7 +26,7 @@ from mockforge_asgi.contract import Allow
 from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError, UnsupportedPlatform
 from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
-from mockforge_asgi.http.cors import open_preflight, opened
+from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import route_path
 from mockforge_asgi.http.refusals import answer_to, refusal
@@ -76,11 +77,13 @@ class MockForge:
     async def _serve(self, exchange: Exchange) -> None:
         """Answer the request, or hand it on. Errors of ours and of plugins become answers; those of the app are its own."""
         begun, auth = perf_counter(), self._pieces.auth
+        if (cors := self._pieces.cors(exchange, is_alone=self.app is None)) is not None:
+            exchange.send = cors.around(exchange.send, exchange.snapshot)
         try:
             if self.app is not None and auth.lets_preflight_by(exchange) and await answer_preflight(self.app, exchange):
                 return
             try:
-                answer = await self._answer_or_refuse(exchange)
+                answer = await self._answer_or_refuse(exchange, cors)
             except ClientLeft:
                 return
             if answer is not None:
@@ -93,10 +96,10 @@ class MockForge:
         if answer is not None and self.runtime.events.wants(RequestAnswered):
             self.runtime.events.emit(_answered(exchange, answer, perf_counter() - begun))
 
-    async def _answer_or_refuse(self, exchange: Exchange) -> MockResponse | None:
+    async def _answer_or_refuse(self, exchange: Exchange, cors: Cors | None) -> MockResponse | None:
         try:
             await self._pieces.ready()
-            return await self._answer(exchange, self._pieces)
+            return await self._answer(exchange, self._pieces, cors)
         except ClientLeft:
             raise
         except UnsupportedPlatform as error:  # a loop that is not asyncio: what nothing here is about passes all the same
@@ -104,7 +107,7 @@ class MockForge:
         except MockForgeError as error:
             return answer_to(error)
 
-    async def _answer(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
+    async def _answer(self, exchange: Exchange, pieces: Pieces, cors: Cors | None) -> MockResponse | None:
         """Our answer, ready to be sent; None leaves the request to the wrapped app."""
         auth, is_http = pieces.auth, exchange.scope["type"] == "http"
         auth.check(exchange)
@@ -112,9 +115,10 @@ class MockForge:
             if pieces.endpoints.is_any and (own := await pieces.endpoints.answer(exchange)) is not None:
                 return await self._finish(exchange, own, "endpoint")
             pieces.responses.locate(exchange)
+            if cors is not None and is_preflight(exchange) and not pieces.responses.names_method(exchange):
+                exchange.answered_by = "cors"
+                return cors.preflight(exchange.snapshot)
         if auth.is_protected(exchange):
-            if self.app is None and is_preflight(exchange):
-                return open_preflight(exchange.snapshot)
             decision = await auth.decide(exchange)
             if decision is not None and not isinstance(decision, Allow):
                 return await self._finish(exchange, verdict(decision), "auth")
@@ -130,7 +134,7 @@ class MockForge:
             return await pieces.modifiers.change(exchange, answer) if pieces.modifiers.plugins else answer
         if self.app is not None:
             return None
-        return open_preflight(exchange.snapshot) if is_preflight(exchange) else pieces.responses.nothing(exchange)
+        return pieces.responses.nothing(exchange)
 
     async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateAnswer, by: str) -> MockResponse:
         exchange.answered_by = by
@@ -141,7 +145,7 @@ class MockForge:
     async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
         if exchange.scope["type"] == "websocket":
             return await refuse_handshake(exchange, answer)
-        await exchange.respond(answer if self.app is not None else opened(exchange.snapshot, answer))
+        await exchange.respond(answer)
 
 
 def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:

@@ -14,6 +14,8 @@ from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.claims import Claims
+from mockforge_asgi.http.cors import OPEN, Cors
+from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.intake import BodyLimits
 from mockforge_asgi.http.paths import is_plain, route_path
 from mockforge_asgi.mocks.answers import AnswerError, answer_of
@@ -35,6 +37,7 @@ class Pieces:
 
     __slots__ = (
         "_configured",
+        "_cors",
         "_generation",
         "_is_live",
         "_max_answer_bytes",
@@ -51,7 +54,7 @@ class Pieces:
     )
 
     def __init__(self, config: Config, runtime: PluginRuntime) -> None:
-        self._runtime, self._is_live = runtime, config.dev
+        self._runtime, self._is_live, self._cors = runtime, config.dev, config.cors
         self.limits: Final = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
         self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits)
         self.responses: Final = _responses(config, runtime, self.limits)
@@ -103,7 +106,19 @@ class Pieces:
         self.endpoints = Endpoints(registry)
         self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, stand_ins=self._stand_ins)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
-        self.claims = Claims(everything=True) if self._is_live else claims
+        self.claims = Claims(everything=True) if self._is_live or self._cors is not None else claims
+
+    def cors(self, exchange: Exchange, *, is_alone: bool) -> Cors | None:
+        """What says which pages may read the answer; None leaves that to the wrapped app, or to nobody.
+
+        `is_alone`: there is no wrapped app, so that without `cors:` what nothing protects is open.
+        """
+        if exchange.scope["type"] != "http" or (self._cors is None and not is_alone):
+            return None
+        rule = self.auth.rule_of(exchange)
+        if self._cors is None:
+            return None if rule is not None else OPEN
+        return None if rule is not None and rule.preflight == "app" and not is_alone else self._cors
 
 
 def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> ResponseChain:

@@ -289,26 +289,6 @@ async def test_head_gets_the_head_of_the_get() -> None:
     assert (answer.status, answer.header("content-length"), answer.body) == (200, "15", b"")
 
 
-async def test_a_lone_mock_answers_pages_of_every_origin() -> None:
-    client = Client(await mounted(None, greet(), key_auth(), protect=PROTECT))
-    asks = {"origin": "https://web.test", "access-control-request-method": "GET", "access-control-request-headers": "x-api-key"}
-    for path in ("/hello/Ada", "/health"):
-        preflight = await client.request("OPTIONS", path, headers=asks)
-        assert (preflight.status, preflight.header("access-control-allow-origin")) == (204, "*")
-        assert preflight.header("access-control-allow-headers") == "x-api-key"
-    assert (await client.get("/health", headers={"origin": "https://web.test"})).header("access-control-allow-origin") == "*"
-    assert (await client.get("/health")).header("access-control-allow-origin") is None
-    assert (await client.get("/hello/Ada", headers={"origin": "https://web.test"})).status == 401
-
-
-async def test_a_preflight_never_reaches_a_protected_mock() -> None:
-    route = {"match": {"path": "/hello/{name}"}, "response": {"text": "secret"}}
-    asks = {"origin": "https://web.test", "access-control-request-method": "GET"}
-    for app in (None, App()):
-        client = Client(await mounted(app, key_auth(), routes=[route], protect=PROTECT))
-        assert "secret" not in (await client.request("OPTIONS", "/hello/Ada", headers=asks)).text
-
-
 async def test_websockets_are_guarded_and_pass() -> None:
     forge = await mounted(app := App(), greet(), key_auth(), protect=PROTECT)
     for path, headers, sent in (
@@ -416,46 +396,6 @@ async def test_a_configuration_with_faults_is_refused_at_once() -> None:
         MockForge(App(), {"version": 1, "routes": [{"match": {"path": "no-slash"}, "response": {"text": "x"}}]})
     with pytest.raises(ConfigError):
         MockForge(App(), {"version": 1, "templates": {"inline": {"t": "{{ unclosed"}}})
-
-
-PREFLIGHT = {"origin": "https://web.test", "access-control-request-method": "GET"}
-
-
-async def test_a_preflight_that_the_app_does_not_answer_leaves_the_request_whole() -> None:
-    nobody = plain_plugin("key", "auth", {"auth.authenticate": lambda document: None})
-    forge = await mounted(app := App(), nobody, protect=[{"path": "/**", "auth": ["key"], "mode": "optional", "preflight": "app"}])
-    answer = await asyncio.wait_for(Client(forge).request("OPTIONS", "/items", headers=PREFLIGHT), 5)
-    assert (answer.text, app.bodies) == ("app", [b"", b""])
-
-
-async def test_a_preflight_is_answered_before_the_app_has_ended() -> None:
-    answered = asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"access-control-allow-origin", b"*")]})
-        assert [m["type"] for m in talk.sent] == ["http.response.start", "http.response.body"]
-        await send({"type": "http.response.body", "body": b"not for you"})
-        answered.set()
-
-    forge = await mounted(app, key_auth(), protect=[{"path": "/**", "auth": ["key"], "preflight": "app"}])
-    talk = Conversation()
-    await forge(Client(forge).scope("OPTIONS", "/items", PREFLIGHT), talk.receive, talk.send)
-    assert answered.is_set() and talk.answer.body == b""
-
-
-async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:
-    from mockforge_asgi.plugins.manifest import Endpoint
-
-    plugin = key_auth(more={"endpoint.call": lambda document: None}, endpoints=(Endpoint("token", "/token", frozenset({"POST"})),))
-    client = Client(await mounted(None, plugin))
-    assert (await client.request("OPTIONS", "/key/token", headers=PREFLIGHT)).status == 204
-    assert (await client.request("OPTIONS", "/key/token")).status == 405
-
-
-async def test_a_preflight_for_what_no_header_can_carry_is_refused() -> None:
-    headers = {**PREFLIGHT, "access-control-request-headers": "a\x01b"}
-    assert (await Client(await mounted(None)).request("OPTIONS", "/health", headers=headers)).status == 400
 
 
 @pytest.mark.parametrize("url", ["//hello/ws", "/x/../hello/ws", "/hello%2Fws", "/%2e/hello/ws", "/%5chello/ws"])

@@ -105,6 +105,12 @@ class AuthChain:
         if self.protection.is_any:
             check_path(exchange.scope, exchange.snapshot.path, self.protection.covers)
 
+    def rule_of(self, exchange: Exchange) -> ProtectRule | None:
+        """The rule about this request; about a preflight, also that of the request which it asks for."""
+        shot, rule_for = exchange.snapshot, self.protection.rule_for
+        rule = rule_for(shot.method, shot.path)
+        return rule_for(shot.header("access-control-request-method") or "", shot.path) if rule is None and is_preflight(exchange) else rule
+
     def is_protected(self, exchange: Exchange) -> bool:
         """Whether a rule is about this request."""
         return self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path) is not None

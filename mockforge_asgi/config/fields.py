@@ -158,6 +158,8 @@ def as_list(value: Any) -> Any:
 
 
 Method = Annotated[str, AfterValidator(_method)]
+AnyMethod = Annotated[str, AfterValidator(lambda value: value if value == "*" else _method(value))]
+"""A method, or `*` for all."""
 Methods = Annotated[list[Method], Field(min_length=1, max_length=32), *short_form(as_list, {"type": "string"})]
 
 

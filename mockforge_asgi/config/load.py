@@ -105,6 +105,7 @@ def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path
         },
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
         protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods), r.preflight) for r in model.protect),
+        cors=model.cors.build() if model.cors else None,
         routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
         templates=objects.TemplatesConfig(
             at(model.templates.dir), dict(model.templates.inline), model.templates.seed, model.templates.locale

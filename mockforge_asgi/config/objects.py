@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.places import Places
+from mockforge_asgi.http.cors import Cors
 
 Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["reused", "per_request"]
@@ -255,6 +256,7 @@ class Config:
     plugins: Mapping[str, PluginUse] = field(default_factory=_nothing)
     secrets: Mapping[str, SecretSource] = field(default_factory=_nothing)
     protect: tuple[ProtectRule, ...] = ()
+    cors: Cors | None = None
     routes: tuple[RouteConfig, ...] = ()
     templates: TemplatesConfig = field(default_factory=TemplatesConfig)
     sources: Mapping[str, SourceConfig] = field(default_factory=_nothing)

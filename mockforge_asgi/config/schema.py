@@ -14,6 +14,7 @@ from mockforge_asgi.config.faults import fault
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.places import quote
+from mockforge_asgi.config.schema_cors import CorsModel
 from mockforge_asgi.config.schema_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
 
 ASIDE = "x-"
@@ -195,6 +196,7 @@ class ConfigModel(Strict):
     plugins: dict[Id, PluginModel] = Field(default_factory=dict, description="Plugins by the name they have here.")
     secrets: dict[Name, SecretModel] = Field(default_factory=dict, description="Secrets by the name they have here.")
     protect: list[ProtectModel] = Field(default_factory=list, description="Which paths need which auth plugins.")
+    cors: CorsModel | None = Field(default=None, description="Which pages of other origins may read answers, and what they may send.")
     routes: list[RouteModel] = Field(default_factory=list, description="Native routes.")
     templates: TemplatesModel = Field(default_factory=TemplatesModel, description="The operator's templates.")
     sources: dict[Name, SourceModel] = Field(default_factory=dict, description="Data sources by the name they have here.")

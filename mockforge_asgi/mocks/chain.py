@@ -155,6 +155,11 @@ class ResponseChain:
         if self.routes is not None and exchange.located is None:
             self.routes.locate(exchange)
 
+    def names_method(self, exchange: Exchange) -> bool:
+        """Whether the route that was found names the request's method, instead of answering any."""
+        located = exchange.located
+        return isinstance(located, tuple) and exchange.snapshot.method in (located[0].methods or ())
+
     def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
         """The answer where no link has to wait, else WAIT."""
         links = self.built_in if self._plugins is None else self.links()
