@@ -33,6 +33,11 @@ ANSWER: Final = Room(200_000)
 CLIENT: Final = Room(50_000, 10_000)
 """A client's body; ten thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
+MAX_ENTRIES: Final = 500
+"""The most entries of a list or mapping in what a stranger says of itself: a manifest, a description."""
+MAX_SAID: Final = 10_000
+"""The most values in all of it."""
+
 _DEEP: Final = MAX_DEPTH + 1
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
@@ -65,6 +70,22 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
     ):
         raise TooMuch(f"nested more than {MAX_DEPTH} deep")
     return value
+
+
+def crowded(value: Json) -> tuple[tuple[str | int, ...], str] | None:
+    """Where what a stranger says of itself holds more than anybody needs, and how much, as the end of "it has ..."."""
+    todo: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
+    left = MAX_SAID
+    while todo:
+        path, node = todo.pop()
+        if isinstance(node, dict | list):
+            left -= len(node)
+            if len(node) > MAX_ENTRIES:
+                return path, f"{len(node):,} entries; the most is {MAX_ENTRIES:,}"
+            if left < 0:
+                return (), f"more than {MAX_SAID:,} values in all"
+            todo += [((*path, key), inner) for key, inner in (node.items() if isinstance(node, dict) else enumerate(node))]
+    return None
 
 
 def _fit(data: bytes, room: Room) -> None:

@@ -68,6 +68,11 @@ def clip(text: str, most: int = 60) -> str:
     return _CONTROL.sub(lambda m: m.group().encode("unicode_escape").decode(), short)
 
 
+def text_of(value: object, most: int) -> str:
+    """A text, cut; anything else is named, not written out: a stranger's list of a million numbers takes long to write."""
+    return value[:most] if isinstance(value, str) else quote(value, most)
+
+
 def quote(value: object, most: int = 60) -> str:
     """A value as it may be shown in a message: text in quotes, anything else in the file's own words."""
     if isinstance(value, str):

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from mockforge_asgi.config.places import quote
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
@@ -65,7 +66,7 @@ class AnswerReader:
             return self._deny(op, value)
         if name == "reply":
             return Reply(as_value(self.response(op, value.get("response", value))))
-        raise self.fault(op, f"an unknown decision '{str(name)[:40]}'")
+        raise self.fault(op, f"an unknown decision {quote(name)}")
 
     def _allow(self, op: str, value: dict[str, Json]) -> Allow:
         principal = value.get("principal")
@@ -107,7 +108,7 @@ class AnswerReader:
     def _deny(self, op: str, value: dict[str, Json]) -> Deny:
         status = value.get("status", 401)
         if type(status) is not int or not 400 <= status <= 599:
-            raise self.fault(op, f"'deny' with status {str(status)[:20]}; it must be 400 to 599")
+            raise self.fault(op, f"'deny' with status {quote(status)}; it must be 400 to 599")
         challenge = self._text(op, value, "challenge")
         if challenge is not None:
             try:
@@ -122,7 +123,7 @@ class AnswerReader:
             raise self.fault(op, f"{type(value).__name__} instead of a response object")
         status = value.get("status", 200)
         if type(status) is not int or not 200 <= status <= 599:
-            raise self.fault(op, f"status {str(status)[:20]}; a final answer has 200 to 599")
+            raise self.fault(op, f"status {quote(status)}; a final answer has 200 to 599")
         headers = self.headers(op, _given(value, "headers", []), known)
         template = value.get("template")
         if template is None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError, StateError
 from mockforge_asgi.events import DoorDenied, EventStream, PluginWarning
+from mockforge_asgi.http.documents import base64_text
 from mockforge_asgi.plugins import payload as read
 from mockforge_asgi.plugins.guest_log import GuestLog, escaped
 from mockforge_asgi.plugins.own_files import OwnFiles
@@ -101,12 +102,13 @@ class PluginDoors:
             "config.get": self._config_value,
             "clock.now": self._now,
             "random.bytes": self._random,
-            "file.read": self._files.read,
+            "file.read": self._file,
         }
         self._waiting: dict[str, Waiting] = {
             "http.request": self._http,
             "data.query": self._query,
             "body.read": self._body,
+            "file.read": self._large_file,
             "clock.sleep": self._sleep,
         }
 
@@ -127,7 +129,7 @@ class PluginDoors:
             self._told(name, error)
             raise
         if name not in self._waiting:
-            raise DoorError("not_found", f"there is no door {str(name)[:40]!r}")
+            raise DoorError("not_found", f"there is no door {name[:40]!r}")
         return NotImplemented
 
     async def call(self, name: str, payload: Payload, request: RequestDoors | None) -> Json:
@@ -193,6 +195,13 @@ class PluginDoors:
 
     def _random(self, payload: Payload) -> Json:
         return {"hex": self._around.random_bytes(read.whole(payload, "n", None, least=1, most=MAX_RANDOM)).hex()}
+
+    def _file(self, payload: Payload) -> Json:
+        data = self._files.read(payload)
+        return {"base64": base64.b64encode(data).decode("ascii")} if len(data) <= MAX_CHUNK else NotImplemented
+
+    async def _large_file(self, payload: Payload, request: RequestDoors | None) -> Json:
+        return {"base64": await base64_text(self._files.read(payload))}
 
     async def _sleep(self, payload: Payload, request: RequestDoors | None) -> Json:
         await asyncio.sleep(read.whole(payload, "ns", None, least=0, most=1 << 62) / 1e9)  # the call's `timeout_ms` ends it earlier

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 from mockforge_asgi.bounded_json import BadJson, parse
+from mockforge_asgi.config.places import text_of
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.plugins.context import PluginContext
@@ -127,9 +128,9 @@ def failure(plugin: str, op: str, envelope: Any) -> PluginFailed:
     return PluginFailed(
         plugin,
         op,
-        str(error["message"])[:2000],
-        code=str(error.get("code", "internal"))[:40],
+        text_of(error["message"], 2000),
+        code=text_of(error.get("code", "internal"), 40),
         retryable=error.get("retryable") is True,
         details=details,
-        author_traceback=str(details.get("traceback", ""))[:8000],
+        author_traceback=text_of(details.get("traceback", ""), 8000),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from mockforge_asgi.bounded_json import crowded
 from mockforge_asgi.config.faults import fault, in_order, problems_of
 from mockforge_asgi.config.fields import Id, InnerPath, LimitsModel, Methods, Strict, as_list, matching, short_form
 from mockforge_asgi.config.places import Places, quote
@@ -122,6 +123,8 @@ class ManifestModel(Strict):
 
 def check(value: dict[str, Any], places: Places) -> Manifest | list[Problem]:
     """The manifest, or everything that is wrong with it."""
+    if (long := crowded({key: inner for key, inner in value.items() if key != "config"})) is not None:
+        return [places.problem(long[0], f"has {long[1]}.", "Keep what the plugin needs.")]
     problems = [*_config_problems(value, places), *_unfit(value, places)]
     try:
         model = ManifestModel.model_validate(value)
@@ -152,12 +155,16 @@ def _unfit(value: dict[str, Any], places: Places) -> Iterator[Problem]:
     if isinstance(limits, dict) and "vars_kb" in limits and suffix and runtime != "extism":
         yield places.problem(("limits", "vars_kb"), f"variables are for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it.")
     for key, name in (("kinds", ""), ("endpoints", "path"), ("dependencies", "id")):
-        given = [entry.get(name) if isinstance(entry, dict) else entry for entry in _list(value.get(key))]
-        for i, one in enumerate(given):
-            if isinstance(one, str) and one in given[:i]:
+        given: set[str] = set()
+        for i, entry in enumerate(_list(value.get(key))):
+            one = entry.get(name) if isinstance(entry, dict) else entry
+            if not isinstance(one, str):
+                continue
+            if one in given:
                 yield places.problem((key, i), f"{quote(one)} is given twice.", "Keep one of them.")
-            elif key == "dependencies" and isinstance(one, str) and one == value.get("id"):
+            elif key == "dependencies" and one == value.get("id"):
                 yield places.problem((key, i), "the plugin depends on itself.", "Remove it.")
+            given.add(one)
 
 
 def _list(value: Any) -> list[Any]:

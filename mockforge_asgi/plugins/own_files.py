@@ -5,9 +5,9 @@ The files are those that the package's digest saw; no path of the disk is ever o
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
@@ -23,18 +23,18 @@ class OwnFiles:
 
     def __init__(self, files: Mapping[str, bytes], allowed: Collection[str] | None) -> None:
         self._files = files
-        self._globs = None if allowed is None else tuple(glob.removeprefix("./") for glob in allowed)
+        self._globs = None if allowed is None else re.compile("|".join(translate(glob.removeprefix("./")) for glob in allowed) or "(?!)")
 
-    def read(self, payload: Mapping[str, Json]) -> Json:
-        """Answer a `file.read`. Raises DoorError."""
+    def read(self, payload: Mapping[str, Json]) -> bytes:
+        """The file that a `file.read` asks for. Raises DoorError."""
         path = read.text(payload, "path", max_chars=1024).removeprefix("./")
         if "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
             raise DoorError("invalid_input", "`path` is a relative path with `/` between its parts and without `..`")
-        if self._globs is not None and not any(fnmatchcase(path, glob) for glob in self._globs):
+        if self._globs is not None and not self._globs.match(path):
             raise DoorError("denied", f"the file {path!r} is not among those granted to this plugin")
         data = self._files.get(path)
         if data is None:
             raise DoorError("not_found", f"there is no file {path!r} in the plugin's folder")
         if len(data) > MAX_FILE_BYTES:
             raise DoorError("limit", f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} can be read")
-        return {"base64": base64.b64encode(data).decode("ascii")}
+        return data

@@ -127,7 +127,9 @@ class AskedRawData(Asked):
 class AskedFiles(Asked):
     """Files of the plugin's own folder."""
 
-    read: Annotated[list[InnerPath], Field(min_length=1)] = Field(description="Paths or globs below its folder.", examples=["[data/*.csv]"])
+    read: Annotated[list[InnerPath], Field(min_length=1, max_length=100)] = Field(
+        description="Paths or globs below its folder.", examples=["[data/*.csv]"]
+    )
 
     def right(self, name: str) -> Right:
         """The right that is asked for."""

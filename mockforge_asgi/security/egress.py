@@ -8,7 +8,6 @@ Host; nothing looks the name up again. No proxies, no cookies, no `.netrc`. Read
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol, TypeAlias, cast
 
 from mockforge_asgi.errors import DoorError, UnsupportedPlatform
+from mockforge_asgi.http.documents import long_body_document
 from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant, is_own
 from mockforge_asgi.security.inflate import BoundedBody
 from mockforge_asgi.security.lookups import Lookups, Resolver, system_resolver
@@ -137,7 +137,7 @@ class Egress:
             status, headers, body = await self._exchange(spec)
             location = next((value for name, value in headers if name == "location"), None)
             if not spec.follow_redirects or status not in _REDIRECTS or location is None:
-                return {"status": status, "headers": [list(pair) for pair in headers], "body": _body(body)}
+                return {"status": status, "headers": [list(pair) for pair in headers], "body": await long_body_document(body)}
             spec = spec.redirected(status, location)
         raise DoorError("unavailable", f"more than {self.limits.max_redirects} redirects")
 
@@ -268,13 +268,6 @@ def _wire(spec: Spec) -> httpcore2.Request:
         headers.append((b"content-length", str(len(spec.body)).encode()))
     url = httpcore2.URL(scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode())
     return httpcore2.Request(spec.method.encode(), url, headers=headers, content=spec.body)
-
-
-def _body(data: bytes) -> Json:
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}
 
 
 def _rule_host(host: str) -> str:

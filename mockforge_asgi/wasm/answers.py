@@ -6,7 +6,7 @@ The same for every kind of guest; how the text is fetched is `component.py`'s an
 from __future__ import annotations
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
-from mockforge_asgi.config.places import clip
+from mockforge_asgi.config.places import clip, text_of
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.logs import escape
@@ -21,11 +21,11 @@ def reported(fiber: Fiber, text: bytes) -> PluginFailed:
         return PluginFailed(
             fiber.plugin,
             fiber.op,
-            escape(str(envelope["message"])[:2000]),
-            code=clip(str(envelope.get("code", "internal")), 40),
+            escape(text_of(envelope["message"], 2000)),
+            code=clip(text_of(envelope.get("code", "internal"), 41), 40),
             retryable=envelope.get("retryable") is True,
             details=details,
-            author_traceback=escape(str(details.get("traceback", ""))[:8000]),
+            author_traceback=escape(text_of(details.get("traceback", ""), 8000)),
         )
     except (KeyError, TypeError, AttributeError, ValueError):
         return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")

@@ -18,14 +18,15 @@ import orjson
 from wasmtime import Engine
 from wasmtime.component import Component
 
+from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.wasm.component import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 
-MAX_SOURCE_CHARS: Final = 2 << 20
-"""The most Python source of one plugin: it is handed over anew to each instance, on the event loop."""
+MAX_SOURCE_BYTES: Final = 2 << 20
+"""The most Python source of one plugin, written as JSON: it is handed over so to each instance, on the event loop."""
 
 
 def sandbox_path() -> Path:
@@ -71,19 +72,21 @@ class PythonGuest(ComponentGuest):
         seed: str | None = None,
     ) -> None:
         super().__init__(plugin, engine, component, scheduler, limits)
-        if (size := sum(map(len, files.values()))) > MAX_SOURCE_CHARS:
+        size = sum(map(len, files.values()))
+        self._files = Document(json=orjson.dumps(dict(files)) if size <= MAX_SOURCE_BYTES else b"")
+        if (size := max(size, len(self._files.json))) > MAX_SOURCE_BYTES:
             raise PluginRejected(
-                plugin, f"its Python files have {size:,} characters in all; the most is {MAX_SOURCE_CHARS:,}. Put data in other files."
+                plugin, f"its Python files take {size:,} bytes as JSON; the most is {MAX_SOURCE_BYTES:,}. Put data in other files."
             )
-        self._bundle = {"entry": entry, "files": dict(files), "plugin": {"id": plugin, "version": version}}
+        self._rest = {"entry": entry, "plugin": {"id": plugin, "version": version}}
         self._seed = seed
 
     async def instantiate(self, fiber: Fiber) -> ComponentInstance:
         """A fresh instance with the plugin's code loaded and a random state of its own."""
         instance = await super().instantiate(fiber)
         try:
-            bundle = orjson.dumps({**self._bundle, "seed": self._seed or secrets.token_hex(32)})
-            await instance.load(fiber, bundle)
+            seed = self._seed or secrets.token_hex(32)
+            await instance.load(fiber, Document.around(self._files, "files", {**self._rest, "seed": seed}).json)
         except BaseException:
             instance.close()
             raise

@@ -115,7 +115,7 @@ NOT_THEIRS = [
     Case("WAT text as upload", text_of(ANSWERS_NULL), "PluginRejected", "is text, not a WebAssembly binary", "load"),
     Case("precompiled code offered as a plugin", bytes(wasmtime.Module(wasmtime.Engine(), GOOD).serialize()), "PluginRejected", "Compiled code is never taken", "load"),
     Case("handlers with very long names and names of control characters", described({"ops": ["response.generate", "endpoint.call"], "endpoints": ["\x1b[2J\n", "e" * 50_000]}), "PluginRejected", "has no handler 'callback'", "load", manifest={"endpoints": [{"path": "/callback"}]}),
-    Case("a description of ten thousand functions", described({"functions": [{"name": f"f{n}"} for n in range(10_000)]}), "PluginRejected", "at most 500 functions", "load", budget="500 functions"),
+    Case("a description of ten thousand functions", described({"functions": [{"name": f"f{n}"} for n in range(10_000)]}), "PluginRejected", "functions: has 10,000 entries; the most is 500", "load", budget="500 entries"),
     Case("a description of another contract", described({"contract": "9.9\x1b[2J"}), "PluginRejected", "is unknown here", "load"),
     Case("a description that is no object", described([1]), "PluginRejected", "must answer a JSON object", "load"),
     Case("exports with a thousand arguments and results each", module(ANSWERS_NULL + wide(exports=900, values=500)), "null"),

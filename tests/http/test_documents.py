@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64decode, b64encode
 from typing import Any
 
 import orjson
@@ -10,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.http.answers import MockResponse
-from mockforge_asgi.http.documents import EVERYTHING, INLINE_BODY_BYTES, Consumed, RequestView, request_document, response_document
+from mockforge_asgi.http.documents import (
+    EVERYTHING,
+    INLINE_BODY_BYTES,
+    Consumed,
+    RequestView,
+    base64_text,
+    long_body_document,
+    request_document,
+    response_document,
+)
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_plugin.values import Principal
 
@@ -128,3 +139,46 @@ def test_any_request_becomes_json_and_shows_nothing_else(
     allowed = set(granted) - set(consumed)
     assert {name for name, _ in shown["headers"]} <= allowed
     assert {name for name, _ in shown["query"]} <= allowed
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "text"),
+        ("é€😀".encode() * 1000, "text"),
+        (b"a" * 4 * MIB, "text"),
+        (b"{}\n" * 60_000, "text"),
+        (b"\x01" * 1000, "text"),
+        (b"\x01" * 4 * MIB, "base64"),
+        (b"\n" * 4 * MIB, "base64"),
+        (b'"' * 4 * MIB, "base64"),
+        (b"\\" * 4 * MIB, "base64"),
+        (b"\xff", "base64"),
+        (b"a" * 4 * MIB + b"\xff", "base64"),
+    ],
+)
+async def test_a_long_body_is_text_where_that_is_quickly_written(body: bytes, kind: str) -> None:
+    document = await long_body_document(body)
+    assert list(document) == [kind]
+    assert b64decode(document["base64"]) == body if kind == "base64" else document["text"].encode() == body
+    assert len(orjson.dumps(document)) < len(body) * 4 / 3 + 5 * 200_000 + 100
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 192 * 1024 - 1, 192 * 1024, 192 * 1024 + 1, MIB + 1])
+async def test_base64_that_is_made_in_steps_is_that_of_the_whole(size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    assert await base64_text(data[:size]) == b64encode(data[:size]).decode()
+    beside.cancel()
+    assert turns >= max(0, size - 1) // (192 * 1024)

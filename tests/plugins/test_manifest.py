@@ -125,6 +125,30 @@ def test_a_fault_has_its_place_and_its_remedy(changes: dict[str, Any], fault: st
     assert len(found) == 1 and found[0].removeprefix("plugin.yaml: ").startswith(fault)
 
 
+MANY = [f"n{n}" for n in range(33_000)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"endpoints": [f"/{n}" for n in MANY]}, "endpoints: has 33,000 entries; the most is 500."),
+        ({"endpoints": [{"path": "/a", "methods": MANY}]}, "endpoints[0].methods: has 33,000 entries; the most is 500."),
+        ({"kinds": MANY}, "kinds: has 33,000 entries; the most is 500."),
+        ({"dependencies": MANY}, "dependencies: has 33,000 entries; the most is 500."),
+        ({"authors": MANY}, "authors: has 33,000 entries; the most is 500."),
+        ({"entry": {"file": "a.wasm", "template": dict.fromkeys(MANY, "x")}}, "entry.template: has 33,000 entries; the most is 500."),
+        ({"permissions": dict.fromkeys(MANY, True)}, "permissions: has 33,000 entries; the most is 500."),
+        ({"permissions": {"secrets": {"names": MANY}}}, "permissions.secrets.names: has 33,000 entries; the most is 500."),
+        ({"permissions": {"files": {"read": MANY[:101]}}}, "permissions.files.read: "),
+        ({"endpoints": [{"path": f"/{n}", "methods": ["GET"] * 30} for n in MANY[:400]]}, "has more than 10,000 values in all."),
+        (dict.fromkeys(MANY, 1), "has 33,0"),
+    ],
+)
+def test_every_list_and_mapping_has_a_most(changes: dict[str, Any], fault: str) -> None:
+    found = changed(**changes)
+    assert len(found) == 1 and found[0].removeprefix("plugin.yaml: ").removeprefix("plugin.yaml ").startswith(fault)
+
+
 def test_all_faults_are_reported_at_once_with_their_lines() -> None:
     text = MANIFEST.replace("kinds: [auth]", "kinds: [auht]").replace("runtime: python", "runtme: python").replace('"0.1"', '"7"')
     assert [fault.split(":")[0] for fault in faults(text)] == ["1", "4 contract", "5 kinds[0]", "6 runtme"]

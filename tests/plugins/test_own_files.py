@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
 from mockforge_asgi.errors import DoorError
@@ -14,7 +12,7 @@ FILES = {"a.txt": b"inside", "data/b.json": b"{}", "large": b"\0" * (MAX_FILE_BY
 
 @pytest.mark.parametrize(("path", "content"), [("a.txt", b"inside"), ("./a.txt", b"inside"), ("data/b.json", b"{}")])
 def test_an_own_file_is_read(path: str, content: bytes) -> None:
-    assert base64.b64decode(OwnFiles(FILES, None).read({"path": path})["base64"]) == content
+    assert OwnFiles(FILES, None).read({"path": path}) == content
 
 
 @pytest.mark.parametrize(
@@ -33,7 +31,22 @@ def test_anything_else_is_refused(path: str, code: str) -> None:
 
 def test_only_granted_files_are_read() -> None:
     files = OwnFiles(FILES, ("data/*", "./a.txt"))
-    assert files.read({"path": "data/b.json"}) == {"base64": "e30="}
+    assert files.read({"path": "data/b.json"}) == b"{}"
     assert files.read({"path": "a.txt"})
     with pytest.raises(DoorError, match="not among those granted"):
         files.read({"path": "large"})
+
+
+def test_many_globs_are_one_expression_made_once() -> None:
+    files = OwnFiles(FILES, [*(f"other/{n}/*" for n in range(99)), "data/[ab].json"])
+    assert files.read({"path": "data/b.json"}) == b"{}"
+    for path in ("other", "other/7", "a.txt", "data/bjson", "xdata/b.json", "data/b.json.x"):
+        with pytest.raises(DoorError, match="not among those granted"):
+            files.read({"path": path})
+    with pytest.raises(DoorError, match="there is no file"):
+        files.read({"path": "other/98/x"})
+
+
+def test_without_a_glob_nothing_is_read() -> None:
+    with pytest.raises(DoorError, match="not among those granted"):
+        OwnFiles(FILES, ()).read({"path": "a.txt"})

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
+from mockforge_asgi.types import Json
 from mockforge_asgi.wasm.answers import answer_json, reported, trapped
 from mockforge_asgi.wasm.fiber import Budget, Fiber, GuestTrapped
 from tests.wasm.guests import TestDoors
@@ -36,6 +37,15 @@ def test_an_envelope_is_a_failure_with_its_facts(fiber: Fiber) -> None:
 )
 def test_what_is_no_envelope_becomes_the_message(fiber: Fiber, said: bytes, told: str) -> None:
     assert reported(fiber, said).message == told
+
+
+@pytest.mark.parametrize("odd", [list(range(150_000)), {"a": list(range(1000))}, [["x"] * 1000] * 100], ids=["list", "object", "lists"])
+def test_what_should_be_text_and_is_not_is_named_instead_of_written_out(fiber: Fiber, odd: Json) -> None:
+    kind = "a list" if isinstance(odd, list) else "a mapping"
+    for said in ({"message": odd}, {"message": kind, "code": odd}, {"message": kind, "details": {"traceback": odd}}):
+        failed = reported(fiber, orjson.dumps({"error": said}))
+        assert failed.message == kind
+        assert failed.code in ("internal", kind) and failed.author_traceback in ("", kind)
 
 
 def test_an_answer_that_is_no_json_or_too_much_is_the_guests_fault(fiber: Fiber) -> None:

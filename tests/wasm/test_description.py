@@ -38,11 +38,11 @@ def test_a_guest_that_says_nothing_of_it_speaks_the_hosts_contract() -> None:
         (None, "JSON object"),
         ([], "JSON object"),
         ({"contract": "9.9"}, "'9.9' is unknown"),
-        ({"contract": "9" * 1000}, "'9{40}' is unknown"),
+        ({"contract": "9" * 1000}, "'9{59}…' is unknown"),
         ({"ops": "auth"}, "ops: must"),
         ({"ops": [1]}, "ops: must"),
         ({"functions": {}}, "functions: must"),
-        ({"functions": [{}] * 501}, "at most 500"),
+        ({"functions": [{}] * 501}, "functions: has 501 entries; the most is 500"),
         ({"functions": [{"name": "_hidden"}]}, r"functions\[0\]"),
         ({"functions": [7]}, r"functions\[0\]"),
         ({"capabilities": {"challenge": "Api\r\nSet-Cookie: a=b"}}, "challenge"),
@@ -54,6 +54,37 @@ def test_a_guest_that_says_nothing_of_it_speaks_the_hosts_contract() -> None:
 def test_an_odd_description_is_refused_with_words(said: Json, words: str) -> None:
     with pytest.raises(PluginRejected, match=words):
         read_description("p", said)
+
+
+MANY = list(map(str, range(50_000)))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"ops": MANY}, "ops: has 50,000 entries; the most is 500"),
+        ({"endpoints": MANY}, "endpoints: has 50,000 entries"),
+        ({"capabilities": dict.fromkeys(MANY)}, "capabilities: has 50,000 entries"),
+        ({"capabilities": {"a": [MANY]}}, r"capabilities.a\[0\]: has 50,000 entries"),
+        ({"functions": [{"name": "f", "parameters": [{}] * 501}]}, r"functions\[0\].parameters: has 501 entries"),
+        ({"functions": [{"name": "f", "examples": MANY}]}, r"functions\[0\].examples: has 50,000 entries"),
+        ({"functions": [{"name": f"f{n}", "parameters": [{"name": "a"}] * 40} for n in range(200)]}, "more than 10,000 values in all"),
+        (dict.fromkeys(MANY), "has 50,000 entries"),
+    ],
+)
+def test_every_list_and_object_of_a_description_has_a_most(said: Json, words: str) -> None:
+    with pytest.raises(PluginRejected, match=words):
+        read_description("p", said)
+
+
+def test_what_should_be_text_is_cut_and_what_is_none_is_named() -> None:
+    numbers = list(range(400))
+    parameter = {"name": numbers, "type": "t" * 10_000, "description": numbers}
+    function = {"name": "f", "description": "d" * 10_000, "returns": numbers, "examples": [numbers, "e"], "parameters": [parameter]}
+    said = {"functions": [function]}
+    found = read_description("p", {**said, "kit": numbers}).functions[0]
+    assert (found.description, found.returns, found.examples) == ("d" * 2000, "a list", ("a list", "e"))
+    assert (found.parameters[0].name, found.parameters[0].type, found.parameters[0].description) == ("a list", "t" * 100, "a list")
 
 
 def test_every_fault_is_told_at_once() -> None:

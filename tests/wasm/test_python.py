@@ -10,7 +10,7 @@ import pytest
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.wasm.python import MAX_SOURCE_CHARS, sandbox_digest, sandbox_path
+from mockforge_asgi.wasm.python import MAX_SOURCE_BYTES, sandbox_digest, sandbox_path
 from tests.plugins.plugin_folders import minimal
 
 
@@ -29,10 +29,21 @@ def test_a_note_that_is_not_of_this_file_is_not_believed(tmp_path: Path, note: s
     assert sandbox_digest(tmp_path / "guest.wasm") == hashlib.sha256(b"code").hexdigest()
 
 
-async def test_more_source_than_an_instance_may_be_handed_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        ("x" * MAX_SOURCE_BYTES, r"2,097,16\d"),
+        ('"' * (MAX_SOURCE_BYTES // 2), r"2,097,1\d\d"),
+        ("\f" * (MAX_SOURCE_BYTES // 2), r"2,097,1\d\d"),
+        ("\x01" * (MAX_SOURCE_BYTES // 6), r"2,097,1\d\d"),
+        ("é" * (MAX_SOURCE_BYTES // 2), r"2,097,1\d\d"),
+    ],
+    ids=["letters", "quotes", "form feeds", "control characters", "two bytes each"],
+)
+async def test_more_source_than_an_instance_may_be_handed_is_refused(tmp_path: Path, words: str, size: str) -> None:
     (tmp_path / "plugin.yaml").write_text(minimal("large"))
     (tmp_path / "plugin.py").write_text("")
-    (tmp_path / "words.py").write_text(f"WORDS = '{'x' * MAX_SOURCE_CHARS}'")
+    (tmp_path / "words.py").write_text(f"WORDS = '''{words}'''")
     runtime = PluginRuntime({"version": 1, "dev": True, "plugins": {"large": {"use": str(tmp_path)}}})
-    with pytest.raises(PluginRejected, match=r"2,097,162 characters in all; the most is 2,097,152. Put data in other files"):
+    with pytest.raises(PluginRejected, match=f"take {size} bytes as JSON; the most is 2,097,152. Put data in other files"):
         await runtime.start()
