@@ -188,13 +188,20 @@ async def _one(receive: Receive) -> Message:
 
 
 def _announced(scope: Scope) -> int | None:
-    """The body's length as the head tells it; None when only reading can tell."""
+    """The body's length as the head tells it; None when only reading can tell.
+
+    A transfer coding overrules a length (RFC 9112 §6.3), and of two lengths nobody knows which the server believed. Beyond HTTP/1 a body
+    ends where its stream does, so that no head proves it empty.
+    """
     if scope["type"] != "http":
         return 0
-    coded = False
+    told: bytes | None = None
     for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and told not in (None, value)):
+            return None
         if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) < 20 else None
-        coded = coded or name == b"transfer-encoding"
-    has_framing = scope.get("http_version", "1.1")[:1] == "1"
-    return 0 if has_framing and not coded else None
+            told = value
+    if told is not None and not (told.isdigit() and len(told) < 20):
+        return None
+    length = int(told or b"0")
+    return length if length or scope.get("http_version", "1.1")[:1] == "1" else None

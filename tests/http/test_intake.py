@@ -18,6 +18,7 @@ def scope(*headers: tuple[bytes, bytes], version: str = "1.1", kind: str = "http
 
 
 CHUNKED = scope((b"transfer-encoding", b"chunked"))
+EMPTY = (b"content-length", b"0")
 
 
 def part(body: bytes | None = None, more: bool = False) -> Message:
@@ -34,10 +35,39 @@ def part(body: bytes | None = None, more: bool = False) -> Message:
         (CHUNKED, None),
         (scope(version="2"), None),
         (scope(kind="websocket"), 0),
+        (scope(EMPTY), 0),
+        (scope(EMPTY, EMPTY), 0),
+        (scope(version="1.0"), 0),
+        (scope((b"content-length", b"5"), version="2"), 5),
     ],
 )
 async def test_the_length_is_what_the_head_tells(sent: dict[str, Any], length: int | None) -> None:
     assert Intake(sent, Conversation().receive).length == length
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        scope(EMPTY, (b"transfer-encoding", b"chunked")),
+        scope((b"transfer-encoding", b"chunked"), EMPTY),
+        scope((b"content-length", b"9"), (b"transfer-encoding", b"Chunked")),
+        scope(EMPTY, (b"transfer-encoding", b"gzip, chunked")),
+        scope(EMPTY, (b"transfer-encoding", b"identity")),
+        scope(EMPTY, (b"transfer-encoding", b"")),
+        scope(EMPTY, (b"transfer-encoding", b"chunked"), version="1.0"),
+        scope(EMPTY, (b"content-length", b"5")),
+        scope((b"content-length", b"5"), EMPTY),
+        scope((b"content-length", b"0, 5")),
+        scope((b"content-length", b"")),
+        scope((b"content-length", b"-0")),
+        scope(EMPTY, version="2"),
+        scope(EMPTY, version="3"),
+    ],
+)
+async def test_a_head_that_leaves_the_length_in_doubt_hides_no_body(sent: dict[str, Any]) -> None:
+    intake = Intake(sent, Conversation([part(b"hid", True), part(b"den")]).receive)
+    assert (intake.length, intake.body_now) == (None, None)
+    assert await intake.body() == b"hidden"
 
 
 async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:

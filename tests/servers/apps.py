@@ -136,6 +136,7 @@ def bare() -> Starlette:
         Route("/events", events),
         Mount("/echo", app=echo),
         Mount("/upload", app=echo),
+        Mount("/signed", app=echo),
         Route("/background", background),
         Route("/wait/{flag}", wait),
         Route("/boom", boom),
@@ -175,6 +176,12 @@ async def change(document: Json, request: Json) -> Json:
     return changed
 
 
+async def read_whole(document: Json, request: Json) -> Json:
+    """Lets everybody pass, and tells in a header which body it was given."""
+    body = await request.read_body("request")
+    return {"allow": {"principal": {"id": "anybody"}, "set_headers": [["x-read", body.hex()]]}}
+
+
 async def never(document: Json) -> Json:
     try:
         FLAGS["asked"].set()
@@ -185,7 +192,11 @@ async def never(document: Json) -> Json:
 
 CONFIG: dict[str, Any] = {
     "version": 1,
-    "protect": [{"path": "/private/**", "auth": ["key"]}, {"path": "/greet/**", "auth": ["key"]}],
+    "protect": [
+        {"path": "/private/**", "auth": ["key"]},
+        {"path": "/greet/**", "auth": ["key"]},
+        {"path": "/signed/**", "auth": ["signature"]},
+    ],
     "routes": [
         {"match": {"method": "GET", "path": "/health"}, "response": {"json": {"status": "ok"}}},
         {"match": {"path": "/greet/{name}"}, "response": {"plugin": "greet"}},
@@ -201,6 +212,7 @@ def runtime() -> PlainRuntime:
     return PlainRuntime(
         CONFIG,
         plain_plugin("key", "auth", {"auth.authenticate": authenticate}, view=RequestView(headers=frozenset({"x-api-key"}))),
+        plain_plugin("signature", "auth", {"auth.authenticate": read_whole}),
         plain_plugin("greet", "response", {"response.generate": generate}),
         plain_plugin("never", "response", {"response.generate": never}),
         plain_plugin("change", "modifier", {"response.modify": change}, modifies=AnswerFilter(app=True, paths=("/changed/**",))),

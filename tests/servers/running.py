@@ -90,6 +90,14 @@ class Running:
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             return _over_http2(connection, method, target, headers)
 
+    def raw(self, request: bytes) -> Answer:
+        """Send just these bytes; what comes back is read to the end of the first answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(request)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return Answer(response.status, tuple((name.lower(), value) for name, value in response.getheaders()), response.read())
+
     @contextmanager
     def leaving(self, target: str) -> Iterator[socket.socket]:
         """A client that sends a GET request and leaves at the end of the block."""
