@@ -13,7 +13,7 @@ from typing import TextIO
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("calls", "concurrency", "fairness", "hostile", "in_process", "routes", "service", "templates")
+NAMES = ("calls", "concurrency", "fairness", "hostile", "in_process", "redaction", "routes", "service", "templates")
 
 
 def runner(name: str) -> Callable[[bool], AsyncIterator[Figure]]:

@@ -9,9 +9,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 logger = logging.getLogger(__name__)
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+MAX_CLIENT_TEXT: Final = 1024
+_MAX_TEXT: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,16 +171,18 @@ class RenderFailed(Event):
 Subscriber = Callable[[Event], None]
 
 
-_FREE_TEXT: Final[dict[type[Event], str]] = {
-    CallFinished: "error",
-    AnswerRefused: "error",
-    DoorDenied: "detail",
-    PluginRefused: "reason",
-    PluginWarning: "detail",
-    Quarantined: "reason",
-    RenderFailed: "reason",
+_FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
+    CallFinished: (_MAX_TEXT, ("error",)),
+    AnswerRefused: (_MAX_TEXT, ("error",)),
+    DoorDenied: (_MAX_TEXT, ("detail",)),
+    PluginRefused: (4 * _MAX_TEXT, ("reason",)),
+    PluginWarning: (_MAX_TEXT, ("detail",)),
+    Quarantined: (_MAX_TEXT, ("reason",)),
+    RenderFailed: (_MAX_TEXT, ("reason",)),
+    RequestAnswered: (MAX_CLIENT_TEXT, ("method", "path", "principal")),
 }
-"""Which member of an event is in somebody's own words, a guest's often: a secret may be among them."""
+"""Which members of an event are in somebody's own words, a guest's or a client's often, and how much of them is told: a secret may
+be among them."""
 
 
 class EventStream:
@@ -188,12 +195,17 @@ class EventStream:
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
-        self._subscribers: tuple[tuple[type[Event], Subscriber], ...] = ()
+        self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[Level], bool] | None], ...] = ()
         self.broken: list[tuple[Subscriber, Exception]] = []
 
-    def subscribe(self, subscriber: Subscriber, kind: type[Event] = Event) -> Callable[[], None]:
-        """Call `subscriber` with each event of that kind; gives the function that ends it."""
-        entry = (kind, subscriber)
+    def subscribe(
+        self, subscriber: Subscriber, kind: type[Event] = Event, *, hears: Callable[[Level], bool] | None = None
+    ) -> Callable[[], None]:
+        """Call `subscriber` with each event of that kind; gives the function that ends it.
+
+        Where events of a level that `hears` refuses are costly to make, they are left out.
+        """
+        entry = (kind, subscriber, hears)
         self._subscribers = (*self._subscribers, entry)
 
         def unsubscribe() -> None:
@@ -201,17 +213,18 @@ class EventStream:
 
         return unsubscribe
 
-    def wants(self, kind: type[Event]) -> bool:
-        """Whether anybody listens to that kind: lets the request path skip building events nobody reads."""
-        return any(issubclass(kind, k) for k, _ in self._subscribers)
+    def wants(self, kind: type[Event], level: Level) -> bool:
+        """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
+        return any(issubclass(kind, listened) and (hears is None or hears(level)) for listened, _, hears in self._subscribers)
 
     def emit(self, event: Event) -> None:
         """Hand the event on. Subscribers are quick and never wait; slow ones queue for themselves."""
-        name = _FREE_TEXT.get(type(event))
-        if name is not None and self._subscribers and (text := getattr(event, name)):
-            changed: dict[str, Any] = {name: self.redact(text)}
-            event = replace(event, **changed)
-        for kind, subscriber in self._subscribers:
+        if not self._subscribers:
+            return
+        most, names = _FREE_TEXT.get(type(event), (0, ()))
+        told: dict[str, Any] = {n: said for n in names if (text := getattr(event, n)) and (said := self._harmless(text, most)) != text}
+        event = replace(event, **told) if told else event
+        for kind, subscriber, _ in self._subscribers:
             if isinstance(event, kind):
                 try:
                     subscriber(event)
@@ -219,3 +232,6 @@ class EventStream:
                     logger.exception("a subscriber of events failed and hears no more: %r", subscriber)
                     self.broken.append((subscriber, error))
                     self._subscribers = tuple(e for e in self._subscribers if e[1] is not subscriber)
+
+    def _harmless(self, text: str, most: int) -> str:
+        return self.redact(text[:most]) + ("…" if len(text) > most else "")

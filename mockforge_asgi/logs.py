@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol
 
 import orjson
 
@@ -23,6 +23,7 @@ from mockforge_asgi.events import (
     DoorDenied,
     Event,
     GuestLogged,
+    Level,
     PluginLoaded,
     PluginRefused,
     PluginStopped,
@@ -32,8 +33,6 @@ from mockforge_asgi.events import (
     RenderFailed,
     RequestAnswered,
 )
-
-Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 MAX_FIELD: Final = 4096
@@ -72,14 +71,21 @@ class LogWriter:
         self._stream, self._format, self._redact, self._colour = stream, format, redact, colour
         self._least = LEVELS.index(level)
 
-    def __call__(self, event: Event) -> None:
-        """Write the event's line, if it is wanted."""
-        level, text = line_of(event)
-        if LEVELS.index(level) >= self._least:
-            self.write(level, text, event)
+    def hears(self, level: Level) -> bool:
+        """Whether lines of that level are written."""
+        return LEVELS.index(level) >= self._least
 
-    def write(self, level: Level, text: str, event: Event | None = None) -> None:
+    def __call__(self, event: Event) -> None:
+        """Write the event's line, if it is wanted. Secrets are taken out of events before anybody hears them."""
+        level, text = line_of(event)
+        if self.hears(level):
+            self._write(level, text, event)
+
+    def write(self, level: Level, text: str) -> None:
         """Write a line of our own, such as what the server says."""
+        self._write(level, self._redact(text), None)
+
+    def _write(self, level: Level, text: str, event: Event | None) -> None:
         line = self._json(level, text, event) if self._format == "json" else self._text(level, text, event)
         try:
             self._stream.write(line + "\n")
@@ -90,32 +96,17 @@ class LogWriter:
     def _text(self, level: Level, text: str, event: Event | None) -> str:
         at = _time(event).astimezone().strftime("%H:%M:%S")
         head = f"\x1b[{_COLOURS[level]}m{level:<7}\x1b[0m" if self._colour else f"{level:<7}"
-        rows = self._safe(text, MAX_LINE).split("\n")
+        rows = _safe(text, MAX_LINE).split("\n")
         return f"{at} {head} " + "\n                 ".join(rows)
 
     def _json(self, level: Level, text: str, event: Event | None) -> str:
         entry: dict[str, Any] = {"at": _time(event).isoformat(timespec="milliseconds").replace("+00:00", "Z"), "level": level}
         entry["event"] = _WORD.sub("_", type(event).__name__).lower() if event else "server"
-        entry["message"] = self._safe(text, MAX_FIELD)
+        entry["message"] = _safe(text, MAX_FIELD)
         for f in fields(event) if event else ():
             if f.name != "at":
-                entry.setdefault(f.name, self._value(getattr(event, f.name)))
+                entry.setdefault(f.name, _value(getattr(event, f.name)))
         return orjson.dumps(entry).decode()
-
-    def _value(self, value: object) -> object:
-        if value is None or isinstance(value, bool | int):
-            return value
-        if isinstance(value, float):
-            return round(value, 6)
-        if isinstance(value, tuple):
-            return [self._safe(str(v), 200) for v in value[:50]]
-        return self._safe(str(value), MAX_FIELD)
-
-    def _safe(self, text: str, most: int) -> str:
-        # Cut generously first so that a secret at the edge is still found whole, then redact, then cut for good.
-        redacted = self._redact(text[: 2 * most])
-        short = redacted if len(redacted) <= most else redacted[: most - 1] + "…"
-        return escape(short)
 
 
 class ServerLog(logging.Handler):
@@ -131,6 +122,20 @@ class ServerLog(logging.Handler):
             "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info" if record.levelno >= 20 else "debug"
         )
         self._writer.write(level, self.format(record))
+
+
+def _value(value: object) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, tuple):
+        return [_safe(str(v), 200) for v in value[:50]]
+    return _safe(str(value), MAX_FIELD)
+
+
+def _safe(text: str, most: int) -> str:
+    return escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
 def escape(text: str) -> str:

@@ -93,7 +93,7 @@ class MockForge:
                 await forward(self._pieces.modifiers.around(self.app, exchange), exchange, is_protected=auth.is_protected(exchange))
         finally:
             exchange.close()
-        if answer is not None and self.runtime.events.wants(RequestAnswered):
+        if answer is not None and self.runtime.events.wants(RequestAnswered, "info"):
             self.runtime.events.emit(_answered(exchange, answer, perf_counter() - begun))
 
     async def _answer_or_refuse(self, exchange: Exchange, cors: Cors | None) -> MockResponse | None:

@@ -211,18 +211,15 @@ class PluginRuntime:
     def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
         config = self.config
         secrets = Secrets.load(config.secrets, places=config.places)
-        self.events.redact = Redactor(secrets)
+        if not isinstance(self.events.redact, Redactor):
+            self.events.redact = Redactor()
+        self.events.redact.add(secrets)
         registry = Registry(self.events)
         sources = Sources(config.sources, registry)
         state = open_store(config.state.url)
+        around, redact = self._surroundings, self.events.redact
         rooms = Rooms(
-            state=state,
-            events=self.events,
-            secrets=secrets,
-            sources=sources,
-            egress=_way_out,
-            surroundings=self._surroundings,
-            redact=self.events.redact,
+            state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, surroundings=around, redact=redact
         )
         made: list[Any] = []
 

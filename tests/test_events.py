@@ -23,7 +23,7 @@ STOPPED = PluginStopped(plugin="p", digest="d")
 def test_subscribers_hear_their_kind_in_order_until_they_end_it() -> None:
     stream, heard = EventStream(), list[Event]()
     end = stream.subscribe(heard.append, PluginStopped)
-    assert stream.wants(PluginStopped) and not stream.wants(CacheTrouble)
+    assert stream.wants(PluginStopped, "debug") and not stream.wants(CacheTrouble, "error")
     trouble = CacheTrouble(what="w")
     for event in (STOPPED, trouble):
         stream.emit(event)

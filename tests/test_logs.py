@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mockforge_asgi import events
 from mockforge_asgi.logs import LogWriter, ServerLog, escape, line_of
-from mockforge_asgi.security.redaction import redactor
+from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 
 DIGEST = "sha256-" + "ab" * 32
@@ -67,16 +68,17 @@ def test_every_event_of_the_product_has_words() -> None:
         assert line_of(kind(**given))[1] != kind.__name__
 
 
-def written(event: events.Event, **options: Any) -> str:
-    stream = io.StringIO()
-    LogWriter(stream, level=options.pop("level", "debug"), **options)(event)
-    return stream.getvalue()
+def written(event: events.Event, redact: Callable[[str], str] = str, **options: Any) -> str:
+    written, stream = io.StringIO(), events.EventStream(redact)
+    stream.subscribe(LogWriter(written, level=options.pop("level", "debug"), **options))
+    stream.emit(event)
+    return written.getvalue()
 
 
 @pytest.mark.parametrize("name", ["bearer", "basic", "apikey"])
 def test_the_operation_of_a_plugin_named_like_a_scheme_is_told(name: str) -> None:
     event = events.CallFinished(plugin=name, op="auth.authenticate", outcome="failed", wall_s=2, error="it broke")
-    assert f"{name} (auth.authenticate): failed in 2.00 s" in written(event, redact=redactor(Secrets({})))
+    assert f"{name} (auth.authenticate): failed in 2.00 s" in written(event, redact=Redactor(Secrets({})))
 
 
 def test_lines_below_the_level_are_left_out() -> None:
@@ -106,7 +108,7 @@ def test_secrets_and_control_characters_do_not_reach_the_log(format: str) -> Non
     event = events.CallFinished(
         plugin="p", op="x", outcome="failed", wall_s=1, error="key=hunter2hunter2 \x1b[2J\u202e " + "hunter2hunter2" * 900
     )
-    text = written(event, format=format, redact=redactor(Secrets({"s": "hunter2hunter2"})))
+    text = written(event, format=format, redact=Redactor(Secrets({"s": "hunter2hunter2"})))
     assert "hunter2" not in text
     assert "\x1b" not in text and "\u202e" not in text and "\\u001b" in text
 
@@ -115,6 +117,42 @@ def test_a_line_is_bounded() -> None:
     event = events.GuestLogged(plugin="p", level="info", message="x" * 100_000)
     assert len(written(event)) < 17_000
     assert len(written(event, format="json")) < 10_000
+
+
+class Redactions:
+    """A redactor that counts the characters it was given."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __call__(self, text: str) -> str:
+        """The text as it is."""
+        self.texts.append(text)
+        return text
+
+
+LONG = "eyJ-" * 8000
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize(
+    ("event", "most"),
+    [
+        (events.RequestAnswered(method="GET", path="/" + LONG, status=404, answered_by="routes", wall_s=0.1), 1100),
+        (events.RequestAnswered(method="M" * 30_000, path="/" + LONG, status=404, answered_by="routes", wall_s=0.1, principal=LONG), 3100),
+        (events.CallFinished(plugin="p", op="o", outcome="failed", wall_s=0.1, error=LONG), 4100),
+        (events.DoorDenied(plugin="p", door="kv.get", detail=LONG), 4100),
+        (events.AnswerRefused(plugin="p", op="o", error=LONG), 4100),
+    ],
+    ids=["path", "path, method and principal", "failure", "denial", "answer"],
+)
+def test_a_text_of_a_client_or_a_guest_is_cut_before_secrets_are_looked_for_and_that_is_done_once(
+    event: events.Event, most: int, format: str
+) -> None:
+    redact = Redactions()
+    assert "eyJ-" in written(event, redact, format=format)
+    assert sum(map(len, redact.texts)) <= most
+    assert all(redact.texts.count(text) == 1 for text in redact.texts)
 
 
 def test_a_text_entry_of_several_rows_cannot_forge_another() -> None:

@@ -17,9 +17,9 @@ from typing import Final, Literal
 
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.events import EventStream
-from mockforge_asgi.logs import Level, LogWriter, ServerLog
-from mockforge_asgi.security.redaction import Redactor, redactor
+from mockforge_asgi.events import EventStream, Level
+from mockforge_asgi.logs import LogWriter, ServerLog
+from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.types import ASGIApp
 
@@ -58,17 +58,17 @@ def create() -> ASGIApp:
 def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
     """The app that those options describe. In dev mode it follows edits of the configuration. Raises ConfigError."""
     config = config or options.load()
-    events = EventStream()
-    hidden = Hidden()
-    hidden.add(config)
-    writer = log_writer(options, hidden)
-    events.subscribe(writer)
+    redactor = Redactor()
+    events = EventStream(redactor)
+    hide(config, redactor)
+    writer = log_writer(options, redactor)
+    events.subscribe(writer, hears=writer.hears)
     pass_on_server_log(writer)
     if config.dev and config.file is not None:
         from mockforge_asgi.cli.reload import ReloadingApp
 
         def build(changed: Config) -> ASGIApp:
-            hidden.add(changed)
+            hide(changed, redactor)
             return _mocks(changed, events)
 
         return ReloadingApp(config, options.load, build, report=writer.write)
@@ -82,25 +82,16 @@ def _mocks(config: Config, events: EventStream) -> ASGIApp:
     return MockForge(runtime=PluginRuntime(config, events=events))
 
 
-class Hidden:
-    """Hides the secrets of every configuration served so far: what still runs under an earlier one must not tell them either."""
+def hide(config: Config, redactor: Redactor) -> None:
+    """Hide that configuration's secrets, as far as they can be read; the runtime tells of the others.
 
-    def __init__(self) -> None:
-        self._by: dict[tuple[tuple[str, str], ...], Redactor] = {}
-
-    def add(self, config: Config) -> None:
-        """Hide that configuration's secrets from now on, as far as they can be read; the runtime tells of the others."""
-        found: dict[str, str] = {}
-        for name in config.secrets:
-            with suppress(MockForgeError):
-                found.update(Secrets.load(config.secrets, places=config.places, needed=[name]).items())
-        self._by.setdefault(tuple(found.items()), redactor(Secrets(found)))
-
-    def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        for redact in reversed(self._by.values()):
-            text = redact(text)
-        return text
+    Those of earlier ones stay hidden: what still runs under them must not tell them either.
+    """
+    found: dict[str, str] = {}
+    for name in config.secrets:
+        with suppress(MockForgeError):
+            found.update(Secrets.load(config.secrets, places=config.places, needed=[name]).items())
+    redactor.add(Secrets(found))
 
 
 def log_writer(options: AppOptions, redact: Callable[[str], str]) -> LogWriter:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError
-from mockforge_asgi.logs import Level
+from mockforge_asgi.events import Level
 from mockforge_asgi.plugins.package import Stamp, stamp
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -9,12 +9,13 @@ from functools import cache
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.events import EventStream, GuestLogged
+from mockforge_asgi.events import EventStream, GuestLogged, Level
 
-MAX_CHARS = 4096
+MAX_CHARS = 2048
 BURST, LINES_PER_S = 200.0, 50.0
 
 _LEVELS = {name: name for name in ("trace", "debug", "info", "warning", "error")} | {"warn": "warning"}
+_HEARD: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\n]")
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
@@ -35,7 +36,8 @@ class GuestLog:
             raise DoorError("invalid_input", "`message` must be a text")
         if not isinstance(level, str) or level not in _LEVELS:
             raise DoorError("invalid_input", f"`level` must be one of {', '.join(_LEVELS)}")
-        if not self._events.wants(GuestLogged):
+        level = _LEVELS[level]
+        if not self._events.wants(GuestLogged, _HEARD.get(level, "debug")):
             return
         if not self._may_pass():
             self._dropped += 1
@@ -43,7 +45,7 @@ class GuestLog:
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             self._emit("warning", f"({dropped} lines left out: the plugin logs more than {LINES_PER_S:g} a second)")
-        self._emit(_LEVELS[level], self._harmless(message))
+        self._emit(level, self._harmless(message))
 
     def _may_pass(self) -> bool:
         now = self._clock()
@@ -55,7 +57,7 @@ class GuestLog:
         return True
 
     def _harmless(self, message: str) -> str:
-        cut = self._redact(message[: 2 * MAX_CHARS])[:MAX_CHARS]
+        cut = self._redact(message[:MAX_CHARS])
         more = f" ... ({len(message)} characters in all)" if len(message) > MAX_CHARS else ""
         return escaped(cut)[:MAX_CHARS] + more  # one unprintable sign is six printable ones
 

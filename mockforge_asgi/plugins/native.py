@@ -94,17 +94,18 @@ class NativeHost:
 
     async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        if not self._events.wants(CallFinished):
-            return await self._call(op, document, request, self.options.timeout_s)
-        began, outcome, message = time.perf_counter(), "ok", ""
+        began = time.perf_counter()
         try:
-            return await self._call(op, document, request, self.options.timeout_s)
+            answer = await self._call(op, document, request, self.options.timeout_s)
         except BaseException as error:
-            outcome, message = _outcome(error), str(error)
+            self._tell(op, _outcome(error), time.perf_counter() - began, str(error))
             raise
-        finally:
-            wall_s = time.perf_counter() - began
-            self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=message))
+        if self._events.wants(CallFinished, "debug"):
+            self._tell(op, "ok", time.perf_counter() - began)
+        return answer
+
+    def _tell(self, op: str, outcome: str, wall_s: float, error: str = "") -> None:
+        self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=error))
 
     async def close(self) -> None:
         """Refuse new calls, let running ones end, run `stop` and `destroy`, forget the code."""
@@ -167,7 +168,7 @@ class NativeHost:
         try:
             await self._call(op, NOTHING, None, _SETUP_S)
         except (PluginFailed, PluginUnavailable) as error:
-            self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome="failed", wall_s=0.0, error=str(error)))
+            self._tell(op, "failed", 0.0, str(error))
 
 
 def native_host(approval: Approval, doors: Doors, events: EventStream) -> NativeHost:

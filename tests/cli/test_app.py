@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.cli.app import LOGGERS, AppOptions, Hidden, make_app
+from mockforge_asgi.cli.app import LOGGERS, AppOptions, hide, make_app
 from mockforge_asgi.config import load_config
+from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.testing import Client
 
 PLUGIN = """\
@@ -50,16 +51,16 @@ def loggers() -> Iterator[None]:
 
 
 def test_secrets_of_all_configurations_so_far_are_hidden() -> None:
-    hidden = Hidden()
+    hidden = Redactor()
     for word in ("first-word", "second-word", "second-word"):
-        hidden.add(load_config({"version": 1, "secrets": {"word": {"value": word}}}))
+        hide(load_config({"version": 1, "secrets": {"word": {"value": word}}}), hidden)
     assert hidden("first-word second-word third") == "[redacted] [redacted] third"
 
 
 def test_a_secret_that_cannot_be_read_leaves_the_others_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOT_SET", raising=False)
-    hidden = Hidden()
-    hidden.add(load_config({"version": 1, "secrets": {"gone": {"env": "NOT_SET"}, "word": {"value": "hush-hush"}}}))
+    hidden = Redactor()
+    hide(load_config({"version": 1, "secrets": {"gone": {"env": "NOT_SET"}, "word": {"value": "hush-hush"}}}), hidden)
     assert hidden("it is hush-hush") == "it is [redacted]"
 
 

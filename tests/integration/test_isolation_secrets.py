@@ -17,8 +17,6 @@ from mockforge_asgi.logs import LogWriter
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.package import read_package
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.security.redaction import Redactor
-from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.testing import Answer, Client
 from tests.integration.canaries import Canary, guest_memories, keeper, seen
 from tests.wasm.extism_guests import wasm_of
@@ -136,10 +134,9 @@ class Mounted:
                 "routes": [{"match": {"path": path}, "response": response} for path, response in pages.items()],
             }
         )
-        redact = Redactor(Secrets.load(self.runtime.config.secrets))
         self.logs = {form: io.StringIO() for form in ("text", "json")}
-        self.runtime.events.subscribe(LogWriter(self.logs["text"], level="debug", redact=redact))
-        self.runtime.events.subscribe(LogWriter(self.logs["json"], level="debug", redact=redact, format="json"))
+        self.runtime.events.subscribe(LogWriter(self.logs["text"], level="debug"))
+        self.runtime.events.subscribe(LogWriter(self.logs["json"], level="debug", format="json"))
         self.events: list[Event] = []
         self.runtime.events.subscribe(self.events.append)
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import EventStream, GuestLogged
 from mockforge_asgi.plugins.guest_log import BURST, LINES_PER_S, MAX_CHARS, GuestLog, escaped
+from mockforge_asgi.security.redaction import Redactor
+from mockforge_asgi.security.secrets import Secrets
 
 
 def listening() -> tuple[GuestLog, list[GuestLogged], list[float]]:
@@ -26,10 +28,33 @@ def test_a_long_line_is_cut_and_says_so() -> None:
 def test_a_secret_is_taken_out_before_anybody_hears_it() -> None:
     events, told = EventStream(), list[GuestLogged]()
     events.subscribe(lambda event: told.append(event) if isinstance(event, GuestLogged) else None)
-    log = GuestLog("guest", events, lambda text: text.replace("s3cret", "[redacted]"))
-    log.write({"level": "info", "message": "the key is s3cret!"})
-    log.write({"level": "info", "message": "x" * (MAX_CHARS - 3) + "s3cret"})
+    log = GuestLog("guest", events, Redactor(Secrets({"key": "s3cret-number-1"})))
+    log.write({"level": "info", "message": "the key is s3cret-number-1!"})
+    log.write({"level": "info", "message": "x" * (MAX_CHARS - 9) + "s3cret-number-1"})
     assert told[0].message == "the key is [redacted]!" and "s3c" not in told[1].message
+
+
+@pytest.mark.parametrize("heard", ["debug", "info", "warning", "error"])
+def test_no_work_is_done_for_lines_that_nobody_hears(heard: str) -> None:
+    """Neither below the level that somebody listens to, nor beyond the rate; and what is heard is cut first."""
+    events, told, redacted = EventStream(), list[GuestLogged](), list[str]()
+    levels = ("debug", "info", "warning", "error")
+
+    def redact(text: str) -> str:
+        redacted.append(text)
+        return text
+
+    events.subscribe(
+        lambda event: told.append(event) if isinstance(event, GuestLogged) else None,
+        hears=lambda level: levels.index(level) >= levels.index(heard),
+    )
+    log = GuestLog("guest", events, redact, lambda: 0.0)
+    for level in levels:
+        log.write({"level": level, "message": "x" * 1_000_000})
+    assert [event.level for event in told] == list(levels[levels.index(heard) :])
+    for _ in range(1000):
+        log.write({"level": "error", "message": "x" * 1_000_000})
+    assert len(redacted) == len(told) == BURST and max(map(len, redacted)) == MAX_CHARS
 
 
 def test_too_many_lines_are_left_out_and_counted() -> None:
