@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from mockforge_asgi.auth.composition import NOBODY, Authenticator, compose
@@ -101,9 +102,9 @@ class AuthChain:
             await self.refuse(exchange, verdict(decision))
 
     def check(self, exchange: Exchange) -> None:
-        """Refuse a path that could be taken for a protected one. Raises Refused."""
+        """Refuse a path that could be read as one that is protected differently. Raises Refused."""
         if self.protection.is_any:
-            check_path(exchange.scope, exchange.snapshot.path, self.protection.covers)
+            check_path(exchange.scope, exchange.snapshot.path, partial(self.protection.rule_for, exchange.snapshot.method))
 
     def rule_of(self, exchange: Exchange) -> ProtectRule | None:
         """The rule about this request; about a preflight, also that of the request which it asks for."""

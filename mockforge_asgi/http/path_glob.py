@@ -58,7 +58,28 @@ def _matcher(segments: list[str], literal: int) -> Callable[[str], bool]:
         base = "/" + "/".join(segments[:-1])
         below = base + "/"
         return lambda path: path == base or path.startswith(below)
+    if segments.count(_ANY) == 1:
+        return _around(segments[: (at := segments.index(_ANY))], segments[at + 1 :])
     return lambda path: _match(segments, path[1:].split("/") if path[:1] == "/" else [path], _ANY, _match_segment)
+
+
+def _around(head: list[str], tail: list[str]) -> Callable[[str], bool]:
+    """For a pattern with one `**`: only what stands around it is cut out of the path."""
+    first, last = len(head), len(tail)
+
+    def matches(path: str) -> bool:
+        return (
+            path[:1] == "/"
+            and _fit(tail, path.rsplit("/", last)[1:])
+            and _fit(head, path.split("/", first + 1)[1 : first + 1])
+            and path.count("/") >= first + last
+        )
+
+    return matches
+
+
+def _fit(patterns: list[str], texts: list[str]) -> bool:
+    return len(texts) == len(patterns) and all(map(_match_segment, patterns, texts))
 
 
 def _match_segment(pattern: str, text: str) -> bool:

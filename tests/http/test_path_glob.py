@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,25 @@ def test_the_prefix_is_the_literal_beginning(pattern: str, prefix: str) -> None:
 def test_many_stars_over_a_long_path_take_few_steps() -> None:
     assert not PathGlob("/" + "*a" * 30 + "b").matches("/" + "a" * 20_000)
     assert not PathGlob("/" + "**/a/" * 10 + "b").matches("/a" * 5_000)
+
+
+@pytest.mark.parametrize("pattern", ["/**/x", "/**/x*", "/y/**/x", "/a/**/x/*"])
+def test_one_double_star_does_not_look_at_each_segment_of_a_path(pattern: str) -> None:
+    class Path(str):
+        """Counts the texts that are cut out of it."""
+
+        cut = 0
+
+        def split(self, *args: Any, **kwargs: Any) -> list[str]:
+            self.cut += len(parts := super().split(*args, **kwargs))
+            return parts
+
+        def rsplit(self, *args: Any, **kwargs: Any) -> list[str]:
+            self.cut += len(parts := super().rsplit(*args, **kwargs))
+            return parts
+
+    path = Path("/a" * 16_000)
+    assert not PathGlob(pattern).matches(path) and path.cut < 10
 
 
 def as_regex(pattern: str) -> re.Pattern[str]:

@@ -51,6 +51,11 @@ def test_no_spelling_of_a_path_leads_around_a_rule(wrapped: Running, target: str
     assert answer.status in (400, 401, 403, 404) and b'"path"' not in answer.body
 
 
+@pytest.mark.parametrize("target", ["//info", "/%2e%2e/info", "/x%5Cinfo", "/%2569nfo", "/%07"])
+def test_where_paths_are_protected_ambiguous_ones_are_refused_wherever_they_lead(wrapped: Running, target: str) -> None:
+    assert wrapped.get(target).status == 400
+
+
 def test_a_body_over_the_limit_is_refused(wrapped: Running) -> None:
     answer = wrapped.request("POST", "/greet/Ada", b"x" * (65 * 1024), x_api_key="k1")
     assert answer.status == 413

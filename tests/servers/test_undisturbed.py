@@ -18,7 +18,7 @@ def comparable(answer: Answer) -> tuple[int, list[tuple[str, str]], bytes, bool]
 
 @pytest.mark.parametrize(
     "target",
-    ["/stream", "/file", "/trailers/", "/pathsend/", "/info?a=1&a=2", "/%2e%2e/info", "//info", "/a%2Fb", "/boom", "/boom-late", "/%C3%A9"],
+    ["/stream", "/file", "/trailers/", "/pathsend/", "/info?a=1&a=2", "/a%2Fb", "/boom", "/boom-late", "/%C3%A9"],
 )
 def test_answers_are_the_same(server: str, bare: Running, wrapped: Running, target: str) -> None:
     if server == "daphne" and target == "/boom-late":  # it leaves the connection open: its client would wait for ever
