@@ -1,13 +1,12 @@
 """Intake: all that still comes in from the client: its body (bounded, timed), its leaving, and what later readers must see again.
 
-The only reader of ASGI request messages. Nothing is read before somebody asks; what was read is replayed, message by message, to who comes
-after.
+The only reader of ASGI request messages. Nothing is read before somebody asks; what was read is replayed to the next reader,
+as one message.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -31,8 +30,8 @@ class Intake:
     """The client's side of one exchange."""
 
     __slots__ = (
-        "_before", "_body", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_seen", "_touched", "gone", "is_lent", "length",
-        "limits", "watched",
+        "_before", "_body", "_held", "_is_owed", "_is_whole", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_touched",
+        "gone", "is_lent", "length", "limits", "watched",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: Intake | None = None) -> None:
@@ -48,7 +47,12 @@ class Intake:
         self.is_lent = False
         """Whether somebody else receives now: what has not been read is theirs to read."""
         self._body: bytes | None = b"" if self.length == 0 else None
-        self._seen: deque[Message] = deque()
+        self._held = bytearray()
+        """What was read of the body so far."""
+        self._is_whole = False
+        """Whether the message that ends the body was read."""
+        self._is_owed = False
+        """Whether a message of the body was read that is still to be replayed."""
         self._touched = False
         self._refusal: Refused | None = None
         self._lock: asyncio.Lock | None = None
@@ -90,27 +94,32 @@ class Intake:
                 await self._read_rest(most)
         except TimeoutError:
             raise Refused(408, f"the body did not arrive within {self.limits.timeout_s:g} s") from None
-        return b"".join(m.get("body") or b"" for m in self._seen if m["type"] == "http.request")
+        body = bytes(self._held)
+        self._held.clear()
+        return body
 
     async def _read_rest(self, most: int) -> None:
-        known, size = deque(self._seen), 0
-        while True:
-            message = known.popleft() if known else await self._more()
-            if message["type"] == "http.disconnect":
+        while not self._is_whole:
+            if self.gone:
                 raise ClientLeft("the client left before its body was whole")
-            size += len(message.get("body") or b"")
-            if size > most:
+            size = len(self._held)
+            await self._more()
+            if len(self._held) > most:
                 raise Refused(413, f"the body has more than {most} bytes")
-            if not message.get("more_body", False):
-                return
+            if len(self._held) == size and not self._is_whole:
+                await asyncio.sleep(0)  # who always has one more empty message at hand would never let the time run out
 
-    async def _more(self) -> Message:
-        """The next message, kept for who comes after."""
+    async def _more(self) -> None:
         self._touched = True
-        message = await self._receive()
-        self._seen.append(message)
-        self.gone = self.gone or message["type"] == "http.disconnect"
-        return message
+        self._keep(await self._receive())
+
+    def _keep(self, message: Message) -> None:
+        """Add a message to what is replayed. Parts of a body are merged: memory is held for bytes, not for messages."""
+        if message["type"] == "http.disconnect":
+            self.gone = True
+        elif not self._is_whole:
+            self._held += message.get("body") or b""
+            self._is_owed, self._is_whole = True, not message.get("more_body", False)
 
     def replay(self) -> Receive:
         """The `receive` for who comes after: the client's own if nothing was read, else what was read and then the client's own."""
@@ -126,19 +135,26 @@ class Intake:
             if is_first:
                 is_first = False
                 return {"type": "http.request", "body": b"", "more_body": False}
-            size = sum(len(m.get("body") or b"") for m in self._seen)
-            while not self.gone and size <= self.limits.max_bytes:
-                size += len((await self._more()).get("body") or b"")
+            is_end = False
+            while not self.gone and not is_end and len(self._held) <= self.limits.max_bytes:
+                is_end = self._is_whole  # after a whole body only the leaving comes
+                await self._more()
             return {"type": "http.disconnect"}
 
         return receive
 
     async def _next(self) -> Message:
-        while not self._seen:
+        while not self._is_owed and not self.gone:
             if self._listener is None:
                 return await self._receive()
             await asyncio.wait([self._listener])  # a reader that is cancelled here leaves the message to the next one
-        return self._seen.popleft()
+        if not self._is_owed:
+            return {"type": "http.disconnect"}
+        self._is_owed, body = False, self._body or bytes(self._held)
+        self._held.clear()
+        if self._is_whole:
+            self._body = body
+        return {"type": "http.request", "body": body, "more_body": not self._is_whole}
 
     def watch(self, on_departure: Callable[[], None]) -> None:
         """Call that function once when the client leaves; listening begins when the body is whole or known to be empty."""
@@ -173,13 +189,11 @@ class Intake:
         self._listener = None
         if listener.exception() is not None:
             return  # whoever receives next meets the same error
-        message = listener.result()
-        self._seen.append(message)
-        if message["type"] == "http.disconnect":
-            self.gone = True
-            if self._on_departure is not None:
-                self._on_departure()
-        elif not message.get("more_body", False):
+        was_whole = self._is_whole
+        self._keep(listener.result())
+        if self.gone and self._on_departure is not None:
+            self._on_departure()
+        elif self._is_whole and not was_whole:
             self._listen()
 
 

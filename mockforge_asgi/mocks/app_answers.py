@@ -2,8 +2,8 @@
 
 It is whole where its length is told and within the bound, or where its first part is its last: then it is held, changed and sent at once.
 Any other streams, and so do server-sent events, answers with trailers, files the server sends itself (pathsend) and whatever else is no
-body: modifiers are given its head, and the rest goes past as the app sends it. An answer that nobody changes is sent message by message as
-the app made it.
+body: modifiers are given its head, and the rest goes past as the app sends it. Of an answer that nobody changes only the parts that were
+held are sent as one.
 """
 
 from __future__ import annotations
@@ -45,12 +45,11 @@ class AppAnswer:
         "_exchange",
         "_has_begun",
         "_head",
+        "_held",
         "_is_refused",
         "_length",
         "_max_bytes",
-        "_parts",
         "_send",
-        "_size",
         "_start",
     )
 
@@ -60,8 +59,7 @@ class AppAnswer:
         """The first message while it is held."""
         self._head = AnswerHead(0, ())
         self._length: int | None = None
-        self._parts: list[Message] = []
-        self._size = 0
+        self._held = bytearray()
         self._has_begun = self._is_refused = False
 
     async def send(self, message: Message) -> None:
@@ -90,28 +88,32 @@ class AppAnswer:
 
     async def _go_on(self, start: Message, message: Message) -> None:
         is_part = message["type"] == "http.response.body"
-        self._parts.append(message)
-        self._size += len(message.get("body") or b"") if is_part else 0
-        has_more = message.get("more_body", False)
-        if is_part and self._size <= self._max_bytes:
-            if not has_more:
-                return await self._change_whole(start)
-            if self._length is not None:
-                return
+        if is_part:
+            self._held += message.get("body") or b""
+            if len(self._held) <= self._max_bytes:
+                if not message.get("more_body", False):
+                    return await self._change_whole(start, message)
+                if self._length is not None:
+                    return
         self._start = None
         await self._change_head(start)
-        await self._flush()
+        if is_part:
+            message = {**message, "body": bytes(self._held)}
+        elif self._held:
+            await self.send({"type": "http.response.body", "body": bytes(self._held), "more_body": True})
+        self._held.clear()
+        await self.send(message)
 
-    async def _change_whole(self, start: Message) -> None:
+    async def _change_whole(self, start: Message, end: Message) -> None:
         self._start = None
-        answer = MockResponse(self._head.status, self._head.headers, b"".join(m.get("body") or b"" for m in self._parts))
+        answer = MockResponse(self._head.status, self._head.headers, bytes(self._held))
         try:
             changed = await self._changing.change_app(self._exchange, answer)
         except MockForgeError as error:
             return await self._refuse(error)
         if changed is answer:
             await self._send(start)
-            return await self._flush()
+            return await self._send({**end, "body": answer.body})
         ours = _ours(start, but=_OF_THE_BODY)
 
         async def send(message: Message) -> None:
@@ -128,11 +130,6 @@ class AppAnswer:
             ours = _ours(start, but=_OF_THE_BODY if changed.has_new_body else frozenset())
             start = {**start, "status": changed.status, "headers": [*wire_headers(changed.headers), *ours]}
         await self._send(start)
-
-    async def _flush(self) -> None:
-        parts, self._parts = self._parts, []
-        for message in parts:
-            await self.send(message)
 
     async def _refuse(self, error: MockForgeError) -> None:
         self._is_refused = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from mockforge_asgi.errors import ClientLeft, DoorError, Refused
 from mockforge_asgi.http.intake import BodyLimits, Intake
 from mockforge_asgi.testing import Conversation
-from mockforge_asgi.types import Message
+from mockforge_asgi.types import Message, Receive
 
 
 def scope(*headers: tuple[bytes, bytes], version: str = "1.1", kind: str = "http") -> dict[str, Any]:
@@ -76,13 +78,95 @@ async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:
     assert talk.received == 0
 
 
-async def test_a_body_is_joined_and_replayed_message_by_message() -> None:
+async def test_a_body_is_joined_and_replayed_as_one_message() -> None:
     messages = [part(b"ab", True), part(None, True), part(b"", True), part(b"c"), {"type": "http.disconnect"}]
     intake = Intake(CHUNKED, Conversation(messages).receive)
     assert [await intake.body(), await intake.body()] == [b"abc", b"abc"]
     assert intake.length == 3
     replay = intake.replay()
-    assert [await replay() for _ in messages] == messages
+    assert [await replay() for _ in range(2)] == [part(b"abc"), {"type": "http.disconnect"}]
+
+
+def endless(*messages: Message) -> tuple[Receive, Callable[[], int]]:
+    """A `receive` that has the last message at hand again and again, and how often it was asked."""
+    asked = 0
+
+    async def receive() -> Message:
+        nonlocal asked
+        asked += 1
+        return dict(messages[min(asked, len(messages)) - 1])
+
+    return receive, lambda: asked
+
+
+PARTS = 20_000
+
+
+@pytest.mark.parametrize("body", [b"x", b"", b"xy"])
+@pytest.mark.parametrize("reader", ["body", "preview", "cancelled"])
+async def test_what_is_held_is_the_body_and_not_its_messages(body: bytes, reader: str) -> None:
+    talk = Conversation(part(body, True) for _ in range(PARTS))
+    intake = Intake(CHUNKED, talk.receive)
+    tracemalloc.start()
+    try:
+        if reader == "preview":
+            talk.leave()
+            look = intake.preview()
+            await look()
+            await look()
+        else:
+            reading = asyncio.ensure_future(intake.body())
+            while talk.received < PARTS:
+                await asyncio.sleep(0)
+            if reader == "cancelled":
+                reading.cancel()
+            else:
+                talk.leave()
+            await asyncio.wait([reading])
+            reading.cancelled() or reading.exception()
+        now = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert now < 4 * PARTS
+    assert await intake.replay()() == part(body * PARTS, True)
+
+
+async def test_endless_empty_messages_end_with_the_time() -> None:
+    receive, _ = endless(part(b"a", True), part(b"", True))
+    with pytest.raises(Refused) as refused:
+        await Intake(CHUNKED, receive, BodyLimits(timeout_s=0.001)).body()
+    assert refused.value.status == 408
+
+
+async def test_messages_after_a_whole_body_are_not_collected() -> None:
+    receive, asked = endless(part(b"a"))
+    intake = Intake(CHUNKED, receive)
+    assert await intake.body() == b"a"
+    intake.watch(lambda: None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert asked() == 2 and not intake.gone
+    assert await intake.replay()() == part(b"a")
+
+
+async def test_a_preview_ends_with_a_body_that_is_whole() -> None:
+    receive, asked = endless(part(b"a"))
+    intake = Intake(CHUNKED, receive)
+    look = intake.preview()
+    assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
+    assert asked() == 2 and await intake.body() == b"a"
+
+
+async def test_a_body_that_was_replayed_unread_can_still_be_told() -> None:
+    talk = Conversation([part(b"a", True), part(b"b")])
+    intake = Intake(CHUNKED, talk.receive)
+    look = intake.preview()
+    talk.leave()
+    assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
+    replay = intake.replay()
+    assert await replay() == part(b"ab")
+    intake.is_lent = False
+    assert await intake.body() == b"ab" and await replay() == {"type": "http.disconnect"}
 
 
 async def test_replay_is_the_servers_own_receive_when_nothing_was_read() -> None:
@@ -229,7 +313,7 @@ async def test_a_preview_shows_an_empty_body_and_the_leaving_and_takes_nothing()
     assert (await look())["type"] == "http.disconnect" and intake.gone
     assert await intake.body() == b"ab"
     replay = intake.replay()
-    assert [await replay() for _ in range(3)] == [part(b"a", True), part(b"b"), {"type": "http.disconnect"}]
+    assert [await replay() for _ in range(2)] == [part(b"ab"), {"type": "http.disconnect"}]
 
 
 async def test_a_preview_holds_no_more_than_a_body_may_have() -> None:

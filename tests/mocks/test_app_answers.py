@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -142,9 +143,9 @@ async def test_what_nobody_asked_for_is_sent_as_the_app_made_it(modifies: Answer
     assert await sent(forge(sending(*messages), modifier(shout, modifies))) == messages
 
 
-async def test_an_answer_left_unchanged_is_sent_as_the_app_made_it() -> None:
+async def test_an_answer_left_unchanged_is_sent_with_the_apps_head() -> None:
     messages = [start((b"content-length", b"2")), part(b"a", True), part(b"b")]
-    assert await sent(forge(sending(*messages), modifier(lambda document: None))) == messages
+    assert await sent(forge(sending(*messages), modifier(lambda document: None))) == [messages[0], part(b"ab")]
 
 
 async def test_paths_that_no_modifier_is_asked_about_keep_the_servers_own_objects() -> None:
@@ -245,3 +246,23 @@ async def test_restricted_headers_stay_whatever_a_modifier_without_a_grant_says(
     head, _ = await sent(forge(app, modifier(lambda document: {"status": 200, "headers": [["set-cookie", "s=2"], ["x-a", "1"]]})))
     kept = [pair for pair in head["headers"] if pair[0] not in (b"content-length", b"connection")]
     assert kept == [(b"set-cookie", b"s=1"), (b"content-security-policy", b"x"), (b"x-a", b"1")]
+
+
+@pytest.mark.parametrize("body", [b"x", b""])
+async def test_what_is_held_of_an_answer_is_its_body_and_not_its_messages(body: bytes) -> None:
+    """Of an app that sends byte by byte, or nothing again and again."""
+    count, held = 20_000, 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal held
+        await send(start((b"content-length", str(count).encode())))
+        tracemalloc.start()
+        for _ in range(count):
+            await send(part(body, True))
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        await send(part(b""))
+
+    messages = await sent(forge(app))
+    assert held < 4 * count
+    assert messages[1] == part(body * count)
