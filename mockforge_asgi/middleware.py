@@ -2,9 +2,9 @@
 
 no claim        the wrapped app, with the very same scope, receive and send objects: nothing read, nothing buffered
 path check      a path with more than one reading, one of them protected, is refused
-endpoints       plugins' own paths, before auth
 cors            preflights are answered from the configuration, before auth
-auth            by path rules: pass, refuse, or answer in the app's place
+auth            by path rules: pass, refuse, or answer in the app's place; endpoints that log callers in come before it
+endpoints       plugins' own paths
 responses       the first link of the chain that answers; none: the wrapped app, or a 404 that says why
 templates       rendered by the host
 modifiers       change an answer already made; the wrapped app's where the operator says so
@@ -111,9 +111,10 @@ class MockForge:
         """Our answer, ready to be sent; None leaves the request to the wrapped app."""
         auth, is_http = pieces.auth, exchange.scope["type"] == "http"
         auth.check(exchange)
-        if is_http:
-            if pieces.endpoints.is_any and (own := await pieces.endpoints.answer(exchange)) is not None:
-                return await self._finish(exchange, own, "endpoint")
+        endpoint = pieces.endpoints.find(exchange) if is_http else None
+        if endpoint is not None and endpoint.is_public:
+            return await self._finish(exchange, await endpoint.answer(exchange), "endpoint")
+        if is_http and endpoint is None:
             pieces.responses.locate(exchange)
             if cors is not None and is_preflight(exchange) and not pieces.responses.names_method(exchange):
                 exchange.answered_by = "cors"
@@ -122,6 +123,8 @@ class MockForge:
             decision = await auth.decide(exchange)
             if decision is not None and not isinstance(decision, Allow):
                 return await self._finish(exchange, verdict(decision), "auth")
+        if endpoint is not None:
+            return await self._finish(exchange, await endpoint.answer(exchange), "endpoint")
         if not is_http:
             return None if self.app else refusal(404, "no websocket is served here")
         return await pieces.backed(self._respond(exchange, pieces))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from mockforge_asgi.auth.chain import AuthChain
-from mockforge_asgi.auth.endpoints import Endpoints
+from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.http.answers import MockResponse
@@ -41,6 +41,7 @@ class Pieces:
         "_generation",
         "_is_live",
         "_max_answer_bytes",
+        "_public",
         "_registry",
         "_runtime",
         "_stand_ins",
@@ -63,6 +64,7 @@ class Pieces:
         self.claims = Claims(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
         self._max_answer_bytes = config.limits.max_answer_kb * 1024
+        self._public = public_plugins(config)
         self._stand_ins = _stand_ins(config)
         self._registry: Registry | None = None
         self._generation = -1
@@ -103,7 +105,7 @@ class Pieces:
 
     def _follow(self, registry: Registry) -> None:
         self._registry, self._generation = registry, registry.generation
-        self.endpoints = Endpoints(registry)
+        self.endpoints = Endpoints(registry, self._public)
         self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, stand_ins=self._stand_ins)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
         self.claims = Claims(everything=True) if self._is_live or self._cors is not None else claims

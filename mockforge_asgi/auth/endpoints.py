@@ -1,48 +1,69 @@
 """Endpoints: paths that plugins serve themselves (`/callback`, `/acs`, `/metadata`, `/logout`), below their configured prefix.
 
-They are asked before auth: whoever is about to log in has no credentials yet.
+Those of plugins that the operator lets guard something are asked before auth: whoever is about to log in has no credentials yet. All
+others come after it, whatever a manifest says of itself; `plugins.NAME.endpoints` says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from mockforge_asgi.auth.preflight import is_preflight
+from mockforge_asgi.config.objects import Config
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.path_glob import PathGlob
 from mockforge_asgi.http.refusals import refusal
 from mockforge_asgi.plugins.permits import permit_template
 from mockforge_asgi.plugins.plugin import Plugin
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint of a loaded plugin; `methods` empty: all."""
+
+    methods: frozenset[str]
+    plugin: Plugin
+    name: str
+    is_public: bool
+    """Whether it is asked before auth."""
+
+    async def answer(self, exchange: Exchange) -> MockResponse | TemplateAnswer:
+        """The plugin's answer; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, Refused."""
+        if self.methods and exchange.snapshot.method not in self.methods:
+            return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
+        with exchange.watched():
+            if self.plugin.view.body:
+                await exchange.body()
+            answer = await self.plugin.call_endpoint(exchange, self.name)
+        if isinstance(answer, TemplateAnswer):
+            permit_template(self.plugin.name, self.plugin.facts, "endpoint.call", answer.template)
+        return answer
+
+
 class Endpoints:
-    """Every endpoint of some plugins."""
+    """Every endpoint of some plugins; `public` names those whose endpoints are asked before auth."""
 
-    __slots__ = ("_entries", "claims")
+    __slots__ = ("_by_path", "claims")
 
-    def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
-        self._entries = tuple((PathGlob(_path(p, e.path)), _methods(e.methods), p, e.name) for p in plugins for e in p.facts.endpoints)
-        self.claims = Claims(glob.pattern for glob, _, _, _ in self._entries)
+    def __init__(self, plugins: Iterable[Plugin] = (), public: Collection[str] = ()) -> None:
+        self._by_path = {
+            _path(p, e.path): Endpoint(_methods(e.methods), p, e.name, p.name in public) for p in plugins for e in p.facts.endpoints
+        }
+        self.claims = Claims(self._by_path)
 
-    @property
-    def is_any(self) -> bool:
-        """Whether there is one."""
-        return bool(self._entries)
+    def find(self, exchange: Exchange) -> Endpoint | None:
+        """The endpoint at that path. A preflight reaches only one that names OPTIONS."""
+        endpoint = self._by_path.get(exchange.snapshot.path)
+        return None if endpoint is None or ("OPTIONS" not in endpoint.methods and is_preflight(exchange)) else endpoint
 
-    async def answer(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
-        """The answer of the plugin whose endpoint it is, or None. Raises PluginFailed, PluginUnavailable, Refused."""
-        path, method = exchange.snapshot.path, exchange.snapshot.method
-        allowed: set[str] = set()
-        for glob, methods, plugin, name in self._entries:
-            if glob.matches(path):
-                if not methods or method in methods:
-                    return await _call(plugin, name, exchange)
-                allowed |= methods
-        if not allowed or is_preflight(exchange):
-            return None
-        return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(allowed))),))
+
+def public_plugins(config: Config) -> frozenset[str]:
+    """The plugins whose endpoints are asked before auth: those that `protect` names, unless their entries say otherwise."""
+    found = {name for rule in config.protect for name in rule.auth}
+    found |= {name for name, use in config.plugins.items() if use.endpoints == "public"}
+    return frozenset(found - {name for name, use in config.plugins.items() if use.endpoints == "protected"})
 
 
 def _path(plugin: Plugin, path: str) -> str:
@@ -51,13 +72,3 @@ def _path(plugin: Plugin, path: str) -> str:
 
 def _methods(methods: frozenset[str]) -> frozenset[str]:
     return methods | {"HEAD"} if "GET" in methods else methods
-
-
-async def _call(plugin: Plugin, name: str, exchange: Exchange) -> MockResponse | TemplateAnswer:
-    with exchange.watched():
-        if plugin.view.body:
-            await exchange.body()
-        answer = await plugin.call_endpoint(exchange, name)
-    if isinstance(answer, TemplateAnswer):
-        permit_template(plugin.name, plugin.facts, "endpoint.call", answer.template)
-    return answer

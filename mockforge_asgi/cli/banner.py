@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import mockforge_asgi
 from mockforge_asgi.auth.rules import Protection
-from mockforge_asgi.cli.report import table
+from mockforge_asgi.cli.report import endpoint_rows, guard, table
 from mockforge_asgi.config.objects import Config, RouteConfig
 from mockforge_asgi.logs import escape
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from mockforge_asgi.plugins.approval import Examination
 
 MOST_ROUTES: Final = 30
-_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
 
 
@@ -34,7 +32,7 @@ def banner(config: Config, examination: Examination, url: str, *, host: str, wor
     if host in _EVERYWHERE:
         lines.append("Reachable from other machines too: it listens on every address of this one.")
     protection = Protection(config.protect)
-    rows = [*_endpoints(examination, url), *(_route(route, protection, url) for route in config.routes[:MOST_ROUTES])]
+    rows = [*endpoint_rows(config, examination, url), *(_route(route, protection, url) for route in config.routes[:MOST_ROUTES])]
     if rows:
         lines.append("\n".join(f"  {line}" for line in table(rows).splitlines()))
     if len(config.routes) > MOST_ROUTES:
@@ -45,23 +43,4 @@ def banner(config: Config, examination: Examination, url: str, *, host: str, wor
 def _route(route: RouteConfig, protection: Protection, url: str) -> tuple[str, str, str, str]:
     response, match = route.response, route.match
     answer = f"plugin {response.value}" if response.kind == "plugin" else response.kind
-    return "|".join(match.methods) or "ANY", f"{url}{match.path}", answer, _guard(match.methods or _METHODS, match.path, protection)
-
-
-def _guard(methods: Iterable[str], path: str, protection: Protection) -> str:
-    """Who guards it, in words; by method where that differs."""
-    held: dict[str, list[str]] = {}
-    for method in methods:
-        rule = protection.rule_for(method, path)
-        words = f"{'optional' if rule.mode == 'optional' else 'needs'} {', '.join(rule.auth)}" if rule else ""
-        held.setdefault(words, []).append(method)
-    if len(held) == 1:
-        return next(iter(held))
-    return "; ".join(f"{words} ({'|'.join(those)})" for words, those in held.items() if words)
-
-
-def _endpoints(examination: Examination, url: str) -> Iterator[tuple[str, str, str, str]]:
-    for name, approval in examination.approved.items():
-        for endpoint in approval.manifest.endpoints:
-            prefix = (approval.use.prefix or f"/{name}").rstrip("/")
-            yield "|".join(sorted(endpoint.methods)) or "ANY", f"{url}{prefix}{endpoint.path}", f"endpoint of {name}", ""
+    return "|".join(match.methods) or "ANY", f"{url}{match.path}", answer, guard(match.methods, match.path, protection)

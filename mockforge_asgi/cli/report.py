@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +14,12 @@ from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
 from mockforge_asgi.logs import escape
 
 if TYPE_CHECKING:
+    from mockforge_asgi.auth.rules import Protection
     from mockforge_asgi.plugins.approval import Examination
     from mockforge_asgi.plugins.validation import Validation
 
 CONFIG_FILE: Final = "mockforge.yaml"
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _STARTER = f"""there is no {CONFIG_FILE} in this folder. Name a file, or make one that begins like this:
 
     version: 1
@@ -84,7 +86,37 @@ def plugin_table(config: Config, examination: Examination) -> str:
         manifest = approval.manifest
         kinds = ", ".join(sorted(manifest.kinds))
         rows.append((name, manifest.id, manifest.version, manifest.runtime, kinds, "ok", approval.package.digest))
-    return escape("\n".join([table(rows), *(f"\n{error}" for error in examination.refused.values())]))
+    return escape("\n".join([table(rows), *_endpoints(config, examination), *(f"\n{error}" for error in examination.refused.values())]))
+
+
+def guard(methods: Iterable[str], path: str, protection: Protection) -> str:
+    """Who guards a path, in words; by method where that differs."""
+    held: dict[str, list[str]] = {}
+    for method in methods or _METHODS:
+        rule = protection.rule_for(method, path)
+        words = f"{'optional' if rule.mode == 'optional' else 'needs'} {', '.join(rule.auth)}" if rule else ""
+        held.setdefault(words, []).append(method)
+    if len(held) == 1:
+        return next(iter(held))
+    return "; ".join(f"{words} ({'|'.join(those)})" for words, those in held.items() if words)
+
+
+def endpoint_rows(config: Config, examination: Examination, url: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Every endpoint of the plugins: methods, path, whose it is, and who guards it."""
+    from mockforge_asgi.auth.endpoints import public_plugins
+    from mockforge_asgi.auth.rules import Protection
+
+    protection, public = Protection(config.protect), public_plugins(config)
+    for name, approval in examination.approved.items():
+        for endpoint in approval.manifest.endpoints:
+            path = (approval.use.prefix or f"/{name}").rstrip("/") + endpoint.path
+            words = "public: before auth" if name in public else guard(endpoint.methods, path, protection)
+            yield "|".join(sorted(endpoint.methods)) or "ANY", f"{url}{path}", f"endpoint of {name}", words
+
+
+def _endpoints(config: Config, examination: Examination) -> list[str]:
+    rows = list(endpoint_rows(config, examination))
+    return ["\n" + table([("METHOD", "PATH", "WHAT", "WHO MAY"), *rows])] if rows else []
 
 
 def examination_text(config: Config, examination: Examination) -> str:
@@ -92,7 +124,8 @@ def examination_text(config: Config, examination: Examination) -> str:
     if examination.refused:
         return escape("\n".join(str(error) for error in examination.refused.values()))
     plugins = ", ".join(f"{name} {a.manifest.version}" for name, a in examination.approved.items()) or "none"
-    return escape(f"{config.places.name} is fine. Routes: {len(config.routes)}. Plugins: {plugins}.")
+    fine = f"{config.places.name} is fine. Routes: {len(config.routes)}. Plugins: {plugins}."
+    return escape("\n".join([fine, *_endpoints(config, examination)]))
 
 
 def validation_text(validation: Validation) -> str:

@@ -137,6 +137,7 @@ def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path
         priority=model.priority,
         alias=model.alias or name.replace("-", "_"),
         prefix=model.prefix or f"/{name}",
+        endpoints=model.endpoints,
         isolation=model.isolation,
         on_failure=model.on_failure.word or "error",
         failure_answer=None if model.on_failure.word else _answer(model.on_failure, failure_file),

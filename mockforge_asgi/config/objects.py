@@ -124,6 +124,8 @@ class PluginUse:
     priority: float | None = None
     alias: str = ""
     prefix: str | None = None
+    endpoints: Literal["public", "protected"] | None = None
+    """Whether its endpoints are answered before auth; None: if it guards something."""
     isolation: Isolation | None = None
     on_failure: Literal["error", "skip"] = "error"
     failure_answer: RouteResponse | None = None

@@ -135,6 +135,10 @@ class PluginModel(Strict):
     prefix: Annotated[str, *matching(_PREFIX, "a path prefix", "Write one such as /login, without a final '/'.")] | None = Field(
         default=None, description="Where its endpoints are mounted. `/` and the plugin's name if left out."
     )
+    endpoints: Literal["public", "protected"] | None = Field(
+        default=None,
+        description="`public`: its endpoints are answered before auth; if left out, those of plugins that `protect` names.",
+    )
     isolation: Literal["reused", "per_request"] | None = Field(
         default=None, description="How long an instance serves; the manifest's if left out."
     )

@@ -130,6 +130,24 @@ def test_check_warns_of_secrets_that_are_not_there(place: Path) -> None:
     assert run("check", cwd=place, env={"MF_MISSING": "k"}).stderr == ""
 
 
+def test_check_and_plugin_list_name_every_endpoint_and_who_may_call_it(place: Path) -> None:
+    write_manifest = (place / "hello_auth" / "plugin.yaml").read_text()
+    (place / "hello_auth" / "plugin.yaml").write_text(write_manifest + "endpoints: [/in, {path: /out, methods: [POST]}]\n")
+    guarded = "protect: [{path: /**, auth: auth}]\n"
+    closed = GOOD.replace("use: ./hello_auth,", "use: ./hello_auth, endpoints: protected, prefix: /me,")
+    for text, rows in (
+        (GOOD, ["ANY     /auth/in   endpoint of auth", "POST    /auth/out  endpoint of auth"]),
+        (
+            GOOD + guarded,
+            ["ANY     /auth/in   endpoint of auth  public: before auth", "POST    /auth/out  endpoint of auth  public: before auth"],
+        ),
+        (closed + guarded, ["ANY     /me/in   endpoint of auth  needs auth", "POST    /me/out  endpoint of auth  needs auth"]),
+    ):
+        (place / "mockforge.yaml").write_text(text)
+        for command in (["check"], ["plugin", "list"]):
+            assert run(*command, cwd=place).stdout.splitlines()[-2:] == rows
+
+
 def test_plugin_list_is_a_table(place: Path) -> None:
     (place / "mockforge.yaml").write_text(GOOD.replace("plugins: {", "plugins: {gone: {use: ./gone}, off: {use: ./off, enabled: false}, "))
     rows = run("plugin", "list", cwd=place).stdout.splitlines()
