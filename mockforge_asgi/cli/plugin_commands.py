@@ -35,14 +35,18 @@ _TRUST = click.option("--trust-native", is_flag=True, help="Run native code, unc
 @_CONFIG
 @_DOORS
 @_TRUST
-def test(folder: str, config: str | None, doors: str | None, trust_native: bool) -> None:
+@click.option("-k", "only", default="", metavar="TEXT", help="Only cases with that in their name or operation.")
+@click.option("--update", is_flag=True, help="Write what came into the file of cases.")
+@click.option("--watch", is_flag=True, help="Run again after each edit in its folder.")
+def test(folder: str, config: str | None, doors: str | None, trust_native: bool, only: str, update: bool, watch: bool) -> None:
     """Run a plugin's cases.
 
     They stand in cases.yaml or cases.json in its folder, and run as in production. Exit code 1 when one fails.
     """
-    from mockforge_asgi.cli.trial import TrialOptions, test
+    from mockforge_asgi.cli import trial
 
-    raise SystemExit(test(TrialOptions(folder, config, doors, trust_native)))
+    run = trial.watch if watch else trial.test
+    raise SystemExit(run(trial.TrialOptions(folder, config, doors, trust_native), only=only, update=update))
 
 
 @plugin.command(cls=Command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,23 @@ from typing import Final
 import click
 import orjson
 
-from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.logs import escape
+from mockforge_asgi.plugins.case_verdict import Verdict
 from mockforge_asgi.plugins.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
 from mockforge_asgi.plugins.comparison import difference_lines, pretty
 from mockforge_asgi.plugins.manifest import Manifest
 from mockforge_asgi.plugins.outcome import Outcome
-from mockforge_asgi.plugins.trial import Trial, Verdict
+from mockforge_asgi.plugins.package import stamp
+from mockforge_asgi.plugins.trial import Trial
 from mockforge_asgi.types import Json
 
 MIB: Final = 1 << 20
 WIDTH: Final = 140
 """The longest answer that is shown on one line."""
+POLL_S: Final = 0.3
+"""How often `--watch` looks for an edit."""
 TOLD_BY_TRACEBACK: Final = frozenset({"exception", "file", "line", "source", "traceback"})
 """Details of a failure that its traceback shows as well."""
 
@@ -62,23 +67,46 @@ def call(options: TrialOptions, op: str, document: str | None) -> int:
     return 0 if outcome.error is None else 1
 
 
-def test(options: TrialOptions) -> int:
-    """Run a plugin's cases, print each one's verdict, and how those that fail differ; gives the exit code."""
+def test(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
+    """Run a plugin's cases, print each one's verdict, and how those that fail differ; gives the exit code.
+
+    `only`: those whose name or operation has that text. `update`: write what came into the file of cases.
+    """
     trial = options.open()
-    failed = asyncio.run(_run_cases(trial))
-    count = len(trial.cases.cases) if trial.cases is not None else 0
-    name = trial.package.manifest.id
-    click.echo(escape(f"{name}: {failed} of {count} cases failed." if failed else f"{name}: {count} cases passed."))
+    verdicts = asyncio.run(_run_cases(trial, only))
+    name, count = trial.package.manifest.id, len(verdicts)
+    failed = [verdict for verdict in verdicts if verdict.differs is not None]
+    if update and (changes := {v.place_of_change: v.differs.got for v in failed if v.differs and v.place_of_change}):
+        click.echo(escape(f"{trial.update(changes)}: {len(changes)} expectations updated."))
+        failed = [verdict for verdict in failed if not verdict.place_of_change]
+    click.echo(escape(f"{name}: {len(failed)} of {count} cases failed." if failed else f"{name}: {count} cases passed."))
     return 1 if failed else 0
 
 
-async def _run_cases(trial: Trial) -> int:
-    failed = 0
+def watch(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
+    """Run the cases, and again after each edit in the plugin's folder, until Ctrl+C."""
+    folder = Path(options.folder).expanduser().absolute()
+    try:
+        while True:
+            seen = stamp(folder)
+            try:
+                test(options, only=only, update=update)
+            except MockForgeError as error:
+                _say(str(error).splitlines())
+            _say(["waiting for an edit; Ctrl+C ends"])
+            while stamp(folder) == seen:
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+async def _run_cases(trial: Trial, only: str) -> list[Verdict]:
+    verdicts = []
     async with trial:
-        async for verdict in trial.run():
-            failed += verdict.differs is not None
+        async for verdict in trial.run(only):
+            verdicts.append(verdict)
             click.echo("\n".join(_verdict(verdict)))
-    return failed
+    return verdicts
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
@@ -90,7 +118,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     if outcome is None:
         yield from _indented([f"{verdict.place}: {differs.what}:", *str(differs.got).splitlines()])
         return
-    if outcome.error is not None and not case.is_error:
+    if outcome.error is not None and case.kind != "error":
         yield from _indented([f"{verdict.place}: it failed; expected:", *_shown(differs.expected).splitlines()])
     else:
         yield from _indented([f"{verdict.place}: {differs.what} differs:", *difference_lines(differs.expected, differs.got)])

@@ -6,7 +6,8 @@ Read strictly, every fault at once with its line. What runs them is `trial.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar
 
@@ -19,6 +20,7 @@ from mockforge_asgi.config.json_values import not_json
 from mockforge_asgi.config.places import Path, Places, clip, quote
 from mockforge_asgi.config.reader import Unreadable, read
 from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.plugins.comparison import is_pattern
 
 Json: TypeAlias = Any
 _M = TypeVar("_M", bound=BaseModel)
@@ -101,6 +103,7 @@ class CaseModel(Strict):
     op: str = Field(description="The operation.", examples=["response.generate"])
     input: Any = Field(default=None, alias="in", description="What the operation is sent.")
     out: Any = Field(default=None, description="What it must answer.")
+    has: Any = Field(default=None, description="What its answer must have, with {regex: …} and {any: true} where the value may vary.")
     error: ErrorModel | None = Field(default=None, description="How it must fail.")
     logged: list[LineModel] | None = Field(default=None, description="The lines that it must log, in order.")
     config: dict[str, Any] | None = Field(default=None, description="Configuration for this case alone.")
@@ -109,8 +112,13 @@ class CaseModel(Strict):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if ("out" in self.model_fields_set) == (self.error is not None):
-            raise fault("must have just one of `out` and `error`.", "`out: null` stands for 'not mine'.")
+        if ("out" in self.model_fields_set) + ("has" in self.model_fields_set) + (self.error is not None) != 1:
+            raise fault("must have just one of `out`, `has` and `error`.", "`out: null` stands for 'not mine'.")
+        for text in _expressions(self.has):
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise fault(f"`has`: {quote(text)} is not a regular expression: {error}.") from None
         return self
 
 
@@ -136,13 +144,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `expected` is the answer, or of an error the parts that must be as given. `setting` None: the file's."""
+    """One case. `kind` is where its expectation stands: `out` is the whole answer, `has` and `error` the parts that must be as given.
+
+    `setting` None: the file's.
+    """
 
     name: str
     op: str
     document: Json
     expected: Json
-    is_error: bool
+    kind: Literal["out", "has", "error"]
     logged: tuple[tuple[str, str], ...] | None
     setting: Setting | None
     path: Path
@@ -221,9 +232,19 @@ def _case(model: CaseModel, i: int, shared: Setting) -> Case:
             shared.places,
             shared.base if model.config is None else (*path, "config"),
         )
-    expected = model.out if model.error is None else model.error.model_dump(include=model.error.model_fields_set)
+    kind: Literal["out", "has", "error"] = "error" if model.error else "has" if "has" in model.model_fields_set else "out"
+    expected = model.error.model_dump(include=model.error.model_fields_set) if model.error else getattr(model, kind)
     logged = None if model.logged is None else tuple((line.level, line.message) for line in model.logged)
-    return Case(model.name or f"case {i + 1}", model.op, model.input, expected, model.error is not None, logged, own, path)
+    return Case(model.name or f"case {i + 1}", model.op, model.input, expected, kind, logged, own, path)
+
+
+def _expressions(value: Json) -> Iterator[str]:
+    """The regular expressions of a partial expectation."""
+    if is_pattern(value):
+        yield value.get("regex", "")
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _expressions(part)
 
 
 def _read(data: bytes | str, name: str) -> tuple[Json, Places]:

@@ -10,7 +10,7 @@ What `mockforge plugin call` and `mockforge plugin test` show.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, LimitOverrides, NativeTrust, PluginUse
-from mockforge_asgi.config.places import Places
+from mockforge_asgi.config.places import Path as Place
+from mockforge_asgi.config.places import Places, clip
 from mockforge_asgi.config.values import apply_schema
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
 from mockforge_asgi.errors import ConfigError, DoorError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import DoorDenied, EventStream
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval, approve_package
+from mockforge_asgi.plugins.case_updates import updated
+from mockforge_asgi.plugins.case_verdict import Difference, Verdict, difference
 from mockforge_asgi.plugins.cases import DESCRIBE, FILES, Case, Cases, DoorsModel, Setting, find_cases
-from mockforge_asgi.plugins.comparison import agrees
 from mockforge_asgi.plugins.doors import PluginDoors
 from mockforge_asgi.plugins.loader import Loader
 from mockforge_asgi.plugins.outcome import Heard, Outcome
@@ -44,25 +46,6 @@ if TYPE_CHECKING:
 
 ONE_INSTANCE: Final = InstancesConfig(warm=1, max=1)
 """What one case keeps in the instance, the next one finds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What was expected, and what came. `what` is the part of the case that they are about."""
-
-    what: str
-    expected: Json
-    got: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One case, what came of it, and what is wrong with that; `differs` None: nothing. `place` is where it is written."""
-
-    case: Case
-    place: str
-    outcome: Outcome | None
-    differs: Difference | None
 
 
 class Trial:
@@ -98,18 +81,32 @@ class Trial:
         """
         return await (await self._shared()).call(op, document)
 
-    async def run(self) -> AsyncIterator[Verdict]:
+    async def run(self, only: str = "") -> AsyncIterator[Verdict]:
         """The plugin's cases, in order: in one instance, but those with a setting of their own in one of their own.
+
+        `only`: those whose name or operation has that text.
 
         Raises ConfigError, PluginRejected and PluginFailed when it cannot be loaded with what the cases share.
         """
         if self.cases is None:
             what = f"there is no {' and no '.join(FILES)}."
             raise ConfigError("there is nothing to test:", [Problem(self.package.source, what, "A case is {op, in, out}.")])
-        if any(case.setting is None for case in self.cases.cases):
+        chosen = [case for case in self.cases.cases if only.lower() in f"{case.op} {case.name}".lower()]
+        if not chosen:
+            raise ConfigError(f"no case of {self.package.source} has '{clip(only)}' in its name or operation.")
+        if any(case.setting is None for case in chosen):
             await self._shared()
-        for case in self.cases.cases:
+        for case in chosen:
             yield await self._judge(case)
+
+    def update(self, changes: Mapping[Place, Json]) -> str:
+        """Write other expectations into the file of cases, by their places in it; gives its name. Raises ConfigError."""
+        name = next(name for name in FILES if name in self.package.files)
+        if self.package.folder is None:
+            raise ConfigError(f"{self.package.source} is an archive: {name} in it cannot be updated.")
+        text = self.package.files[name].decode("utf-8-sig")
+        (self.package.folder / name).write_text(updated(text, name, changes), encoding="utf-8", newline="")
+        return f"{self.package.source}/{name}"
 
     async def _shared(self) -> _Loaded:
         if self._loaded is None:
@@ -255,23 +252,6 @@ class _Loaded:
     def _left_out(self, names: Sequence[str]) -> None:
         what = f"{', '.join(names)}: left out of its answer; ask for it in plugin.yaml"
         self.events.emit(DoorDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
-
-
-def difference(case: Case, outcome: Outcome) -> Difference | None:
-    """What came of a case otherwise than it says."""
-    if case.is_error:
-        if outcome.error is None:
-            return Difference("error", case.expected, {"out": outcome.answer})
-        said = {key: outcome.error.get(key) for key in case.expected}
-        if not agrees(case.expected, said):
-            return Difference("error", case.expected, said)
-    elif outcome.error is not None:
-        return Difference("out", case.expected, {"error": dict(outcome.error)})
-    elif not agrees(case.expected, outcome.answer):
-        return Difference("out", case.expected, outcome.answer)
-    if case.logged is not None and case.logged != outcome.log:
-        return Difference("logged", *([{"level": level, "message": text} for level, text in lines] for lines in (case.logged, outcome.log)))
-    return None
 
 
 def _envelope(error: PluginFailed) -> dict[str, Json]:

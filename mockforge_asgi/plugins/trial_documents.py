@@ -30,8 +30,8 @@ REQUEST_OPS: Final = {
 FINGERPRINT: Final = "0" * 64
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=-._~"
 _SHAPES: Final = {
-    "headers": "a list of [name, value] pairs",
-    "query": "a list of [name, value] pairs",
+    "headers": "a mapping of names to texts, or a list of [name, value] pairs",
+    "query": "a mapping of names to texts, or a list of [name, value] pairs",
     "body": "{text: …}, {base64: …} or {json: …}",
     "path_params": "an object of texts and numbers",
 }
@@ -96,10 +96,16 @@ def _complete_request(given: Json, body_bytes: int) -> Json:
 
 
 def _lower(part: dict[str, Json]) -> dict[str, Json]:
-    """With names of headers in lower case, as the host has them."""
+    """With names of headers in lower case and mappings of names as pairs, as the host has them."""
+    part = {**part, **{key: _pairs(part[key]) for key in ("headers", "query") if isinstance(part.get(key), dict)}}
     if not isinstance(headers := part["headers"], list):
         return part
     return {**part, "headers": [[p[0].lower(), *p[1:]] if isinstance(p, list) and p and isinstance(p[0], str) else p for p in headers]}
+
+
+def _pairs(mapping: dict[str, Json]) -> list[Json]:
+    """[name, value] pairs; a name with a list of values comes once for each."""
+    return [[name, value] for name, given in mapping.items() for value in (given if isinstance(given, list) else [given])]
 
 
 def faults(op: str, document: Json, whole: Json, rights: Effective) -> list[Problem]:

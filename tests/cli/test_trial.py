@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -181,3 +182,58 @@ def test_the_plugins_of_the_quickstart_pass_their_cases(name: str) -> None:
     done = run("plugin", "test", f"plugins/{name}", cwd=PLUGINS.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith(" cases passed.\n")
+
+
+def test_test_runs_the_cases_that_are_asked_for(place: Path) -> None:
+    (place / "sums" / "cases.yaml").write_text(CASES)
+    done = run("plugin", "test", "sums", "-k", "DOUBLES", cwd=place)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "sums: 1 cases passed.")
+    done = run("plugin", "test", "sums", "-k", "triples", cwd=place)
+    assert done.returncode == 1 and "no case of sums has 'triples' in its name or operation." in done.stderr
+
+
+def test_test_updates_what_was_expected_and_nothing_else(place: Path) -> None:
+    file = place / "sums" / "cases.yaml"
+    fails = "  - {name: text, op: template.call, in: {function: double, args: [{}]}, out: 1}\n"
+    file.write_text(CASES.replace("  - {name: odd, op: nope, out: 5}\n", fails))
+    done = run("plugin", "test", "sums", "--update", cwd=place)
+    assert (done.returncode, done.stdout.splitlines()[-2:]) == (
+        1,
+        ["sums/cases.yaml: 1 expectations updated.", "sums: 1 of 3 cases failed."],
+    )
+    assert file.read_text() == CASES.replace("  - {name: odd, op: nope, out: 5}\n", fails).replace("out: 5}", "out: 6}")
+    done = run("plugin", "test", "sums", "-k", "it ", "--update", cwd=place)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "sums: 2 cases passed.")
+
+
+def test_test_watches_the_folder_until_it_is_ended(place: Path) -> None:
+    one = CASES.partition("  - {name: it adds")[0]
+
+    def save(name: str, text: str) -> None:
+        """As editors do: whole, or not at all."""
+        (place / name).write_text(text)
+        (place / name).replace(place / "sums" / name)
+
+    save("cases.yaml", one)
+    command = [str(SCRIPT), "plugin", "test", "sums", "--watch"]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+
+        def said() -> list[str]:
+            lines: list[str] = []
+            while not lines or not lines[-1].startswith("waiting for an edit"):
+                lines.append(running.stdout.readline())  # type: ignore[union-attr]
+                assert lines[-1], lines
+            return [line.rstrip() for line in lines if not line.startswith("compiling ")]
+
+        assert said()[-2] == "sums: 1 cases passed."
+        save("cases.yaml", one.replace("out: 4", "out: 40"))
+        assert said()[-2] == "sums: 1 of 1 cases failed."
+        save("cases.yaml", "cases: [")
+        assert any("cases.yaml cannot be read" in line for line in said())
+        save("cases.yaml", one.replace("out: 4", "out: 40"))
+        assert said()[-2] == "sums: 1 of 1 cases failed."
+        save("plugin.py", CODE.replace("2 * n", "20 * n"))
+        assert said()[-2] == "sums: 1 cases passed."
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0

@@ -26,9 +26,9 @@ def test_cases_share_a_setting_and_may_have_their_own() -> None:
     read = read_cases(FILE, "cases.yaml")
     known, failing = read.cases
     assert (known.name, known.op, known.document, known.expected) == ("known", "auth.authenticate", {"headers": [["x-key", "k1"]]}, None)
-    assert known.setting is None and not known.is_error and known.logged is None
+    assert known.setting is None and known.kind == "out" and known.logged is None
     assert read.setting.doors.secrets == {"keys": "k1"} and read.setting.doors.clock == 1790000000
-    assert failing.name == "case 2" and failing.is_error and failing.expected == {"code": "internal"}
+    assert failing.name == "case 2" and failing.kind == "error" and failing.expected == {"code": "internal"}
     assert failing.logged == (("warning", "odd"), ("info", "plain"))
     assert failing.setting is not None and failing.setting.config == {"header": "X-Other"}
     assert failing.setting.doors is read.setting.doors
@@ -43,8 +43,8 @@ def test_a_list_stands_for_the_cases_and_json_is_read_by_its_own_rules() -> None
     ("text", "words"),
     [
         ("cases: []", "cases.yaml:1 cases: is empty."),
-        ("- {op: template.call}", "cases.yaml:1 cases[0]: must have just one of `out` and `error`."),
-        ("- {op: template.call, out: 1, error: {}}", "must have just one of `out` and `error`."),
+        ("- {op: template.call}", "cases.yaml:1 cases[0]: must have just one of `out`, `has` and `error`."),
+        ("- {op: template.call, out: 1, error: {}}", "must have just one of `out`, `has` and `error`."),
         ("\n- {op: a, out: 1}\n- {op: a, outt: 1, out: 1}", "cases.yaml:3 cases[1].outt: the key 'outt' is not known. Did you mean 'out'?"),
         ("cases: [{out: 1}]", "cases.yaml:1 cases[0]: `op` is missing."),
         ("{doors: {secret: {a: b}}, cases: [{op: a, out: 1}]}", "cases.yaml:1 doors.secret: the key 'secret' is not known."),
@@ -55,6 +55,8 @@ def test_a_list_stands_for_the_cases_and_json_is_read_by_its_own_rules() -> None
         ),
         ("{doors: {http: {GET http://a/: {stauts: 200}}}, cases: [{op: a, out: 1}]}", "the key 'stauts' is not known."),
         ("{doors: {http: {GET http://a/: {headers: [[a]]}}}, cases: [{op: a, out: 1}]}", "its headers must be pairs."),
+        ("- {op: template.call, out: 1, has: 1}", "must have just one of `out`, `has` and `error`."),
+        ("\n- {op: a, has: {b: [{regex: '('}]}}", "cases.yaml:2 cases[0]: `has`: '(' is not a regular expression: missing )"),
         ("7", "cases.yaml must be an object, not 7."),
         ("# nothing yet", "cases.yaml is empty. Write a case: `- {op: …, in: …, out: …}`."),
         ("a: [", "cases.yaml cannot be read:"),

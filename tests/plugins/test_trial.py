@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginRejected
-from mockforge_asgi.plugins.trial import Trial, Verdict
+from mockforge_asgi.plugins.case_verdict import Verdict
+from mockforge_asgi.plugins.trial import Trial
 from tests.plugins.plugin_folders import folder, minimal
 from tests.wasm.extism_guests import GREET, wat
 

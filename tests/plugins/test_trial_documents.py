@@ -14,6 +14,7 @@ from mockforge_asgi.plugins.trial_documents import Bodies, bodies_of, complete, 
 from mockforge_asgi.security.permissions import Effective
 
 SEEING = Effective(request_view=RequestView(frozenset({"x-a"}), frozenset({"crumb"}), frozenset({"page"}), True, True, True))
+PAIRS = "a mapping of names to texts, or a list of [name, value] pairs"
 NOTHING = Bodies(b"", b"")
 
 
@@ -76,10 +77,15 @@ def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
 def test_a_document_is_made_as_the_host_makes_it() -> None:
     request = complete("auth.authenticate", {"path": "/a b", "headers": [["X-A", "1"]], "principal": {"id": "a"}}, NOTHING, SEEING)
     assert request["headers"] == [["x-a", "1"]] and request["raw_path"] == "/a%20b"
+    assert request["principal"] == {"id": "a", "roles": [], "groups": [], "name": None, "email": None, "attributes": {}}
+    named = {"headers": {"X-A": "1", "Cookie": ["crumb=1", "crumb=2"]}, "query": {"page": ["1", "2"]}}
+    request = complete("auth.authenticate", named, NOTHING, SEEING)
+    assert request["headers"] == [["x-a", "1"], ["cookie", "crumb=1"], ["cookie", "crumb=2"]]
+    assert request["query"] == [["page", "1"], ["page", "2"]]
+    assert complete("response.modify", {"response": {"headers": {"ETag": "1"}}}, NOTHING, SEEING)["response"]["headers"] == [["etag", "1"]]
     large = {"body": {"text": "x" * (INLINE_BODY_BYTES + 1)}}
     whole = complete("auth.authenticate", large, bodies_of("auth.authenticate", large, DoorsModel()), SEEING)
     assert whole["body"] == {"available": INLINE_BODY_BYTES + 1}, "it stays at the host"
-    assert request["principal"] == {"id": "a", "roles": [], "groups": [], "name": None, "email": None, "attributes": {}}
 
 
 @pytest.mark.parametrize(
@@ -93,9 +99,9 @@ def test_a_document_is_made_as_the_host_makes_it() -> None:
         ("response.generate", {"requst": {}}, "response.generate: the key 'requst' is not known. Did you mean 'request'?"),
         ("response.generate", {"request": {"pth": 1}}, "response.generate request: the key 'pth' is not known. Did you mean 'path'?"),
         ("auth.authenticate", {"heders": []}, "auth.authenticate: the key 'heders' is not known. Did you mean 'headers'?"),
-        ("auth.authenticate", {"headers": {"a": "b"}}, "auth.authenticate headers: must be a list of [name, value] pairs."),
-        ("auth.authenticate", {"headers": [["x-a", 1], ["x-a"]]}, "auth.authenticate headers: must be a list of [name, value] pairs."),
-        ("auth.authenticate", {"query": {"page": "1"}}, "auth.authenticate query: must be a list of [name, value] pairs."),
+        ("auth.authenticate", {"headers": {"a": 1}}, f"auth.authenticate headers: must be {PAIRS}."),
+        ("auth.authenticate", {"headers": [["x-a", 1], ["x-a"]]}, f"auth.authenticate headers: must be {PAIRS}."),
+        ("auth.authenticate", {"query": {"page": [1]}}, f"auth.authenticate query: must be {PAIRS}."),
         ("auth.authenticate", {"body": {"name": "x"}}, "auth.authenticate body: must be {text: …}, {base64: …} or {json: …}."),
         ("auth.authenticate", {"body": "x"}, "auth.authenticate body: must be {text: …}, {base64: …} or {json: …}."),
         ("auth.authenticate", {"path": 7}, "auth.authenticate path: must be string, not 7."),
@@ -115,6 +121,7 @@ def test_a_document_of_another_shape_is_refused(op: str, document: Json, words: 
     ("op", "document"),
     [
         ("response.can_handle", {"request": {"path_params": {"id": 1, "x": 1.5, "name": "a"}, "body": {"json": [1]}}}),
+        ("auth.authenticate", {"headers": {"x-a": "b", "cookie": ["crumb=1", "crumb=2"]}, "query": {"page": "1"}}),
         ("response.modify", {"response": {"status": 404}}),
         ("endpoint.call", {"endpoint": "callback"}),
         ("data.query", {"query": "q"}),
