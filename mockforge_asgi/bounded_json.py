@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import Json
 
 MAX_DEPTH: Final = 100
@@ -60,7 +61,7 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
     if room is not None and size > 2 * min(room.lists, room.values):  # each takes two bytes at least
         _fit(data, room)
     try:
-        value = orjson.loads(data)
+        value = loads(data)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
     if (  # written out, and with `replace`, which jumps where `count` looks at each byte: this is done for every answer
@@ -113,7 +114,7 @@ def _is_deep(value: Json, most: int) -> bool:
     for _ in range(_WRITABLE - most):
         value = [value]
     try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
+        dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
         return True
     return False

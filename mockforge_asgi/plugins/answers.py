@@ -10,12 +10,11 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import orjson
-
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, guest_headers, wire_header
 from mockforge_asgi.types import Headers
@@ -75,7 +74,7 @@ class AnswerReader:
         claims = _given(value, "claims", {})
         if not isinstance(claims, dict):
             raise self.fault(op, "'claims' that are no object")
-        if (claims or principal.get("attributes")) and len(orjson.dumps([claims, principal])) > MAX_CLAIMS_BYTES:
+        if (claims or principal.get("attributes")) and len(dumps([claims, principal])) > MAX_CLAIMS_BYTES:
             raise self.fault(op, f"more than {MAX_CLAIMS_BYTES} bytes of claims")
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, _given(value, "set_headers", [])))
         return Allow(self._principal(op, principal), claims, headers)

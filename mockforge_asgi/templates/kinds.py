@@ -18,6 +18,7 @@ from jinja2.runtime import Undefined
 from markupsafe import Markup
 from markupsafe import escape as html_escape
 
+from mockforge_asgi.exact_json import WrittenNumber, dumps
 from mockforge_asgi.templates.limits import meter
 from mockforge_asgi.types import Json
 
@@ -37,17 +38,19 @@ def to_json(value: Json) -> str:
         str(value)  # raises what an undefined value raises
     if isinstance(value, float) and not math.isfinite(value):
         raise NotPrintable(f"{value} cannot be written as JSON")
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         return str(value)
     used = meter()
     used.check_text(used.check_values(value))
     try:
-        return orjson.dumps(value, default=_plain).decode()
+        return dumps(value, default=_plain).decode()
     except TypeError as error:
         raise NotPrintable(f"a value cannot be written as JSON: {error}") from None
 
 
 def _plain(value: object) -> Json:
+    if isinstance(value, WrittenNumber):
+        return orjson.Fragment(value.spelled)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, tuple):
