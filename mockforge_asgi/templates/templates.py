@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from mockforge_asgi.errors import ClientLeft, MockForgeError, Refused, TemplateFailed
 from mockforge_asgi.events import EventStream, RenderFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.refusals import answer_to, refusal
@@ -71,7 +72,7 @@ class Templates:
         except Refused:
             raise
         except MockForgeError as error:
-            return self._failed(answer, error)
+            return self._failed(exchange, answer, error)
 
     async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
         """The response; a failed rendering gives the answer for failures. Raises Refused and ClientLeft when reading the body does."""
@@ -80,11 +81,11 @@ class Templates:
         except (Refused, ClientLeft):
             raise
         except MockForgeError as error:
-            return self._failed(answer, error)
+            return self._failed(exchange, answer, error)
 
-    def _failed(self, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
+    def _failed(self, exchange: Exchange, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
         told = self.renderer.explain(answer, error)
         self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
-        if self._shows_errors and isinstance(error, TemplateFailed):
+        if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
             return refusal(500, str(told), error="Template failed")
         return answer_to(error)
