@@ -143,7 +143,7 @@ class MockForge:
         exchange.answered_by = by
         if isinstance(answer, MockResponse):
             return answer
-        return self._pieces.templates.render_now(exchange, answer) or await self._pieces.templates.render(exchange, answer)
+        return await self._pieces.templates.render(exchange, answer)
 
     async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
         if exchange.scope["type"] == "websocket":

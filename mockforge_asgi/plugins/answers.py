@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mockforge_asgi.bounded_json import crowded
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
@@ -23,6 +24,8 @@ from mockforge_plugin.values import Response
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_CLAIMS_BYTES: Final = 32 * 1024
+MAX_VARS: Final = 20_000
+"""The most values for a template: what it does with them holds the event loop."""
 _NO_BODY: Final = MockResponse().body
 
 
@@ -130,6 +133,8 @@ class AnswerReader:
         variables = _given(value, "vars", {})
         if not isinstance(template, str) or not isinstance(variables, dict):
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
+        if (long := crowded({"vars": variables}, MAX_VARS, MAX_VARS)) is not None:
+            raise self.fault(op, f"'vars' that have {long[1]}")
         return TemplateAnswer(status, headers, template, variables)
 
     def changed(self, op: str, value: Json, known: Headers) -> MockResponse:

@@ -65,19 +65,10 @@ class Templates:
             if is_new:
                 exchange.close()
 
-    def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
-        """The response where nothing has to be waited for, else None; a failed rendering gives the answer for failures. Raises Refused."""
-        try:
-            return self.renderer.render_now(exchange, answer)
-        except Refused:
-            raise
-        except MockForgeError as error:
-            return self._failed(exchange, answer, error)
-
     async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
         """The response; a failed rendering gives the answer for failures. Raises Refused and ClientLeft when reading the body does."""
         try:
-            return self.renderer.render_now(exchange, answer) or await self.renderer.render(exchange, answer)
+            return await self.renderer.render(exchange, answer)
         except (Refused, ClientLeft):
             raise
         except MockForgeError as error:
