@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
-logger = logging.getLogger("mockforge")
+logger = logging.getLogger(__name__)
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.exact_json import loads
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError
 
@@ -106,7 +107,7 @@ class PluginContext:
 
 def _plain(payload: Mapping[str, Json]) -> Any:
     """The payload as every other runtime would hand it over: through strict JSON, a copy of its own."""
-    return loads(encode(payload).encode())
+    return orjson.loads(encode(payload))
 
 
 def _over() -> HostError:
