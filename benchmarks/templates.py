@@ -9,7 +9,7 @@ from time import perf_counter
 from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.contract import FunctionMetadata
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
@@ -45,14 +45,11 @@ class Names:
 
 
 def rendering(renderer: Renderer, name: str) -> Callable[[], Awaitable[object]]:
-    """One rendering, as the middleware does it: at once where that can be, else with a wait."""
+    """One rendering, as the middleware does it."""
     exchange = Exchange(scope("/hello/Ada"), receive, send)
     answer = TemplateAnswer(template=name, vars={"name": "Ada Lovelace", "xs": list(range(10))})
 
-    async def once() -> MockResponse:
-        return renderer.render_now(exchange, answer) or await renderer.render(exchange, answer)
-
-    return once
+    return lambda: renderer.render(exchange, answer)
 
 
 async def timed(call: Callable[[], Awaitable[object]], calls: int) -> float:

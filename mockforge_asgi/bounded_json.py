@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import Json
 
 MAX_DEPTH: Final = 100
@@ -28,10 +29,10 @@ class Room:
 
 DOOR: Final = Room(20_000)
 """What is handed to a door. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
-ANSWER: Final = Room(200_000)
-"""What a guest answers; ten thousand rows of twenty values."""
-CLIENT: Final = Room(50_000, 10_000)
-"""A client's body; ten thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
+ANSWER: Final = Room(100_000)
+"""What a guest answers; five thousand rows of twenty values."""
+CLIENT: Final = Room(100_000, 10_000)
+"""A client's body; nine thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
 MAX_ENTRIES: Final = 500
 """The most entries of a list or mapping in what a stranger says of itself: a manifest, a description."""
@@ -42,7 +43,7 @@ _DEEP: Final = MAX_DEPTH + 1
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
 _LISTS: Final = (b"[", b"{")
-_VALUES: Final = (b",", *_LISTS)
+_VALUES: Final = (b",", b":", *_LISTS)
 
 
 class BadJson(ValueError):
@@ -60,7 +61,7 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
     if room is not None and size > 2 * min(room.lists, room.values):  # each takes two bytes at least
         _fit(data, room)
     try:
-        value = orjson.loads(data)
+        value = loads(data)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
     if (  # written out, and with `replace`, which jumps where `count` looks at each byte: this is done for every answer
@@ -72,19 +73,20 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
     return value
 
 
-def crowded(value: Json) -> tuple[tuple[str | int, ...], str] | None:
+def crowded(value: Json, entries: int = MAX_ENTRIES, most: int = MAX_SAID) -> tuple[tuple[str | int, ...], str] | None:
     """Where what a stranger says of itself holds more than anybody needs, and how much, as the end of "it has ..."."""
     todo: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
-    left = MAX_SAID
+    left = most
     while todo:
         path, node = todo.pop()
         if isinstance(node, dict | list):
             left -= len(node)
-            if len(node) > MAX_ENTRIES:
-                return path, f"{len(node):,} entries; the most is {MAX_ENTRIES:,}"
+            if len(node) > entries:
+                return path, f"{len(node):,} entries; the most is {entries:,}"
             if left < 0:
-                return (), f"more than {MAX_SAID:,} values in all"
-            todo += [((*path, key), inner) for key, inner in (node.items() if isinstance(node, dict) else enumerate(node))]
+                return (), f"more than {most:,} values in all"
+            pairs = node.items() if isinstance(node, dict) else enumerate(node)
+            todo += [((*path, key), inner) for key, inner in pairs if isinstance(inner, dict | list)]
     return None
 
 
@@ -113,7 +115,7 @@ def _is_deep(value: Json, most: int) -> bool:
     for _ in range(_WRITABLE - most):
         value = [value]
     try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
+        dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
         return True
     return False

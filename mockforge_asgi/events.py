@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("mockforge")
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("mockforge")
 
 
 class Service(Protocol):

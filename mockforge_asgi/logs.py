@@ -22,6 +22,7 @@ from mockforge_asgi.events import (
     Compiling,
     DoorDenied,
     Event,
+    EventStream,
     GuestLogged,
     Level,
     PluginLoaded,
@@ -35,6 +36,8 @@ from mockforge_asgi.events import (
 )
 
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
+LOGGER: Final = logging.getLogger("mockforge")
+_NUMBERS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_FIELD: Final = 4096
 MAX_LINE: Final = 16 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -122,6 +125,24 @@ class ServerLog(logging.Handler):
             "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info" if record.levelno >= 20 else "debug"
         )
         self._writer.write(level, self.format(record))
+
+
+def logged_events() -> EventStream:
+    """A stream whose events go to `logging.getLogger("mockforge")`; each record has its event as `event`."""
+    stream = EventStream()
+    stream.subscribe(_log, hears=_is_logged)
+    return stream
+
+
+def _is_logged(level: Level) -> bool:
+    return LOGGER.isEnabledFor(_NUMBERS[level])
+
+
+def _log(event: Event) -> None:
+    level, text = line_of(event)
+    if _is_logged(level):
+        rows = _safe(text, MAX_LINE).split("\n")
+        LOGGER.log(_NUMBERS[level], "%s", "\n    ".join(rows), extra={"event": event})
 
 
 def _value(value: object) -> object:

@@ -28,7 +28,7 @@ from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.paths import route_path
+from mockforge_asgi.http.paths import own_root_path, route_path
 from mockforge_asgi.http.refusals import answer_to, refusal
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.mocks.links import WAIT
@@ -41,7 +41,8 @@ class MockForge:
     """Mocks, guards and answers in front of `app`, or alone.
 
     `config` is a file, a mapping or a `Config`; `plugins` are the developer's own objects, trusted; `runtime` is shared between
-    mounts, and must be made from the same configuration.
+    mounts, and must be made from the same configuration. `root_path` is one that the app sets for itself whatever the server says (as
+    `FastAPI(root_path="/api")` does, which is seen): `protect:` rules then hold for paths with it and without.
     """
 
     def __init__(
@@ -52,13 +53,14 @@ class MockForge:
         plugins: Iterable[object] = (),
         runtime: PluginRuntime | None = None,
         dev: bool | None = None,
+        root_path: str | None = None,
     ) -> None:
         self.app = app
         if plugins and runtime is not None:
             raise ConfigError("a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]), without `plugins` here.")
         self.runtime = runtime or PluginRuntime(config, plugins=plugins, dev=dev)
         self.config = load_config(self.runtime.config if runtime is None or config is None else config, dev=dev, own=self.runtime.own_names)
-        self._pieces = Pieces(self.config, self.runtime)
+        self._pieces = Pieces(self.config, self.runtime, own_root_path(app, root_path))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server's."""
@@ -143,7 +145,7 @@ class MockForge:
         exchange.answered_by = by
         if isinstance(answer, MockResponse):
             return answer
-        return self._pieces.templates.render_now(exchange, answer) or await self._pieces.templates.render(exchange, answer)
+        return await self._pieces.templates.render(exchange, answer)
 
     async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
         if exchange.scope["type"] == "websocket":

@@ -54,10 +54,10 @@ class Pieces:
         "templates",
     )
 
-    def __init__(self, config: Config, runtime: PluginRuntime) -> None:
+    def __init__(self, config: Config, runtime: PluginRuntime, root_path: str) -> None:
         self._runtime, self._is_live, self._cors = runtime, config.dev, config.cors
         self.limits: Final = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
-        self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits)
+        self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits, root_path=root_path)
         self.responses: Final = _responses(config, runtime, self.limits)
         self.templates: Final = _templates(config, runtime)
         self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)

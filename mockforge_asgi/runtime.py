@@ -19,6 +19,7 @@ from mockforge_asgi.contract import Json, PluginHost
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.logs import logged_events
 from mockforge_asgi.plugins.approval import Approval, approve, examine
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.loader import Loader
@@ -54,7 +55,7 @@ class PluginRuntime:
     """Loads, holds and reloads the plugins of a configuration; what chains and mounts are given.
 
     `plugins` are the developer's own objects (`MockForge(plugins=[MyAuth()])`): trusted, never sandboxed. `dev` wins over what the
-    configuration says.
+    configuration says. What happens goes to `logging.getLogger("mockforge")`, unless `events` are given: then to those who listen there.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class PluginRuntime:
     ) -> None:
         self._own = tuple(plugins)
         self.config: Config = load_config(config, dev=dev, own=self.own_names)
-        self.events = events or EventStream()
+        self.events = events or logged_events()
         self._surroundings, self._cache_dir = surroundings, cache_dir
         self._life: _Life | None = None
         self._ending: _Life | None = None

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
 
-import orjson
-
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import ASGIApp, Json, Message, Scope
 
 
@@ -34,7 +33,7 @@ class Answer:
 
     def json(self) -> Json:
         """The body as JSON."""
-        return orjson.loads(self.body)
+        return loads(self.body)
 
     @property
     def text(self) -> str:
@@ -95,7 +94,7 @@ class Client:
         """Send a request and wait for the whole answer. `json` replaces `body`."""
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         if json is not None:
-            body = orjson.dumps(json)
+            body = dumps(json)
             pairs.append(("content-type", "application/json"))
         if isinstance(body, bytes) and body:
             pairs.append(("content-length", str(len(body))))

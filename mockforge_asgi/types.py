@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mockforge_asgi.exact_json import dumps, loads
 
 Json: TypeAlias = Any
 """A JSON value."""
@@ -37,14 +38,14 @@ class Document:
     def json(self) -> bytes:
         """The document as UTF-8 JSON text."""
         if self._json is None:
-            self._json = orjson.dumps(self._value)
+            self._json = dumps(self._value)
         return self._json
 
     @property
     def value(self) -> Json:
         """The document as Python data; shared, so never changed by who reads it."""
         if self._value is None and self._json is not None:
-            self._value = orjson.loads(self._json)
+            self._value = loads(self._json)
         return self._value
 
 
@@ -58,7 +59,7 @@ class _Around(Document):
     @property
     def json(self) -> bytes:
         if self._json is None:
-            tail = orjson.dumps(self._rest)
+            tail = dumps(self._rest)
             self._json = b'{"%b":%b%b%b' % (self._name.encode(), self._inner.json, b"," if self._rest else b"", tail[1:])
         return self._json
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST, KIT = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin"
 
 LAYERS = (
+    ("exact_json",),
     ("errors", "types"),
     ("bounded_json", "events"),
     ("http", "logs"),

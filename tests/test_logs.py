@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from mockforge_asgi import events
-from mockforge_asgi.logs import LogWriter, ServerLog, escape, line_of
+from mockforge_asgi.logs import LEVELS, LogWriter, ServerLog, escape, line_of, logged_events
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 
@@ -153,6 +153,39 @@ def test_a_text_of_a_client_or_a_guest_is_cut_before_secrets_are_looked_for_and_
     assert "eyJ-" in written(event, redact, format=format)
     assert sum(map(len, redact.texts)) <= most
     assert all(redact.texts.count(text) == 1 for text in redact.texts)
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """What reaches the logger of the product, whatever the level."""
+    kept: list[logging.LogRecord] = []
+    logger, handler = logging.getLogger("mockforge"), logging.Handler()
+    handler.emit = kept.append  # type: ignore[assignment, method-assign]
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield kept
+    logger.removeHandler(handler)
+    logger.setLevel(before)
+
+
+@pytest.mark.parametrize(("event", "level", "text"), EVENTS)
+def test_an_event_is_a_record_of_the_products_logger(records: list[logging.LogRecord], event: events.Event, level: str, text: str) -> None:
+    logged_events().emit(event)
+    (record,) = records
+    assert (record.levelname, record.getMessage()) == (level.upper(), text.replace("\n", "\n    "))
+    assert vars(record)["event"] == event
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_the_program_does_not_log_is_not_wanted(records: list[logging.LogRecord], level: events.Level) -> None:
+    stream = logged_events()
+    logging.getLogger("mockforge").setLevel(level.upper())
+    wanted = [wanted for wanted in LEVELS if stream.wants(events.CallFinished, wanted)]
+    assert wanted == list(LEVELS[LEVELS.index(level) :])
+    for event, _, _ in EVENTS:
+        stream.emit(event)
+    assert records and {record.levelname.lower() for record in records} <= set(wanted)
 
 
 def test_a_text_entry_of_several_rows_cannot_forge_another() -> None:

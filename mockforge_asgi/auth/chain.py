@@ -21,7 +21,7 @@ from mockforge_asgi.http.documents import Consumed
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits
-from mockforge_asgi.http.paths import check_path, is_plain, route_path
+from mockforge_asgi.http.paths import check_path, is_plain, own_root_path, route_path
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.lifespan import Service, lifespan
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
@@ -63,11 +63,22 @@ class Panel:
 
 
 class AuthChain:
-    """Guards HTTP requests and websockets whose path a rule protects; all else passes through untouched."""
+    """Guards HTTP requests and websockets whose path a rule protects; all else passes through untouched.
 
-    def __init__(self, app: ASGIApp, *, runtime: AuthRuntime, rules: Iterable[ProtectRule], limits: BodyLimits = DEFAULT_LIMITS) -> None:
+    `root_path` is one that the app sets for itself, whatever the server says; None: as `app.root_path` tells.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        runtime: AuthRuntime,
+        rules: Iterable[ProtectRule],
+        limits: BodyLimits = DEFAULT_LIMITS,
+        root_path: str | None = None,
+    ) -> None:
         self.app, self.runtime, self.limits = app, runtime, limits
-        self.protection = Protection(rules)
+        self.protection = Protection(rules, own_root_path(app, root_path))
         self._panels: dict[ProtectRule, Panel] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,7 +24,7 @@ from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.types import ASGIApp
 
 VARIABLE: Final = "MOCKFORGE_SERVE"
-LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge_asgi")
+LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import orjson
 
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.logs import escape
 from mockforge_asgi.plugins.case_verdict import Verdict
 from mockforge_asgi.plugins.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
@@ -161,7 +162,7 @@ def _used(outcome: Outcome, manifest: Manifest) -> list[str]:
 def _shown(answer: Json, width: int = WIDTH) -> str:
     """The answer as JSON: on one line where it is no longer than that."""
     try:
-        line = orjson.dumps(answer).decode()
+        line = dumps(answer).decode()
     except orjson.JSONEncodeError:
         return "(the answer is nested too deeply to be shown)"
     return line if len(line) <= width else pretty(answer) or line

@@ -13,8 +13,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
 from mockforge_asgi.config.faults import fault
+from mockforge_asgi.config.json_values import no_json_scalar
 from mockforge_asgi.config.network import BadRule, NetworkRule
 from mockforge_asgi.config.places import quote
+from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.http.path_glob import PathGlob
 
 ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
@@ -206,6 +208,20 @@ def _parsed(entry: NetworkEntry, *, any_host: bool) -> NetworkRule:
 def network_entry(value: Any) -> Any:
     """A plain text as a rule without `private`."""
     return {"allow": value} if isinstance(value, str) else value
+
+
+def plain(value: Any) -> Any:
+    """The data with plain numbers of at most 64 bits, for those who know of no others. Raises fault."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if what := no_json_scalar(value):
+        raise fault(f"a value in it {what}", "Put it in quotes if it is text.")
+    return value.plain if isinstance(value, WrittenNumber) else value
+
+
+PlainMapping = Annotated[dict[str, Any], AfterValidator(plain)]
 
 
 class LimitsModel(Strict):

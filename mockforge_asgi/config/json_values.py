@@ -10,11 +10,13 @@ from mockforge_asgi.errors import Problem
 
 MAX_DEPTH = 64
 MAX_VALUES = 500_000
+MAX_BITS = 1000
+"""Of a whole number where those of more than 64 bits are accepted; what has many more, readers of JSON refuse."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def not_json(value: object, places: Places) -> list[Problem]:
-    """What in the data JSON cannot say, or is too deep or too much; at most a few problems."""
+def not_json(value: object, places: Places, *, exact: bool = False) -> list[Problem]:
+    """What in the data JSON cannot say, or is too deep or too much; at most a few problems. `exact`: see `no_json_scalar`."""
     problems: list[Problem] = []
     todo: list[tuple[Path, object]] = [((), value)]
     seen = 0
@@ -29,16 +31,18 @@ def not_json(value: object, places: Places) -> list[Problem]:
             todo += [((*path, k), v) for k, v in item.items() if isinstance(k, str)]
         elif isinstance(item, list):
             todo += [((*path, i), v) for i, v in enumerate(item)]
-        elif what := _no_json_scalar(item):
+        elif what := no_json_scalar(item, exact=exact):
             problems.append(places.problem(path, what))
     return problems
 
 
-def _no_json_scalar(item: object) -> str:
+def no_json_scalar(item: object, *, exact: bool = False) -> str:
+    """What keeps a value from being one of JSON, as the end of a sentence. `exact`: whole numbers may have more than 64 bits."""
     if item is None or isinstance(item, bool):
         return ""
     if isinstance(item, int):
-        return "" if -(2**63) <= item < 2**64 else "is a number of more than 64 bits."
+        most = MAX_BITS if exact else 64
+        return "" if -(2 ** (most - 1)) <= item < 2**most else f"is a number of more than {most:,} bits."
     if isinstance(item, float):
         return "" if math.isfinite(item) else "is not a number that JSON can say."
     if isinstance(item, str):

@@ -36,7 +36,7 @@ def load(
     name = os.fspath(source)
     file = Path(name).expanduser().absolute()
     try:
-        value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES, aliases=True)
+        value, places = read(_bytes(file, name), name, max_bytes=MAX_BYTES, aliases=True, exact=True)
     except Unreadable as error:
         raise ConfigError(f"'{clip(name, 200)}' cannot be used:", error.problems) from None
     return _check(value, places, base_dir or file.parent, file, dev, own)
@@ -57,7 +57,7 @@ def _bytes(file: Path, name: str) -> bytes:
 def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None, own: Collection[str]) -> objects.Config:
     places = Places("configuration")
     value = _plain(source)
-    if problems := not_json(value, places):
+    if problems := not_json(value, places, exact=True):
         raise ConfigError("the configuration cannot be used:", problems)
     return _check(value, places, base_dir, None, dev, own)
 

@@ -17,17 +17,19 @@ from typing import Any, TypeAlias
 import yaml
 
 from mockforge_asgi.config.anchors import MERGE_KEY, Anchors, TooLarge, merged
-from mockforge_asgi.config.json_values import MAX_DEPTH, MAX_VALUES, not_json
+from mockforge_asgi.config.json_values import MAX_DEPTH, MAX_VALUES, no_json_scalar, not_json
 from mockforge_asgi.config.places import Path, Places, clip
 from mockforge_asgi.config.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.exact_json import written
 
 Json: TypeAlias = Any
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STR_TAG = "tag:yaml.org,2002:str"
-_INT = re.compile(r"[-+]?[0-9]{1,19}\Z|0x[0-9a-fA-F]{1,15}\Z|0o[0-7]{1,20}\Z")
+_INT = re.compile(r"[-+]?[0-9]{1,300}\Z|0x[0-9a-fA-F]{1,15}\Z|0o[0-7]{1,20}\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?\Z")
-_NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_NOT_JSON = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z|[-+]?[0-9]{301}")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+\Z")
 _WORDS: dict[str, Json] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -40,12 +42,13 @@ class Unreadable(Exception):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False) -> tuple[Json, Places]:
-    """The document's data and places. `aliases`: anchors and merge keys are accepted. Raises Unreadable with every fault found."""
+def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False, exact: bool = False) -> tuple[Json, Places]:
+    """The document's data and places. `aliases`: anchors and merge keys are accepted. `exact`: numbers keep their text, and may have
+    more than 64 bits (see `exact_json`). Raises Unreadable with every fault found."""
     text = _text(data, name, max_bytes)
     if name.lower().endswith(".json"):
-        return _read_json(text, name)
-    builder = _build(text, name, aliases)
+        return _read_json(text, name, exact)
+    builder = _build(text, name, aliases, exact)
     if builder.problems:
         raise Unreadable(builder.problems)
     return builder.root, Places(name, builder.lines)
@@ -96,6 +99,7 @@ class _Builder:
 
     name: str
     aliases: bool = False
+    exact: bool = False
     values: int = 0
     anchors: Anchors = field(default_factory=Anchors)
     root: Json = None
@@ -176,15 +180,23 @@ class _Builder:
             self.key(event.value, line, is_merge=is_plain and event.value == MERGE_KEY)
             return
         self.no_tag(event.tag and not any(event.implicit) and event.tag != _STR_TAG, line)
-        value = resolve(event.value) if is_plain else event.value
-        if isinstance(value, float) and not math.isfinite(value):
-            value = 0.0
-            self.fault(line, f"'{clip(event.value)}' is not a number that JSON can say.", "Put it in quotes if it is text.")
+        value = self.number(event.value, resolve(event.value), line) if is_plain else event.value
         if event.anchor:
             self.anchors.values[event.anchor] = value
             if is_plain and not event.value:
                 self.fault(line, "an anchor (&…) stands before nothing.", "Put it in quotes if it is text.")
         self.place(value, line)
+
+    def number(self, text: str, value: Json, line: int) -> Json:
+        """The value of plain text; where it is a number, checked, and with its text where that is asked for."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        if what := no_json_scalar(value, exact=self.exact):
+            self.fault(line, what, "Put it in quotes if it is text.")
+            return 0
+        if self.exact and _LEADING_ZERO.match(text):
+            self.fault(line, "is a number, which loses its leading zeros.", "Put it in quotes if it is text, else leave them out.")
+        return written(text, value) if self.exact else value
 
     def key(self, key: str, line: int, is_merge: bool) -> None:
         frame = self.stack[-1]
@@ -226,8 +238,8 @@ def resolve(text: str) -> Json:
     return math.inf if _NOT_JSON.match(text) else text
 
 
-def _build(text: str, name: str, aliases: bool = False) -> _Builder:
-    builder = _Builder(name, aliases)
+def _build(text: str, name: str, aliases: bool = False, exact: bool = False) -> _Builder:
+    builder = _Builder(name, aliases, exact)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
@@ -238,7 +250,7 @@ def _build(text: str, name: str, aliases: bool = False) -> _Builder:
     return builder
 
 
-def _read_json(text: str, name: str) -> tuple[Json, Places]:
+def _read_json(text: str, name: str, exact: bool) -> tuple[Json, Places]:
     """JSON by the letter of RFC 8259; lines and keys given twice come from the YAML parser where it can read the same text."""
     twice: set[str] = set()
 
@@ -251,7 +263,7 @@ def _read_json(text: str, name: str) -> tuple[Json, Places]:
         return value
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs)
+        value = json.loads(text, object_pairs_hook=pairs, parse_int=_int if exact else None, parse_float=_float if exact else None)
     except json.JSONDecodeError as error:
         raise Unreadable([Problem(f"{name}:{error.lineno}", f"is not JSON: {error.msg} (column {error.colno}).")]) from None
     except RecursionError:
@@ -265,6 +277,15 @@ def _read_json(text: str, name: str) -> tuple[Json, Places]:
         places, problems = Places(name), []
     if twice and not problems:
         problems = [Problem(name, f"the key '{clip(k)}' is given twice in one object.", "Keep one of them.") for k in sorted(twice)]
-    if problems := [*problems, *not_json(value, places)]:
+    if problems := [*problems, *not_json(value, places, exact=exact)]:
         raise Unreadable(problems)
     return value, places
+
+
+def _int(text: str) -> int | float:
+    return written(text, int(text))
+
+
+def _float(text: str) -> int | float:
+    value = float(text)
+    return written(text, value) if math.isfinite(value) else value

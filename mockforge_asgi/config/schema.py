@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from mockforge_asgi.config.faults import fault
-from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, Strict, as_list, matching, short_form
+from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, PlainMapping, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.config.schema_cors import CorsModel
@@ -125,7 +125,7 @@ class PluginModel(Strict):
         examples=["./plugins/my_plugin"],
     )
     enabled: bool = Field(default=True, description="false leaves it out without deleting the entry.")
-    config: dict[str, Any] = Field(default_factory=dict, description="Its configuration; the manifest's `config` schema says what fits.")
+    config: PlainMapping = Field(default_factory=dict, description="Its configuration; the manifest's `config` schema says what fits.")
     grants: GrantsModel = Field(default_factory=GrantsModel, description="What it may reach of what it asks for.")
     digest: Digest | None = Field(default=None, description="The package's digest; another package is refused.")
     priority: float | None = Field(default=None, description="Its place in its chain, lowest first; the manifest's if left out.")

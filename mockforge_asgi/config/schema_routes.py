@@ -25,6 +25,7 @@ from mockforge_asgi.config.fields import (
 )
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.config.places import quote
+from mockforge_asgi.exact_json import WrittenNumber
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
 Status = Annotated[int, Field(ge=200, le=599)]
@@ -77,6 +78,8 @@ class ConditionModel(Strict):
 
 
 def _condition(value: Any) -> Any:
+    if isinstance(value, WrittenNumber):
+        raise fault("it is a number that is not written so everywhere, and is compared with text.", "Put it in quotes.")
     if isinstance(value, bool):
         return {"present": True} if value else {"absent": True}
     return {"equals": str(value)} if isinstance(value, str | int | float) else value

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
-
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.headers import wire_headers, with_headers
 from mockforge_asgi.types import Headers, Json, Message, Send
 
@@ -39,7 +38,7 @@ class MockResponse:
     @classmethod
     def json(cls, value: Json, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:
         """An answer of `application/json`."""
-        return cls(status, ((b"content-type", b"application/json"), *wire_headers(headers)), orjson.dumps(value))
+        return cls(status, ((b"content-type", b"application/json"), *wire_headers(headers)), dumps(value))
 
     @classmethod
     def text(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:

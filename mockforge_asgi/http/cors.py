@@ -7,6 +7,7 @@ app, and lets any origin have credentials where `*` is allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,7 @@ ANY: Final = frozenset({"*"})
 SAFELISTED: Final = frozenset({"accept", "accept-language", "content-language", "content-type"})
 """Headers that a page may send in any case (Fetch §2.2.2), though browsers ask about some of their values."""
 
+_THIS_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 _VARY: Final = ((b"vary", b"origin"),)
 _VARY_PREFLIGHT: Final = "access-control-request-method, access-control-request-headers, access-control-request-private-network"
@@ -98,6 +100,14 @@ class Cors:
 
 OPEN: Final = Cors()
 """Every origin, without credentials."""
+
+
+def is_foreign(snapshot: RequestSnapshot) -> bool:
+    """Whether a page of another origin asks, not one of this server or of this machine: what development mode explains is not for it."""
+    origin = snapshot.header("origin")
+    if origin is None or _THIS_MACHINE.fullmatch(origin):
+        return False
+    return origin != f"{snapshot.scheme}://{snapshot.header('host')}"
 
 
 def _listed(names: Iterable[str]) -> str:

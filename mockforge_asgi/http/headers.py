@@ -18,13 +18,18 @@ OURS: Final = frozenset(
 """Framing and hop-by-hop headers (RFC 9110 §7.6.1): always the server's and ours, silently left out of any answer."""
 
 RESTRICTED: Final = frozenset(
-    b"""set-cookie set-cookie2 strict-transport-security content-security-policy content-security-policy-report-only clear-site-data
-    service-worker-allowed alt-svc nel report-to reporting-endpoints public-key-pins x-sendfile x-lighttpd-send-file""".split()
+    b"""strict-transport-security content-security-policy content-security-policy-report-only clear-site-data service-worker-allowed
+    alt-svc nel report-to reporting-endpoints expect-ct public-key-pins public-key-pins-report-only accept-ch accept-ch-lifetime critical-ch
+    use-as-dictionary idp-signin-status origin-agent-cluster observe-browsing-topics activate-storage-access shared-storage-write
+    supports-loading-mode speculation-rules x-lighttpd-send-file""".split()
 )
 """Headers that act on the whole origin, its browsers or the proxy in front: a guest sets them only under a grant."""
 
-RESTRICTED_PREFIXES: Final = (b"access-control-", b"x-accel-")
-"""Families of restricted headers."""
+RESTRICTED_PREFIXES: Final = (
+    b"access-control-", b"set-", b"sec-", b"secure-session-", b"attribution-reporting-",
+    b"x-accel-", b"x-sendfile", b"x-reproxy-", b"x-litespeed-", b"x-envoy-",
+)  # fmt: skip
+"""Families of restricted headers: of browsers (`Set-Cookie`, `Set-Login`, `Sec-Session-Registration`, ...), then of proxies."""
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")

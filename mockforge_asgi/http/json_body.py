@@ -7,12 +7,14 @@ bytes there are is `intake`'s affair.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import orjson
+from typing import Final
 
 from mockforge_asgi.bounded_json import CLIENT, BadJson, TooMuch, parse
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.types import Json
+
+NOWHERE: Final = object()
+"""What a body holds at a place that it does not have."""
 
 
 class JsonBody:
@@ -24,7 +26,7 @@ class JsonBody:
         self._data: bytes | None = data
         self._value: Json = None
         self._fault, self._is_over = "", False
-        self._found: dict[tuple[str | int, ...], str | None] = {}
+        self._found: dict[tuple[str | int, ...], Json] = {}
 
     @property
     def fault(self) -> str:
@@ -39,13 +41,13 @@ class JsonBody:
             raise Refused(413, f"the body is {self._fault}")
         return self._value
 
-    def at(self, steps: tuple[str | int, ...]) -> str | None:
-        """The value there as JSON text with sorted keys; None where there is none."""
+    def at(self, steps: tuple[str | int, ...]) -> Json:
+        """The value there; NOWHERE where there is none."""
         if steps not in self._found:
             try:
-                self._found[steps] = canonical(self._reach(steps))
+                self._found[steps] = self._reach(steps)
             except (LookupError, TypeError):
-                self._found[steps] = None
+                self._found[steps] = NOWHERE
         return self._found[steps]
 
     def _read(self) -> None:
@@ -66,8 +68,3 @@ class JsonBody:
                 raise LookupError(step)
             value = value[step]
         return value
-
-
-def canonical(value: Json) -> str:
-    """The value as JSON text with sorted keys."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

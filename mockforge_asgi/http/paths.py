@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import ConfigError, Refused
 from mockforge_asgi.types import Scope
 
 ENCODED_SLASH: Final = "\ufdd0"
@@ -20,6 +20,7 @@ ENCODED_SLASH: Final = "\ufdd0"
 MAX_PATH: Final = 8192
 """Characters of a path, where paths are protected."""
 
+_MAX_WRAPPED: Final = 100
 _SENT_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
 _QUERY: Final = re.compile(r"[?#]")
 _AMBIGUOUS: Final = re.compile(r"//|/\.\.?(?:[/?#]|\Z)|[\\\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}")
@@ -38,6 +39,23 @@ def below(root: str, path: str) -> str:
         return path
     rest = path[len(root) :]
     return rest if not rest or rest[0] == "/" else path
+
+
+def own_root_path(app: object, told: str | None = None) -> str:
+    """The root path that an app sets whatever the server says: as told, or its `root_path` (FastAPI), looked for below what wraps it.
+
+    Raises ConfigError.
+    """
+    if told is not None:
+        if told[:1] not in ("", "/"):
+            raise ConfigError(f"root_path {told!r} does not begin with '/': write one such as '/api'.")
+        return told.rstrip("/")
+    for _ in range(_MAX_WRAPPED):
+        root = getattr(app, "root_path", None)
+        if isinstance(root, str) and root[:1] == "/":
+            return root.rstrip("/")
+        app = getattr(app, "app", None)
+    return ""
 
 
 def is_plain(path: str, raw: bytes | None) -> bool:

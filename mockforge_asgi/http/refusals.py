@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from math import ceil
 
-from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, Refused
+from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, Refused, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("mockforge")
 
 _TITLES = {
     400: "Bad request",
@@ -40,5 +40,6 @@ def answer_to(error: MockForgeError) -> MockResponse:
         return refusal(504, "the plugin that should answer took too long")
     if isinstance(error, PluginFailed):
         return refusal(502, "the plugin that should answer failed")
-    logger.error("a request could not be answered: %s", error)  # the operator's to mend, and nobody else reports it
+    if not isinstance(error, TemplateFailed):  # of which an event tells
+        logger.error("a request could not be answered: %s", error)  # the operator's to mend, and nobody else reports it
     return refusal(500, "the mock server could not answer; its log says why", error="Internal error")

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import orjson
-
 from mockforge_asgi.config.objects import RouteResponse
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.types import Headers
@@ -70,7 +69,7 @@ def _body(response: RouteResponse) -> tuple[bytes, bytes]:
     media_type = _TYPES[response.kind]
     if response.kind == "json":
         try:
-            return orjson.dumps(response.value), media_type
+            return dumps(response.value), media_type
         except TypeError as error:
             raise AnswerError(f"the value is not JSON: {error}") from None
     if response.kind == "base64":

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 from mockforge_asgi.errors import ClientLeft, MockForgeError
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.claims import Claims
+from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits
 from mockforge_asgi.http.refusals import answer_to, refusal
@@ -188,7 +189,9 @@ class ResponseChain:
         """The answer when no link has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6)."""
         snapshot = exchange.snapshot
         methods = frozenset() if self.routes is None else self.routes.index.methods_at(snapshot.path)
-        message = self.explain(exchange) if self.explains else "nothing is mocked here"
+        message = "nothing is mocked here"
+        if self.explains:
+            message = self.explain(exchange) if not is_foreign(snapshot) else f"{message}; why is not told to pages of other origins"
         if methods and "*" not in methods and snapshot.method not in methods:
             return refusal(405, message, (("allow", ", ".join(sorted(methods))),), error="Method not allowed")
         return refusal(404, message)

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import orjson
 import re2
 
-from mockforge_asgi.http.json_body import JsonBody, canonical
+from mockforge_asgi.exact_json import dumps, same
+from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.security.redaction import SENSITIVE_HEADERS
 from mockforge_asgi.types import Json
 
@@ -160,8 +162,9 @@ class BodyMatcher:
 
     path: str
     steps: tuple[str | int, ...]
-    value: str
+    text: str
     """The wanted value as JSON text with sorted keys."""
+    value: Json = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, path: str, value: Json) -> BodyMatcher:
@@ -174,7 +177,7 @@ class BodyMatcher:
                 raise MatcherError(f"body path {path!r} is not like 'user.tags[0]'")
             steps.append(found.group(1) if found.group(1) is not None else int(found.group(2)))
             at = found.end()
-        return cls(path, tuple(steps), canonical(value))
+        return cls(path, tuple(steps), dumps(value, option=orjson.OPT_SORT_KEYS).decode(), value)
 
     @property
     def needs_body(self) -> bool:
@@ -183,13 +186,13 @@ class BodyMatcher:
 
     def holds(self, request: Facts, body: JsonBody | None) -> bool:
         """Whether the body has that value there."""
-        return body is not None and body.at(self.steps) == self.value
+        return body is not None and same(self.value, body.at(self.steps))
 
     def why_not(self, request: Facts, body: JsonBody | None) -> str:
         """In words."""
         if body is not None and body.fault:
             return f"the body is {body.fault}"
-        return f"the body's {self.path or 'JSON'} is not {self.value}"
+        return f"the body's {self.path or 'JSON'} is not {self.text}"
 
 
 def field_matcher(place: str, name: str, condition: Json) -> FieldMatcher:

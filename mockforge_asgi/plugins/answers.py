@@ -10,12 +10,12 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import orjson
-
+from mockforge_asgi.bounded_json import crowded
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, guest_headers, wire_header
 from mockforge_asgi.types import Headers
@@ -24,6 +24,8 @@ from mockforge_plugin.values import Response
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_CLAIMS_BYTES: Final = 32 * 1024
+MAX_VARS: Final = 20_000
+"""The most values for a template: what it does with them holds the event loop."""
 _NO_BODY: Final = MockResponse().body
 
 
@@ -75,7 +77,7 @@ class AnswerReader:
         claims = _given(value, "claims", {})
         if not isinstance(claims, dict):
             raise self.fault(op, "'claims' that are no object")
-        if (claims or principal.get("attributes")) and len(orjson.dumps([claims, principal])) > MAX_CLAIMS_BYTES:
+        if (claims or principal.get("attributes")) and len(dumps([claims, principal])) > MAX_CLAIMS_BYTES:
             raise self.fault(op, f"more than {MAX_CLAIMS_BYTES} bytes of claims")
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, _given(value, "set_headers", [])))
         return Allow(self._principal(op, principal), claims, headers)
@@ -131,6 +133,8 @@ class AnswerReader:
         variables = _given(value, "vars", {})
         if not isinstance(template, str) or not isinstance(variables, dict):
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
+        if (long := crowded({"vars": variables}, MAX_VARS, MAX_VARS)) is not None:
+            raise self.fault(op, f"'vars' that have {long[1]}")
         return TemplateAnswer(status, headers, template, variables)
 
     def changed(self, op: str, value: Json, known: Headers) -> MockResponse:

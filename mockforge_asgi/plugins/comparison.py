@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from mockforge_asgi.contract import Json
+from mockforge_asgi.exact_json import dumps, loads
 
 MAX_SHOWN: Final = 200
 """The most lines of a difference that are shown."""
@@ -48,7 +49,7 @@ def is_pattern(expected: Json) -> bool:
 def pretty(value: Json) -> str | None:
     """The value as indented JSON with sorted keys, None when it cannot be written: nested more than 254 deep, or no JSON at all."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+        return dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
     except orjson.JSONEncodeError:
         return None
 
@@ -82,9 +83,9 @@ def _parsed(body: dict[str, Json]) -> Json:
     """A body of JSON text as `{"json": …}`; any other as it is."""
     try:
         if isinstance(text := body.get("text"), str):
-            return {"json": orjson.loads(text)}
+            return {"json": loads(text.encode())}
         if isinstance(encoded := body.get("base64"), str):
-            return {"json": orjson.loads(base64.b64decode(encoded, validate=True))}
+            return {"json": loads(base64.b64decode(encoded, validate=True))}
     except ValueError:
         pass
     return body

@@ -11,10 +11,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError
+from mockforge_asgi.exact_json import loads
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError
 
@@ -107,7 +106,7 @@ class PluginContext:
 
 def _plain(payload: Mapping[str, Json]) -> Any:
     """The payload as every other runtime would hand it over: through strict JSON, a copy of its own."""
-    return orjson.loads(encode(payload))
+    return loads(encode(payload).encode())
 
 
 def _over() -> HostError:

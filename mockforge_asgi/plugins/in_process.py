@@ -7,12 +7,11 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
-
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.config.places import text_of
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
+from mockforge_asgi.exact_json import loads
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.native_code import NativeCode
 from mockforge_asgi.plugins.threads import WorkerThreads
@@ -64,7 +63,7 @@ class InProcess:
 
     async def call(self, op: str, document: Document, context: PluginContext) -> Json:
         """See Runner."""
-        made, value = self._object, orjson.loads(document.json)  # a copy of its own: others read the document, too
+        made, value = self._object, loads(document.json)  # a copy of its own: others read the document, too
         assert made is not None, "load() comes first"
         try:
             with entered(context):

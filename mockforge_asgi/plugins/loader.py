@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import orjson
-
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval
 from mockforge_asgi.plugins.breaker import Breaker
@@ -138,4 +137,4 @@ def extism_settings(config: Json) -> Mapping[str, str]:
     """Top-level values as Extism's `config_get` gives them: text as it is, anything else as JSON."""
     if not isinstance(config, Mapping):
         return {}
-    return {str(k): v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in config.items()}
+    return {str(k): v if isinstance(v, str) else dumps(v).decode() for k, v in config.items()}

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, LimitOverrides, NativeTrust, PluginUse
 from mockforge_asgi.config.places import Path as Place
 from mockforge_asgi.config.places import Places, clip
@@ -26,6 +24,7 @@ from mockforge_asgi.config.values import apply_schema
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
 from mockforge_asgi.errors import ConfigError, DoorError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import DoorDenied, EventStream
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.plugins.answers import AnswerReader
 from mockforge_asgi.plugins.approval import Approval, approve_package
 from mockforge_asgi.plugins.case_updates import updated
@@ -260,4 +259,4 @@ def _envelope(error: PluginFailed) -> dict[str, Json]:
 
 def _described(description: Description) -> Json:
     said = {**asdict(description), "ops": sorted(description.ops), "endpoints": description.endpoints or ()}
-    return orjson.loads(orjson.dumps(said))
+    return loads(dumps(said))

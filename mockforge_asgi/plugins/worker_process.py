@@ -12,11 +12,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.plugins.context import PluginContext
 from mockforge_asgi.plugins.in_process import failure
 from mockforge_asgi.plugins.native_code import FileCode
@@ -51,15 +50,15 @@ class WorkerProcess:
     async def load(self, code: FileCode) -> None:
         """Hand the files over. Raises PluginFailed."""
         first = {"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "files": code.files, "memory_mb": self._memory_mb}
-        await self._send(orjson.dumps(first))
+        await self._send(dumps(first))
         self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
 
     async def ask(self, op: str, document: Document, context: PluginContext) -> Json:
         """The worker's answer; what it asks of the doors meanwhile is answered. Raises PluginFailed, LimitExceeded."""
         self._in_step = False
-        await self._send(b'{"op":' + orjson.dumps(op) + b',"document":' + document.json + b"}")
+        await self._send(b'{"op":' + dumps(op) + b',"document":' + document.json + b"}")
         while (line := await self._line(op)).startswith(b'{"door"'):
-            await self._send(orjson.dumps(await _door_answer(context, orjson.loads(line))))
+            await self._send(dumps(await _door_answer(context, loads(line))))
         return self._read(op, line, self._output_bytes)
 
     def condemn(self) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-import orjson
-
 from mockforge_asgi.errors import StateError
+from mockforge_asgi.exact_json import dumps, loads, same
 
 Json: TypeAlias = Any
 
@@ -56,7 +55,7 @@ class Get:
 
     def step(self, cell: Cell | None, now: float) -> Step:
         """See Operation."""
-        return cell, None if cell is None else orjson.loads(cell.data)
+        return cell, None if cell is None else loads(cell.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Incr:
 
     def step(self, cell: Cell | None, now: float) -> Step:
         """See Operation."""
-        before = 0 if cell is None else orjson.loads(cell.data)
+        before = 0 if cell is None else loads(cell.data)
         if type(before) is not int:
             raise StateError(f"key {self.key!r} holds no whole number, so it cannot be counted up", code="invalid_input")
         value = before + self.by
@@ -142,7 +141,7 @@ def encode_value(value: Json, max_bytes: int) -> bytes | None:
     if value is None:
         return None
     try:
-        data = orjson.dumps(value)
+        data = dumps(value)
     except (TypeError, ValueError) as error:
         raise StateError(f"the value is not JSON that can be stored: {error}", code="invalid_input") from error
     if len(data) > max_bytes:
@@ -193,10 +192,7 @@ def _cell(data: bytes | None, ttl_s: float | None, now: float) -> Cell | None:
 
 
 def _same_json(left: bytes | None, right: bytes | None) -> bool:
-    """Equal text, or equal but for the order of object members."""
+    """Equal text, or equal values."""
     if left == right:
         return True
-    if left is None or right is None or left[:1] != right[:1]:
-        return False
-    canonical = [orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS) for data in (left, right)]
-    return canonical[0] == canonical[1]
+    return left is not None and right is not None and same(loads(left), loads(right))

@@ -23,7 +23,7 @@ from jinja2.utils import Cycler, Joiner, Namespace
 
 from mockforge_asgi.templates.arithmetic import OPERATORS
 from mockforge_asgi.templates.kinds import Kind, to_text
-from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
+from mockforge_asgi.templates.limits import COMPARED_PER_STEP, SCALARS, meter
 from mockforge_asgi.templates.rewriting import Bounds, ExactLexer, Generator
 
 T = TypeVar("T")
@@ -59,9 +59,6 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 
 _SEARCHING: Final = frozenset(["lstrip", "rfind", "rpartition", "rsplit", "rstrip", "strip"])
 """Those of text that, given an unlucky argument, compare every character with every character of it."""
-
-_SMALL: Final = frozenset([bool, float, int, type(None)])
-"""Types whose values are looked at in no time."""
 
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
 
@@ -240,7 +237,7 @@ def _rounds(items: Iterable[T]) -> Iterable[T]:
 
 
 def _timed(value: T) -> T:
-    if type(value) not in _SMALL:
+    if type(value) not in SCALARS:
         meter().check_time()
     return value
 

@@ -24,7 +24,8 @@ from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
 
 _FIELD: Final = re.compile(r"%(?:%|[-+ #0]{0,5}(\d{0,4})(?:\.(\d{0,4}))?[diouxXeEfFgGcs])")
 _WIDEST: Final = 1000
-_IN_MARKUP: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&'"}
+_MAX_URL: Final = 64 * 1024
+_IN_MARKUP: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&'"}
 
 
 def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +51,7 @@ def _items(value: Any) -> Iterable[Any]:
     """The values of a list, with their number counted before anything is made of them."""
     if isinstance(value, Undefined):
         str(value)
-    return meter().rounds(value)
+    return meter().at_once(value)
 
 
 def do_center(value: Any, width: int = 80) -> str:
@@ -151,10 +152,17 @@ def do_urlencode(value: Any) -> str:
         used = meter()
         parts = []
         for name, entry in used.timed(pairs):
-            parts.append(f"{quote(to_text(name), safe='')}={quote(to_text(entry), safe='')}")
+            parts.append(f"{_url(name, '')}={_url(entry, '')}")
             used.check_text(len(parts[-1]) + 1)
         return "&".join(parts)
-    return quote(to_text(value), safe="/")
+    return _url(value, "/")
+
+
+def _url(value: Any, safe: str) -> str:
+    text = to_text(value)
+    if len(text) > _MAX_URL:
+        raise FilterArgumentError(f"urlencode takes texts of up to {_MAX_URL:,} characters, as servers take URLs, not {len(text):,}")
+    return quote(text, safe=safe)
 
 
 def do_reverse(value: Any) -> Any:
@@ -176,7 +184,7 @@ def _each(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def each(first: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(first, meter().timed(value) if value else value, *args, **kwargs)
+        return function(first, meter().at_once(value) if value else value, *args, **kwargs)
 
     return each
 
@@ -267,7 +275,8 @@ def filters_for(kind: Kind, choose: Callable[[Any], Any]) -> dict[str, Callable[
     def to_json_text(value: Any) -> str:
         text = to_json(value)
         if kind.ready is Markup:  # safe inside a script element and inside attributes
-            text = text.translate(_IN_MARKUP)
+            for sign, written in _IN_MARKUP.items():
+                text = text.replace(sign, written)
         return kind.ready(text)
 
     def escape(value: Any) -> str:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 import orjson
@@ -18,11 +19,15 @@ from jinja2.runtime import Undefined
 from markupsafe import Markup
 from markupsafe import escape as html_escape
 
+from mockforge_asgi.exact_json import WrittenNumber, dumps
 from mockforge_asgi.templates.limits import meter
 from mockforge_asgi.types import Json
 
 _SHORT: Final = 64
 """Text put into a text is counted beyond this length, in characters: macros and blocks collect theirs, and look at it only when whole."""
+
+
+_LONG: Final = 32 * 1024
 
 
 class NotPrintable(TypeError):
@@ -32,22 +37,29 @@ class NotPrintable(TypeError):
 def to_json(value: Json) -> str:
     """The value as JSON text. Raises NotPrintable."""
     if type(value) is str:
-        return orjson.dumps(value).decode()
+        return _quoted(value)
     if isinstance(value, Undefined):
         str(value)  # raises what an undefined value raises
     if isinstance(value, float) and not math.isfinite(value):
         raise NotPrintable(f"{value} cannot be written as JSON")
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         return str(value)
     used = meter()
     used.check_text(used.check_values(value))
     try:
-        return orjson.dumps(value, default=_plain).decode()
+        return dumps(value, default=_plain).decode()
     except TypeError as error:
         raise NotPrintable(f"a value cannot be written as JSON: {error}") from None
 
 
+def _quoted(text: str) -> str:
+    """A text as JSON. What is escaped takes orjson ten times as long as what is not; Python's own encoder takes equally long for all."""
+    return orjson.dumps(text).decode() if len(text) <= _LONG else encode_basestring(text)
+
+
 def _plain(value: object) -> Json:
+    if isinstance(value, WrittenNumber):
+        return orjson.Fragment(value.spelled)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, tuple):
@@ -98,14 +110,14 @@ def json_escape(value: Json) -> str:
     """The value as it stands in JSON: text escaped as inside quotes, everything else as JSON."""
     known = type(value)
     if known is str:
-        text = orjson.dumps(value).decode()[1:-1]
+        text = _quoted(value)[1:-1]
         return text if len(text) <= _SHORT else meter().check_made(text)
     if known is int:
         return str(value)
     if isinstance(value, Markup):
         return value
     if isinstance(value, str):
-        return meter().check_made(orjson.dumps(str(value)).decode()[1:-1])
+        return meter().check_made(_quoted(str(value))[1:-1])
     return "null" if value is None else to_text(value)
 
 

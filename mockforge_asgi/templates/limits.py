@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -42,6 +42,12 @@ COMPARED_PER_STEP: Final = 1000
 """How many characters may be compared for one step, where that is not bounded by the text's length."""
 
 
+MAX_AT_ONCE: Final = 20_000
+"""How many values a filter goes through: it holds the event loop meanwhile, some ten milliseconds."""
+SCALARS: Final = frozenset([bool, float, int, type(None)])
+"""Types whose values are looked at in no time."""
+
+
 class OverLimit(Exception):
     """A rendering used up one of its limits; `limit` is its name."""
 
@@ -53,7 +59,7 @@ class OverLimit(Exception):
 class Meter:
     """Counts what one rendering uses."""
 
-    __slots__ = ("_clock", "_deadline", "_text_left", "_until_check", "_values_left", "depth", "limits", "steps_left")
+    __slots__ = ("_clock", "_deadline", "_text_left", "_until_check", "_values_left", "depth", "limits", "seen", "steps_left")
 
     def __init__(self, limits: TemplateLimits, clock: Callable[[], float] = time.perf_counter) -> None:
         self.limits = limits
@@ -63,7 +69,9 @@ class Meter:
         self._values_left = 10 * limits.values
         self._until_check = 256
         self._clock = clock
-        self._deadline = clock() + limits.time_ms / 1000
+        self.seen = clock()
+        """What the clock said when it was last looked at."""
+        self._deadline = self.seen + limits.time_ms / 1000
 
     def spend(self, steps: int = 1) -> None:
         """Count steps; look at the clock now and then. Raises OverLimit."""
@@ -77,7 +85,8 @@ class Meter:
 
     def check_time(self) -> None:
         """Raises OverLimit when the time is up."""
-        if self._clock() > self._deadline:
+        self.seen = self._clock()
+        if self.seen > self._deadline:
             raise OverLimit("time_ms", self.limits.time_ms, "the template computes too long")
 
     def check_text(self, length: int) -> None:
@@ -106,22 +115,22 @@ class Meter:
     def check_values(self, value: object) -> int:
         """The characters of all text in it. Raises OverLimit for a list or mapping that holds too much, however its parts are shared."""
         left, text = self.limits.values, 0
-        stack = [value]
+        stack: list[Any] = [value] if isinstance(value, Mapping | list | tuple | set | frozenset) else []
+        if isinstance(value, str):
+            text = len(value)
         while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                text += len(item)
-            elif isinstance(item, Mapping):
-                left -= len(item)
-                if left >= 0:
-                    stack.extend(item)
-                    stack.extend(item.values())
-            elif isinstance(item, list | tuple | set | frozenset):
-                left -= len(item)
-                if left >= 0:
-                    stack.extend(item)
+            held = stack.pop()
+            left -= len(held)
             if left < 0:
                 raise OverLimit("values", self.limits.values, "the template makes a list or mapping that holds too much")
+            for item in (*held, *held.values()) if isinstance(held, Mapping) else held:
+                kind = type(item)
+                if kind in SCALARS:
+                    continue
+                if isinstance(item, str):
+                    text += len(item)
+                elif isinstance(item, Mapping | list | tuple | set | frozenset):
+                    stack.append(item)
         self.check_time()
         return text
 
@@ -142,6 +151,12 @@ class Meter:
             return items
         return self._each(items)
 
+    def at_once(self, items: Iterable[T]) -> Iterable[T]:
+        """The items of a filter, which goes through them without a pause: counted, and not too many. Raises OverLimit."""
+        if isinstance(items, Sized) and len(items) > MAX_AT_ONCE:
+            raise OverLimit("values", MAX_AT_ONCE, "a filter goes through too many values at once")
+        return self.timed(items)
+
     def _each(self, items: Iterable[T]) -> Iterator[T]:
         for item in items:
             self.spend()
@@ -161,7 +176,8 @@ class Meter:
 
     def waited(self, since: float) -> None:
         """Give back the time since then: it was spent waiting for others."""
-        self._deadline += self._clock() - since
+        self.seen = self._clock()
+        self._deadline += self.seen - since
 
     def now(self) -> float:
         """The meter's clock."""

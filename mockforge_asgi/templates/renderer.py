@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from random import Random
 from types import MappingProxyType
@@ -22,12 +22,19 @@ from mockforge_asgi.templates.limits import DEFAULT_LIMITS, METER, Meter, OverLi
 from mockforge_asgi.templates.services import DataSources, FunctionPlugin, PluginFunctions, Query
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
+from mockforge_asgi.templates.turns import Turns
 
 Seed: TypeAlias = Literal["request"] | int | None
 """`request`: chance follows from the request's fingerprint; a number: every rendering draws the same; None: no two are alike."""
 
 RESERVED: Final = frozenset(["data", "request", "vars"])
 """Names that always mean the host's; a variable of an answer of that name is reached as `vars.name`. Plugins' aliases are such too."""
+
+
+SLICE_S: Final = 0.001
+"""How long a rendering computes before others get their turn, where it can be interrupted: between two pieces of its text."""
+_UNSEEN: Final = 1024
+"""How much text is taken between two looks at the clock."""
 
 
 class Renderer:
@@ -50,12 +57,13 @@ class Renderer:
         locale: str = "en_US",
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         taken = sorted(RESERVED.intersection(aliases))
         if taken:
             raise ConfigError(f"a plugin cannot have the alias {', '.join(taken)}: templates use that name for something else")
         self._aliases, self._plugin, self._sources, self._query = dict(aliases), plugin, sources, query
-        self._limits, self._seed, self._timer = limits, seed, timer
+        self._limits, self._seed, self._timer, self._turn = limits, seed, timer, turn or Turns()
         self._reserved = RESERVED | self._aliases.keys()
         functions = {**make_functions(clock), "faker": Faker(locale)}
         self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock)
@@ -66,23 +74,13 @@ class Renderer:
         if problems:
             raise ConfigError("the templates cannot be used", problems)
 
-    def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
-        """The response where nothing has to be waited for, else None. Raises TemplateFailed."""
-        compiled = self.compiler.get(answer.template)
-        if compiled.is_async or self._seed == "request" or (compiled.needs_body and exchange.intake.body_now is None):
-            return None
-        return self._finish(compiled, answer, self._run(compiled, self._values(compiled, exchange, answer), self._chance(compiled, "")))
-
     async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
-        """The response. Raises TemplateFailed, and what a plugin's function or a query raises."""
+        """The response. Raises TemplateFailed, and what reading the body, a plugin's function or a query raises."""
         compiled = self.compiler.get(answer.template)
         if compiled.needs_body:
             await exchange.body()
         chance = self._chance(compiled, await exchange.fingerprint() if self._seed == "request" else "")
-        values = self._values(compiled, exchange, answer)
-        if compiled.is_async:
-            return self._finish(compiled, answer, await self._run_waiting(compiled, values, chance))
-        return self._finish(compiled, answer, self._run(compiled, values, chance))
+        return self._finish(compiled, answer, await self._run(compiled, self._values(compiled, exchange, answer), chance))
 
     def explain(self, answer: TemplateAnswer, error: MockForgeError) -> TemplateFailed:
         """The failure of a rendering with the template's place and line; of a plugin's only the first line, for it is told by itself."""
@@ -122,23 +120,29 @@ class Renderer:
             pass
         raise PluginUnavailable(name, f"templates call it as '{alias}', and it is not loaded")
 
-    def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
-        with _Rendering(compiled, Meter(self._limits, self._timer), chance) as made:
-            if isinstance(compiled.template, TokenTemplate):
-                made.add(compiled.template.render(values))
+    async def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
+        template, used = compiled.template, Meter(self._limits, self._timer)
+        with _Rendering(compiled, used, chance) as made:
+            if isinstance(template, TokenTemplate):
+                parts: Any = template.parts(values)
             else:
-                for part in compiled.template.root_render_func(_context(compiled.template, values)):
-                    made.add(part)
-        return made.text
+                parts = template.root_render_func(_context(template, values))
+            if compiled.is_async:
+                async with aclosing(parts):
+                    async for part in parts:
+                        if made.add(part):
+                            await self._let_others(made, used)
+            else:
+                for part in parts:
+                    if made.add(part):
+                        await self._let_others(made, used)
+            return made.text
 
-    async def _run_waiting(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
-        assert isinstance(compiled.template, Template)
-        with _Rendering(compiled, Meter(self._limits, self._timer), chance) as made:
-            parts: Any = compiled.template.root_render_func(_context(compiled.template, values))
-            async with aclosing(parts):
-                async for part in parts:
-                    made.add(part)
-        return made.text
+    async def _let_others(self, made: _Rendering, used: Meter) -> None:
+        since = used.seen
+        await self._turn()
+        used.waited(since)
+        made.go_on()
 
     def _finish(self, compiled: Compiled, answer: TemplateAnswer, text: str) -> MockResponse:
         try:
@@ -154,15 +158,16 @@ class Renderer:
 class _Rendering:
     """One run of a template: its meter and its chance in force, its text collected, what goes wrong told by template and line."""
 
-    __slots__ = ("_chance", "_compiled", "_parts", "_size", "_tokens", "_used")
+    __slots__ = ("_chance", "_compiled", "_looked_at", "_parts", "_size", "_tokens", "_until", "_used")
 
     def __init__(self, compiled: Compiled, used: Meter, chance: Random | None) -> None:
         self._compiled, self._used, self._chance = compiled, used, chance
         self._parts: list[str] = []
-        self._size = 0
+        self._size = self._looked_at = 0
 
     def __enter__(self) -> Self:
         self._tokens = METER.set(self._used), CHANCE.set(self._chance)
+        self.go_on()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
@@ -171,16 +176,26 @@ class _Rendering:
         if isinstance(error, Exception):
             raise _failure(self._compiled, error) from error
 
-    def add(self, part: str) -> None:
-        """Take the next piece of text. Raises OverLimit."""
+    def go_on(self) -> None:
+        """A slice of computing begins."""
+        self._until = self._used.seen + SLICE_S
+
+    def add(self, part: str) -> bool:
+        """Take the next piece of text; whether the slice is over, so that it is the others' turn. Raises OverLimit."""
         self._parts.append(part)
         self._size += len(part)
-        if self._size > self._used.limits.output_bytes:
-            self._used.check_text(self._size)
+        if self._size > self._looked_at + _UNSEEN:
+            self._looked_at = self._size
+            self._used.check_time()  # as filters and calls do
+            if self._size > self._used.limits.output_bytes:
+                self._used.check_text(self._size)
+        return self._used.seen > self._until
 
     @property
     def text(self) -> str:
-        """All that was taken."""
+        """All that was taken. Raises OverLimit."""
+        if self._size > self._used.limits.output_bytes:
+            self._used.check_text(self._size)
         return "".join(self._parts)
 
 

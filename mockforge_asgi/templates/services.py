@@ -16,7 +16,7 @@ from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.environment import Exposed
 from mockforge_asgi.templates.kinds import NotPrintable
-from mockforge_asgi.templates.limits import meter
+from mockforge_asgi.templates.limits import SCALARS, meter
 from mockforge_asgi.types import Json
 
 
@@ -58,14 +58,17 @@ Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[
 
 def plain(value: Any) -> Json:
     """A template's value as JSON data, for others. Raises NotPrintable."""
-    if value is None or isinstance(value, bool | int | float):
+    known = type(value)
+    if known is str or known in SCALARS:
         return value
-    if isinstance(value, str):
-        return value.unescape() if isinstance(value, Markup) else value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | range):
-        return [plain(item) for item in value]
+        return [item if type(item) in SCALARS else plain(item) for item in value]
+    if isinstance(value, str):
+        return value.unescape() if isinstance(value, Markup) else value
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Undefined):
         str(value)
     raise NotPrintable(f"{type(value).__name__} cannot be handed to a plugin")

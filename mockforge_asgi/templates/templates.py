@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from mockforge_asgi.errors import ClientLeft, MockForgeError, Refused, TemplateFailed
 from mockforge_asgi.events import EventStream, RenderFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.refusals import answer_to, refusal
@@ -64,27 +65,18 @@ class Templates:
             if is_new:
                 exchange.close()
 
-    def render_now(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse | None:
-        """The response where nothing has to be waited for, else None; a failed rendering gives the answer for failures. Raises Refused."""
-        try:
-            return self.renderer.render_now(exchange, answer)
-        except Refused:
-            raise
-        except MockForgeError as error:
-            return self._failed(answer, error)
-
     async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
         """The response; a failed rendering gives the answer for failures. Raises Refused and ClientLeft when reading the body does."""
         try:
-            return self.renderer.render_now(exchange, answer) or await self.renderer.render(exchange, answer)
+            return await self.renderer.render(exchange, answer)
         except (Refused, ClientLeft):
             raise
         except MockForgeError as error:
-            return self._failed(answer, error)
+            return self._failed(exchange, answer, error)
 
-    def _failed(self, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
+    def _failed(self, exchange: Exchange, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
         told = self.renderer.explain(answer, error)
         self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
-        if self._shows_errors and isinstance(error, TemplateFailed):
+        if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
             return refusal(500, str(told), error="Template failed")
         return answer_to(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -98,16 +98,10 @@ class TokenTemplate:
             return lambda values: _reach(values["request"].expose(_PLACES[place]), rest)
         return (lambda values: _reach(values, token)) if token.replace(".", "_").replace("-", "_").isidentifier() else None
 
-    def render(self, values: Values) -> str:
-        """The text with every token replaced. Raises OverLimit."""
-        used, made, size = meter(), list[str](), 0
+    def parts(self, values: Values) -> Iterator[str]:
+        """The text in pieces, every token replaced."""
         for part in self._parts:
-            made.append(part if isinstance(part, str) else self._put(part[0], part[1], values))
-            size += len(made[-1])
-            if size > used.limits.output_bytes:
-                break
-        used.check_text(size)
-        return "".join(made)
+            yield part if isinstance(part, str) else self._put(part[0], part[1], values)
 
     def _put(self, written: str, maker: Maker, values: Values) -> str:
         meter().spend()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Final
 
-import orjson
 from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
@@ -16,6 +15,7 @@ from wasmtime.component import Component, Linker
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginRejected
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.answers import answer_json, reported
 from mockforge_asgi.wasm.component_interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
@@ -249,7 +249,7 @@ def _text(value: Any) -> bytes:
 
 
 def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
-    text = orjson.dumps(answer) if error is None else envelope(error)
+    text = dumps(answer) if error is None else envelope(error)
     inner = ffi.wasmtime_component_val_t()
     inner.kind = _STRING
     ffi._wasm_byte_vec_new(ctypes.byref(inner.of.string), len(text), ctypes.cast(ctypes.c_char_p(text), ctypes.POINTER(ffi.wasm_byte_t)))
@@ -261,7 +261,7 @@ def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
 
 def envelope(error: DoorError) -> bytes:
     """The error envelope of a door's refusal or failure."""
-    return orjson.dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
+    return dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
 
 
 def _check(error: Any) -> None:

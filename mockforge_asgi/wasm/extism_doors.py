@@ -11,11 +11,10 @@ import binascii
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import DoorRequest
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
@@ -56,7 +55,7 @@ class GuestDoors:
         elif number == HTTP:
             return self._http(cell)
         elif number == HEADERS:
-            _set(cell, self._reply(orjson.dumps(self._headers)))
+            _set(cell, self._reply(dumps(self._headers)))
             return None
         elif number == OTHER:
             return self._other(cell)
@@ -108,7 +107,7 @@ class GuestDoors:
                 if error is None
                 else {"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}}
             )
-            _set(cell, self._reply(orjson.dumps(said)))
+            _set(cell, self._reply(dumps(said)))
 
         return DoorRequest(name, _bounded(self.memory, at, n), deliver)
 

@@ -11,12 +11,11 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import orjson
-
 from mockforge_asgi.bounded_json import ANSWER, BadJson, TooMuch, parse
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
 from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.wasm.answers import answer_json
 from mockforge_asgi.wasm.extism_doors import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
@@ -98,14 +97,14 @@ class ExtismEntry:
 
     async def mapped(self, fiber: Fiber, payload: bytes) -> MappedCall:
         """The call of an unmodified export that an operation stands for."""
-        document = orjson.loads(payload)
+        document = loads(payload)
         if fiber.op == "response.generate" and self.response:
             return MappedCall(self.response, await _body_in_time(fiber, document["request"]), _answer)
         name = document.get("function", "") if fiber.op == "template.call" else ""
         if name not in self.functions:
             raise PluginFailed(fiber.plugin, fiber.op, f"its manifest maps no export to {name or fiber.op}", code="unsupported_op")
         args = document.get("args") or [""]
-        data = args[0].encode() if isinstance(args[0], str) else orjson.dumps(args[0])
+        data = args[0].encode() if isinstance(args[0], str) else dumps(args[0])
         return MappedCall(self.functions[name], data, _value)
 
 

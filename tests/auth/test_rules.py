@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.http.path_glob import PathGlob
 
 
 def rule(path: str, name: str, *methods: str) -> ProtectRule:
@@ -79,3 +82,45 @@ def test_without_a_rule_nothing_is_protected() -> None:
 def test_a_pattern_that_means_nothing_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match=r"protect\[1\]\.path"):
         Protection([rule("/a", "x"), rule("a**", "x")])
+
+
+@pytest.mark.parametrize("written", ["/admin/**", "/api/admin/**", "/*/admin/**", "/api/**", "/**"])
+@pytest.mark.parametrize("path", ["/admin/x", "/api/admin/x"])
+@pytest.mark.parametrize("root", ["/api", "/mounted/api"])
+def test_a_rule_holds_with_the_apps_own_root_path_and_without(written: str, path: str, root: str) -> None:
+    protection = Protection([rule(written, "x")], root)
+    assert protection.rule_for("GET", path) is not None and protection.covers(path) and protection.claims.cover(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/a/x", "strict"),
+        ("/api/a/x", "strict"),
+        ("/b/x", "other"),
+        ("/api/b/x", "other"),
+        ("/c", "all"),
+        ("/api/c", "all"),
+        ("/api", "all"),
+        ("/apix", "none"),
+    ],
+)
+def test_how_specific_a_rule_is_does_not_depend_on_the_root_path_in_it(path: str, name: str) -> None:
+    rules = [rule("/**", "none"), rule("/api/**", "all"), rule("/a/**", "strict"), rule("/api/b/**", "other")]
+    found = Protection([r for r in rules if name == "none" or r.auth != ("none",)], "/api").rule_for("GET", path)
+    assert found is not None and found.auth == (name,)
+
+
+ROOTED = st.lists(st.sampled_from(["api", "a", "*", "**"]), min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(st.lists(ROOTED, min_size=1, max_size=4, unique=True), st.lists(st.sampled_from(["api", "a", "b"]), max_size=3))
+def test_what_is_one_path_to_the_app_is_under_one_rule(written: list[str], parts: list[str]) -> None:
+    """The app: `FastAPI(root_path="/api")`, which takes it off once where it is there."""
+    inner = "/" + "/".join(parts)
+    protection = Protection([rule(path, str(n)) for n, path in enumerate(written)], "/api")
+    found = protection.rule_for("GET", "/api" + inner)
+    if parts[:1] != ["api"]:  # which the app would take off
+        assert protection.rule_for("GET", inner) == found
+    if any(PathGlob(path).matches(name) for path in written for name in (inner, "/api" + inner)):
+        assert found is not None and protection.claims.cover("/api" + inner)

@@ -78,3 +78,17 @@ async def test_a_secret_that_came_with_an_edit_is_not_logged(tmp_path: Path, cap
     logged = capsys.readouterr().err
     assert logged.count("chatty says: it is [redacted]") == 2
     assert "hush" not in logged
+
+
+@pytest.mark.usefixtures("loggers")
+async def test_what_is_served_is_logged_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    """As a line of ours; not as a record of Python's logging, too, which a mounted application gets."""
+    (tmp_path / "chatty").mkdir()
+    (tmp_path / "chatty" / "plugin.yaml").write_text(MANIFEST)
+    (tmp_path / "chatty" / "plugin.py").write_text(PLUGIN.replace("return {}", "raise RuntimeError('no luck')"))
+    file = tmp_path / "mockforge.yaml"
+    file.write_text(CONFIG.replace("WORD", "hush-one"))
+    async with Client(make_app(AppOptions(str(file), dev=True))) as client:
+        assert (await client.get("/a")).status == 502
+    assert capsys.readouterr().err.count("chatty (response.generate): failed") == 1
+    assert not [record for record in caplog.records if record.name == "mockforge"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.config.objects import ProtectRule, RouteMatch, RouteResponse
 from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.exact_json import dumps
 
 CANONICAL = """\
 version: 1
@@ -381,7 +382,7 @@ def test_a_file_too_long_is_refused(tmp_path: Path) -> None:
 def test_a_mapping_with_what_is_not_json_is_refused() -> None:
     data: dict[Any, Any] = {
         "version": 1,
-        "plugins": {"a": {"use": "./a", "config": {"when": object(), "n": float("inf"), "b": 2**70, 3: 1}}},
+        "plugins": {"a": {"use": "./a", "config": {"when": object(), "n": float("inf"), "b": 2**1001, 3: 1}}},
     }
     with pytest.raises(ConfigError) as raised:
         load_config(data)
@@ -391,6 +392,53 @@ def test_a_mapping_with_what_is_not_json_is_refused() -> None:
         "configuration plugins.a.config.n",
         "configuration plugins.a.config.b",
     }
+
+
+EXACT = """\
+version: 1
+x-price: &price 0.00
+plugins: {a: {use: ./a, config: {limit: 1.50, mode: 0x1F}}}
+routes:
+  - match: {path: /a, query: {page: 2, size: 1.5}, body: {id: 12345678901234567890123, price: 1.00}}
+    response: {json: {id: 12345678901234567890123, price: *price, mask: 0x1F, rate: 1e3}}
+  - match: {path: /b}
+    response: {template_text: "{{ price }} {{ id }}", vars: {price: 0.00, id: 12345678901234567890123}}
+"""
+
+
+def test_numbers_keep_their_text_in_answers_and_are_plain_for_plugins(tmp_path: Path) -> None:
+    file = tmp_path / "mockforge.yaml"
+    file.write_text(EXACT)
+    config = load_config(file)
+    assert dumps(config.routes[0].response.value) == b'{"id":12345678901234567890123,"price":0.00,"mask":31,"rate":1e3}'
+    assert config.routes[0].match.query == {"page": {"equals": "2"}, "size": {"equals": "1.5"}}
+    limit, mode = config.plugins["a"].config.values()
+    assert (limit, mode, type(limit), type(mode)) == (1.5, 31, float, int)
+
+
+@pytest.mark.parametrize("text", ["01234", "1e3", "0x1F", "0.00", "1.50", "+5", ".5", "0o17", "1_0", "0b11"])
+@pytest.mark.parametrize("place", ["headers: {x-a: %s}", "query: {a: %s}", "query: {a: {equals: %s}}", "headers: {x-a: {contains: %s}}"])
+def test_a_number_that_is_compared_with_text_is_refused_unless_it_is_one_either_way(text: str, place: str, tmp_path: Path) -> None:
+    route = "version: 1\nroutes:\n- match: {path: /a, %s}\n  response: {text: a}\n" % (place % text)
+    if text in ("1_0", "0b11"):  # text, as YAML 1.2 has it
+        assert text in str(load_config(_file(tmp_path, route)).routes[0].match)
+        return
+    with pytest.raises(ConfigError) as raised:
+        load_config(_file(tmp_path, route))
+    assert "quotes" in str(raised.value) and "mockforge.yaml:3" in str(raised.value)
+    assert load_config(_file(tmp_path, route.replace(text, f"'{text}'"))).routes
+
+
+def _file(folder: Path, text: str) -> Path:
+    file = folder / "mockforge.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1])
+def test_a_plugins_configuration_has_numbers_of_64_bits(number: int) -> None:
+    with pytest.raises(ConfigError, match=r"plugins.a.config.*more than 64 bits"):
+        load_config({"version": 1, "plugins": {"a": {"use": "./a", "config": {"b": [number]}}}})
 
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)

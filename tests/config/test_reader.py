@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.config.reader import Unreadable, read, resolve
+from mockforge_asgi.exact_json import dumps
 
 MAX = 1 << 20
 
@@ -51,7 +53,8 @@ BRACKET = 'a bracket is not closed, or a text with brackets in it not quoted. Cl
         ("2026-01-01", "2026-01-01"),
         ("1.0.0", "1.0.0"),
         ("=", "="),
-        ("99999999999999999999", "99999999999999999999"),
+        ("9223372036854775807", 2**63 - 1),
+        ("18446744073709551615", 2**64 - 1),
     ],
 )
 def test_plain_scalars_follow_yaml_1_2(text: str, value: object) -> None:
@@ -83,7 +86,11 @@ def test_every_value_has_its_line() -> None:
         ("a: !secret x\n", "f.yaml:1: a tag (!…) is not accepted. Remove it, or put the text in quotes."),
         ("a: 1\n---\nb: 1\n", "f.yaml:2: a second document starts here. Keep one document per file: remove '---' and what follows."),
         ("? [a]\n: 1\n", "f.yaml:1: a list or mapping is used as a key. Keys are text."),
-        ("a: .inf\n", "f.yaml:1: '.inf' is not a number that JSON can say. Put it in quotes if it is text."),
+        ("a: 1e999\n", "f.yaml:1: is not a number that JSON can say. Put it in quotes if it is text."),
+        ("a: 99999999999999999999\n", "f.yaml:1: is a number of more than 64 bits. Put it in quotes if it is text."),
+        ("a: -9223372036854775809\n", "f.yaml:1: is a number of more than 64 bits. Put it in quotes if it is text."),
+        ("a: " + "9" * 5000 + "\n", "f.yaml:1: is not a number that JSON can say. Put it in quotes if it is text."),
+        ("a: .inf\n", "f.yaml:1: is not a number that JSON can say. Put it in quotes if it is text."),
         ("a: b: c\n", "f.yaml:1: a ':' starts a value where none may stand. Quote text that contains ': ', or check the indentation."),
         ("a: @b\n", "f.yaml:1: '@' cannot start a value. Put the text in quotes."),
         ("a: [1, 2\nb: 3\n", f"f.yaml:2: {BRACKET}"),
@@ -177,3 +184,27 @@ def test_no_text_crashes_the_reader(text: str | bytes, name: str) -> None:
         read(text, name, max_bytes=1 << 16)
     except Unreadable as error:
         assert error.problems
+
+
+@pytest.mark.parametrize("name", ["f.yaml", "f.json"])
+@pytest.mark.parametrize("text", ["0.00", "12345678901234567890123", "1e3", "-0.50", "5", '[1.10, {"a": 2.0e-7}]'])
+def test_read_exactly_numbers_keep_their_value_and_text(text: str, name: str) -> None:
+    value = read(f'{{"a": {text}}}', name, max_bytes=MAX, exact=True)[0]
+    assert value == json.loads(f'{{"a": {text}}}')
+    assert dumps(value).decode() == f'{{"a":{text}}}'.replace(" ", "")
+
+
+@pytest.mark.parametrize("name", ["f.yaml", "f.json"])
+def test_read_exactly_a_number_has_at_most_1000_bits(name: str) -> None:
+    with pytest.raises(Unreadable, match="more than 1,000 bits|not a number that JSON can say"):
+        read(f'{{"a": {2**1001}}}', name, max_bytes=MAX, exact=True)
+    with pytest.raises(Unreadable, match="more than 64 bits"):
+        read(f'{{"a": {2**65}}}', name, max_bytes=MAX)
+
+
+@pytest.mark.parametrize("text", ["01234", "-007", "00"])
+def test_read_exactly_leading_zeros_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(Unreadable) as raised:
+        read(f"a: {text}\n", "f.yaml", max_bytes=MAX, exact=True)
+    assert str(raised.value) == "f.yaml:1: is a number, which loses its leading zeros. Put it in quotes if it is text, else leave them out."
+    assert read(f"a: '{text}'\n", "f.yaml", max_bytes=MAX, exact=True)[0] == {"a": text}

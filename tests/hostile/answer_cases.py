@@ -32,8 +32,8 @@ CASES = [
     _says(
         "eight hundred thousand numbers",
         '{"status":200,"x":[' + ",".join(["0"] * 800_000) + "]}",
-        "more than 200,000 values",
-        "200,000 values",
+        "more than 100,000 values",
+        "100,000 values",
         {"output_kb": 16384, "cpu_ms": 500},
     ),
     _says("a number instead of an answer", "42", "int instead of a response object"),

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.http.answers import MockResponse
-from mockforge_asgi.http.cors import OPEN, Cors
+from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.testing import Conversation
 
@@ -151,3 +151,29 @@ def test_what_is_not_allowed_is_refused_in_words(cors: Cors, snapshot: RequestSn
     with pytest.raises(Refused) as caught:
         cors.preflight(snapshot)
     assert caught.value.status == status and reason in caught.value.reason and len(caught.value.reason) < 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "foreign"),
+    [
+        (None, False),
+        ("http://mock.test:8000", False),
+        ("http://localhost:5173", False),
+        ("https://127.0.0.1", False),
+        ("http://[::1]:1", False),
+        ("https://web.test", True),
+        ("null", True),
+        ("", True),
+        ("https://mock.test:8000", True),
+        ("http://mock.test", True),
+        ("http://mock.test:8000.evil.test", True),
+        ("http://localhost.evil.test", True),
+        ("http://localhost:1@evil.test", True),
+        ("http://evil.test/http://localhost", True),
+        ("http://127.0.0.1.evil.test:80", True),
+        ("chrome-extension://abc", True),
+    ],
+)
+def test_a_page_of_another_origin_is_told_apart(origin: str | None, foreign: bool) -> None:
+    headers = [(b"host", b"mock.test:8000"), *([(b"origin", origin.encode())] if origin is not None else [])]
+    assert is_foreign(RequestSnapshot({"path": "/", "headers": headers})) is foreign

@@ -43,11 +43,29 @@ def test_framing_and_hop_by_hop_headers_are_left_out() -> None:
 @pytest.mark.parametrize(
     "name",
     ["Set-Cookie", "Strict-Transport-Security", "Access-Control-Allow-Origin", "Content-Security-Policy", "Clear-Site-Data",
-     "Service-Worker-Allowed", "X-Accel-Redirect", "Alt-Svc"],
+     "Service-Worker-Allowed", "X-Accel-Redirect", "Alt-Svc",
+     "X-LiteSpeed-Location", "X-Reproxy-URL", "X-Reproxy-File", "X-Sendfile2", "Accept-CH", "Use-As-Dictionary", "Set-Login",
+     "Sec-Session-Registration",
+     "Set-Cookie2",
+     "X-Sendfile", "X-Sendfile-Temporary", "X-LIGHTTPD-send-file", "X-Litespeed-Purge", "X-Reproxy-Expected-Size", "X-Accel-Buffering",
+     "X-Envoy-Immediate-Health-Check-Fail", "Critical-CH", "Accept-CH-Lifetime", "Expect-CT", "Public-Key-Pins-Report-Only",
+     "Secure-Session-Registration", "Sec-Session-Challenge", "IdP-SignIn-Status", "Origin-Agent-Cluster", "Observe-Browsing-Topics",
+     "Attribution-Reporting-Register-Source", "Shared-Storage-Write",
+     "Speculation-Rules", "Supports-Loading-Mode", "Activate-Storage-Access",
+     "NEL", "Report-To", "Reporting-Endpoints"],
 )  # fmt: skip
 def test_headers_that_act_on_the_whole_origin_need_a_grant(name: str) -> None:
     assert guest_headers([(name, "v"), ("etag", '"1"')]) == (((b"etag", b'"1"'),), (name.lower(),))
     assert guest_headers([(name, "v")], frozenset({name.lower()})) == (((name.lower().encode(), b"v"),), ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Location", "Link", "ETag", "Cache-Control", "WWW-Authenticate", "Retry-After", "X-Request-Id", "Server-Timing", "X-Set-Cookie",
+     "X-Frame-Options", "Referrer-Policy", "Settings"],
+)  # fmt: skip
+def test_headers_of_the_answer_itself_need_none(name: str) -> None:
+    assert guest_headers([(name, "v")]) == (((name.lower().encode(), b"v"),), ())
 
 
 def test_set_headers_replace_their_namesakes_but_cookies_and_challenges_add_up() -> None:

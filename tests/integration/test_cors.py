@@ -126,3 +126,18 @@ async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:
 async def test_a_preflight_for_what_no_header_can_carry_is_refused() -> None:
     headers = {**ASKS, "access-control-request-headers": "a\x01b"}
     assert (await Client(await mounted(None)).request("OPTIONS", "/health", headers=headers)).status == 400
+
+
+async def test_development_mode_explains_nothing_to_pages_of_other_origins() -> None:
+    routes = [
+        {"match": {"path": "/health", "query": {"page": "expected-value"}}, "response": {"text": "ok"}},
+        {"match": {"path": "/page"}, "response": {"template": "bad.txt"}},
+    ]
+    for app in (None, App()):
+        client = Client(await mounted(app, routes=routes, templates={"inline": {"bad.txt": "{{ no_such_name }}"}}, dev=True))
+        for path, words in (("/health?page=2", "expected-value"), ("/page", "no_such_name")):
+            if app is not None and words == "expected-value":
+                continue
+            for origin, told in ((None, True), ("http://testserver", True), ("http://localhost:3000", True), (WEB, False), ("null", False)):
+                answer = await client.get(path, headers={"origin": origin} if origin else {})
+                assert (words in answer.text) is told, (path, origin, answer.text)

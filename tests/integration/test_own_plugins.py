@@ -81,6 +81,11 @@ class Pages(ResponsePlugin):
         """The page, for its route's parameter."""
         return Response(200, template="page.txt", vars={"who": request.path_params["name"]})
 
+    @endpoint("restricted")
+    def restricted(self, request: Request) -> Response:
+        names = ("set-cookie", "set-login", "access-control-expose-headers", "x-accel-buffering", "sec-x")
+        return Response(200, tuple((name, "v") for name in names))
+
     @endpoint("about/us")
     def about(self, request: Request) -> Response:
         """A page of its own."""
@@ -101,6 +106,8 @@ async def test_rules_and_routes_name_them_and_their_endpoints_are_mounted() -> N
         assert (await client.get("/pages/Ada", headers={"cookie": "s=1"})).text == "Hello Ada."
         assert (await client.post("/pages/about/us")).status == 401  # pages guard nothing: their endpoints come after auth
         assert (await client.post("/pages/about/us", headers={"cookie": "s=1"})).text == "POST"
+        names = {name for name, _ in (await client.get("/pages/restricted", headers={"cookie": "s=1"})).headers}
+        assert names >= {"set-cookie", "set-login", "access-control-expose-headers", "x-accel-buffering", "sec-x"}
 
 
 def test_a_name_that_no_plugin_has_is_a_fault_all_the_same() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockforge_asgi.exact_json import written
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.mocks.matchers import BodyMatcher, MatcherError, Test, field_matcher
 from mockforge_asgi.types import Json
@@ -127,3 +128,35 @@ def test_any_body_is_answered_with_yes_or_no(body: bytes) -> None:
 def test_the_words_do_not_show_which_credential_is_wanted(name: str) -> None:
     request = Request(headers=((name, "x"),))
     assert field_matcher("header", name, "Bearer s3cret").why_not(request, None) == f"header '{name}' is there, but not as wanted"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "body", "holds"),
+    [
+        (1, b"1.0", True),
+        (1.0, b"1", True),
+        (100, b"1e2", True),
+        ([1, {"a": 2.0}], b'[1.0,{"a":2}]', True),
+        (12345678901234567890123, b"12345678901234567890123", True),
+        (12345678901234567890123, b"12345678901234567890124", False),
+        (2**64, b"18446744073709551616", True),
+        (2**64, b"18446744073709551617", False),
+        ({"n": 2**64 + 1}, b'{"n":18446744073709551617}', True),
+        (0, b"-0.0", True),
+        (1, b"true", False),
+        (True, b"1", False),
+        (0, b"false", False),
+        (None, b"0", False),
+        ("1", b"1", False),
+        (written("0.00", 0.0), b"0", True),
+    ],
+)
+def test_numbers_in_a_body_are_compared_by_value(wanted: Json, body: bytes, holds: bool) -> None:
+    assert BodyMatcher.of("", wanted).holds(REQUEST, JsonBody(body)) is holds
+    assert BodyMatcher.of("a[0]", wanted).holds(REQUEST, JsonBody(b'{"a":[' + body + b"]}")) is holds
+
+
+def test_a_place_that_is_not_there_equals_nothing() -> None:
+    nothing: list[Json] = [None, 0, "", [], {}, False]
+    for wanted in nothing:
+        assert not BodyMatcher.of("b", wanted).holds(REQUEST, JsonBody(b'{"a":1}'))

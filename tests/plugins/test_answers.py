@@ -152,3 +152,21 @@ def test_headers_left_out_for_want_of_a_grant_are_told_unless_they_were_only_giv
     assert answer.headers == ((b"x", b"1"),) and told == [["clear-site-data", "set-cookie"]]
     reader.response("response.modify", said, ((b"set-cookie", b"s=1"),))
     assert told[1:] == [["clear-site-data"]]
+
+
+@pytest.mark.parametrize(
+    ("variables", "what"),
+    [
+        ({"rows": [1] * 20_001}, "20,001 entries; the most is 20,000"),
+        ({"rows": [[]] * 20_000}, "more than 20,000 values in all"),
+        ({"rows": [{"a": {"b": 1}}] * 7000}, "more than 20,000 values in all"),
+        (dict.fromkeys(map(str, range(20_001))), "20,001 entries; the most is 20,000"),
+    ],
+)
+def test_variables_for_a_template_are_bounded_in_number(variables: dict[str, Json], what: str) -> None:
+    reader = AnswerReader("p", frozenset())
+    with pytest.raises(PluginFailed, match=f"'vars' that have {what}"):
+        reader.response("response.generate", {"template": "t", "vars": variables})
+    most = {"rows": [{"a": 1}] * 9999}
+    found = reader.response("response.generate", {"template": "t", "vars": most})
+    assert isinstance(found, TemplateAnswer) and found.vars == most

@@ -158,7 +158,7 @@ async def test_an_odd_key_is_refused(space: KeySpace, key: str) -> None:
         await space.set(key, 1)
 
 
-@pytest.mark.parametrize("value", [2**64, float, {1: 2}, "\ud800"])
+@pytest.mark.parametrize("value", [float, {1: 2}, "\ud800"])
 async def test_what_is_not_json_is_refused(space: KeySpace, value: object) -> None:
     with pytest.raises(StateError, match="not JSON") as caught:
         await space.set("k", value)

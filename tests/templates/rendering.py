@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.limits import TemplateLimits
 from mockforge_asgi.templates.renderer import Renderer, Seed
@@ -104,8 +104,12 @@ def renderer(
         query=query,
         limits=limits or TemplateLimits(time_ms=60_000),
         seed=seed,
-        **options,
+        **{"turn": no_others, **options},
     )
+
+
+async def no_others() -> None:
+    """Nobody else waits for the loop."""
 
 
 async def render(text: str, kind: str = "txt", *plugins: PlainPlugin, on: Exchange | None = None, **vars: Json) -> str:
@@ -117,6 +121,15 @@ async def render(text: str, kind: str = "txt", *plugins: PlainPlugin, on: Exchan
 
 def render_now(text: str, kind: str = "txt", *, limits: TemplateLimits | None = None, on: Exchange | None = None, **vars: Json) -> str:
     """The same for a template that waits for nobody."""
-    response = renderer({f"t.{kind}": text}, limits=limits).render_now(on or exchange(), TemplateAnswer(template=f"t.{kind}", vars=vars))
-    assert response is not None
-    return response.body.decode()
+    answer = TemplateAnswer(template=f"t.{kind}", vars=vars)
+    return at_once(renderer({f"t.{kind}": text}, limits=limits), on or exchange(), answer).body.decode()
+
+
+def at_once(made: Renderer, on: Exchange, answer: TemplateAnswer) -> MockResponse:
+    """What a renderer makes where nothing has to be waited for."""
+    try:
+        made.render(on, answer).send(None)
+    except StopIteration as ended:
+        assert isinstance(ended.value, MockResponse)
+        return ended.value
+    raise AssertionError("the rendering waits")

@@ -14,7 +14,7 @@ from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.limits import TemplateLimits
 from mockforge_asgi.types import Json
-from tests.templates.rendering import PlainPlugin, exchange, render, render_now, renderer
+from tests.templates.rendering import PlainPlugin, at_once, exchange, render, render_now, renderer
 
 SMALL = TemplateLimits(output_bytes=20_000, made_bytes=200_000, steps=5_000, values=2_000, time_ms=60_000)
 
@@ -107,7 +107,7 @@ def test_line_ends_change_nothing_but_themselves(text: str, tagged: str) -> None
 @pytest.mark.parametrize("suffix", ["txt", "json", "html", "tokens.txt"])
 def test_files_keep_their_last_line_end(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"t.{suffix}").write_bytes(b"[1,\r\n2]\r\n\n")
-    response = renderer({}, folder=tmp_path).render_now(exchange(), TemplateAnswer(template=f"t.{suffix}"))
+    response = at_once(renderer({}, folder=tmp_path), exchange(), TemplateAnswer(template=f"t.{suffix}"))
     assert response is not None and response.body == b"[1,\r\n2]\r\n\n"
 
 
@@ -279,7 +279,7 @@ def test_a_clock_that_has_run_out_ends_the_rendering() -> None:
         {"t.txt": "{% for i in range(9999) %}{% endfor %}"}, limits=TemplateLimits(time_ms=50), timer=lambda: float(next(seconds))
     )
     with pytest.raises(TemplateFailed, match="time_ms"):
-        made.render_now(exchange(), TemplateAnswer(template="t.txt"))
+        at_once(made, exchange(), TemplateAnswer(template="t.txt"))
 
 
 A_LOT = "{% set s = 'x' * 9999 %}{% set l = [s] * 1900 %}"
@@ -307,7 +307,7 @@ def test_text_that_would_be_too_long_is_not_made_first(name: str, text: str) -> 
     tracemalloc.start()
     try:
         with pytest.raises(TemplateFailed, match="output_bytes|made_bytes"):
-            made.render_now(exchange(), answer)
+            at_once(made, exchange(), answer)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

@@ -10,7 +10,7 @@ from mockforge_asgi.errors import TemplateFailed, UnsupportedPlatform
 from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates import fake
 from mockforge_asgi.templates.renderer import Seed
-from tests.templates.rendering import PlainPlugin, exchange, render_now, renderer
+from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
 
 PERSON = "{{ faker.name() }}|{{ faker.email() }}|{{ faker.date_of_birth() }}|{{ faker.pydecimal(2, 2) }}|{{ faker.words(3) }}"
 
@@ -41,7 +41,7 @@ async def test_renderings_that_take_turns_do_not_draw_from_one_another() -> None
 
 
 def test_a_locale_is_used() -> None:
-    made = renderer({"t.txt": "{{ faker.postcode() }}"}, locale="de_DE").render_now(exchange(), TemplateAnswer(template="t.txt"))
+    made = at_once(renderer({"t.txt": "{{ faker.postcode() }}"}, locale="de_DE"), exchange(), TemplateAnswer(template="t.txt"))
     assert made is not None
     assert len(made.body) == 5
 

@@ -75,8 +75,22 @@ def test_a_filter_makes(text: str, made: str) -> None:
         "{{ 'x' | format(1) }}",
         "{{ [] | random }}",
         "{{ now | upper }}",
+        "{{ ('<' * 65537) | urlencode }}",
+        "{{ {'a': '<' * 65537} | urlencode }}",
+        "{{ {'<' * 65537: 1} | urlencode }}",
+        "{{ ('<' * 65536) | urlencode | urlencode }}",
     ],
 )
 def test_a_filter_refuses(text: str) -> None:
     with pytest.raises(TemplateFailed):
         render_now(text)
+
+
+_LONG = ["sort", "join", "list", "unique | list", "map('string')", "sum", "batch(3)", "reverse", "select", "groupby('a')", "max"]
+
+
+@pytest.mark.parametrize("filter", _LONG)
+def test_a_filter_goes_through_a_bounded_number_of_values(filter: str) -> None:
+    assert render_now("{{ v | length }}", v=[1] * 30_000) == "30000"
+    with pytest.raises(TemplateFailed, match="a filter goes through too many values at once; the limit values is 20,000"):
+        render_now("{{ v | " + filter + " }}", v=[1] * 20_001)

@@ -16,7 +16,7 @@ from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.functions import offset, show_time
 from mockforge_asgi.templates.renderer import Seed
-from tests.templates.rendering import exchange, render_now, renderer
+from tests.templates.rendering import at_once, exchange, render_now, renderer
 
 FORKS = """
 import os
@@ -33,7 +33,7 @@ MOMENT = datetime(2026, 3, 4, 5, 6, 7, 891000, UTC)
 
 def at_moment(text: str) -> str:
     """The text that a template makes at one fixed moment."""
-    made = renderer({"t.txt": text}, clock=MOMENT.timestamp).render_now(exchange(), TemplateAnswer(template="t.txt"))
+    made = at_once(renderer({"t.txt": text}, clock=MOMENT.timestamp), exchange(), TemplateAnswer(template="t.txt"))
     assert made is not None
     return made.body.decode()
 

@@ -7,9 +7,9 @@ import pytest
 from mockforge_asgi.errors import PluginUnavailable, Refused, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.templates.limits import TemplateLimits
-from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.templates.renderer import SLICE_S, Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from tests.templates.rendering import PlainPlugin, exchange, render_now, renderer
+from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ from tests.templates.rendering import PlainPlugin, exchange, render_now, rendere
     ],
 )
 def test_the_name_tells_the_content_type(name: str, content_type: bytes) -> None:
-    made = renderer({name: "1"}).render_now(exchange(), TemplateAnswer(201, ((b"x-a", b"1"),), name))
+    made = at_once(renderer({name: "1"}), exchange(), TemplateAnswer(201, ((b"x-a", b"1"),), name))
     assert made == MockResponse(201, ((b"content-type", content_type), (b"x-a", b"1")), b"1")
 
 
 def test_a_content_type_of_the_answer_is_kept() -> None:
     headers = ((b"content-type", b"application/problem+json"),)
-    made = renderer({"a.json": "{}"}).render_now(exchange(), TemplateAnswer(400, headers, "a.json"))
+    made = at_once(renderer({"a.json": "{}"}), exchange(), TemplateAnswer(400, headers, "a.json"))
     assert made is not None
     assert made.headers == headers
 
@@ -52,22 +52,6 @@ async def test_a_plugin_that_is_not_loaded_is_unavailable() -> None:
     made = Renderer(TemplateStore(None, {"t.txt": "{{ p.f() }}"}), aliases={"p": "gone"}, plugin=nothing.__getitem__)
     with pytest.raises(PluginUnavailable, match="gone"):
         await made.render(exchange(), TemplateAnswer(template="t.txt"))
-
-
-def test_what_has_to_wait_is_not_rendered_now() -> None:
-    made = renderer({"a.txt": "{{ p.f() }}", "b.txt": "{{ request.text }}", "c.txt": "x"}, PlainPlugin("p", {"f": lambda: 1}))
-    posted = exchange(method="POST", body=b"hi")
-    assert made.render_now(posted, TemplateAnswer(template="a.txt")) is None
-    assert made.render_now(posted, TemplateAnswer(template="b.txt")) is None
-    assert made.render_now(posted, TemplateAnswer(template="c.txt")) is not None
-    assert renderer({"c.txt": "x"}, seed="request").render_now(posted, TemplateAnswer(template="c.txt")) is None
-
-
-async def test_a_body_that_was_read_is_there_at_once() -> None:
-    made = renderer({"b.txt": "{{ request.text }}"})
-    posted = exchange(method="POST", body=b"hi")
-    assert (await made.render(posted, TemplateAnswer(template="b.txt"))).body == b"hi"
-    assert made.render_now(posted, TemplateAnswer(template="b.txt")) is not None
 
 
 async def test_a_body_that_is_too_large_is_the_clients_fault() -> None:
@@ -100,6 +84,69 @@ def test_a_rendering_leaves_nothing_behind() -> None:
     made = renderer({"t.txt": text}, limits=TemplateLimits(steps=20, time_ms=60_000))
     xs = [1, 2]
     for _ in range(5):
-        response = made.render_now(exchange(), TemplateAnswer(template="t.txt", vars={"xs": xs}))
+        response = at_once(made, exchange(), TemplateAnswer(template="t.txt", vars={"xs": xs}))
         assert response is not None and response.body == b"32"
     assert xs == [1, 2]
+
+
+class Clock:
+    """A clock that goes on by a third of a slice each time it is looked at."""
+
+    def __init__(self) -> None:
+        self.now, self.turns = 0.0, 0
+
+    def __call__(self) -> float:
+        self.now += SLICE_S / 3
+        return self.now
+
+    async def turn(self) -> None:
+        """Others compute for a minute."""
+        self.turns += 1
+        self.now += 60.0
+
+
+ROWS = [{"name": "x" * 100, "n": n} for n in range(3000)]
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("{% for row in rows %}{{ row.name }}{% endfor %}", 90),
+        ("{% for row in rows %}{{ row.n | string }}{% endfor %}", 900),
+        ("{% for row in rows %}{{ row.name | upper }}{% endfor %}", 900),
+        ("{{ rows | json }}" * 9, 3),
+        ("{% for row in rows %}{{ p.f(row.n) }}{% endfor %}", 900),
+        ("{% include 'rows' %}{% include 'rows' %}", 180),
+        ("{% extends 'rows' %}", 90),
+    ],
+)
+async def test_a_long_rendering_lets_others_have_their_turn_and_their_time_is_not_its_own(text: str, least: int) -> None:
+    clock = Clock()
+    templates = {"t.txt": text, "rows": "{% for row in rows %}{{ row.name }}{% endfor %}"}
+    limits = TemplateLimits(time_ms=30_000)
+    made = renderer(templates, PlainPlugin("p", {"f": lambda n: n}), limits=limits, timer=clock, turn=clock.turn)
+    response = await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"rows": ROWS}))
+    assert response.body and clock.turns >= least
+
+
+async def test_tokens_are_replaced_in_slices_too() -> None:
+    clock = Clock()
+    made = renderer({"t.tokens.txt": "{{path}} " * 600}, timer=clock, turn=clock.turn)
+    assert (await made.render(exchange("/a"), TemplateAnswer(template="t.tokens.txt"))).body == b"/a " * 600
+    assert clock.turns >= 150
+
+
+async def test_a_short_rendering_takes_no_turn() -> None:
+    clock = Clock()
+    made = renderer({"t.txt": "{{ name }}"}, timer=clock, turn=clock.turn)
+    assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"name": "Ada"}))).body == b"Ada"
+    assert clock.turns == 0
+
+
+async def test_a_rendering_that_computes_too_long_ends_however_often_it_waits() -> None:
+    clock = Clock()
+    text, limits = "{% for row in rows %}{{ row.name }}{% endfor %}", TemplateLimits(time_ms=20)
+    made = renderer({"t.txt": text}, limits=limits, timer=clock, turn=clock.turn)
+    with pytest.raises(TemplateFailed, match="computes too long"):
+        await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"rows": ROWS}))
+    assert 0 < clock.turns < 30

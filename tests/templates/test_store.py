@@ -11,7 +11,7 @@ from mockforge_asgi.errors import ConfigError, TemplateFailed
 from mockforge_asgi.http.answers import TemplateAnswer
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from tests.templates.rendering import exchange, renderer
+from tests.templates.rendering import at_once, exchange, renderer
 from tests.unprivileged import nobody, open_folder
 
 
@@ -25,7 +25,7 @@ def write(folder: Path, name: str, text: str | bytes, *, age: int = 0) -> None:
 
 def text_of(made: Renderer, name: str) -> str:
     """What a template without variables makes."""
-    response = made.render_now(exchange(), TemplateAnswer(template=name))
+    response = at_once(made, exchange(), TemplateAnswer(template=name))
     assert response is not None
     return response.body.decode()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.http.answers import TemplateAnswer
-from tests.templates.rendering import exchange, renderer
+from tests.templates.rendering import at_once, exchange, renderer
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 0, UTC)
 
@@ -93,4 +93,4 @@ def test_any_text_is_rendered(text: str) -> None:
     tokens = renderer({"t.tokens.txt": text})
     compiled = tokens.compiler.get("t.tokens.txt")
     if not compiled.needs_body and "\ud800" > max(text, default="a"):
-        tokens.render_now(exchange(), TemplateAnswer(template="t.tokens.txt"))
+        at_once(tokens, exchange(), TemplateAnswer(template="t.tokens.txt"))
