@@ -77,6 +77,8 @@ class PluginRuntime:
         self._pid = os.getpid()
         self._mounts = 0
         self._starting: asyncio.Task[None] | None = None
+        self._state: StateStore | None = None
+        """Kept until a stop: it outlives event loops that just end, such as those that a test client makes for each request."""
         self._left_behind: list[_Life] = []
         """Lives of a parent process, and of loops closed without being shut down: never touched again, and never freed."""
 
@@ -133,6 +135,7 @@ class PluginRuntime:
         self._mounts = max(0, self._mounts - 1)
         if self._mounts == 0 and self._life is not None and self._life.end is not None:
             await self._life.end.aclose()
+            self._state = None
 
     async def ensure(self) -> None:
         """Be ready on this loop: what a request calls under a server that sends no lifespan events. Raises MockForgeError."""
@@ -217,7 +220,7 @@ class PluginRuntime:
         self.events.redact.add(secrets)
         registry = Registry(self.events)
         sources = Sources(config.sources, registry)
-        state = open_store(config.state.url)
+        state = self._state = self._state or open_store(config.state.url)
         around, redact = self._surroundings, self.events.redact
         rooms = Rooms(
             state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, surroundings=around, redact=redact

@@ -9,7 +9,7 @@ import binascii
 from base64 import b64decode
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mockforge_asgi.config.faults import fault
 from mockforge_asgi.config.fields import (
@@ -26,6 +26,7 @@ from mockforge_asgi.config.fields import (
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.exact_json import WrittenNumber
+from mockforge_asgi.http.headers import ADDRESSES, uri_reference
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
 Status = Annotated[int, Field(ge=200, le=599)]
@@ -114,6 +115,14 @@ class AnswerModel(Strict):
     headers: dict[SetHeaderName, Annotated[list[HeaderValue], *short_form(as_list, {"type": "string"})]] = Field(
         default_factory=dict, description="Headers of the answer: a text, or a list for several."
     )
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        """Addresses may be written in any characters; those of templates are encoded when they are made."""
+        if not isinstance(value, dict):
+            return value
+        return {k: uri_reference(v) if _is_address(k) and isinstance(v, str) and "{{" not in v else v for k, v in value.items()}
 
     @property
     def kind(self) -> str:
@@ -221,3 +230,7 @@ class SourceModel(Strict):
     queries: dict[Name, Annotated[QueryModel, *short_form(lambda v: {"query": v} if isinstance(v, str) else v, {"type": "string"})]] = (
         Field(default_factory=dict, description="Queries that plugins and templates may ask for by name.")
     )
+
+
+def _is_address(name: object) -> bool:
+    return isinstance(name, str) and name.lower() in ADDRESSES

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
+from urllib.parse import quote
 
 from mockforge_asgi.types import Headers
 
@@ -31,8 +32,12 @@ RESTRICTED_PREFIXES: Final = (
 )  # fmt: skip
 """Families of restricted headers: of browsers (`Set-Cookie`, `Set-Login`, `Sec-Session-Registration`, ...), then of proxies."""
 
+ADDRESSES: Final = frozenset({"location", "content-location"})
+"""Headers whose whole value is a URI reference (RFC 3986): characters that it has not are percent-encoded, as UTF-8."""
+
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+_NO_URI = re.compile(r"[^\x00-\x7f]+|[ \"<>\\^`{|}]+")
 
 
 class BadHeader(ValueError):
@@ -43,6 +48,8 @@ def wire_header(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
     """One header as ASGI carries it, lower-case name, trimmed value. Raises BadHeader."""
     try:
         key = name.encode("ascii") if isinstance(name, str) else name
+        if isinstance(name, str) and isinstance(value, str) and name.lower() in ADDRESSES:
+            value = uri_reference(value)
         data = value.encode("latin-1") if isinstance(value, str) else value
     except UnicodeEncodeError:
         raise BadHeader(f"header {name!r} holds characters that HTTP cannot carry; percent-encode them") from None
@@ -51,6 +58,11 @@ def wire_header(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
     if not _VALUE.fullmatch(data):
         raise BadHeader(f"header {name!r} has a line break or control character in its value")
     return key.lower(), data.strip(b" \t")
+
+
+def uri_reference(text: str) -> str:
+    """An address with what RFC 3986 has no characters for percent-encoded; what is encoded stays. Line breaks are left to be refused."""
+    return _NO_URI.sub(lambda found: quote(found[0], errors="strict"), text.strip(" \t"))
 
 
 def wire_headers(items: Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> Headers:

@@ -55,6 +55,8 @@ def absent_modules(package: Package) -> Iterator[Problem]:
         for name in names:
             if name not in known and name.partition(".")[0] not in own:
                 yield Problem(place, f"{refusal(clip(name, 80))}.")
+        if isinstance(node, ast.ImportFrom):
+            yield from _absent_names(node, f"{package.source}/{entry}")
         if isinstance(node, ast.ImportFrom) and node.module == KIT and not node.level:
             for alias in node.names:
                 if alias.name != "*" and not hasattr(mockforge_plugin, alias.name):
@@ -70,11 +72,28 @@ def unasked_uses(package: Package) -> Iterator[Problem]:
         if not path.endswith(".py"):
             continue
         seen: set[tuple[str, str]] = set()
-        for line, permission, name in sorted(_uses(_tree(data))):
+        tree = _tree(data)
+        yield from _absent_names(tree, f"{package.source}/{path}")
+        for line, permission, name in sorted(_uses(tree)):
             if is_asked(asked, permission, name) or (permission, name) in seen:
                 continue
             seen.add((permission, name))
             yield Problem(f"{package.source}/{path}:{line}", *_words(permission, clip(name, 80)))
+
+
+def _absent_names(tree: ast.AST, place: str) -> Iterator[Problem]:
+    """Where the code uses what a module of the standard library does not have in the sandbox."""
+    from mockforge_plugin.sandbox.stdlib import ABSENT
+
+    modules = {a.asname or a.name: a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names = [f"{modules.get(node.value.id)}.{node.attr}"]
+        else:
+            continue
+        yield from (Problem(f"{place}:{node.lineno}", f"the sandbox has no `{name}`.", ABSENT[name]) for name in names if name in ABSENT)
 
 
 def _words(permission: str, name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import sys
 from componentize_py_types import Err  # type: ignore[import-not-found]  # made by componentize-py
 from wit_world.imports import host  # type: ignore[import-not-found]  # made by componentize-py
 
-from mockforge_plugin.sandbox import chance, clock, depth, output, refusals, stdlib, zones
+from mockforge_plugin.sandbox import chance, clock, depth, hashes, output, refusals, stdlib, zones
 
 clock.put_in_place()
 chance.put_in_place()
@@ -22,6 +22,7 @@ depth.put_in_place()
 for _name in (*stdlib.MODULES, *stdlib.HELPERS):
     importlib.import_module(_name)
 zones.put_in_place()
+hashes.put_in_place()
 
 from mockforge_plugin import context  # noqa: E402
 from mockforge_plugin.sandbox.door import SandboxContext  # noqa: E402

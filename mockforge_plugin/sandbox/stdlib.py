@@ -160,6 +160,12 @@ HINTS: dict[str, str] = {
 }
 """What to use instead of some modules that are often reached for."""
 
+ABSENT: dict[str, str] = {
+    "hashlib.scrypt": "Use `hashlib.pbkdf2_hmac`, whose iterations fit into limits.cpu_ms.",
+    **dict.fromkeys(("os.system", "os.fork", "os.kill"), "There are no other processes."),
+}
+"""What modules that are offered have elsewhere and not in the sandbox, and what to do instead."""
+
 
 def offered() -> frozenset[str]:
     """Every name that `import` accepts, parent packages included."""

@@ -36,6 +36,35 @@ def test_names_are_lowered_and_values_trimmed() -> None:
     assert wire_header("x", "Zoë") == (b"x", b"Zo\xeb")
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("/caf\u00e9", b"/caf%C3%A9"),
+        ("/\u65e5\u672c?q=\u8a9e#\U0001f600", b"/%E6%97%A5%E6%9C%AC?q=%E8%AA%9E#%F0%9F%98%80"),
+        ("/caf%C3%A9/%2F%zz", b"/caf%C3%A9/%2F%zz"),
+        ("/caf%C3%A9/\u00e9", b"/caf%C3%A9/%C3%A9"),
+        ("https://a.example:8443/x;v=1?b=c&d=[1]#e!$'()*+,~", b"https://a.example:8443/x;v=1?b=c&d=[1]#e!$'()*+,~"),
+        (" /a b ", b"/a%20b"),
+        ('/<"{|}^`\\>', b"/%3C%22%7B%7C%7D%5E%60%5C%3E"),
+        ("https://b\u00fccher.example/", b"https://b%C3%BCcher.example/"),
+        ("", b""),
+    ],
+)
+@pytest.mark.parametrize("name", ["Location", "content-location"])
+def test_an_address_has_only_characters_of_a_uri(name: str, value: str, sent: bytes) -> None:
+    assert wire_header(name, value) == (name.lower().encode(), sent)
+
+
+@pytest.mark.parametrize("value", ["/a\r\nset-cookie: b=1", "/\u00e9\n", "/\ud800", "/a\x7f\u00e9"])
+def test_an_address_that_forges_headers_is_refused(value: str) -> None:
+    with pytest.raises(BadHeader):
+        wire_header("location", value)
+
+
+def test_an_address_that_comes_as_bytes_is_the_apps_own() -> None:
+    assert wire_header(b"location", b"/caf\xe9 x") == (b"location", b"/caf\xe9 x")
+
+
 def test_framing_and_hop_by_hop_headers_are_left_out() -> None:
     assert wire_headers([(name.decode().title(), "1") for name in OURS] + [("x", "1")]) == ((b"x", b"1"),)
 
