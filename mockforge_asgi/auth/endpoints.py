@@ -55,7 +55,7 @@ class Endpoints:
 
     def find(self, exchange: Exchange) -> Endpoint | None:
         """The endpoint at that path. A preflight reaches only one that names OPTIONS."""
-        endpoint = self._by_path.get(exchange.snapshot.path)
+        endpoint = self._by_path.get(exchange.snapshot.match_path)
         return None if endpoint is None or ("OPTIONS" not in endpoint.methods and is_preflight(exchange)) else endpoint
 
 

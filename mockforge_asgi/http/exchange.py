@@ -9,11 +9,12 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
-from mockforge_asgi.errors import ConfigError, DoorError
+from mockforge_asgi.errors import ConfigError, DoorError, Refused
 from mockforge_asgi.http.answers import TEMPLATE_EXTENSION, MockResponse, TemplateAnswer
 from mockforge_asgi.http.departure import ALREADY_WATCHED, Departure
 from mockforge_asgi.http.documents import NOTHING_CONSUMED, Consumed, RequestView, request_document
 from mockforge_asgi.http.fingerprint import fingerprint
+from mockforge_asgi.http.inflate import CODINGS, inflated
 from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits, Intake
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.http.snapshot import RequestSnapshot
@@ -26,6 +27,8 @@ SCOPE_KEY: Final = "mockforge.exchange"
 
 _HEAD: Final = ("method", "scheme", "path", "root_path", "raw_path", "query_string", "headers")
 """What of a scope the snapshot tells."""
+_OF_CODING: Final = Consumed(frozenset({"content-encoding", "content-length"}))
+"""Headers that say nothing of a body without its coding."""
 
 
 class Releasable(Protocol):
@@ -43,8 +46,8 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_documents", "_fingerprint", "_json_body", "allowed_headers", "answered_by", "claims", "consumed", "intake", "leases", "located",
-        "notes", "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
+        "_coding", "_content", "_documents", "_fingerprint", "_json_body", "allowed_headers", "answered_by", "claims", "consumed",
+        "intake", "leases", "located", "notes", "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
@@ -68,6 +71,8 @@ class Exchange:
         self._documents: dict[RequestView, Document] | None = None
         self._fingerprint: str | None = None
         self._json_body: JsonBody | None = None
+        self._coding: str | None = None
+        self._content: bytes | None = None
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
@@ -82,8 +87,10 @@ class Exchange:
         """Be what the request has become on its way in: below another mount, behind somebody else's middleware."""
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
+            self._coding = self._content = self._json_body = None
         if receive != self.intake.replay():
             self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
+            self._content = None
             self.intake = Intake(scope, receive, self.intake.limits, before=self.intake)
         self.scope, self.send, self.located, self.intake.is_lent = scope, send, None, False
 
@@ -110,19 +117,52 @@ class Exchange:
         return document
 
     def _build(self, view: RequestView) -> Json:
+        body, length, consumed = self.body_now, self.intake.length, self.consumed
+        if view.body and length != 0 and self.coding:
+            length, consumed = None if body is None else len(body), consumed | _OF_CODING
         return request_document(
             self.snapshot,
             view,
             route=self.route,
             path_params=self.path_params,
             principal=self.principal,
-            body=self.intake.body_now,
-            body_length=self.intake.length,
-            consumed=self.consumed,
+            body=body,
+            body_length=length,
+            consumed=consumed,
         )
 
+    @property
+    def coding(self) -> str:
+        """The coding of the body (gzip, deflate) that everybody here sees it without; empty for any other, which is seen as it came."""
+        if self._coding is None:
+            told = b",".join(value for name, value in self.snapshot.raw_headers if name.lower() == b"content-encoding")
+            coding = told.decode("latin-1").strip().lower()
+            self._coding = coding if coding in CODINGS else ""
+        return self._coding
+
+    @property
+    def body_now(self) -> bytes | None:
+        """The body as `body` gives it, where nothing has to be waited for."""
+        body = self.intake.body_now
+        return self._content if body and self.coding else body
+
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (413, 408), ClientLeft, and DoorError once the wrapped app has it."""
+        """The whole body, without its coding: the wrapped app alone gets it as it came.
+
+        Raises Refused (413, 408, 400), ClientLeft, and DoorError once the wrapped app has it.
+        """
+        body = self.body_now
+        if body is None:
+            body = await self._raw_body()
+            if body and self.coding:
+                try:
+                    body = self._content = await inflated(body, self.coding, self.intake.limits.max_bytes, "the body")
+                except DoorError as error:
+                    raise Refused(413 if error.code == "limit" else 400, error.message) from error
+                self._documents = None
+        return body
+
+    async def _raw_body(self) -> bytes:
         body = self.intake.body_now
         if body is None:
             body = await self.intake.body()
@@ -132,7 +172,7 @@ class Exchange:
     @property
     def json_body(self) -> JsonBody | None:
         """The body as JSON, read once for all who ask; None while it is not whole."""
-        if self._json_body is None and (body := self.intake.body_now) is not None:
+        if self._json_body is None and (body := self.body_now) is not None:
             self._json_body = JsonBody(body)
         return self._json_body
 
@@ -145,7 +185,7 @@ class Exchange:
     async def fingerprint(self) -> str:
         """The request's fingerprint, body included; made once."""
         if self._fingerprint is None:
-            body, hidden = await self.body(), self.consumed
+            body, hidden = await self._raw_body(), self.consumed
             self._fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
         return self._fingerprint
 

@@ -4,11 +4,11 @@ SHA-256, in hex, over the compact UTF-8 JSON text of
 
     ["mockforge/1", METHOD, path, query, headers, body]
 
-`path` is decoded and without the root path; `query` and `headers` are sorted lists of [name, value]; `body` is the SHA-256 of its
-bytes in hex, or "". Left out of the headers: what changes from sending to sending or on the way (dates, trace and request ids,
-connection, forwarding and caching headers, conditions, the client's own marks such as `user-agent` and `sec-*`), the host, and all
-that carries credentials. So the same request gives the same value from another client, host or moment, and the value tells nothing of
-a secret.
+`path` is decoded and without the root path, with U+FDD0 for a slash that was sent as `%2F`; `query` and `headers` are sorted lists of
+[name, value]; `body` is the SHA-256 of its bytes in hex, or "". Left out of the headers: what changes from sending to sending or on the
+way (dates, trace and request ids, connection, forwarding and caching headers, conditions, the client's own marks such as `user-agent` and
+`sec-*`), the host, and all that carries credentials. So the same request gives the same value from another client, host or moment, and
+the value tells nothing of a secret.
 """
 
 from __future__ import annotations
@@ -45,5 +45,5 @@ def fingerprint(
     )
     query = sorted(pair for pair in snapshot.query if pair[0] not in secret_query)
     digest = hashlib.sha256(body).hexdigest() if body else ""
-    canonical = orjson.dumps(["mockforge/1", snapshot.method, snapshot.path, query, headers, digest])
+    canonical = orjson.dumps(["mockforge/1", snapshot.method, snapshot.match_path, query, headers, digest])
     return hashlib.sha256(canonical).hexdigest()

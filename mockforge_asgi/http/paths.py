@@ -1,6 +1,7 @@
 """What a request's path is, and which paths are refused where some paths are protected.
 
-`route_path` is the path below the mount, decoded once; everything here matches on it. `check_path` refuses a path that another reader could
+`route_path` is the path below the mount, decoded once. Routes and globs match on `match_path`, where a slash that was sent as `%2F` is no
+divider. `check_path` refuses a path that another reader could
 take for one that is protected differently. Nothing is decoded twice, and no dots are resolved: such paths are refused.
 """
 
@@ -39,6 +40,12 @@ def below(root: str, path: str) -> str:
         return path
     rest = path[len(root) :]
     return rest if not rest or rest[0] == "/" else path
+
+
+def match_path(scope: Scope, path: str, raw: bytes) -> str:
+    """That route path with `ENCODED_SLASH` for each slash that was sent as `%2F`; the very same text where there is none."""
+    sent = _sent(scope, path) if _SENT_SLASH.search(raw) else path
+    return sent if sent.replace(ENCODED_SLASH, "/") == path else path
 
 
 def own_root_path(app: object, told: str | None = None) -> str:

@@ -28,15 +28,15 @@ def explain(index: Routes, request: Facts, body: JsonBody | None = None) -> str:
     lines = [f"No route answers {request.method} {request.path[:_LONGEST]}."]
     if not index.routes:
         return f"{lines[0]}\nNo routes are configured: add some under `routes:`."
-    lines += _here(index, request, body) or _near(index, request.path)
+    lines += _here(index, request, body) or _near(index, request.match_path)
     return "\n".join(lines)
 
 
 def _here(index: Routes, request: Facts, body: JsonBody | None) -> list[str]:
     """Routes whose path fits: another method, or a matcher that does not hold."""
     lines = []
-    for route in _candidates(index, request.path):
-        if route.pattern.match(request.path) is None:
+    for route in _candidates(index, request.match_path):
+        if route.pattern.match(request.match_path) is None:
             continue
         if route.method_rank(request.method) is None:
             lines.append(f"{_show(route)} has this path, but not this method.")

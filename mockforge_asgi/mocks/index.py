@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.paths import ENCODED_SLASH
 from mockforge_asgi.mocks.matchers import Facts, Matcher
 from mockforge_asgi.mocks.pattern import Key, PathPattern, Segment, Value
 
@@ -165,7 +166,7 @@ class RouteIndex(Generic[A]):
     def match(self, request: Facts, body: JsonBody | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
         """The route that answers and the path's parameters. NEEDS_BODY when a route before it asks for the body and `body` is None."""
         table = self._tables.get(request.method, self._any)
-        path = request.path
+        path = request.match_path
         fixed = table.fixed.get(path)
         if fixed is not None:
             route = fixed[0]
@@ -177,7 +178,10 @@ class RouteIndex(Generic[A]):
         if table.root is None or path[:1] != "/":
             return None
         segments = path[1:].split("/")
-        return _walk(table.root, segments, 0, [], request, body)
+        walked = _walk(table.root, segments, 0, [], request, body)
+        if path is request.path or not isinstance(walked, tuple):
+            return walked
+        return walked[0], {name: v.replace(ENCODED_SLASH, "/") if isinstance(v, str) else v for name, v in walked[1].items()}
 
     def methods_at(self, path: str) -> frozenset[str]:
         """Every method that some route serves at that path, whatever else it asks for; `*` among them: any method."""

@@ -44,6 +44,11 @@ class Facts(Protocol):
         ...
 
     @property
+    def match_path(self) -> str:
+        """The path as patterns match it: with `ENCODED_SLASH` for each slash that is data of its segment."""
+        ...
+
+    @property
     def headers(self) -> Sequence[tuple[str, str]]:
         """Header pairs, names in lower case."""
         ...

@@ -101,7 +101,7 @@ class _Wanted:
         snapshot = exchange.snapshot
         if self._filter.methods and snapshot.method not in self._filter.methods:
             return False
-        return not self._globs or any(glob.matches(snapshot.path) for glob in self._globs)
+        return not self._globs or any(glob.matches(snapshot.match_path) for glob in self._globs)
 
     def admits(self, answer: MockResponse | AnswerHead) -> bool:
         """Whether an answer with that head is wanted."""

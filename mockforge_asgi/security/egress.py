@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from mockforge_asgi.errors import DoorError, UnsupportedPlatform
 from mockforge_asgi.http.documents import long_body_document
+from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.security.address import canonical_host, is_inside, is_never_meant, is_own
-from mockforge_asgi.security.inflate import BoundedBody
 from mockforge_asgi.security.lookups import Lookups, Resolver, system_resolver
 from mockforge_asgi.security.target import Pair, Spec, Target, read_spec
 from mockforge_asgi.security.wire import Allowance, Metered

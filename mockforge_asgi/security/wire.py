@@ -1,7 +1,7 @@
 """What comes over one connection, counted before anybody parses it, and handed on in small parts.
 
 A server decides how many bytes lie around a body: heads before the head, tiny chunks, extensions of chunks. The caps of
-`security/inflate.py` see none of them, and parsing a large part of such bytes would hold the loop.
+`http/inflate.py` see none of them, and parsing a large part of such bytes would hold the loop.
 """
 
 from __future__ import annotations

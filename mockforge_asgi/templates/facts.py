@@ -98,7 +98,7 @@ class RequestFacts(Exposed):
         raise KeyError(name)
 
     def _of_body(self, name: str) -> Json:
-        body, as_json = self._exchange.intake.body_now, self._exchange.json_body
+        body, as_json = self._exchange.body_now, self._exchange.json_body
         if body is None or as_json is None:
             raise KeyError(name)
         if name == "json":

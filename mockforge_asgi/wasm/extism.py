@@ -16,7 +16,7 @@ from wasmtime import _bindings as ffi
 
 from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.wasm.answers import reported, trapped
 from mockforge_asgi.wasm.extism_doors import GuestDoors
 from mockforge_asgi.wasm.extism_entry import ExtismEntry
@@ -238,8 +238,7 @@ class ExtismInstance:
         try:
             await self._guest.scheduler.run(fiber)
         finally:
-            for level, message in self.doors.log.take():
-                _log(fiber, level, message)
+            await self.doors.log.tell(fiber)
         if self._trap or self._error:
             raise self._failed(fiber)
         return int(results[0].of.i32) if n_results else 0
@@ -290,10 +289,3 @@ class ExtismInstance:
 
 
 _ZEROS: Any = (ffi.wasmtime_val_t * 2)()  # the arguments of `hs_init(argc, argv)`: two i32 of 0
-
-
-def _log(fiber: Fiber, level: str, message: str) -> None:
-    try:
-        fiber.doors.call_now("log", {"level": level, "message": message})
-    except DoorError:
-        pass  # a full log is no reason to fail the call

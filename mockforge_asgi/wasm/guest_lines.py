@@ -1,13 +1,18 @@
-"""What an Extism guest logs and prints during a call, as bounded lines; told to the log door when the call is over.
+"""What an Extism guest logs and prints during a call, as bounded lines; told to the log door when the call is over, at its cost.
 
 Kept until then because a guest that logs would otherwise be suspended for every line.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Final
 
+from mockforge_asgi.errors import DoorError
+from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.kernel import KernelMemory, log_records
+from mockforge_asgi.wasm.ticker import TICK_S
 
 _MAX_BYTES: Final = 128 << 10
 _MAX_LINE: Final = 8192
@@ -32,8 +37,12 @@ class GuestLines:
             if self._is_full:
                 self._size += len(raw)
                 return
+            size = self._size + len(raw)
             for level, message in log_records(raw):
                 self._keep(level, message, len(message))
+                if len(self._lines) >= _MAX_LINES:
+                    break
+            self._size = max(self._size, size)
 
     def printed(self, fd: int, data: bytes) -> None:
         """Take what was printed to standard output (1) or standard error (2); lines end at a newline."""
@@ -52,6 +61,20 @@ class GuestLines:
             self._keep_line(fd, line)
         if rest:
             self._partial[fd] = rest
+
+    async def tell(self, fiber: Fiber) -> None:
+        """Hand the lines since the last time to the log door: a slice's worth in a turn of the loop, out of the call's `cpu_ms`."""
+        lines = self.take()
+        while lines:
+            began_s, spent_s, told = time.thread_time(), 0.0, 0
+            while told < len(lines) and spent_s < TICK_S:
+                _log(fiber, *lines[told])
+                spent_s, told = time.thread_time() - began_s, told + 1
+            fiber.cpu_s += spent_s
+            if (lines := lines[told:]) and fiber.cpu_s > fiber.budget.cpu_s:
+                return _log(fiber, "warn", f"{len(lines)} more log lines were dropped: the call is over its limit of cpu_ms")
+            if lines:
+                await asyncio.sleep(0)
 
     def take(self) -> list[tuple[str, str]]:
         """The (level, message) pairs since the last time."""
@@ -79,3 +102,10 @@ class GuestLines:
     @property
     def _is_full(self) -> bool:
         return len(self._lines) >= _MAX_LINES or self._size > _MAX_BYTES
+
+
+def _log(fiber: Fiber, level: str, message: str) -> None:
+    try:
+        fiber.doors.call_now("log", {"level": level, "message": message})
+    except DoorError:
+        pass  # a full log is no reason to fail the call

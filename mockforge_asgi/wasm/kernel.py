@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -210,15 +210,14 @@ class KernelMemory:
             self.view = memoryview((ctypes.c_char * size).from_address(self.base)).cast("B")
 
 
-def log_records(raw: bytes) -> list[tuple[str, str]]:
+def log_records(raw: bytes) -> Iterator[tuple[str, str]]:
     """(level, message) of each record in a log buffer."""
-    found, at = [], 0
+    at = 0
     while at + 8 <= len(raw):
         level, n = _PAIR.unpack_from(raw, at)
         text = raw[at + 8 : at + 8 + n].decode("utf-8", "replace")
-        found.append((LOG_LEVELS[min(level & 0xFF, 4)], text + " (cut)" if level & 0x100 else text))
+        yield LOG_LEVELS[min(level & 0xFF, 4)], text + " (cut)" if level & 0x100 else text
         at += 8 + n
-    return found
 
 
 def settings_table(settings: Mapping[str, str]) -> bytes:

@@ -46,8 +46,8 @@ class PluginPool:
     def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
         self.idle: deque[Held] = deque()
-        self.live = self.turn = 0
-        """Instances that exist or are being made, and when room was last made for one."""
+        self.live = self.leaving = self.turn = 0
+        """Instances that exist or are being made, how many of them take their leave, and when room was last made for one."""
         self._waiting: deque[asyncio.Future[Held]] = deque()
         self._making: asyncio.Task[None] | None = None
         self._is_preparing = self._closing = False
@@ -104,7 +104,7 @@ class PluginPool:
             return f"no instance came free in time, and no new one can be made: {self._unmade}"
         if self._making is not None:
             return "no instance came free, and a new one was not ready in time"
-        return "no instance came free in time, and the instances of all plugins fill limits.pool_memory_mb"
+        return "no instance came free in time, and those of all plugins, with room for one of each, fill limits.pool_memory_mb"
 
     def _stopped(self) -> PluginUnavailable:
         return PluginUnavailable(self.plugin, "it is being stopped")
@@ -150,7 +150,7 @@ class PluginPool:
             held.instance.close()
             self._gone()
         else:
-            self._pool.leaving += self.charge
+            self.leaving, self._pool.leaving = self.leaving + 1, self._pool.leaving + self.charge
             task = self._pool.loop.create_task(self._dismissed(held.instance, self.dismiss))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
@@ -159,7 +159,7 @@ class PluginPool:
         try:
             await dismiss(instance)
         finally:
-            self._pool.leaving -= self.charge
+            self.leaving, self._pool.leaving = self.leaving - 1, self._pool.leaving - self.charge
             self._gone()
 
     def _gone(self) -> None:
@@ -235,6 +235,7 @@ class PluginPool:
     async def close(self, drain_s: float, end: Callable[[], None] | None = None) -> None:
         """No new calls; running ones may end within `drain_s` seconds, then `end` ends them; every idle instance is freed."""
         self._closing = True
+        self._pool.remove(self)
         while self.idle:
             self.evict()
         self.refuse_waiting(self._stopped)
@@ -247,4 +248,3 @@ class PluginPool:
             if late and end is not None:
                 end()
                 await asyncio.wait([self._drained], timeout=_ENDING_S)
-        self._pool.remove(self)

@@ -19,8 +19,11 @@ _SETTLED_S: Final = 1.0
 class Tenant(Protocol):
     """The instances of one plugin generation, as far as memory goes."""
 
+    plugin: str
     charge: int
     live: int
+    leaving: int
+    """How many of the live ones take their leave."""
     turn: int
     """When it last got room."""
 
@@ -66,9 +69,10 @@ class Room:
         self._plugins.add(pool)
 
     def remove(self, pool: Tenant) -> None:
-        """Forget a closed plugin pool."""
+        """Keep no room for that plugin any more: it closes."""
         self._plugins.discard(pool)
         self._starved.pop(pool, None)
+        self.feed()
 
     def reserve(self, pool: Tenant) -> bool:
         """Charge one instance of that plugin, evicting the longest-idle ones of others if needed; False when none may go."""
@@ -84,21 +88,41 @@ class Room:
         pool.turn = self._turns
         return True
 
+    @property
+    def one_each_bytes(self) -> int:
+        """What one instance of each plugin comes to, generations that are being replaced left out."""
+        return sum({pool.plugin: pool.charge for pool in self._plugins}.values())
+
+    @property
+    def _reserved(self) -> int:
+        """What plugins without an instance will take; where one of each does not fit, nothing can be kept for them."""
+        is_enough = self.one_each_bytes <= self.cap_bytes
+        return sum(pool.charge for pool in self._plugins if pool.live == pool.leaving) if is_enough else 0
+
     def _in_the_way_of(self, pool: Tenant) -> list[Tenant] | None:
         """Whose idle instances must go, longest idle first, for one more of that plugin; None when it cannot have one.
 
-        Who has an instance already is patient, and only gets room that nobody without one waits for, from those not used for a while: two
-        busy plugins would otherwise make and evict instances at each call.
+        Each plugin has room for one instance, whatever others do: more of them get what is left beside that, and the last one that a plugin
+        has goes only where one of each does not fit, for a plugin without any. Who has an instance already is patient, and only gets room
+        that nobody without one waits for, from those not used for a while: two busy plugins would otherwise evict instances at each call.
         """
         if pool.is_patient and self._is_owed:
             return None
         missing = self.charged - self.leaving + pool.charge - self.cap_bytes
+        if pool.live > pool.leaving:
+            missing += self._reserved
         if missing <= 0:
             return []
         settled = self.loop.time() - _SETTLED_S if pool.is_patient else float("inf")
-        idle = [(held.used_s, other) for other in self._plugins if other is not pool for held in other.idle if held.used_s <= settled]
+        idle = [
+            (is_last, held.used_s, other)
+            for other in self._plugins
+            if other is not pool
+            for place, held in enumerate(other.idle)
+            if held.used_s <= settled and not ((is_last := place >= other.live - other.leaving - 1) and pool.is_patient)
+        ]
         found = []
-        for _, other in sorted(idle, key=lambda each: each[0]):
+        for _, _, other in sorted(idle, key=lambda each: each[:2]):
             found.append(other)
             missing -= other.charge
             if missing <= 0:

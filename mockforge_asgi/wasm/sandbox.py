@@ -16,7 +16,7 @@ from wasmtime.component import Component
 
 from mockforge_asgi.contract import Doors
 from mockforge_asgi.errors import ConfigError, PluginRejected
-from mockforge_asgi.events import EventStream
+from mockforge_asgi.events import EventStream, PluginWarning
 from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory
 from mockforge_asgi.wasm.compile import CompileLimits
 from mockforge_asgi.wasm.component import ComponentGuest
@@ -83,7 +83,10 @@ class Sandbox:
                 f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
-        return WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events, end=self.scheduler.end)
+        host = WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events, end=self.scheduler.end)
+        if (needed := self.pool.one_each_bytes) > cap:
+            self._events.emit(PluginWarning(plugin=options.plugin, detail=_short_of(needed, cap)))
+        return host
 
     async def _guest(self, options: HostOptions, spec: GuestSpec) -> ComponentGuest | ExtismGuest:
         memory = spec.memory_mb * MIB
@@ -164,6 +167,13 @@ class Sandbox:
         if self._kernel is not None and not _failed(self._kernel):
             self._kernel.result().close()
         self._engines.close()
+
+
+def _short_of(needed: int, cap: int) -> str:
+    return (
+        f"one instance of each plugin may come to hold {needed // MIB} MiB, and all together {cap // MIB}: busy plugins may leave "
+        f"others without one. Raise limits.pool_memory_mb."
+    )
 
 
 def _home_directory() -> Path | None:

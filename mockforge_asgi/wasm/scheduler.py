@@ -32,6 +32,7 @@ class Scheduler:
     """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
 
     __slots__ = (
+        "_doors_from_s",
         "_fresh",
         "_greedy",
         "_idle",
@@ -53,6 +54,8 @@ class Scheduler:
         self._fresh: deque[Fiber] = deque()
         self._greedy: deque[Fiber] = deque()
         self._spent_s = self._overdue_s = 0.0
+        self._doors_from_s: float | None = 0.0
+        """The thread's time at the first door of a first poll; None before it."""
         self._resting = 0
         self._open_turn = self._queued = self._is_closed = False
         self._running: dict[asyncio.Timeout, Fiber] = {}
@@ -104,9 +107,12 @@ class Scheduler:
         if not self._open_turn:
             self._open_turn = True
             self._loop.call_soon(self._close_turn)
-        spent_s = self._spent_s
+        before_s, self._doors_from_s = self._spent_s, None
         done = self._slice(fiber)
-        fiber.cpu_s += min(self._spent_s - spent_s, _GREEDY_AFTER_S)  # wall time, capped: this thread may have been preempted
+        spent_s, doors_from_s, self._doors_from_s = self._spent_s - before_s, self._doors_from_s, 0.0
+        if spent_s > _GREEDY_AFTER_S:  # of wall time, in which this thread may have been preempted; the ticker stops guests, not doors
+            spent_s = max(_GREEDY_AFTER_S, time.thread_time() - doors_from_s if doors_from_s else 0.0)
+        fiber.cpu_s += spent_s
         return done
 
     def _slice(self, fiber: Fiber) -> bool:
@@ -126,6 +132,8 @@ class Scheduler:
             self._spent_s += time.perf_counter() - began
 
     def _answer_now(self, fiber: Fiber, request: DoorRequest) -> bool:
+        if self._doors_from_s is None:
+            self._doors_from_s = time.thread_time()
         try:
             answer = fiber.doors.call_now(request.name, request.arguments())
             if answer is NotImplemented:
@@ -166,7 +174,9 @@ class Scheduler:
         ticker.active -= 1  # nothing computes here
         try:
             answer = await fiber.doors.call(request.name, request.arguments(), fiber.request)
+            began_s = time.thread_time()
             request.answer(answer, None)
+            fiber.cpu_s += time.thread_time() - began_s
         except DoorError as error:
             request.answer(None, error)
         except MockForgeError:

@@ -32,6 +32,11 @@ def test_it_is_the_documented_canonical_form() -> None:
     assert made == hashlib.sha256(text.encode()).hexdigest()
 
 
+def test_a_slash_that_is_data_makes_another_path() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/a/b", "raw_path": b"/a%2Fb", "headers": []}
+    assert fingerprint(RequestSnapshot(scope)) != of(path="/a/b") == fingerprint(RequestSnapshot({**scope, "raw_path": b"/a/b"}))
+
+
 @pytest.mark.parametrize(
     "header",
     """Authorization Cookie Date Traceparent X-Request-Id User-Agent Host X-Forwarded-For Sec-Fetch-Mode If-None-Match Content-Length

@@ -11,6 +11,7 @@ import pytest
 from mockforge_asgi import MockForge
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.http.documents import EVERYTHING, request_document
+from mockforge_asgi.http.paths import ENCODED_SLASH
 from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot
 from mockforge_asgi.testing import Client
 
@@ -123,3 +124,26 @@ async def test_a_client_that_sends_too_many_fields_is_told_where_somebody_reads_
     async with Client(MockForge(config={"version": 1, "routes": routes})) as client:
         assert [(await client.get(path + "?" + "a&" * MAX_FIELDS)).status for path in ("/q", "/plain")] == [400, 200]
         assert [(await client.get(path, **many)).status for path in ("/h", "/plain")] == [431, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "root", "expected"),
+    [
+        ("/p/a/b/issues", b"/p/a%2Fb/issues", "", "/p/a~b/issues"),
+        ("/p/a/b/issues", b"/p/a%2fb/issues?x=%2F", "", "/p/a~b/issues"),
+        ("/m/p/a/b", b"/m/p/a%2Fb", "/m", "/p/a~b"),
+        ("/m/p/a/b", b"/p/a%2Fb", "/m", "/p/a~b"),
+        ("/p/é/b", b"/p/%C3%A9%2Fb", "", "/p/é~b"),
+        ("/p/\ufffd/b", b"/p/%ff%2Fb", "", "/p/\ufffd~b"),
+        ("/a/b", b"/a/b", "", "/a/b"),
+        ("/a%2Fb", b"/a%252Fb", "", "/a%2Fb"),
+        ("/a/b", None, "", "/a/b"),
+        ("/a/b", b"/other%2Fpath", "", "/a/b"),
+        ("/a/b", b"%2Fb", "", "/a/b"),
+        ("", b"/m%2Fx", "/m", ""),
+    ],
+)
+def test_an_encoded_slash_is_told_from_a_divider(path: str, raw: bytes | None, root: str, expected: str) -> None:
+    shot = snapshot(path=path, raw_path=raw, root_path=root)
+    assert shot.match_path == expected.replace("~", ENCODED_SLASH)
+    assert ENCODED_SLASH not in shot.path and (shot.match_path is shot.path or ENCODED_SLASH in shot.match_path)

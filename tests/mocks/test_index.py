@@ -23,6 +23,10 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def match_path(self) -> str:
+        return self.path
+
 
 def index(*routes: tuple[str, str], matchers: dict[int, tuple[Matcher, ...]] | None = None) -> RouteIndex[int]:
     """An index of ("GET|POST" or "*", pattern); each answers with its position."""

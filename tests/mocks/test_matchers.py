@@ -23,6 +23,10 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def match_path(self) -> str:
+        return self.path
+
 
 REQUEST = Request(
     headers=(("accept", "text/html"), ("accept", "application/json"), ("x-empty", "")), query=(("page", "2"), ("tag", "a"), ("tag", "b"))

@@ -49,6 +49,12 @@ async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: AnswerFilt
     assert changed.body == (b"am" if is_asked else b"a")
 
 
+@pytest.mark.parametrize(("sent", "is_asked"), [("/p/a%2Fb/x", True), ("/p/a/x", True), ("/p/a/b/x", False), ("/p/a%2Fx", False)])
+async def test_an_encoded_slash_is_data_of_its_segment_to_globs(sent: str, is_asked: bool) -> None:
+    changed = await Modifiers([appending("m", modifies=AnswerFilter(paths=("/p/*/x",)))]).change(exchange(sent), ANSWER)
+    assert changed.body == (b"am" if is_asked else b"a")
+
+
 @pytest.mark.parametrize(
     ("content_type", "wanted", "is_asked"),
     [

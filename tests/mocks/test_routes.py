@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from mockforge_asgi.config import load_config
@@ -9,6 +11,7 @@ from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.mocks.index import NEEDS_BODY
 from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_paths, inline_templates, plugins_named
 from tests.templates.rendering import exchange
@@ -92,3 +95,33 @@ def test_inline_templates_and_named_plugins_are_collected() -> None:
     assert inline_templates(routes) == {"routes[0].txt": "{{ x }}"}
     assert inline_paths(routes) == {"routes[0].txt": ("routes", 0, "response", "template_text")}
     assert plugins_named(routes) == {"greet"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "raw", "params"),
+    [
+        ("/p/{id}/issues", "/p/grp%2Fapp/issues", {"id": "grp/app"}),
+        ("/p/{id}/issues", "/p/grp%2fa%20pp/issues", {"id": "grp/a pp"}),
+        ("/p/{id}/issues", "/p/grp/app/issues", None),
+        ("/p/{a}/{b}/issues", "/p/grp%2Fapp/issues", None),
+        ("/p/*/issues", "/p/grp%2Fapp/issues", {}),
+        ("/p/{id}.json", "/p/grp%2Fapp.json", {"id": "grp/app"}),
+        ("/p/x*", "/p/x%2Fapp", {}),
+        ("/p/v{n:int}", "/p/v1%2F2", None),
+        ("/p/{n:int}", "/p/1%2F2", None),
+        ("/p/{rest:path}", "/p/a/b%2Fc", {"rest": "a/b/c"}),
+        ("/p/**/z", "/p/a%2Fb/z", {}),
+        ("/p/**/z", "/p/a%2Fz", None),
+        ("/a/b", "/a%2Fb", None),
+        ("/{whole}", "/a%2Fb", {"whole": "a/b"}),
+        ("/{whole}", "/https%3A%2F%2Fexample.com%2Fx", {"whole": "https://example.com/x"}),
+        ("/p/{id}", "/p/%EF%B7%90", {"id": "\ufdd0"}),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "/mounted"])
+def test_an_encoded_slash_is_data_of_its_segment(pattern: str, raw: str, params: dict[str, str] | None, root: str) -> None:
+    index = build_routes([RouteConfig(RouteMatch(pattern), RouteResponse("text", "x"))])
+    scope = {"type": "http", "method": "GET", "path": root + unquote(raw), "raw_path": raw.encode(), "root_path": root, "headers": []}
+    found = index.match(RequestSnapshot(scope))
+    assert (found[1] if isinstance(found, tuple) else None) == params
+    assert bool(index.methods_at(RequestSnapshot(scope).match_path)) is (params is not None)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping
+
+import pytest
 import wasmtime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockforge_asgi.contract import Json
+from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.guest_lines import GuestLines
 from mockforge_asgi.wasm.kernel import KernelMemory, kernel_wasm
+from mockforge_asgi.wasm.ticker import TICK_S
+from tests.wasm.guests import TestDoors
 
 
 def lines() -> GuestLines:
@@ -58,3 +67,72 @@ def test_many_short_lines_are_as_bounded_as_long_ones() -> None:
     assert 1000 < len(told) < 2000 and "dropped" in told[-1][1]
     QUIET.printed(1, b"again\n")
     assert QUIET.take() == [("info", "again")]
+
+
+class Busy(TestDoors):
+    """Doors whose log takes that much of the processor for each line."""
+
+    def __init__(self, line_s: float) -> None:
+        super().__init__()
+        self.line_s, self.told, self.turns = line_s, list[str](), list[int]()
+        self.turn = 0
+
+    def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
+        """Compute."""
+        ends = time.thread_time() + self.line_s
+        while time.thread_time() < ends:
+            pass
+        self.told.append(payload["message"])
+        self.turns.append(self.turn)
+        return None
+
+    async def count(self) -> None:
+        """Count the loop's turns."""
+        while True:
+            self.turn += 1
+            await asyncio.sleep(0)
+
+
+async def told(doors: Busy, lines: int, cpu_s: float) -> Fiber:
+    """The fiber of a call that printed so many lines, once they are told."""
+    fiber = Fiber("guest", "op", Budget(cpu_s, 30.0), doors, None)
+    QUIET.printed(1, b"line\n" * lines)
+    counting = asyncio.ensure_future(doors.count())
+    await asyncio.sleep(0)
+    await QUIET.tell(fiber)
+    counting.cancel()
+    return fiber
+
+
+@pytest.mark.parametrize("lines", [1, 16, 100])
+async def test_lines_are_told_at_the_cost_of_their_call_and_a_slices_worth_in_a_turn_of_the_loop(lines: int) -> None:
+    doors = Busy(TICK_S / 2)
+    fiber = await told(doors, lines, cpu_s=60.0)
+    assert doors.told == ["line"] * lines
+    assert fiber.cpu_s >= lines * TICK_S / 2
+    assert max(doors.turns.count(turn) for turn in doors.turns) <= 2
+
+
+@pytest.mark.parametrize("lines", [50, 1000])
+async def test_lines_beyond_the_calls_cpu_ms_are_dropped_with_a_word(lines: int) -> None:
+    doors = Busy(TICK_S)
+    fiber = await told(doors, lines, cpu_s=10 * TICK_S)
+    assert 2 <= len(doors.told) <= 12 and 10 * TICK_S <= fiber.cpu_s
+    assert doors.told[-1] == f"{lines - len(doors.told) + 1} more log lines were dropped: the call is over its limit of cpu_ms"
+
+
+async def test_a_call_that_logs_nothing_pays_nothing() -> None:
+    assert (await told(Busy(1.0), 0, cpu_s=1.0)).cpu_s == 0
+
+
+def test_a_full_buffer_of_short_records_is_read_no_further_than_lines_are_kept() -> None:
+    class Memory:
+        """A kernel whose log buffer is full of records without text."""
+
+        def take_log(self) -> bytes:
+            """8,192 of them."""
+            return bytes(8 << 13)
+
+    made = GuestLines(Memory())  # type: ignore[arg-type]
+    made.drain()
+    assert len(made._lines) == 1000 and made._size >= 8 << 13

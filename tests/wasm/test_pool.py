@@ -85,16 +85,16 @@ async def test_a_cancelled_wait_passes_its_turn_on() -> None:
 
 
 async def test_the_cap_evicts_the_longest_idle_instance_of_any_plugin() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
-    a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
-    old, young = await a.take(soon()), await b.take(soon())
-    a.give(old)
-    b.give(young)
-    old.used_s -= 5
-    third = await b.take(soon())
-    assert third is young
-    await b.take(soon())
-    assert (a.live, b.live, shared.charged) == (0, 2, 200)
+    shared = Pool(asyncio.get_running_loop(), 500)
+    a, b, c = (pool(shared=shared, name=name) for name in "abc")
+    for p, age_s in ((a, 5), (b, 6)):
+        held = [await p.take(soon()) for _ in range(2)]
+        for each in held:
+            p.give(each)
+            each.used_s -= age_s
+    for _ in range(2):
+        await c.take(soon())
+    assert (a.live, b.live, c.live, shared.charged) == (2, 1, 2, 500)
 
 
 async def test_a_plugin_without_memory_waits_for_another_plugins_instance() -> None:

@@ -12,7 +12,7 @@ from wasmtime.component import Component
 
 from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import ConfigError, PluginUnavailable
-from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.events import CallFinished, EventStream, PluginWarning
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
@@ -30,8 +30,8 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     await made.close()
 
 
-async def host(sandbox: Sandbox, wasm: bytes) -> WasmHost:
-    options = HostOptions("guest", "1.0.0", {}, Budget(cpu_s=60.0, timeout_s=60.0))
+async def host(sandbox: Sandbox, wasm: bytes, plugin: str = "guest") -> WasmHost:
+    options = HostOptions(plugin, "1.0.0", {}, Budget(cpu_s=60.0, timeout_s=60.0))
     made = await sandbox.host(options, GuestSpec("extism", "plugin.wasm", {"plugin.wasm": wasm}, 16), PluginDoors())
     await made.open()
     await made.start()
@@ -88,3 +88,40 @@ async def test_a_plugin_has_its_kernel_and_itself_and_no_room_for_more_memories(
     made = await host(sandbox, SPIN)
     assert made.options.charge_bytes == 32 << 20
     await made.close()
+
+
+async def test_calls_of_one_plugin_leave_another_its_instance(tmp_path: Path) -> None:
+    """However many they are, however long they take, and however long ago the other was called."""
+    sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), pool_memory_mb=100, cache_dir=tmp_path / "compiled")
+    hog, guard = await host(sandbox, SPIN), await host(sandbox, WASI, "guard")
+    calls = [asyncio.ensure_future(hog.lease().call("response.generate", Document({}))) for _ in range(16)]
+    while sandbox.pool.charged + hog._pool.charge <= sandbox.pool.cap_bytes:
+        await asyncio.sleep(0)
+    for held in guard._pool.idle:
+        held.used_s -= 3600.0
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert await guard.lease().call("response.generate", Document({})) is None
+    assert (guard._pool.live, len(guard._pool.idle)) == (1, 1)
+    await sandbox.scheduler.close()
+    await asyncio.gather(*calls, return_exceptions=True)
+    for one in (hog, guard):
+        await one.close()
+    await sandbox.close()
+
+
+async def test_plugins_that_do_not_fit_beside_each_other_are_warned_of(tmp_path: Path) -> None:
+    events, seen = EventStream(), []
+    events.subscribe(lambda event: seen.append(event), PluginWarning)
+    sandbox = Sandbox(asyncio.get_running_loop(), events, pool_memory_mb=40, cache_dir=tmp_path / "compiled")
+    made = [await host(sandbox, WASI, "first")]
+    assert seen == []
+    made.append(await host(sandbox, WASI, "first"))  # a generation that takes over
+    assert seen == []
+    made.append(await host(sandbox, WASI, "second"))
+    assert [(event.plugin, "limits.pool_memory_mb" in event.detail) for event in seen if isinstance(event, PluginWarning)] == [
+        ("second", True)
+    ]
+    for one in made:
+        await one.close()
+    await sandbox.close()

@@ -80,7 +80,23 @@ async def test_a_door_that_breaks_ends_its_own_call_and_no_other() -> None:
         assert await guests[2].call(stand.fiber("echo"), b"1") == 1
 
 
-@pytest.mark.parametrize("answer", [2**70, object()])
+@pytest.mark.parametrize("work_s", [0.0005, 0.004, 0.03])
+async def test_the_work_of_a_quick_door_in_the_first_slice_is_charged_to_the_call(work_s: float) -> None:
+    def works(name: str, payload: object) -> object:
+        ends = time.thread_time() + work_s
+        while time.thread_time() < ends:
+            pass
+        return {}
+
+    async with bench() as stand:
+        stand.doors.call_now = works  # type: ignore[method-assign]
+        guest = await stand.guest().instantiate(stand.fiber("load"))
+        fiber = stand.fiber("door.now", cpu_s=60.0)
+        await guest.call(fiber, b"{}")
+        assert fiber.cpu_s >= work_s
+
+
+@pytest.mark.parametrize("answer", [{"n": {1}}, object()])
 async def test_an_answer_that_is_no_json_ends_the_call_in_words(answer: object) -> None:
     async def give(name: str, payload: object, request: object) -> object:
         return answer

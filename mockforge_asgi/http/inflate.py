@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterator
 from typing import Final
 
 from mockforge_asgi.errors import DoorError
 
+CODINGS: Final = frozenset(["gzip", "x-gzip", "deflate"])
+"""Values of Content-Encoding that are decoded (RFC 9110 §8.4.1)."""
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 _STEP_BYTES = 256 * 1024
 """Decoded at once: less than a millisecond's worth."""
 
 
 class BoundedBody:
-    """Collects the pieces of one body. `encoding` is the answer's Content-Encoding."""
+    """Collects the pieces of one body. `encoding` is its Content-Encoding; `what` it is called in messages."""
 
-    def __init__(self, encoding: str, max_bytes: int) -> None:
-        self._coding, self._max_bytes = encoding.strip().lower(), max_bytes
-        if self._coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+    def __init__(self, encoding: str, max_bytes: int, what: str = "the server's answer") -> None:
+        self._coding, self._max_bytes, self._what = encoding.strip().lower(), max_bytes, what
+        if self._coding not in ("", "identity", *CODINGS):
             raise DoorError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
         self._received, self._size, self._pieces = 0, 0, list[bytes]()
@@ -31,12 +34,12 @@ class BoundedBody:
         try:
             yield from self._inflate(piece)
         except zlib.error as error:
-            raise DoorError("unavailable", f"the server's answer cannot be decoded: {error}") from error
+            raise DoorError("unavailable", f"{self._what} cannot be decoded: {error}") from error
 
     def whole(self) -> bytes:
         """The body. Raises DoorError where an encoded one ends too early."""
         if self._inflater is not None and self._received and not self._inflater.eof:
-            raise DoorError("unavailable", "the server's answer ends in the middle of its encoding", retryable=True)
+            raise DoorError("unavailable", f"{self._what} ends in the middle of its encoding", retryable=True)
         return b"".join(self._pieces)
 
     def _inflate(self, piece: bytes) -> Iterator[None]:
@@ -66,4 +69,12 @@ class BoundedBody:
             self._pieces.append(data)
 
     def _too_large(self) -> DoorError:
-        return DoorError("limit", f"the server's answer has more than {self._max_bytes} bytes")
+        return DoorError("limit", f"{self._what} has more than {self._max_bytes} bytes")
+
+
+async def inflated(data: bytes, encoding: str, max_bytes: int, what: str) -> bytes:
+    """A whole body decoded, in steps between which others may go on. Raises DoorError: `limit` where it is too much, else `unavailable`."""
+    body = BoundedBody(encoding, max_bytes, what)
+    for _ in body.feed(data):
+        await asyncio.sleep(0)
+    return body.whole()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import DoorError
+from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.security.egress import Egress, EgressLimits
-from mockforge_asgi.security.inflate import BoundedBody
 from tests.security.web import Rule, Server, get, refused, reply, serving
 
 
@@ -67,7 +67,7 @@ def test_a_body_is_whole_in_steps_of_any_size(
     step: int, coding: tuple[str, Callable[[bytes], bytes]], data: bytes, cuts: list[int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mockforge_asgi.security.inflate._STEP_BYTES", step)
+        patch.setattr("mockforge_asgi.http.inflate._STEP_BYTES", step)
         assert take(coding[0], coding[1](data), cuts, 10_000) == data
 
 
