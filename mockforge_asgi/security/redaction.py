@@ -32,9 +32,13 @@ SENSITIVE_HEADERS: Final = frozenset(
 )
 _LATIN1 = re2.Options()
 _LATIN1.encoding = re2.Options.Encoding.LATIN1
+_KEY = rb"\b(?:password|passwd|secret|api_?key|access_?token|refresh_?token|id_?token|client_?secret)[\"']?\s*(?:[=!]?=|:)\s*"
+_CODE = (  # in a traceback's line of source: secret("token"), os.environ["KEY"], self.key, a type
+    rb"(?:[a-z_][\w.]*[(\[](?:[\"')]|[a-z_][\w.]*[(),\[\]=])|self\.\w+|(?:str|bytes|object|None)[ ]*(?:[=,)|\n]|\z))"
+)
 _CREDENTIAL = re2.compile(  # RE2 reads a text once, whatever the text; `re` would begin anew at each word of it
     rb"(?i)(\b(?:bearer|basic|digest|negotiate|apikey) +)[A-Za-z0-9._~+/=-]{8,}"
-    rb"|(\b(?:password|passwd|secret|api_?key|access_?token|refresh_?token|id_?token|client_?secret)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}]+"
+    rb"|(" + _KEY + _CODE + rb")|(" + _KEY + rb"[\"']?)[^\s\"'&,;}]+"
     rb"|(\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)[^\s/@]+@"
     rb"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     _LATIN1,
@@ -111,8 +115,10 @@ class Redactor:
 
 
 def _hide(match: Any) -> bytes:
-    url = match[3]
-    return (match[1] or match[2] or url or b"") + _HIDDEN.encode() + (b"@" if url else b"")
+    if code := match[2]:
+        return bytes(code)
+    url = match[4]
+    return (url or match[3] or match[1] or b"") + _HIDDEN.encode() + (b"@" if url else b"")
 
 
 def _spellings(value: str) -> Iterator[str]:

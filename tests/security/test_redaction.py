@@ -51,10 +51,39 @@ def test_short_secrets_do_not_blank_out_words() -> None:
         ("postgres://user:pw@host/db", "postgres://user:[redacted]@host/db"),
         ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "token [redacted]"),
         ("nothing here", "nothing here"),
+        ("password=ab(c", "password=[redacted]"),
+        ("password: hunter2", "password: [redacted]"),
+        ("password: str-9f8a", "password: [redacted]"),
+        ("password = none-of-yours", "password = [redacted]"),
+        ('secret = "hunter2"', 'secret = "[redacted]"'),
+        ('if api_key == "hunter2":', 'if api_key == "[redacted]":'),
+        ("if password != 'hunter2':", "if password != '[redacted]':"),
     ],
 )
 def test_what_is_a_credential_by_its_form_is_hidden(text: str, hidden: str) -> None:
     assert Redactor()(text) == hidden
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if access_token == secret("token"):',
+        'api_key = secret("token")',
+        'if secret("token") != request.header("x-api-key"):',
+        'password = os.environ["PASSWORD"]',
+        'client_secret = self.config["client_secret"]',
+        "password = read_password()",
+        "connect(user, password=decrypt(blob))",
+        "id_token = parse(text, 1)",
+        "api_key = self.api_key",
+        "def login(self, password: str) -> None:",
+        'secret: str = secret("token")',
+        "password: str | None = None",
+        "secret = keys[name]",
+    ],
+)
+def test_a_line_of_source_in_a_traceback_is_shown_as_it_is_written(line: str) -> None:
+    assert Redactor()(f"  File plugin.py, line 3\n    {line}") == f"  File plugin.py, line 3\n    {line}"
 
 
 @pytest.mark.parametrize("shown", [1, 5, 14])
