@@ -105,7 +105,7 @@ class PluginUnavailable(MockForgeError):
     """A plugin cannot take a call now; `retry_after_s` says when to ask again."""
 
     def __init__(self, plugin: str, message: str, *, retry_after_s: float = 1.0) -> None:
-        self.plugin, self.retry_after_s = plugin, retry_after_s
+        self.plugin, self.message, self.retry_after_s = plugin, message, retry_after_s
         super().__init__(f"plugin '{plugin}' is unavailable: {message}")
 
 

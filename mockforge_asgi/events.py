@@ -128,7 +128,10 @@ class Recovered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAnswered(Event):
-    """A request was answered by us (never for one that only passed through)."""
+    """A request was answered by us (never for one that only passed through).
+
+    `answered_by`: an auth plugin by its name, `plugin NAME`, `route PATH`, `no route`, `cors`, `on_failure of NAME`, `request check`.
+    """
 
     method: str
     path: str
@@ -136,6 +139,8 @@ class RequestAnswered(Event):
     answered_by: str
     wall_s: float
     principal: str | None = None
+    reason: str = ""
+    """Why it was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +184,7 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     PluginWarning: (_MAX_TEXT, ("detail",)),
     Quarantined: (_MAX_TEXT, ("reason",)),
     RenderFailed: (_MAX_TEXT, ("reason",)),
-    RequestAnswered: (MAX_CLIENT_TEXT, ("method", "path", "principal")),
+    RequestAnswered: (MAX_CLIENT_TEXT, ("method", "path", "principal", "reason")),
 }
 """Which members of an event are in somebody's own words, a guest's or a client's often, and how much of them is told: a secret may
 be among them."""

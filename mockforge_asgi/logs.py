@@ -205,7 +205,8 @@ def _called(e: CallFinished) -> tuple[Level, str]:
 
 def _answered(e: RequestAnswered) -> tuple[Level, str]:
     who = f" for {_flat(e.principal)}" if e.principal else ""
-    return "info", f"{_flat(e.method)} {_flat(e.path)} → {e.status} by {_flat(e.answered_by)} in {_ms(e.wall_s)}{who}"
+    by = _flat(f"{e.answered_by}: {e.reason}" if e.reason else e.answered_by)
+    return "info", f"{_flat(e.method)} {_flat(e.path)} → {e.status} by {by} in {_ms(e.wall_s)}{who}"
 
 
 def _guest(e: GuestLogged) -> tuple[Level, str]:

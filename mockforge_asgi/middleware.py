@@ -29,7 +29,7 @@ from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
-from mockforge_asgi.http.refusals import answer_to, refusal
+from mockforge_asgi.http.refusals import refusal
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.mocks.links import WAIT
 from mockforge_asgi.pieces import Pieces
@@ -105,9 +105,9 @@ class MockForge:
         except ClientLeft:
             raise
         except UnsupportedPlatform as error:  # a loop that is not asyncio: what nothing here is about passes all the same
-            return answer_to(error) if self.app is None or self._pieces.is_configured(exchange.scope) else None
+            return self._pieces.answer_to(exchange, error) if self.app is None or self._pieces.is_configured(exchange.scope) else None
         except MockForgeError as error:
-            return answer_to(error)
+            return self._pieces.answer_to(exchange, error)
 
     async def _answer(self, exchange: Exchange, pieces: Pieces, cors: Cors | None) -> MockResponse | None:
         """Our answer, ready to be sent; None leaves the request to the wrapped app."""
@@ -115,7 +115,7 @@ class MockForge:
         auth.check(exchange)
         endpoint = pieces.endpoints.find(exchange) if is_http else None
         if endpoint is not None and endpoint.is_public:
-            return await self._finish(exchange, await endpoint.answer(exchange), "endpoint")
+            return await self._finish(exchange, await endpoint.answer(exchange))
         if is_http and endpoint is None:
             pieces.responses.locate(exchange)
             if cors is not None and is_preflight(exchange) and not pieces.responses.names_method(exchange):
@@ -124,25 +124,25 @@ class MockForge:
         if auth.is_protected(exchange):
             decision = await auth.decide(exchange)
             if decision is not None and not isinstance(decision, Allow):
-                return await self._finish(exchange, verdict(decision), "auth")
+                return await self._finish(exchange, verdict(decision))
         if endpoint is not None:
-            return await self._finish(exchange, await endpoint.answer(exchange), "endpoint")
+            return await self._finish(exchange, await endpoint.answer(exchange))
         if not is_http:
+            exchange.answered_by = "no route"
             return None if self.app else refusal(404, "no websocket is served here")
-        return await pieces.backed(self._respond(exchange, pieces))
+        return await pieces.backed(exchange, self._respond(exchange, pieces))
 
     async def _respond(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
         quick = pieces.responses.answer_now(exchange)
         found = await pieces.responses.answer(exchange) if quick is WAIT else quick
         if found is not None:
-            answer = await self._finish(exchange, found, "responses")
+            answer = await self._finish(exchange, found)
             return await pieces.modifiers.change(exchange, answer) if pieces.modifiers.plugins else answer
         if self.app is not None:
             return None
         return pieces.responses.nothing(exchange)
 
-    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateAnswer, by: str) -> MockResponse:
-        exchange.answered_by = by
+    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateAnswer) -> MockResponse:
         if isinstance(answer, MockResponse):
             return answer
         return await self._pieces.templates.render(exchange, answer)
@@ -154,6 +154,10 @@ class MockForge:
 
 
 def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
-    shot, by = exchange.snapshot, exchange.answered_by or "refusal"
+    shot, by, reason = exchange.snapshot, exchange.answered_by or f"route {exchange.route}", exchange.reason
+    if reason and is_preflight(exchange) and answer.status in (401, 403) and by != "cors":
+        reason += " (a CORS preflight, which carries no credentials: `cors:` would answer it)"
     who = exchange.principal.id if exchange.principal is not None else None
-    return RequestAnswered(method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who)
+    return RequestAnswered(
+        method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who, reason=reason
+    )

@@ -11,13 +11,14 @@ from typing import Final
 from mockforge_asgi.auth.chain import AuthChain
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.config import Config
-from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.claims import Claims
-from mockforge_asgi.http.cors import OPEN, Cors
+from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.intake import BodyLimits
 from mockforge_asgi.http.paths import is_plain, route_path
+from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.mocks.answers import AnswerError, answer_of
 from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
 from mockforge_asgi.mocks.links import RouteLink
@@ -30,6 +31,9 @@ from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.templates import Templates
 from mockforge_asgi.types import Receive, Scope, Send
+
+MOST_TOLD: Final = 8192
+"""How much of an error a developer is told in an answer, in characters."""
 
 
 class Pieces:
@@ -79,18 +83,36 @@ class Pieces:
         path = route_path(scope)
         return self._configured.cover(path) or not is_plain(path, scope.get("raw_path"))
 
-    def backed(self, answering: Awaitable[MockResponse | None]) -> Awaitable[MockResponse | None]:
+    def backed(self, exchange: Exchange, answering: Awaitable[MockResponse | None]) -> Awaitable[MockResponse | None]:
         """The same, with the operator's own answers (`on_failure`) in place of errors of plugins."""
-        return self._backed(answering) if self._stand_ins else answering
+        return self._backed(exchange, answering) if self._stand_ins else answering
 
-    async def _backed(self, answering: Awaitable[MockResponse | None]) -> MockResponse | None:
+    async def _backed(self, exchange: Exchange, answering: Awaitable[MockResponse | None]) -> MockResponse | None:
         try:
             return await answering
         except (PluginFailed, PluginUnavailable) as error:
-            answer = self._stand_ins.get(error.plugin)
-            if answer is None:
-                raise
-            return answer
+            return self.in_place_of(exchange, error)
+
+    def in_place_of(self, exchange: Exchange, error: MockForgeError) -> MockResponse:
+        """What the client is sent when a plugin that is no guard has failed: the operator's own answer, else one that says so."""
+        plugin = error.plugin if isinstance(error, PluginFailed | PluginUnavailable) else ""
+        answer = self._stand_ins.get(plugin)
+        if answer is None:
+            return self.answer_to(exchange, error)
+        exchange.answered_by, exchange.reason = f"on_failure of {plugin}", _reason(error)
+        return answer
+
+    def answer_to(self, exchange: Exchange, error: MockForgeError) -> MockResponse:
+        """The answer to an error, noting whose it is. In dev mode it says what failed and where, but not to pages of other origins."""
+        exchange.reason = _reason(error)
+        if not isinstance(error, PluginFailed | PluginUnavailable):
+            exchange.answered_by = exchange.answered_by or "request check"
+            return answer_to(error)
+        exchange.answered_by = f"plugin {error.plugin}"
+        if not self._is_live or is_foreign(exchange.snapshot):
+            return answer_to(error)
+        cause = error.__cause__ if isinstance(error.__cause__, PluginFailed) else error
+        return answer_to(error, self._runtime.events.redact(str(cause)[:MOST_TOLD]))
 
     async def ready(self) -> None:
         """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError."""
@@ -106,7 +128,7 @@ class Pieces:
     def _follow(self, registry: Registry) -> None:
         self._registry, self._generation = registry, registry.generation
         self.endpoints = Endpoints(registry, self._public)
-        self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, stand_ins=self._stand_ins)
+        self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, in_place_of=self.in_place_of)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
         self.claims = Claims(everything=True) if self._is_live or self._cors is not None else claims
 
@@ -121,6 +143,11 @@ class Pieces:
         if self._cors is None:
             return None if rule is not None else OPEN
         return None if rule is not None and rule.preflight == "app" and not is_alone else self._cors
+
+
+def _reason(error: MockForgeError) -> str:
+    """Why, in short; of a call that failed another event has told."""
+    return "" if isinstance(error, PluginFailed) else str(getattr(error, "reason", getattr(error, "message", error)))
 
 
 def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> ResponseChain:

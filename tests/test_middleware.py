@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable
-from mockforge_asgi.events import Event, RequestAnswered
 from mockforge_asgi.http.documents import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.plugin import Plugin
@@ -322,20 +321,6 @@ async def test_unknown_scope_types_pass() -> None:
 async def test_the_mount_below_a_root_path_matches_what_is_below() -> None:
     client = Client(await mounted(App()), root_path="/api")
     assert (await client.get("/health")).json() == {"status": "ok"}
-
-
-async def test_answers_of_ours_are_told_and_passing_ones_are_not() -> None:
-    forge, heard = await mounted(App(), greet(), key_auth(), protect=PROTECT), list[Event]()
-    forge.runtime.events.subscribe(heard.append, RequestAnswered)
-    for path, headers in (("/health", {}), ("/items", {}), ("/hello/A", {}), ("/hello/A", KEY), ("//hello/A", {})):
-        await Client(forge).get(path, headers=headers)
-    told = [(e.path, e.status, e.answered_by, e.principal) for e in heard if isinstance(e, RequestAnswered)]
-    assert told == [
-        ("/health", 200, "responses", None),
-        ("/hello/A", 401, "auth", None),
-        ("/hello/A", 200, "responses", "demo"),
-        ("//hello/A", 400, "refusal", None),
-    ]
 
 
 async def test_a_plugin_that_comes_later_answers_the_next_request() -> None:

@@ -12,7 +12,7 @@ from mockforge_asgi.auth.credentials import consumed_by
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
 from mockforge_asgi.auth.rules import Protection
-from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
+from mockforge_asgi.auth.verdicts import DEFAULT_CHALLENGE, OTHER_CHALLENGE, refuse_handshake, verdict
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny
 from mockforge_asgi.errors import ClientLeft, MockForgeError, PluginUnavailable
@@ -46,20 +46,19 @@ class AuthRuntime(Service, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The plugins of one rule: as it names them, in their order, what they read of credentials, and the refusal when none decides."""
+    """The plugins of one rule: as it names them, in their order, what they read of credentials, and the challenge of their 401s."""
 
     named: tuple[Authenticator, ...]
     plugins: tuple[Authenticator, ...]
     consumed: Consumed
-    nobody: Deny
+    challenge: str
 
     @classmethod
     def of(cls, named: tuple[Authenticator, ...]) -> Panel:
         """Lowest priority number first; equals stay as the rule names them."""
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
-        challenges = [c for p in plugins if isinstance(c := p.description.capabilities.get("challenge"), str)]
-        nobody = Deny(NOBODY.status, NOBODY.reason, ", ".join(dict.fromkeys(challenges)) or None)
-        return cls(named, plugins, consumed_by(plugin.view for plugin in plugins), nobody)
+        challenges = ", ".join(dict.fromkeys(map(_challenge, plugins)))
+        return cls(named, plugins, consumed_by(plugin.view for plugin in plugins), challenges)
 
 
 class AuthChain:
@@ -149,7 +148,13 @@ class AuthChain:
         if isinstance(decision, Allow):
             exchange.allowed(decision.principal, decision.claims, wire_headers(decision.set_headers))
         exchange.consume(panel.consumed)
-        return panel.nobody if decision is NOBODY else decision
+        if decision is NOBODY:
+            exchange.answered_by = ", ".join(plugin.name for plugin in panel.plugins)
+        if isinstance(decision, Deny):
+            exchange.reason = decision.reason
+            if decision.status == 401 and not decision.challenge:
+                return Deny(401, decision.reason, panel.challenge)
+        return decision
 
     def _panel(self, rule: ProtectRule) -> Panel:
         """The rule's plugins as they are loaded now; worked out once per generation."""
@@ -168,3 +173,11 @@ class AuthChain:
             await refuse_handshake(exchange, answer)
         else:
             await exchange.respond(answer)
+
+
+def _challenge(plugin: Authenticator) -> str:
+    """What the plugin says that it wants; otherwise `Bearer` if it may read the header that a client would answer it with."""
+    said, headers = plugin.description.capabilities.get("challenge"), plugin.view.headers
+    if isinstance(said, str) and said:
+        return said
+    return DEFAULT_CHALLENGE if headers is None or "authorization" in headers else OTHER_CHALLENGE

@@ -111,6 +111,8 @@ async def _ask(plugin: Authenticator, exchange: Exchange) -> Decision:
             decision = await plugin.authenticate(exchange)
         if isinstance(decision, Reply) and decision.response.template is not None:
             permit_template(plugin.name, plugin.facts, "auth.authenticate", decision.response.template)
+        if isinstance(decision, Deny | Reply) and not exchange.answered_by:  # the first to refuse, as in what is answered
+            exchange.answered_by = plugin.name
         return decision
     except PluginFailed as error:
         raise PluginUnavailable(plugin.name, f"it failed to decide about a request ({error.code})") from error

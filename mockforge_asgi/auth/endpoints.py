@@ -31,6 +31,7 @@ class Endpoint:
 
     async def answer(self, exchange: Exchange) -> MockResponse | TemplateAnswer:
         """The plugin's answer; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, Refused."""
+        exchange.answered_by = f"plugin {self.plugin.name}"
         if self.methods and exchange.snapshot.method not in self.methods:
             return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
         with exchange.watched():

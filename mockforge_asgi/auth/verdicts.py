@@ -12,6 +12,8 @@ from mockforge_asgi.http.refusals import refusal
 
 DEFAULT_CHALLENGE: Final = "Bearer"
 """The challenge of a 401 whose plugin named none: every 401 must carry one (RFC 9110 §15.5.2)."""
+OTHER_CHALLENGE: Final = "Custom"
+"""The same where credentials are not in `Authorization`: a scheme that no client takes for one it knows."""
 
 
 def denial(deny: Deny) -> MockResponse:

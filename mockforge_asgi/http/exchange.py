@@ -47,7 +47,7 @@ class Exchange:
 
     __slots__ = (
         "_coding", "_content", "_documents", "_fingerprint", "_json_body", "allowed_headers", "answered_by", "claims", "consumed",
-        "intake", "leases", "located", "notes", "path_params", "principal", "receive", "route", "scope", "send", "snapshot",
+        "intake", "leases", "located", "notes", "path_params", "principal", "reason", "receive", "route", "scope", "send", "snapshot",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
@@ -64,8 +64,8 @@ class Exchange:
         self.leases: dict[Hashable, Releasable] = {}
         self.located: object = None
         """What the mock routes found for this request, kept until it is answered; None: not looked yet."""
-        self.answered_by = ""
-        """Which step answered, for events."""
+        self.answered_by = self.reason = ""
+        """Who answered, and why it refused, for events; nobody yet, or the route that was found."""
         self.notes: list[str] | None = None
         """In dev mode: why links did not answer."""
         self._documents: dict[RequestView, Document] | None = None
@@ -100,7 +100,7 @@ class Exchange:
 
     def allowed(self, principal: Principal, claims: Mapping[str, Json], headers: Headers = ()) -> None:
         """Auth let the caller pass."""
-        self.principal, self.claims, self._documents = principal, claims, None
+        self.principal, self.claims, self._documents, self.answered_by = principal, claims, None, ""
         self.allowed_headers = (*self.allowed_headers, *headers)
 
     def consume(self, consumed: Consumed) -> None:

@@ -28,7 +28,7 @@ class Changing(Protocol):
         """The answer changed, or the very same. Raises PluginFailed, PluginUnavailable."""
         ...
 
-    def in_place_of(self, error: MockForgeError, /) -> MockResponse:
+    def in_place_of(self, exchange: Exchange, error: MockForgeError, /) -> MockResponse:
         """What the client is sent when that has failed."""
         ...
 
@@ -133,7 +133,7 @@ class AppAnswer:
 
     async def _refuse(self, error: MockForgeError) -> None:
         self._is_refused = True
-        await self._changing.in_place_of(error).send(self._send, head=self._exchange.snapshot.method == "HEAD")
+        await self._changing.in_place_of(self._exchange, error).send(self._send, head=self._exchange.snapshot.method == "HEAD")
 
 
 def _length(headers: Headers) -> int | None:

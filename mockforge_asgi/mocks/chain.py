@@ -187,7 +187,7 @@ class ResponseChain:
 
     def nothing(self, exchange: Exchange) -> MockResponse:
         """The answer when no link has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6)."""
-        snapshot = exchange.snapshot
+        snapshot, exchange.answered_by = exchange.snapshot, "no route"
         methods = frozenset() if self.routes is None else self.routes.index.methods_at(snapshot.match_path)
         message = "nothing is mocked here"
         if self.explains:

@@ -135,6 +135,7 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
             return None
         if isinstance(answer, TemplateAnswer):
             permit_template(name, plugin.facts, "response.generate", answer.template)
+        exchange.answered_by = f"plugin {name}"
         return answer
     except (PluginFailed, PluginUnavailable) as error:
         if plugin.facts.on_failure != "skip":

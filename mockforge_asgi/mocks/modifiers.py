@@ -6,8 +6,7 @@ answers of the wrapped app, whose way through modifiers is `app_answers`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from mockforge_asgi.config.objects import AnswerFilter
@@ -26,19 +25,23 @@ from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 class Modifiers:
     """The modifiers of one state of the registry. Answers of the wrapped app are given to them whole up to `max_bytes`.
 
-    `stand_ins` are the operator's answers in place of those that fail at it, by plugin.
+    `in_place_of` says what the client is sent when changing an answer of the wrapped app has failed.
     """
 
-    __slots__ = ("_max_bytes", "_of_app", "_stand_ins", "_steps", "claims", "plugins")
+    __slots__ = ("_max_bytes", "_of_app", "_steps", "claims", "in_place_of", "plugins")
 
     def __init__(
-        self, plugins: Iterable[Plugin] = (), *, max_bytes: int = 1024 * 1024, stand_ins: Mapping[str, MockResponse] = MappingProxyType({})
+        self,
+        plugins: Iterable[Plugin] = (),
+        *,
+        max_bytes: int = 1024 * 1024,
+        in_place_of: Callable[[Exchange, MockForgeError], MockResponse] = lambda _, error: answer_to(error),
     ) -> None:
         self.plugins = tuple(plugins)
         self._steps = tuple((plugin, _Wanted(plugin.facts.modifies)) for plugin in self.plugins)
         self._of_app = tuple(step for step in self._steps if step[0].facts.modifies.app)
         self._max_bytes: Final = max_bytes
-        self._stand_ins = stand_ins
+        self.in_place_of: Final = in_place_of
         filters = [plugin.facts.modifies for plugin, _ in self._of_app]
         self.claims: Final = Claims((path for f in filters for path in f.paths), everything=not all(f.paths for f in filters))
         """Paths where answers of the wrapped app may be changed."""
@@ -77,11 +80,6 @@ class Modifiers:
             return await self.change(exchange, answer, of_app=True)
         finally:
             exchange.release()
-
-    def in_place_of(self, error: MockForgeError) -> MockResponse:
-        """What the client is sent when changing an answer of the wrapped app has failed."""
-        plugin = error.plugin if isinstance(error, PluginFailed | PluginUnavailable) else ""
-        return self._stand_ins.get(plugin) or answer_to(error)
 
     def want(self, exchange: Exchange, head: AnswerHead) -> bool:
         """Whether one of them would be asked about that answer of the wrapped app."""

@@ -89,5 +89,5 @@ def test_a_websocket_with_credentials_passes(server: str, wrapped: Running) -> N
 def test_answers_of_ours_are_alike_under_every_server(wrapped: Running) -> None:
     told = {name: value for name, value in wrapped.get("/greet/Ada").headers if name not in ("date", "server", "connection")}
     assert told == {
-        "content-type": "application/json", "cache-control": "no-store", "www-authenticate": "Bearer", "content-length": "71",
+        "content-type": "application/json", "cache-control": "no-store", "www-authenticate": "Custom", "content-length": "71",
     }  # fmt: skip
