@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from mockforge_asgi.testing import Client, Conversation
-from mockforge_asgi.types import Receive, Scope, Send
+from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 from tests.plain_host import plain_plugin
 from tests.test_middleware import KEY, PROTECT, App, greet, key_auth, mounted
 
@@ -141,3 +146,42 @@ async def test_development_mode_explains_nothing_to_pages_of_other_origins() -> 
             for origin, told in ((None, True), ("http://testserver", True), ("http://localhost:3000", True), (WEB, False), ("null", False)):
                 answer = await client.get(path, headers={"origin": origin} if origin else {})
                 assert (words in answer.text) is told, (path, origin, answer.text)
+
+
+def starlettes(app: ASGIApp) -> ASGIApp:
+    """The app inside Starlette's CORSMiddleware."""
+    return CORSMiddleware(app, allow_origins=[WEB], allow_headers=["x-api-key"], allow_credentials=True)
+
+
+def secret(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"secret for {request.method}")
+
+
+async def behind_or_around(order: str, preflight: str) -> Client:
+    """A Starlette app with its CORSMiddleware around `MockForge`, or inside of it."""
+    routes = [Route("/hello/secret", secret, methods=["GET", "OPTIONS", "PUT"])]
+    app, protect = Starlette(routes=routes), [{**PROTECT[0], "preflight": preflight}]
+    forge = await mounted(starlettes(app) if order == "inside" else app, key_auth(), protect=protect)
+    return Client(forge if order == "inside" else starlettes(forge))
+
+
+@pytest.mark.parametrize(
+    ("order", "preflight", "works", "readable"),
+    [("around", "cors", True, True), ("around", "app", True, True), ("inside", "app", True, False), ("inside", "cors", False, False)],
+)
+async def test_with_starlettes_middleware_this_order_works(order: str, preflight: str, works: bool, readable: bool) -> None:
+    client = await behind_or_around(order, preflight)
+    answer = await client.request("OPTIONS", "/hello/secret", headers=ASKS)
+    assert (answer.status == 200, answer.header("access-control-allow-origin") == WEB) == (works, works)
+    assert "secret" not in answer.text
+    passed = await client.get("/hello/secret", headers={**KEY, "origin": WEB})
+    assert (passed.text, passed.header("access-control-allow-origin")) == ("secret for GET", WEB)
+    for path in ("/hello/secret", "/health"):  # a refusal and a mock, both ours
+        assert (await client.get(path, headers={"origin": WEB})).header("access-control-allow-origin") == (WEB if readable else None)
+
+
+async def test_with_cors_of_ours_no_header_is_said_twice_by_an_app_that_has_its_own() -> None:
+    client = Client(await mounted(starlettes(Starlette(routes=[Route("/items", secret)])), cors=CORS))
+    answer = await client.get("/items", headers={"origin": WEB})
+    assert [value for name, value in answer.headers if name == "access-control-allow-origin"] == [WEB]
+    assert (await client.request("OPTIONS", "/items", headers=ASKS)).status == 204
