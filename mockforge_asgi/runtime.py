@@ -71,6 +71,8 @@ class PluginRuntime:
         self._own = tuple(plugins)
         self.config: Config = load_config(config, dev=dev, own=self.own_names)
         self.events = events or logged_events()
+        self._redactor = known if isinstance(known := self.events.redact, Redactor) else Redactor()
+        self.events.redact = self._redactor
         self._surroundings, self._cache_dir = surroundings, cache_dir
         self._life: _Life | None = None
         self._ending: _Life | None = None
@@ -215,13 +217,11 @@ class PluginRuntime:
     def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
         config = self.config
         secrets = Secrets.load(config.secrets, places=config.places)
-        if not isinstance(self.events.redact, Redactor):
-            self.events.redact = Redactor()
-        self.events.redact.add(secrets)
+        self._redactor.add(secrets)
         registry = Registry(self.events)
         sources = Sources(config.sources, registry)
         state = self._state = self._state or open_store(config.state.url)
-        around, redact = self._surroundings, self.events.redact
+        around, redact = self._surroundings, self._redactor
         rooms = Rooms(
             state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, surroundings=around, redact=redact
         )

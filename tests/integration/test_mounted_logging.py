@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mockforge_asgi import MockForge, PluginRuntime
-from mockforge_asgi.events import Event, EventStream
+from mockforge_asgi.events import Event, EventStream, RequestAnswered
 from mockforge_asgi.testing import Client
 from tests.test_middleware import App
 
@@ -116,6 +116,13 @@ async def test_a_template_that_fails_is_told_once(records: list[logging.LogRecor
         MockForge(App(), {"version": 1, "templates": {"inline": {"bad.txt": "{{ 1 // 0 }}"}}, "routes": routes}), "/x", records
     )
     assert status == 500 and len([text for level, text in lines if level == "ERROR"]) == 1
+
+
+def test_nothing_secret_is_logged_before_the_runtime_is_started(records: list[logging.LogRecord]) -> None:
+    """As on a loop that is not asyncio's, where mocks are answered all the same."""
+    event = RequestAnswered(method="GET", path="/password=hunter2", status=200, answered_by="responses", wall_s=0.0)
+    PluginRuntime({"version": 1}).events.emit(event)
+    assert [r.getMessage()[:30] for r in records] == ["GET /password=[redacted] → 200"]
 
 
 async def test_who_gives_a_stream_of_events_hears_them_in_place_of_the_log(tmp_path: Path, records: list[logging.LogRecord]) -> None:
