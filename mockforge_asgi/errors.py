@@ -2,7 +2,8 @@
 
     MockForgeError
     ├── ConfigError                the operator: mockforge.yaml, grants, options   (carries every Problem at once)
-    ├── UnsupportedPlatform        the operator: interpreter, wheel, event loop, missing extra
+    ├── UnsupportedPlatform        the operator: interpreter, wheel, missing extra
+    │   └── UnsupportedEventLoop   ... or an event loop that plugins do not run on
     ├── PluginRejected             the author: manifest, code, contract version   (carries every Problem at once)
     ├── PluginFailed               the guest: its code raised, trapped or answered nonsense
     │   ├── PluginCrashed          ... and its instance or process is gone
@@ -52,6 +53,10 @@ class ConfigError(_Problems):
 
 class UnsupportedPlatform(MockForgeError):
     """This interpreter, wheel, event loop or installation lacks something that is needed."""
+
+
+class UnsupportedEventLoop(UnsupportedPlatform):
+    """Plugins do not run on this event loop; what needs none is served all the same."""
 
 
 class PluginRejected(_Problems):

@@ -30,12 +30,14 @@ class Service(Protocol):
 
 async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the server's lifespan events for the service and the app it wraps."""
-    if app is not None and not _is_asyncio():
+    if not _is_asyncio():
         logger.warning("plugins run on asyncio only, and this is another event loop: only requests that need none are served")
-        return await app(scope, receive, send)
+        if app is not None:
+            return await app(scope, receive, send)
     startup = await receive()
     try:
-        await service.start()
+        if _is_asyncio():
+            await service.start()
     except Exception as error:  # told to the server: some take an exception here for "no lifespan support" and serve on
         if not isinstance(error, MockForgeError):
             logger.exception("plugins could not be started")

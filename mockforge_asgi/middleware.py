@@ -23,7 +23,7 @@ from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
 from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.contract import Allow
-from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError, UnsupportedPlatform
+from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError
 from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import Cors
@@ -104,8 +104,6 @@ class MockForge:
             return await self._answer(exchange, self._pieces, cors)
         except ClientLeft:
             raise
-        except UnsupportedPlatform as error:  # a loop that is not asyncio: what nothing here is about passes all the same
-            return self._pieces.answer_to(exchange, error) if self.app is None or self._pieces.is_configured(exchange.scope) else None
         except MockForgeError as error:
             return self._pieces.answer_to(exchange, error)
 

@@ -11,13 +11,12 @@ from typing import Final
 from mockforge_asgi.auth.chain import AuthChain
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.config import Config
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem, UnsupportedEventLoop
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.claims import Claims
 from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.intake import BodyLimits
-from mockforge_asgi.http.paths import is_plain, route_path
 from mockforge_asgi.http.refusals import answer_to
 from mockforge_asgi.mocks.answers import AnswerError, answer_of
 from mockforge_asgi.mocks.chain import PluginLinks, ResponseChain
@@ -40,7 +39,6 @@ class Pieces:
     """Auth, endpoints, responses, templates and modifiers over one runtime."""
 
     __slots__ = (
-        "_configured",
         "_cors",
         "_generation",
         "_is_live",
@@ -64,7 +62,6 @@ class Pieces:
         self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits, root_path=root_path)
         self.responses: Final = _responses(config, runtime, self.limits)
         self.templates: Final = _templates(config, runtime)
-        self._configured = self.auth.protection.claims | Claims(route.match.path for route in config.routes)
         self.claims = Claims(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
         self._max_answer_bytes = config.limits.max_answer_kb * 1024
@@ -77,11 +74,6 @@ class Pieces:
         """Whether no piece could have a say in a request for that path. False before plugins are known, and in dev mode."""
         registry = self._registry
         return registry is not None and registry.generation == self._generation and self.claims.let_by(path, raw)
-
-    def is_configured(self, scope: Scope) -> bool:
-        """Whether the configuration itself names that path, or it cannot be told."""
-        path = route_path(scope)
-        return self._configured.cover(path) or not is_plain(path, scope.get("raw_path"))
 
     def backed(self, exchange: Exchange, answering: Awaitable[MockResponse | None]) -> Awaitable[MockResponse | None]:
         """The same, with the operator's own answers (`on_failure`) in place of errors of plugins."""
@@ -115,10 +107,16 @@ class Pieces:
         return answer_to(error, self._runtime.events.redact(str(cause)[:MOST_TOLD]))
 
     async def ready(self) -> None:
-        """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError."""
+        """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError.
+
+        On an event loop that cannot have any, whatever needs a plugin raises, and all else is served.
+        """
         runtime = self._runtime
         if not runtime.is_ready:
-            await runtime.ensure()
+            try:
+                await runtime.ensure()
+            except UnsupportedEventLoop:
+                return
         if self._is_live:
             await runtime.refresh()
         registry = runtime.registry

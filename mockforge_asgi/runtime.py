@@ -16,7 +16,7 @@ from typing import Any
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json, PluginHost
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedPlatform
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.logs import logged_events
@@ -166,7 +166,7 @@ class PluginRuntime:
         if self._pid != os.getpid():
             self._pid, self._starting, self._ending = os.getpid(), None, None
         elif any(other is not loop and other.is_running() for other in others):
-            raise UnsupportedPlatform(
+            raise UnsupportedEventLoop(
                 "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime."
             )
         if life is not None:
@@ -287,9 +287,9 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        raise UnsupportedPlatform(
-            "plugins run on asyncio only, and this is not an asyncio event loop. Requests that no plugin is asked about "
-            "pass through on any loop."
+        raise UnsupportedEventLoop(
+            "plugins run on asyncio only, and this is not an asyncio event loop. Static mocks answer, and requests that no plugin is "
+            "asked about pass through, on any loop."
         ) from None
 
 

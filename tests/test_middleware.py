@@ -353,29 +353,6 @@ def test_one_mount_serves_several_event_loops_in_turn() -> None:
         assert asyncio.run(Client(forge).get("/health")).status == 200
 
 
-def test_on_another_loop_what_nobody_claims_passes_and_the_rest_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    trio = pytest.importorskip("trio")
-    forge = MockForge(app := App(), {"version": 1, "routes": [ROUTES[0]]})
-
-    async def call(path: str) -> list[Any]:
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            await trio.lowlevel.checkpoint()
-            return {"type": "http.request", "body": b""}
-
-        async def send(message: Any) -> None:
-            await trio.lowlevel.checkpoint()
-            sent.append(message)
-
-        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
-        await forge(scope, receive, send)
-        return sent
-
-    assert trio.run(call, "/items")[0]["status"] == 200 and len(app.calls) == 1
-    assert trio.run(call, "/health")[0]["status"] == 500 and "asyncio" in caplog.text
-
-
 async def test_a_configuration_with_faults_is_refused_at_once() -> None:
     with pytest.raises(ConfigError):
         MockForge(App(), {"version": 1, "routes": [{"match": {"path": "no-slash"}, "response": {"text": "x"}}]})

@@ -28,7 +28,8 @@ class Protection:
         self._roots = tuple(root_path[at:] for at, char in enumerate(root_path) if char == "/")
         compiled = [(_glob(rule, place), _methods(rule), rule) for place, rule in enumerate(rules)]
         self._rules = tuple(sorted(compiled, key=partial(_precedence, self._roots)))
-        self.claims = Claims(path for _, _, rule in compiled for path in (*self._names(rule.path), *self._roots))
+        claimed = (path for _, _, rule in compiled for path in (*self._names(rule.path), *self._roots))
+        self.claims = Claims(claimed, checked=self.is_any)
 
     @property
     def is_any(self) -> bool:

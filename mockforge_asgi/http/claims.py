@@ -17,12 +17,13 @@ _MAX_KEPT_LENGTH: Final = 200
 
 
 class Claims:
-    """The first segments that are claimed, or everything."""
+    """The first segments that are claimed, or everything. `checked`: so are paths that are not plain, to be refused."""
 
-    __slots__ = ("_let_by", "everything", "segments")
+    __slots__ = ("_let_by", "checked", "everything", "segments")
 
-    def __init__(self, patterns: Iterable[str] = (), *, everything: bool = False) -> None:
+    def __init__(self, patterns: Iterable[str] = (), *, everything: bool = False, checked: bool = False) -> None:
         firsts = {pattern[1:].partition("/")[0] for pattern in patterns}
+        self.checked = checked
         self.everything = everything or any("*" in first or "{" in first for first in firsts)
         self.segments = frozenset(firsts)
         self._let_by: set[tuple[str, bytes | None]] = set()
@@ -32,11 +33,11 @@ class Claims:
         return self.everything or path[1:].partition("/")[0] in self.segments
 
     def let_by(self, path: str, raw: bytes | None) -> bool:
-        """Whether that path has one reading, and nobody claims it. What was let by is remembered, which halves the time it takes."""
+        """Whether nobody claims that path. What was let by is remembered, which halves the time it takes."""
         key = path, raw
         if key in self._let_by:
             return True
-        if self.cover(path) or not is_plain(path, raw):
+        if self.cover(path) or (self.checked and not is_plain(path, raw)):
             return False
         if len(path) <= _MAX_KEPT_LENGTH >= len(raw or b""):
             if len(self._let_by) >= _MAX_KEPT:
@@ -45,6 +46,6 @@ class Claims:
         return True
 
     def __or__(self, other: Claims) -> Claims:
-        both = Claims(everything=self.everything or other.everything)
+        both = Claims(everything=self.everything or other.everything, checked=self.checked or other.checked)
         both.segments = self.segments | other.segments
         return both

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.errors import ClientLeft, DoorError, Refused
+from mockforge_asgi.errors import ClientLeft, DoorError, Refused, UnsupportedEventLoop
 from mockforge_asgi.types import Message, Receive, Scope
 
 
@@ -65,12 +65,17 @@ class Intake:
         return self._body
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (413 over the limit, 408 too slow), ClientLeft, and DoorError where the wrapped app has it."""
+        """The whole body. Raises Refused (413 over the limit, 408 too slow), ClientLeft, DoorError where the wrapped app has it, and
+        UnsupportedEventLoop on another event loop than asyncio."""
         if self._body is not None:
             return self._body
         if self.is_lent:
             raise DoorError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
         if self._lock is None:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                raise UnsupportedEventLoop("bodies are read on asyncio only, and this is not an asyncio event loop.") from None
             self._lock = asyncio.Lock()
         async with self._lock:
             if self._refusal is not None:

@@ -16,7 +16,10 @@ class Turns:
 
     async def __call__(self) -> None:
         """Wait for the next turn."""
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # another event loop than asyncio
+            return
         queue = self._waiting.get(loop)
         if queue is None:
             queue = self._waiting[loop] = deque()

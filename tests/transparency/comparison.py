@@ -30,20 +30,12 @@ class Explained:
 
 
 _TRIO = "plugins need asyncio: on trio nothing is served that one of them decides about"
-_TRIO_PATHS = "paths of several readings are compared with the rules even where there are none, and the pool starts for that on trio"
 _READINGS = "where a path is protected, a path that servers read differently is refused"
 _LIFESPAN = "an app that raises at the lifespan scope is taken for one without lifespan, as servers do"
 _TWO_LOOPS = "plugins started without lifespan belong to one event loop, and two websocket clients at once have two"
 
 EXPLAINED: Final = (
     Explained("starlette", ("guarded",), r".*\[trio.*", _TRIO),
-    Explained("starlette", ("bare",), r".*::(test_request_raw_path|test_quoting_redirect_response)\[trio\]", _TRIO_PATHS),
-    Explained(
-        "starlette",
-        ("bare",),
-        r".*::(test_url_for_with_root_path_ending_with_slash|test_staticfiles_null_byte_in_path)\[trio\]",
-        _TRIO_PATHS,
-    ),
     Explained("starlette", ("guarded",), r".*::(test_request_raw_path|test_staticfiles_null_byte_in_path)\[asyncio\]", _READINGS),
     Explained("starlette", ("bare", "guarded"), r".*::test_exception_in_middleware\[asyncio\]", _LIFESPAN),
     Explained("fastapi", ("guarded",), r".*::test_path_traversal_cannot_escape_directory\[.*%.*\]", _READINGS),
