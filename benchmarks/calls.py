@@ -169,7 +169,7 @@ async def _loads(quick: bool) -> list[Figure]:
         try:
             seen: list[float] = []
             for _ in range(4 if quick else 12):
-                cache = CompiledCache(folder / "compiled", key_file=folder / "key")
+                cache = CompiledCache(folder / "compiled")
                 engine = wasmtime.Engine(config("core" if kind == "core" else "component"))
                 began = time.perf_counter()
                 await cache.load(engine, wasm, kind, plugin=name, caps=TRUSTED)  # type: ignore[call-overload]  # one of the two literals

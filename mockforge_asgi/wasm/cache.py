@@ -33,7 +33,7 @@ from mockforge_asgi.wasm.engine import EngineKind, config_digest
 from mockforge_asgi.wasm.entries import Entries, EntriesUnusable
 from mockforge_asgi.wasm.inspect import Caps, inspect
 
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 """To be raised when entries are written otherwise, or what is compiled is checked otherwise before."""
 _LOCK_POLL_S: Final = 0.05
 MIB: Final = 1 << 20
@@ -46,11 +46,6 @@ Code: TypeAlias = wasmtime.Module | Component
 def default_directory() -> Path:
     """Where compiled code is kept: `mockforge/compiled` in the user's cache directory."""
     return platformdirs.user_cache_path("mockforge", appauthor=False) / "compiled"
-
-
-def default_key_file() -> Path:
-    """Where the key of the cache is kept: apart from it, in the user's state directory."""
-    return platformdirs.user_state_path("mockforge", appauthor=False) / "compiled.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +63,11 @@ class CompiledCache:
         self,
         directory: Path | None = None,
         *,
-        key_file: Path | None = None,
         limit_bytes: int = 1024 * MIB,
         patience_s: float = 180.0,
         emit: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        self._directory, self._key_file = directory, key_file
+        self._directory = directory
         self._limit_bytes, self._patience_s, self._emit = limit_bytes, patience_s, emit
         self._entries: Entries | None = None
         self._opening, self._unusable = asyncio.Lock(), ""
@@ -140,7 +134,7 @@ class CompiledCache:
 
     def _open(self) -> None:
         try:
-            self._entries = Entries(self._directory or default_directory(), self._key_file or default_key_file())
+            self._entries = Entries(self._directory or default_directory())
         except (EntriesUnusable, RuntimeError) as error:  # RuntimeError: there is no home directory
             if str(error) != self._unusable:
                 self._unusable = str(error)

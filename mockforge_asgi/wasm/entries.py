@@ -1,16 +1,16 @@
-"""Authenticated entries in a private directory: the storage beneath the compiled-code cache.
+"""Entries with checksums in a private directory: the storage beneath the compiled-code cache.
 
-An entry is one file: the content, then a 32-byte HMAC-SHA-256 over its name and content, made with a key that is kept
-elsewhere. Machine code from a file that somebody else could have written is never handed out: directory and file must
-belong to this user alone, and the MAC must hold. Everything here blocks; callers use a thread.
+An entry is one file: the content, then the SHA-256 of its name and content. Machine code from a file that somebody else could
+have written is never handed out: directory and file must belong to this user alone, and what a directory held while it was open
+to others is thrown away. The checksum finds damage; who can write here as this user needs no cache to run code. Everything here
+blocks; callers use a thread.
 """
 
 from __future__ import annotations
 
 import errno
-import hmac
+import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,25 +18,25 @@ from typing import IO, Final
 
 from mockforge_asgi.wasm.private_files import TEMPORARY, begun, is_private, make_folders, remove, sweep, write
 
-_MAC_BYTES: Final = 32
-_KEY_BYTES: Final = 32
+_SUM_BYTES: Final = 32
+_NAME_LENGTH: Final = 64
 _PIECE: Final = 1 << 20
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_OURS: Final = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO})
 """How a file is refused that none of ours can be: a symbolic link, another user's, a socket."""
 
 _VERIFIED: Final[set[tuple[object, ...]]] = set()
-"""Files whose MAC this process has seen to hold, by everything that changes when they do."""
+"""Files whose checksum this process has seen to hold, by everything that changes when they do."""
 
 
 class EntriesUnusable(Exception):
-    """The directory or the key cannot be used; the message says why and what to do."""
+    """The directory cannot be used; the message says why and what to do."""
 
 
 class Entries:
     """Entries of one directory, opened once: later changes of the path lead nowhere."""
 
-    def __init__(self, directory: Path, key_file: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         """Raises: EntriesUnusable."""
         self.directory, self.repaired = directory, ""
         try:
@@ -44,15 +44,11 @@ class Entries:
         except OSError as error:
             raise EntriesUnusable(f"{directory} cannot be used ({error.strerror}).") from error
         try:
-            self._key = _load_key(key_file)
             self._locks = self._open_locks()
             sweep(self._dir)
         except OSError as error:
             os.close(self._dir)
-            raise EntriesUnusable(f"{error.filename or key_file} cannot be used ({error.strerror}).") from error
-        except EntriesUnusable:
-            os.close(self._dir)
-            raise
+            raise EntriesUnusable(f"{directory} cannot be used ({error.strerror}).") from error
 
     def close(self) -> None:
         """Close the directory; entries already handed out stay usable."""
@@ -91,12 +87,12 @@ class Entries:
     def write(self, name: str, content: IO[bytes]) -> None:
         """Store an entry, whole or not at all; of concurrent writers the last one stays. Raises: OSError."""
         with begun(self._dir) as (fd, temporary):
-            mac = hmac.new(self._key, name.encode() + b"\0", "sha256")
+            checksum = hashlib.sha256(name.encode())
             content.seek(0)
             while piece := content.read(_PIECE):
-                mac.update(piece)
+                checksum.update(piece)
                 write(fd, piece)
-            write(fd, mac.digest())
+            write(fd, checksum.digest())
             os.fsync(fd)
             os.replace(temporary, name, src_dir_fd=self._dir, dst_dir_fd=self._dir)
 
@@ -181,60 +177,24 @@ class Entries:
             if os.fstat(fd).st_mode & 0o077:
                 os.close(fd)
                 raise EntriesUnusable(f"{path} stays open to other users: its file system knows no modes. Set XDG_CACHE_HOME.")
+            for name in os.listdir(fd) if facts.st_mode & 0o022 else ():
+                if len(name) == _NAME_LENGTH:
+                    remove(fd, name)  # nobody knows who wrote it
             self.repaired = f"{path} was open to other users (mode {facts.st_mode & 0o777:o}); it is private now."
         return fd
 
     def _is_sound(self, fd: int, name: str) -> bool:
         facts = os.fstat(fd)
-        if not is_private(facts) or facts.st_nlink != 1 or facts.st_size <= _MAC_BYTES:
+        if not is_private(facts) or facts.st_nlink != 1 or facts.st_size <= _SUM_BYTES:
             return False
         # A file that changed has another change time, which only the system sets: what verified once needs no second pass.
-        seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, name, self._key)
+        seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, name)
         if seen in _VERIFIED:
             return True
-        if sound := self._has_our_mac(fd, name, facts.st_size - _MAC_BYTES):
-            _VERIFIED.add(seen)
-        return sound
-
-    def _has_our_mac(self, fd: int, name: str, size: int) -> bool:
-        mac, at = hmac.new(self._key, name.encode() + b"\0", "sha256"), 0
+        checksum, at, size = hashlib.sha256(name.encode()), 0, facts.st_size - _SUM_BYTES
         while piece := os.pread(fd, min(_PIECE, size - at), at):  # not mapped: one that became shorter would end the process
-            mac.update(piece)
+            checksum.update(piece)
             at += len(piece)
-        return at == size and hmac.compare_digest(mac.digest(), os.pread(fd, _MAC_BYTES, size))
-
-
-def _load_key(path: Path) -> bytes:
-    """The key, made when there is none. One that others could have read or written is replaced: all entries fall with it."""
-    make_folders(path.parent)
-    for _ in range(3):
-        try:
-            fd = os.open(path, _READ)
-        except FileNotFoundError:
-            _make_key(path, keep_existing=True)
-            continue
-        with os.fdopen(fd, "rb") as file:
-            facts = os.fstat(fd)
-            if facts.st_uid != os.geteuid():
-                raise EntriesUnusable(f"{path} belongs to another user ({facts.st_uid}). Remove it or set XDG_STATE_HOME.")
-            key = file.read(_KEY_BYTES + 1)
-        if is_private(facts) and len(key) == _KEY_BYTES:
-            return key
-        _make_key(path, keep_existing=False)
-    raise EntriesUnusable(f"{path} changes under our hands.")
-
-
-def _make_key(path: Path, *, keep_existing: bool) -> None:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sweep(folder)
-        with begun(folder) as (fd, temporary):
-            write(fd, secrets.token_bytes(_KEY_BYTES))
-            os.fsync(fd)
-            if not keep_existing:
-                os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-                return
-            with suppress(FileExistsError):
-                os.link(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        os.close(folder)
+        if is_sound := at == size and checksum.digest() == os.pread(fd, _SUM_BYTES, size):
+            _VERIFIED.add(seen)
+        return is_sound

@@ -13,7 +13,7 @@ import wasmtime
 from wasmtime.component import Component
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.wasm.cache import default_directory, default_key_file, entry_name
+from mockforge_asgi.wasm.cache import default_directory, entry_name
 from mockforge_asgi.wasm.engine import EngineKind, config
 from mockforge_asgi.wasm.entries import Entries
 from mockforge_asgi.wasm.inspect import inspect
@@ -23,7 +23,7 @@ from tests.hostile.table import CASES
 
 def main() -> None:
     """Compile what can be compiled and is not there yet."""
-    entries = Entries(default_directory(), default_key_file())
+    entries = Entries(default_directory())
     engines = {kind: wasmtime.Engine(config(kind)) for kind in get_args(EngineKind)}
     for case in CASES:
         if not isinstance(case.code, bytes) or case.is_costly:

@@ -27,11 +27,11 @@ def module(number: int) -> bytes:
     return bytes(wasmtime.wat2wasm(f'(module (func (export "f{number}") (result i32) (i32.const {number})))'))
 
 
-async def use(directory: Path, key: Path, steps: list[str]) -> list[dict[str, object]]:
+async def use(directory: Path, steps: list[str]) -> list[dict[str, object]]:
     """What each module exports, how often something was compiled for it, and what troubled the cache."""
     engine = wasmtime.Engine(config("core"))
     said: list[Event] = []
-    cache = CompiledCache(directory, key_file=key, emit=said.append)
+    cache = CompiledCache(directory, emit=said.append)
     results: list[dict[str, object]] = []
     for step in steps:
         if step == "close":
@@ -55,4 +55,4 @@ async def use(directory: Path, key: Path, steps: list[str]) -> list[dict[str, ob
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(use(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))))
+    print(json.dumps(asyncio.run(use(Path(sys.argv[1]), sys.argv[2:]))))

@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def command(folder: Path, *steps: str) -> list[str]:
-    return [sys.executable, "-B", "-m", "tests.integration.cache_user", str(folder / "compiled"), str(folder / "key"), *steps]
+    return [sys.executable, "-B", "-m", "tests.integration.cache_user", str(folder / "compiled"), *steps]
 
 
 @cache
@@ -107,7 +107,7 @@ def test_on_a_disk_whose_files_may_not_run_compiled_code_is_found_all_the_same(t
 
 
 def test_an_entry_that_finds_no_room_is_told_and_the_cache_heals_once_there_is_some(tmp_path: Path) -> None:
-    """As on a full disk, where nothing can be mounted: the compiler has room for its code, the entry with its MAC has not."""
+    """As on a full disk, where nothing can be mounted: the compiler has room for its code, the entry with its checksum has not."""
     entry = f'"$(find {shlex.quote(str(tmp_path / "compiled"))} -type f -size +1k)"'
     limit = f"prlimit --pid $PPID --fsize=$(( $(stat -c %s {entry}) - 16 )):"
     look = f"test -z \"$(find {shlex.quote(str(tmp_path))} -name '.mockforge-new-*')\""
@@ -129,7 +129,7 @@ def test_a_cache_that_may_not_be_written_is_read_and_what_it_lacks_is_compiled(t
 
 
 def test_a_compiler_that_may_not_write_so_much_is_told_in_words_and_leaves_nothing(tmp_path: Path) -> None:
-    limited = f"ulimit -f 16; exec {shlex.join(command(tmp_path, '1'))}"  # blocks of 512 bytes: enough for the key, not for code
+    limited = f"ulimit -f 16; exec {shlex.join(command(tmp_path, '1'))}"  # blocks of 512 bytes: not enough for code
     done = subprocess.run(["sh", "-c", limited], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert "PluginRejected: plugin 'user' not loaded" in done.stderr and "File too large" in done.stderr
     assert [p.name for p in (tmp_path / "compiled").iterdir()] == ["locks"]
@@ -173,7 +173,7 @@ def test_a_process_killed_while_it_compiles_leaves_no_lock_no_compiler_and_no_ru
         time.sleep(0.01)
     assert not any(map(is_alive, compilers))
     assert [p.name for p in (tmp_path / "compiled").iterdir()] == ["locks"]
-    entries = Entries(tmp_path / "compiled", tmp_path / "key")
+    entries = Entries(tmp_path / "compiled")
     assert entries.try_lock(entry_name(hashlib.sha256(SLOW).hexdigest(), "core"))
     entries.close()
 
@@ -197,7 +197,7 @@ def engine() -> wasmtime.Engine:
 
 
 async def test_a_killed_compiler_is_told_in_words_and_the_next_load_compiles(tmp_path: Path, engine: wasmtime.Engine) -> None:
-    cache = CompiledCache(tmp_path / "compiled", key_file=tmp_path / "key")
+    cache = CompiledCache(tmp_path / "compiled")
     before = children()
     loading = asyncio.ensure_future(cache.load(engine, SLOW, "core", plugin="slow"))
     killed = False
@@ -216,7 +216,7 @@ async def test_a_killed_compiler_is_told_in_words_and_the_next_load_compiles(tmp
 
 
 async def test_entries_swapped_all_the_while_never_give_another_ones_code(tmp_path: Path, engine: wasmtime.Engine) -> None:
-    cache = CompiledCache(tmp_path / "compiled", key_file=tmp_path / "key")
+    cache = CompiledCache(tmp_path / "compiled")
     names = [entry_name(hashlib.sha256(module(n)).hexdigest(), "core") for n in (1, 2)]
     for n in (1, 2):
         await cache.load(engine, module(n), "core", plugin="user")

@@ -19,7 +19,7 @@ from wasmtime.component import Component
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import CacheTrouble, Compiling, Event, EventStream
 from mockforge_asgi.wasm import cache as cache_module
-from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory, default_key_file, entry_name
+from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory, entry_name
 from mockforge_asgi.wasm.engine import config
 from mockforge_asgi.wasm.inspect import TRUSTED, Caps
 from mockforge_asgi.wasm.sandbox import Sandbox
@@ -40,7 +40,7 @@ class Caching:
     def __init__(self, folder: Path) -> None:
         self.said: list[Event] = []
         self.folder = folder
-        self.cache = CompiledCache(folder / "compiled", key_file=folder / "key", emit=self.said.append)
+        self.cache = CompiledCache(folder / "compiled", emit=self.said.append)
 
     @property
     def compiled(self) -> int:
@@ -148,7 +148,7 @@ async def test_a_harmed_entry_is_compiled_again(caching: Caching, engine: wasmti
 
 
 async def test_an_entry_that_wasmtime_refuses_is_compiled_again(caching: Caching, engine: wasmtime.Engine) -> None:
-    """As if another version had written it under our name and with our key."""
+    """As if another version had written it under our name."""
     await caching.cache.load(engine, SEVEN, "core", plugin="seven")
     foreign = bytearray(wasmtime.Module(wasmtime.Engine(), SEVEN).serialize())
     caching.cache._store(caching.entry.name, io.BytesIO(foreign))
@@ -225,13 +225,13 @@ async def test_where_descriptors_have_run_out_what_is_kept_stays_and_the_reason_
 async def test_a_process_that_stands_still_while_it_compiles_is_not_waited_for_for_ever(caching: Caching, engine: wasmtime.Engine) -> None:
     code = (
         "import sys; from pathlib import Path; from mockforge_asgi.wasm.entries import Entries;"
-        "e = Entries(Path(sys.argv[1]), Path(sys.argv[2])); print(e.try_lock(sys.argv[3]), flush=True); sys.stdin.read()"
+        "e = Entries(Path(sys.argv[1])); print(e.try_lock(sys.argv[2]), flush=True); sys.stdin.read()"
     )
-    arguments = [sys.executable, "-c", code, str(caching.folder / "compiled"), str(caching.folder / "key"), caching.entry.name]
+    arguments = [sys.executable, "-c", code, str(caching.folder / "compiled"), caching.entry.name]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as other:
         assert other.stdout is not None and other.stdout.readline() == b"True\n"
         said = caching.said
-        cache = CompiledCache(caching.folder / "compiled", key_file=caching.folder / "key", patience_s=0.1, emit=said.append)
+        cache = CompiledCache(caching.folder / "compiled", patience_s=0.1, emit=said.append)
         assert isinstance(await cache.load(engine, SEVEN, "core", plugin="seven"), wasmtime.Module)
         other.communicate()
     assert caching.compiled == 1 and "for too long" in caching.troubles[0]
@@ -281,8 +281,6 @@ async def test_no_descriptor_is_left_open(caching: Caching, engine: wasmtime.Eng
     assert len(os.listdir("/proc/self/fd")) <= before + 2  # the module loaded last may keep its file
 
 
-def test_code_and_key_are_kept_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_code_is_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "s"))
     assert default_directory() == tmp_path / "c" / "mockforge" / "compiled"
-    assert default_key_file() == tmp_path / "s" / "mockforge" / "compiled.key"

@@ -26,11 +26,11 @@ NAME, OTHER = "a" * 64, "b" * 64
 
 @pytest.fixture
 def entries(tmp_path: Path) -> Entries:
-    return Entries(tmp_path / "compiled", tmp_path / "state" / "key")
+    return Entries(tmp_path / "compiled")
 
 
 def read(entries: Entries, name: str = NAME) -> bytes | None:
-    """The entry's content without its MAC, if it verifies."""
+    """The entry's content without its checksum, if it verifies."""
     with entries.reading(name) as fd:
         return None if fd is None else os.pread(fd, 1 << 20, 0)[:-32]
 
@@ -43,10 +43,10 @@ def test_what_was_written_is_read(entries: Entries) -> None:
     assert read(entries) == b"newer"
 
 
-def test_directory_entry_and_key_are_private(entries: Entries, tmp_path: Path) -> None:
+def test_directory_and_entry_are_private(entries: Entries) -> None:
     entries.write(NAME, io.BytesIO(b"code"))
-    modes = [p.stat().st_mode & 0o777 for p in (entries.directory, entries.directory / NAME, tmp_path / "state" / "key")]
-    assert modes == [0o700, 0o600, 0o600]
+    modes = [p.stat().st_mode & 0o777 for p in (entries.directory, entries.directory / NAME)]
+    assert modes == [0o700, 0o600]
 
 
 def flip(path: Path) -> None:
@@ -127,7 +127,7 @@ def test_an_entry_replaced_while_open_changes_nothing_for_its_reader(entries: En
 def test_a_directory_open_to_others_is_closed_and_said(tmp_path: Path) -> None:
     (tmp_path / "compiled").mkdir(mode=0o755)
     (tmp_path / "compiled").chmod(0o777)
-    entries = Entries(tmp_path / "compiled", tmp_path / "key")
+    entries = Entries(tmp_path / "compiled")
     assert "mode 777" in entries.repaired
     assert (tmp_path / "compiled").stat().st_mode & 0o777 == 0o700
 
@@ -139,24 +139,23 @@ def test_a_directory_that_cannot_be_closed_to_others_is_refused_in_words(tmp_pat
     monkeypatch.setattr(os, "fchmod", lambda fd, mode: None)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(EntriesUnusable, match="stays open to other users"):
-        Entries(tmp_path / "compiled", tmp_path / "key")
+        Entries(tmp_path / "compiled")
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("what", ["compiled", "key"])
-def test_what_belongs_to_another_user_is_refused_in_words(tmp_path: Path, what: str) -> None:
-    Entries(tmp_path / "compiled", tmp_path / "key").close()
-    os.chown(tmp_path / what, 12345, 12345)
+def test_what_belongs_to_another_user_is_refused_in_words(tmp_path: Path) -> None:
+    Entries(tmp_path / "compiled").close()
+    os.chown(tmp_path / "compiled", 12345, 12345)
     with pytest.raises(EntriesUnusable, match="belongs to another user"):
-        Entries(tmp_path / "compiled", tmp_path / "key")
+        Entries(tmp_path / "compiled")
 
 
 def test_a_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "compiled").symlink_to(tmp_path / "real")
     with pytest.raises(EntriesUnusable, match="cannot be used"):
-        Entries(tmp_path / "compiled", tmp_path / "key")
+        Entries(tmp_path / "compiled")
 
 
 def test_a_directory_moved_away_stays_the_one_in_use(entries: Entries) -> None:
@@ -167,16 +166,16 @@ def test_a_directory_moved_away_stays_the_one_in_use(entries: Entries) -> None:
     assert read(entries) == b"code"
 
 
-@pytest.mark.parametrize("harm", [flip, cut, widen])
-def test_a_key_that_others_could_know_is_replaced_and_all_entries_fall(tmp_path: Path, harm: object) -> None:
-    first = Entries(tmp_path / "compiled", tmp_path / "key")
+@pytest.mark.parametrize(("mode", "kept"), [(0o777, False), (0o770, False), (0o722, False), (0o755, True), (0o711, True)])
+def test_what_others_may_have_written_is_thrown_away_and_nothing_else(tmp_path: Path, mode: int, kept: bool) -> None:
+    """Right in every other way: of this user, private, with its checksum; as when a file of ours was moved here by somebody else."""
+    first = Entries(tmp_path / "compiled")
     first.write(NAME, io.BytesIO(b"code"))
-    assert callable(harm)
-    harm(tmp_path / "key")
-    second = Entries(tmp_path / "compiled", tmp_path / "key")
-    assert read(second) is None
-    second.write(NAME, io.BytesIO(b"code"))
-    assert read(Entries(tmp_path / "compiled", tmp_path / "key")) == b"code"
+    (tmp_path / "compiled" / "notes.txt").touch()
+    (tmp_path / "compiled").chmod(mode)
+    again = Entries(tmp_path / "compiled")
+    assert again.repaired and (tmp_path / "compiled" / "notes.txt").exists()
+    assert read(again) == (b"code" if kept else None)
 
 
 @contextlib.contextmanager
@@ -208,7 +207,7 @@ def test_where_descriptors_have_run_out_nothing_is_removed(entries: Entries) -> 
         with pytest.raises(OSError, match="Too many open files"):
             read(entries)
         with pytest.raises(EntriesUnusable, match="Too many open files"):
-            Entries(entries.directory, entries.directory.parent / "state" / "key")
+            Entries(entries.directory)
     assert read(entries) == b"code"
 
 
@@ -232,12 +231,12 @@ class Slow(io.BytesIO):
             sys.stdin.read()
         return super().read(1000)
 
-Entries(Path(sys.argv[1]), Path(sys.argv[2])).write("a" * 64, Slow(b"code" * 1000))
+Entries(Path(sys.argv[1])).write("a" * 64, Slow(b"code" * 1000))
 """
 
 
 def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(entries: Entries) -> None:
-    arguments = [sys.executable, "-c", WRITES, str(entries.directory), str(entries.directory.parent / "state" / "key")]
+    arguments = [sys.executable, "-c", WRITES, str(entries.directory)]
     running = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(2)]
     for process in running:
         assert process.stdout is not None and process.stdout.readline() == b"half\n"
@@ -250,35 +249,29 @@ def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(e
     running[0].kill()
     running[0].communicate()
     assert unfinished() == 2
-    Entries(entries.directory, entries.directory.parent / "state" / "key").close()
+    Entries(entries.directory).close()
     assert unfinished() == 1
     running[1].communicate()
     assert (running[1].returncode, unfinished(), read(entries)) == (0, 0, b"code" * 1000)
 
 
-def test_what_was_killed_while_it_made_the_key_leaves_nothing_for_long(tmp_path: Path) -> None:
-    (tmp_path / f"{TEMPORARY}00").write_bytes(b"half a key")
-    Entries(tmp_path / "compiled", tmp_path / "key").close()
-    assert {p.name for p in tmp_path.iterdir()} == {"compiled", "key"}
-
-
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o002)
     try:
-        Entries(tmp_path / "cache" / "mockforge" / "compiled", tmp_path / "state" / "mockforge" / "key").close()
+        Entries(tmp_path / "cache" / "mockforge" / "compiled").close()
     finally:
         os.umask(before)
-    assert [p.stat().st_mode & 0o077 for p in tmp_path.rglob("*")] == [0] * 7
+    assert [p.stat().st_mode & 0o077 for p in tmp_path.rglob("*")] == [0] * 4
 
 
 def test_a_directory_that_only_its_owner_may_read_is_read() -> None:
     with open_folder() as folder:
         folder.chmod(0o777)
         with nobody():
-            Entries(folder / "compiled", folder / "key").write(NAME, io.BytesIO(b"code"))
+            Entries(folder / "compiled").write(NAME, io.BytesIO(b"code"))
             (folder / "compiled" / "locks").unlink()
             (folder / "compiled").chmod(0o500)
-            entries = Entries(folder / "compiled", folder / "key")
+            entries = Entries(folder / "compiled")
             assert read(entries) == b"code" and entries.try_lock(NAME)
             with pytest.raises(PermissionError):
                 entries.write(OTHER, io.BytesIO(b"code"))
@@ -335,9 +328,9 @@ def locks_in_another_process(entries: Entries, *names: str) -> list[bool]:
     """Which of the names another process can lock now."""
     code = (
         "import sys; from pathlib import Path; from mockforge_asgi.wasm.entries import Entries;"
-        "e = Entries(Path(sys.argv[1]), Path(sys.argv[2])); print(*(int(e.try_lock(n)) for n in sys.argv[3:]))"
+        "e = Entries(Path(sys.argv[1])); print(*(int(e.try_lock(n)) for n in sys.argv[2:]))"
     )
-    arguments = [sys.executable, "-c", code, str(entries.directory), str(entries.directory.parent / "state" / "key"), *names]
+    arguments = [sys.executable, "-c", code, str(entries.directory), *names]
     return [word == "1" for word in subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()]
 
 
@@ -347,7 +340,7 @@ def test_locks_that_others_could_hold_are_not_waited_for(entries: Entries, harm:
     entries.close()
     assert callable(harm)
     harm(entries.directory / "locks")
-    again = Entries(entries.directory, entries.directory.parent / "state" / "key")
+    again = Entries(entries.directory)
     assert (entries.directory / "locks").stat(follow_symlinks=False).st_mode & 0o777 == 0o600
     assert again.try_lock(NAME) and locks_in_another_process(again, NAME, OTHER) == [False, True]
 
