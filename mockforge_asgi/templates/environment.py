@@ -23,7 +23,7 @@ from jinja2.utils import Cycler, Joiner, Namespace
 
 from mockforge_asgi.templates.arithmetic import OPERATORS
 from mockforge_asgi.templates.kinds import Kind, to_text
-from mockforge_asgi.templates.limits import COMPARED_PER_STEP, SCALARS, meter
+from mockforge_asgi.templates.limits import COMPARED_PER_STEP, meter
 from mockforge_asgi.templates.rewriting import Bounds, ExactLexer, Generator
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class BoundedEnvironment(SandboxedEnvironment):
         self.kind = kind
         self.concat = _concat  # type: ignore[method-assign]
         self.globals = {"range": _range, "dict": _dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner, **functions}
-        self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, "_timed": _timed, **filters}
+        self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, **filters}
         self.names: Final[Mapping[str, object]] = {
             "escape": kind.put,
             "str": to_text,
@@ -234,12 +234,6 @@ def _rounds(items: Iterable[T]) -> Iterable[T]:
     if isinstance(items, Undefined):
         str(items)
     return meter().timed(items)
-
-
-def _timed(value: T) -> T:
-    if type(value) not in SCALARS:
-        meter().check_time()
-    return value
 
 
 def _charged(text: str, name: str) -> Callable[..., Any]:

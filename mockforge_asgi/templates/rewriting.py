@@ -40,40 +40,12 @@ class Generator(CodeGenerator):
         return node.data
 
 
-_CHEAP_TESTS: Final = frozenset(
-    """boolean callable defined divisibleby even false float integer iterable mapping none number odd sameas sequence string true
-    undefined""".split()
-)
-"""Tests whose cost does not grow with what they look at."""
-
-
 class Bounds(NodeTransformer):
-    """Puts a counter before each loop, a weight on each list made, a clock on what compares whole values; `x | alias.fn(y)` becomes
-    `alias.fn(x, y)`."""
+    """Puts a counter before each loop, a weight on each list made; `x | alias.fn(y)` becomes `alias.fn(x, y)`."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         self.generic_visit(node)
         node.iter = _through(node.iter, "_rounds")
-        return node
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
-        self.generic_visit(node)
-        first = node.ops[0]
-        if len(node.ops) > 1:
-            return _through(node, "_timed")
-        if first.op in ("in", "notin"):
-            first.expr = _through(first.expr, "_timed")
-        elif not isinstance(node.expr, nodes.Const) and not isinstance(first.expr, nodes.Const):
-            # Two values take long to compare only where both are large.
-            node.expr = _through(node.expr, "_timed")
-        return node
-
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:
-        self.generic_visit(node)
-        if node.name == "in":
-            return _through(node, "_timed")
-        if node.name not in _CHEAP_TESTS:
-            node.node = _through(node.node, "_timed")
         return node
 
     def visit_List(self, node: nodes.List) -> nodes.Node:

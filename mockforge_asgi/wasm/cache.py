@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import platform
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
 from weakref import WeakValueDictionary
@@ -239,26 +236,9 @@ class _Job:
 
 
 def entry_name(wasm_digest: str, kind: EngineKind, caps: Caps = Caps()) -> str:
-    """The name of an entry: what was compiled, within which caps, how, by what, and for which processor. Blocks."""
-    facts = "\n".join((_FORMAT, wasm_digest, kind, repr(caps), _made_for(kind)))
+    """The name of an entry: what was compiled, within which caps, how, and by what. Blocks."""
+    facts = "\n".join((_FORMAT, wasm_digest, kind, repr(caps), config_digest(kind)))
     return hashlib.sha256(facts.encode()).hexdigest()
-
-
-@cache
-def _made_for(kind: EngineKind) -> str:
-    return f"{config_digest(kind)} {_processor()}"
-
-
-def _processor() -> str:
-    """Names the processor's features: code compiled for more of them would not run here."""
-    features = ""
-    if sys.platform == "linux":
-        try:
-            with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-                features = next((line for line in file if line.startswith(("flags", "Features"))), "")
-        except OSError:
-            features = "unknown"
-    return f"{platform.machine()} {features or platform.processor()}"
 
 
 def _deserialize(job: _Job, fd: int) -> Code:

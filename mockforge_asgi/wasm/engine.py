@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Final, Literal, TypeAlias
 
@@ -91,6 +92,7 @@ def config(kind: EngineKind) -> wasmtime.Config:
     return made
 
 
+@cache
 def config_digest(kind: EngineKind) -> str:
     """Names the settings, the wasmtime version, the architecture and what is compiled: code of another digest is not ours to run."""
     facts = [version("wasmtime"), platform.machine(), platform.system(), dict(_SETTINGS[kind]), "without custom sections"]

@@ -1,7 +1,6 @@
 """Files that belong to this user alone: their folders, files that are whole or not there, and what killed writers left of theirs.
 
-A file is written beside its place under a name of its own and locked until it is renamed, so that an unfinished one that nobody holds
-a lock on is known to be abandoned, whatever the clock says. Everything here blocks.
+A file is written beside its place under a name of its own, then renamed. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final
 
 TEMPORARY: Final = ".mockforge-new-"
 """How the names of unfinished files begin."""
+_ABANDONED_S: Final = 3600.0
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -29,44 +30,24 @@ def make_folders(path: Path) -> None:
 
 
 def sweep(folder: int) -> None:
-    """Remove what writers that were killed have left in an open folder: the unfinished files that nobody holds a lock on."""
-    import fcntl
-
+    """Remove what writers that were killed have left in an open folder: unfinished files that nobody has written to for an hour."""
     for name in os.listdir(folder):
-        if not name.startswith(TEMPORARY):
-            continue
-        try:
-            fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove(folder, name)
-        except OSError:
-            pass  # being written, or where there are no locks
-        finally:
-            os.close(fd)
+        with suppress(OSError):
+            if name.startswith(TEMPORARY) and os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < time.time() - _ABANDONED_S:
+                remove(folder, name)
 
 
 @contextmanager
 def begun(folder: int) -> Iterator[tuple[int, str]]:
-    """(descriptor, name) of an unfinished file, locked while it is one; gone in the end unless it was renamed. Raises: OSError."""
-    import fcntl
-
-    while True:
-        name = TEMPORARY + secrets.token_hex(8)
-        fd = os.open(name, _CREATE, 0o600, dir_fd=folder)
-        try:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.fstat(fd).st_nlink == 0:
-                continue  # swept away before it was locked
-            yield fd, name
-            return
-        finally:
-            with suppress(OSError):
-                os.unlink(name, dir_fd=folder)
-            os.close(fd)
+    """(descriptor, name) of an unfinished file; gone in the end unless it was renamed. Raises: OSError."""
+    name = TEMPORARY + secrets.token_hex(8)
+    fd = os.open(name, _CREATE, 0o600, dir_fd=folder)
+    try:
+        yield fd, name
+    finally:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        os.close(fd)
 
 
 def write(fd: int, data: bytes) -> None:

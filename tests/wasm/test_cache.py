@@ -18,9 +18,8 @@ from wasmtime.component import Component
 
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import CacheTrouble, Compiling, Event, EventStream
-from mockforge_asgi.wasm import cache as cache_module
 from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory, entry_name
-from mockforge_asgi.wasm.engine import config
+from mockforge_asgi.wasm.engine import config, config_digest
 from mockforge_asgi.wasm.inspect import TRUSTED, Caps
 from mockforge_asgi.wasm.sandbox import Sandbox
 
@@ -161,13 +160,9 @@ async def test_code_of_another_version_is_never_looked_at(
     caching: Caching, engine: wasmtime.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await caching.cache.load(engine, SEVEN, "core", plugin="seven")
-    now, made_for = caching.entry, cache_module._made_for.__wrapped__("core")
-    for name, other in (("engine.version", lambda name: "50.0.2"), ("cache._processor", lambda: "another processor")):
-        with monkeypatch.context() as patch:
-            patch.setattr(f"mockforge_asgi.wasm.{name}", other)
-            changed = cache_module._made_for.__wrapped__("core")
-            assert changed != made_for
-    monkeypatch.setattr(cache_module, "_made_for", lambda kind: changed)
+    now = caching.entry
+    monkeypatch.setattr("mockforge_asgi.wasm.engine.version", lambda name: "50.0.2")
+    monkeypatch.setattr("mockforge_asgi.wasm.cache.config_digest", config_digest.__wrapped__)
     assert caching.entry != now
     await caching.cache.load(engine, SEVEN, "core", plugin="seven")
     assert caching.compiled == 2 and now.exists() and caching.entry.exists()
