@@ -48,6 +48,7 @@ TARGETS: Final[Mapping[str, str]] = {
     "wasi": "the WASI shims' host side, over a guest's own memory",
     "module": "a plugin's WebAssembly file, against what wasmtime makes of it",
     "lines": "what guests log and print",
+    "redaction": "texts in which secrets are looked for",
     "paths": "request paths, against what servers behind us might read",
     "headers": "header names and values, as they come out of HTTP/1.1",
     "archive": "zip archives, against what Python's own reader finds",
