@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mockforge_plugin.charset import decoded, decoded_json
 from mockforge_plugin.context import current
 from mockforge_plugin.failure import HostError
 from mockforge_plugin.host_call import HostCall, Steps, ask
@@ -92,12 +93,12 @@ class HttpAnswer:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8."""
-        return self.body.decode()
+        """The body as text, in the charset of its byte order mark or `content-type`, else UTF-8."""
+        return decoded(self.body, self.headers.get("content-type") or "")
 
     def json(self) -> Json:
         """The body as JSON."""
-        return _json.loads(self.body)
+        return _json.loads(decoded_json(self.body, self.headers.get("content-type") or ""))
 
 
 class Http:

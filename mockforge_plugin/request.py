@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from mockforge_plugin.charset import decoded, decoded_json
 from mockforge_plugin.host import read_body
 from mockforge_plugin.host_call import HostCall, settled
 from mockforge_plugin.pairs import Headers, Pairs, Query, pairs
@@ -58,13 +59,28 @@ class _WithBody:
             return settled(b"")
         return read_body(self._of, offset, length)
 
-    def text(self, encoding: str = "utf-8") -> HostCall[str]:
-        """The body as text. Raises: UnicodeDecodeError when awaited."""
-        return self.read().then(lambda data: data.decode(encoding))
+    def text(self, encoding: str | None = None) -> HostCall[str]:
+        """The body as text, in the charset of its byte order mark or `content-type` (where that is granted), else UTF-8.
+
+        Raises: UnicodeDecodeError, and ValueError for other charsets, when awaited.
+        """
+        kind = self.header("content-type", "") or ""
+        return self.read().then(lambda data: decoded(data, kind) if encoding is None else data.decode(encoding))
 
     def json(self) -> HostCall[Json]:
         """The body as JSON. Raises: ValueError when awaited."""
-        return self.read().then(_json.loads)
+        kind = self.header("content-type", "") or ""
+        return self.read().then(lambda data: _json.loads(decoded_json(data, kind), parse_constant=_no_constant))
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _form(data: bytes) -> Query:
+    if data.startswith(b"--") and b"\r\n" in data:
+        raise ValueError("the body is multipart/form-data, and form() reads application/x-www-form-urlencoded: take its parts from read()")
+    return Query(parse_qsl(data.decode(), keep_blank_values=True))
 
 
 class Request(_WithBody):
@@ -199,8 +215,8 @@ class Request(_WithBody):
         return f"{self.scheme}://{self.host}{self.raw_path}"
 
     def form(self) -> HostCall[Query]:
-        """The body as `application/x-www-form-urlencoded` pairs."""
-        return self.text().then(lambda text: Query(parse_qsl(text, keep_blank_values=True)))
+        """The body as `application/x-www-form-urlencoded` pairs. Raises: ValueError for `multipart/form-data` when awaited."""
+        return self.read().then(_form)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

@@ -173,7 +173,7 @@ class Exchange:
     def json_body(self) -> JsonBody | None:
         """The body as JSON, read once for all who ask; None while it is not whole."""
         if self._json_body is None and (body := self.body_now) is not None:
-            self._json_body = JsonBody(body)
+            self._json_body = JsonBody(body, self.snapshot.header("content-type") or "")
         return self._json_body
 
     async def read_body(self, of: str) -> bytes:

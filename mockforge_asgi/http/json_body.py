@@ -12,6 +12,7 @@ from typing import Final
 from mockforge_asgi.bounded_json import CLIENT, BadJson, TooMuch, parse
 from mockforge_asgi.errors import Refused
 from mockforge_asgi.types import Json
+from mockforge_plugin.charset import decoded_json
 
 NOWHERE: Final = object()
 """What a body holds at a place that it does not have."""
@@ -20,10 +21,11 @@ NOWHERE: Final = object()
 class JsonBody:
     """One body. What is not JSON, or over the bounds, has a `fault` and no value anywhere."""
 
-    __slots__ = ("_data", "_fault", "_found", "_is_over", "_value")
+    __slots__ = ("_content_type", "_data", "_fault", "_found", "_is_over", "_value")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, content_type: str = "") -> None:
         self._data: bytes | None = data
+        self._content_type = content_type
         self._value: Json = None
         self._fault, self._is_over = "", False
         self._found: dict[tuple[str | int, ...], Json] = {}
@@ -55,9 +57,15 @@ class JsonBody:
             return
         data, self._data = self._data, None
         try:
+            if not data.isascii() or 0 in data[:2]:
+                data = decoded_json(data, self._content_type).encode()
             self._value = parse(data, CLIENT)
         except BadJson as error:
             self._fault, self._is_over = str(error), isinstance(error, TooMuch)
+        except UnicodeError as error:
+            self._fault = f"not JSON: {error}"
+        except ValueError as error:
+            self._fault = str(error)
 
     def _reach(self, steps: tuple[str | int, ...]) -> Json:
         if self.fault:

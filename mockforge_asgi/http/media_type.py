@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Final, Self
@@ -9,6 +10,10 @@ from typing import Final, Self
 from mockforge_asgi.types import Headers
 
 _CHARSET: Final = re.compile(r';[ \t]*charset[ \t]*=[ \t]*"?([^\s;"]+)', re.ASCII | re.IGNORECASE)
+
+
+_NO_CHARSETS: Final = frozenset(["idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"])
+"""What Python encodes text with, and no client reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,19 @@ class MediaType:
     def among(cls, headers: Headers) -> Self:
         """What the first Content-Type of those headers says."""
         return cls.of(next((value for name, value in headers if name.lower() == b"content-type"), b"").decode("latin-1"))
+
+    def encode(self, text: str) -> bytes:
+        """The text in the declared charset, else in UTF-8. Raises ValueError where that is not known, or lacks a character."""
+        if self.charset in ("", "utf-8"):
+            return text.encode()
+        try:
+            if codecs.lookup(self.charset).name in _NO_CHARSETS:
+                raise LookupError
+            return text.encode(self.charset)
+        except LookupError:
+            raise ValueError(f"its content-type declares the charset '{self.charset[:40]}', which is not known here") from None
+        except UnicodeEncodeError as error:
+            raise ValueError(f"its content-type declares the charset {self.charset}, which lacks {text[error.start]!r}") from None
 
     @property
     def is_json(self) -> bool:

@@ -14,6 +14,7 @@ from mockforge_asgi.config.objects import RouteResponse
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, wire_headers
+from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.types import Headers
 
 MAX_FILE: Final = 64 << 20
@@ -49,8 +50,9 @@ def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
         headers = wire_headers(response.headers)
         if response.kind in ("template", "template_text"):
             name = inline_name if response.kind == "template_text" else str(response.value)
+            MediaType.among(headers).encode("")
             return TemplateAnswer(response.status, headers, name, dict(response.vars))
-        body, media_type = _body(response)
+        body, media_type = _body(response, MediaType.among(headers))
         answer = MockResponse(response.status, _typed(headers, media_type), body)
         # Checks status and headers now, so that no request is the first to find out.
         _ = answer.wire
@@ -63,13 +65,13 @@ def _typed(headers: Headers, media_type: bytes) -> Headers:
     return headers if any(name == b"content-type" for name, _ in headers) else ((b"content-type", media_type), *headers)
 
 
-def _body(response: RouteResponse) -> tuple[bytes, bytes]:
+def _body(response: RouteResponse, declared: MediaType) -> tuple[bytes, bytes]:
     if response.kind == "file":
         return _file(Path(str(response.value)))
     media_type = _TYPES[response.kind]
     if response.kind == "json":
         try:
-            return dumps(response.value), media_type
+            return declared.encode(dumps(response.value).decode()), media_type
         except TypeError as error:
             raise AnswerError(f"the value is not JSON: {error}") from None
     if response.kind == "base64":
@@ -77,7 +79,7 @@ def _body(response: RouteResponse) -> tuple[bytes, bytes]:
             return base64.b64decode(str(response.value), validate=True), media_type
         except binascii.Error as error:
             raise AnswerError(f"the value is not base64: {error}") from None
-    return str(response.value).encode(), media_type
+    return declared.encode(str(response.value)), media_type
 
 
 def _file(path: Path) -> tuple[bytes, bytes]:
@@ -93,4 +95,12 @@ def _file(path: Path) -> tuple[bytes, bytes]:
     kind, encoding = mimetypes.guess_type(path.name)
     if kind is None or encoding is not None:
         return data, b"application/octet-stream"
-    return data, f"{kind}; charset=utf-8".encode() if kind.startswith("text/") else kind.encode()
+    return data, f"{kind}; charset=utf-8".encode() if kind.startswith("text/") and _is_utf8(data) else kind.encode()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -18,6 +18,7 @@ from mockforge_asgi.events import AnswerRefused, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, guest_headers, wire_header
+from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.types import Headers
 from mockforge_plugin.values import Response
 
@@ -129,7 +130,7 @@ class AnswerReader:
         headers = self.headers(op, _given(value, "headers", []), known)
         template = value.get("template")
         if template is None:
-            return MockResponse(status, headers, self._body(op, value.get("body")))
+            return MockResponse(status, headers, self._body(op, value.get("body"), headers))
         variables = _given(value, "vars", {})
         if not isinstance(template, str) or not isinstance(variables, dict):
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
@@ -171,12 +172,14 @@ class AnswerReader:
             self.on_denied(sorted(news))
         return kept
 
-    def _body(self, op: str, value: Json) -> bytes:
+    def _body(self, op: str, value: Json, headers: Headers) -> bytes:
         if value is None:
             return _NO_BODY
         if isinstance(value, dict) and len(value) == 1:
             name, content = next(iter(value.items()))
             if name == "text" and isinstance(content, str):
+                if not content.isascii() and (charset := MediaType.among(headers).charset) not in ("", "utf-8", "utf8"):
+                    raise self.fault(op, f"text with the charset {quote(charset)}; text is sent as UTF-8: declare that, or answer bytes")
                 return content.encode("utf-8", "replace")
             if name == "base64" and isinstance(content, str):
                 try:

@@ -12,6 +12,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.templates.environment import Exposed, NotThere
 from mockforge_asgi.types import Json
+from mockforge_plugin.charset import decoded
 
 BODY_PARTS: Final = frozenset(["body", "json", "text"])
 """Parts of the request that need its body."""
@@ -107,7 +108,10 @@ class RequestFacts(Exposed):
                 raise NotThere(f"the request's body is {as_json.fault}" if body else "the request has no body")
             return value
         if self._text is None:
-            self._text = body.decode("utf-8", "replace")
+            try:
+                self._text = decoded(body, self._exchange.snapshot.header("content-type") or "", errors="replace")
+            except ValueError as error:
+                raise NotThere(f"the request's body is {error}") from None
         return self._text
 
     def _principal(self) -> Json:

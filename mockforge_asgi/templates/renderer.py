@@ -14,6 +14,7 @@ from jinja2 import Template
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.templates.compiled import Compiled, Compiler
 from mockforge_asgi.templates.facts import RequestFacts
 from mockforge_asgi.templates.fake import Faker
@@ -145,12 +146,15 @@ class Renderer:
         made.go_on()
 
     def _finish(self, compiled: Compiled, answer: TemplateAnswer, text: str) -> MockResponse:
+        headers = answer.headers
+        declared = next((value for name, value in headers if name == b"content-type"), None)
         try:
             body = compiled.kind.finish(text)
-        except TypeError as error:
+            if declared is not None and b"charset" in declared.lower():
+                body = MediaType.of(declared.decode("latin-1")).encode(text)
+        except (TypeError, ValueError) as error:
             raise TemplateFailed(compiled.name, 0, str(error)) from error
-        headers = answer.headers
-        if not any(name == b"content-type" for name, _ in headers):
+        if declared is None:
             headers = ((b"content-type", compiled.kind.content_type), *headers)
         return MockResponse(answer.status, headers, body)
 

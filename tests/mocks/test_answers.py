@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,43 @@ def test_a_file_that_is_not_there_is_told_in_words() -> None:
         AnswerError, match=r"the file '/nonexistent/file' cannot be read: No such file or directory; its path is meant from"
     ):
         answer_of(RouteResponse("file", "/nonexistent/file"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "content_type", "body"),
+    [
+        ("text", "é", "text/plain; charset=iso-8859-1", b"\xe9"),
+        ("html", "é€", "text/html;charset=Windows-1252", b"\xe9\x80"),
+        ("text", "日本", "text/plain; charset=Shift_JIS", "日本".encode("shift_jis")),
+        ("json", {"a": "é"}, "application/json; charset=utf-16le", '{"a":"é"}'.encode("utf-16-le")),
+        ("text", "é", "text/plain; charset=utf-8", "é".encode()),
+        ("text", "é", "text/plain", "é".encode()),
+        ("base64", "6Q==", "text/plain; charset=utf-8", b"\xe9"),
+    ],
+)
+def test_a_declared_charset_is_obeyed(kind: Any, value: object, content_type: str, body: bytes) -> None:
+    answer = answer_of(RouteResponse(kind, value, headers=(("content-type", content_type),)))
+    assert isinstance(answer, MockResponse) and (answer.body, answer.headers) == (body, ((b"content-type", content_type.encode()),))
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "html", "template_text", "template"])
+@pytest.mark.parametrize(
+    ("charset", "why"), [("iso-8859-99", "not known"), ("rot13", "not known"), ("punycode", "not known"), ("base64", "not known")]
+)
+def test_a_charset_that_nobody_knows_is_refused_at_load(kind: Any, charset: str, why: str) -> None:
+    with pytest.raises(AnswerError, match=why):
+        answer_of(RouteResponse(kind, "a", headers=(("content-type", f"text/plain; charset={charset}"),)), inline_name="a.txt")
+
+
+@pytest.mark.parametrize(("charset", "text"), [("iso-8859-1", "€"), ("us-ascii", "é"), ("windows-1252", "日")])
+def test_a_character_that_the_charset_lacks_is_refused_at_load(charset: str, text: str) -> None:
+    with pytest.raises(AnswerError, match=f"charset {charset}, which lacks '{text}'"):
+        answer_of(RouteResponse("text", text, headers=(("content-type", f"text/plain; charset={charset}"),)))
+
+
+@pytest.mark.parametrize(("data", "content_type"), [("é".encode(), b"text/plain; charset=utf-8"), (b"\xe9", b"text/plain")])
+def test_a_file_is_said_to_be_utf_8_only_where_it_is(data: bytes, content_type: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(data)
+    answer = answer_of(RouteResponse("file", str(file)))
+    assert isinstance(answer, MockResponse) and (answer.body, answer.headers) == (data, ((b"content-type", content_type),))

@@ -170,3 +170,23 @@ def test_variables_for_a_template_are_bounded_in_number(variables: dict[str, Jso
     most = {"rows": [{"a": 1}] * 9999}
     found = reader.response("response.generate", {"template": "t", "vars": most})
     assert isinstance(found, TemplateAnswer) and found.vars == most
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "is_sent"),
+    [
+        ("iso-8859-1", {"text": "é"}, False),
+        ("UTF-16", {"text": "é"}, False),
+        ("nonsense", {"text": "é"}, False),
+        ("iso-8859-1", {"text": "e"}, True),
+        ("iso-8859-1", {"base64": "6Q=="}, True),
+        ("UTF-8", {"text": "é"}, True),
+    ],
+)
+def test_text_is_not_sent_under_another_charset_than_its_own(charset: str, body: Json, is_sent: bool) -> None:
+    said = {"status": 200, "headers": [["Content-Type", f"text/plain; charset={charset}"]], "body": body}
+    if is_sent:
+        assert isinstance(READER.response("response.generate", said), MockResponse)
+        return
+    with pytest.raises(PluginFailed, match="charset .*UTF-8"):
+        READER.response("response.generate", said)

@@ -150,3 +150,19 @@ async def test_a_rendering_that_computes_too_long_ends_however_often_it_waits() 
     with pytest.raises(TemplateFailed, match="computes too long"):
         await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"rows": ROWS}))
     assert 0 < clock.turns < 30
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"), [("iso-8859-1", b"\xe9"), ("UTF-8", "é".encode()), ('"windows-1252"', b"\xe9"), ("utf-16be", b"\x00\xe9")]
+)
+async def test_a_declared_charset_is_obeyed(charset: str, body: bytes) -> None:
+    headers = ((b"content-type", f"text/plain; charset={charset}".encode()),)
+    answer = TemplateAnswer(headers=headers, template="t.txt", vars={"v": "é"})
+    assert (await renderer({"t.txt": "{{ v }}"}).render(exchange(), answer)).body == body
+
+
+@pytest.mark.parametrize(("charset", "why"), [("iso-8859-1", "lacks '€'"), ("nonsense", "not known"), ("punycode", "not known")])
+async def test_text_that_a_declared_charset_cannot_carry_is_a_failure(charset: str, why: str) -> None:
+    headers = ((b"content-type", f"text/plain; charset={charset}".encode()),)
+    with pytest.raises(TemplateFailed, match=why):
+        await renderer({"t.txt": "€"}).render(exchange(), TemplateAnswer(headers=headers, template="t.txt"))

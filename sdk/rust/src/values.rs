@@ -30,6 +30,40 @@ impl Body {
     }
 }
 
+/// The text of a JSON body: UTF-16 is known by its zeros, since JSON begins with ASCII; else by the rules that the host reads by, its
+/// byte order mark, then the declared charset, then UTF-8.
+#[track_caller]
+pub(crate) fn decoded_json(bytes: Vec<u8>, content_type: &str) -> Result<Vec<u8>> {
+    match bytes[..] {
+        [0xef, 0xbb, 0xbf, ref rest @ ..] => return Ok(rest.to_vec()),
+        [0xff, 0xfe, ref rest @ ..] => return utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, ref rest @ ..] => return utf16(rest, u16::from_be_bytes),
+        [0, ..] => return utf16(&bytes, u16::from_be_bytes),
+        [_, 0, ..] => return utf16(&bytes, u16::from_le_bytes),
+        _ if bytes.is_ascii() => return Ok(bytes),
+        _ => {}
+    }
+    let told = content_type.to_lowercase();
+    let charset = told.split(';').skip(1).filter_map(|part| part.split_once('=')).find(|(name, _)| name.trim() == "charset");
+    match charset.map_or("", |(_, value)| value.trim().trim_matches('"')) {
+        "" | "utf-8" | "utf8" => Ok(bytes),
+        "iso-8859-1" | "latin1" => Ok(bytes.iter().map(|&byte| byte as char).collect::<String>().into()),
+        "us-ascii" | "ascii" => Err(Error::new("the 'ascii' codec cannot decode the body")),
+        "utf-16" | "utf-16be" => utf16(&bytes, u16::from_be_bytes),
+        "utf-16le" => utf16(&bytes, u16::from_le_bytes),
+        other => Err(Error::new(format!("the body is in the charset '{other:.40}', which is not read here"))),
+    }
+}
+
+#[track_caller]
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<u8>> {
+    let units: Vec<u16> = bytes.chunks(2).map(|pair| unit([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
+    match String::from_utf16(&units) {
+        Ok(text) if bytes.len() % 2 == 0 => Ok(text.into()),
+        _ => Err(Error::new("the 'utf-16' codec cannot decode the body")),
+    }
+}
+
 impl Request {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> { first(&self.headers, &name.to_lowercase()) }
@@ -44,9 +78,9 @@ impl Request {
     #[track_caller]
     pub fn read(&self) -> Result<Vec<u8>> { self.body.read("request") }
 
-    /// The body as JSON.
+    /// The body as JSON, in the charset of its byte order mark or `content-type` (where that is granted), else UTF-8.
     #[track_caller]
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T> { Ok(from_slice(&self.read()?)?) }
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> { Ok(from_slice(&decoded_json(self.read()?, self.header("content-type").unwrap_or(""))?)?) }
 }
 
 impl Response {
@@ -118,7 +152,7 @@ impl HttpAnswer {
     pub fn read(&self) -> Result<Vec<u8>> { self.body.read("") }
 
     #[track_caller]
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T> { Ok(from_slice(&self.read()?)?) }
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> { Ok(from_slice(&decoded_json(self.read()?, self.header("content-type").unwrap_or(""))?)?) }
 }
 
 #[track_caller]

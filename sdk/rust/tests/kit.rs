@@ -250,3 +250,35 @@ fn a_call_before_init_is_told() {
     let said = std::thread::spawn(|| call(auth_authenticate, &json!({}))).join().expect("no panic");
     assert_eq!(said["error"]["message"], "called before plugin.init");
 }
+
+#[test]
+fn json_is_read_in_the_charset_of_its_mark_or_header() {
+    let text = r#"{"a":"é"}"#;
+    let wide = |unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    let (big, little) = (wide(u16::to_be_bytes), wide(u16::to_le_bytes));
+    let latin: Vec<u8> = text.chars().map(|letter| letter as u8).collect();
+    let read = |bytes: &[u8], kind: &str| -> Result<Value> {
+        let mut request: Request = serde_json::from_value(json!({
+            "method": "POST", "scheme": "http", "host": "h", "path": "/", "raw_path": "/", "query": [], "client": null, "route": null,
+            "headers": [["content-type", kind]], "path_params": {}, "principal": null, "body": {"available": 0}
+        }))?;
+        request.body = Body::of(bytes);
+        request.json()
+    };
+    let cases: [(Vec<u8>, &str); 7] = [
+        (text.into(), ""),
+        (marked(&[0xef, 0xbb, 0xbf], text.as_bytes()), "a/b; charset=iso-8859-1"),
+        (latin.clone(), "a/b; x=y; Charset=\"ISO-8859-1\""),
+        (marked(&[0xff, 0xfe], &little), ""),
+        (marked(&[0xfe, 0xff], &big), "a/b; charset=utf-8"),
+        (little, ""),
+        (big, "a/b; charset=utf-16"),
+    ];
+    for (bytes, kind) in cases {
+        assert_eq!(read(&bytes, kind).expect(kind)["a"], "é");
+    }
+    for (bytes, kind) in [(latin.clone(), ""), (text.into(), "a/b; charset=us-ascii"), (text.into(), "a/b; charset=shift_jis"), (vec![0xff, 0xfe, 0], "")] {
+        assert!(read(&bytes, kind).is_err(), "{kind}");
+    }
+}

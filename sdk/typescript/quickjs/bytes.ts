@@ -5,7 +5,8 @@ function bytesOf(binary: string): Uint8Array {
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
-function binaryOf(bytes: Uint8Array): string {
+/** Each byte as a character: ISO-8859-1. */
+export function binaryOf(bytes: Uint8Array): string {
   let binary = "";
   for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return binary;

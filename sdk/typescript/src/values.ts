@@ -1,6 +1,6 @@
 /** What a plugin receives and returns: requests, answers, decisions, template functions, the plugin itself. */
 
-import { decode64, joined, unquoted } from "../quickjs/bytes.js";
+import { decode64, joined, toText, unquoted } from "../quickjs/bytes.js";
 import { encode } from "../quickjs/json.js";
 import { ask } from "./doors.js";
 import { pairs, toBytes, WithBody } from "./encoding.js";
@@ -45,10 +45,14 @@ export class Request extends Message {
     const named = parts.map((part) => part.trim().split(/=(.*)/s)).filter((part) => part.length > 1).reverse();
     return Object.fromEntries(named.map(([name, value]) => [name, value!.replace(/^"|"$/g, "")]));
   }
-  /** The body as `application/x-www-form-urlencoded` pairs. */
+  /** The body as `application/x-www-form-urlencoded` pairs. Throws for `multipart/form-data`. */
   form(): Pairs {
+    const bytes = this.bytes();
+    if (bytes[0] === 0x2d && bytes[1] === 0x2d && bytes.some((byte, at) => byte === 13 && bytes[at + 1] === 10)) {
+      throw new PluginError("the body is multipart/form-data, and form() reads application/x-www-form-urlencoded: take its parts from bytes()");
+    }
     const plain = (text = "") => unquoted(text.replaceAll("+", " "));
-    const parts = this.text().split("&").filter(Boolean).map((part) => part.split(/=(.*)/s));
+    const parts = toText(bytes).split("&").filter(Boolean).map((part) => part.split(/=(.*)/s));
     return parts.map(([name, value]) => [plain(name), plain(value)]);
   }
 }

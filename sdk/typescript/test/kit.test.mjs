@@ -31,6 +31,31 @@ test("headers, cookies, query, form", async () => {
   });
 });
 
+test("bodies are read in the charset of their mark or their header, UTF-16 JSON by its zeros", async () => {
+  const text = '{"a":"é"}';
+  const base64 = (bytes) => ({ base64: Buffer.from(bytes).toString("base64") });
+  const utf16 = Buffer.from(text, "utf16le");
+  const cases = [
+    [{ text }, ""], [{ text: "\ufeff" + text }, ""], [base64(Buffer.from(text, "latin1")), "a/b; charset=iso-8859-1"],
+    [base64([0xff, 0xfe, ...utf16]), ""], [base64([0xfe, 0xff, ...Buffer.from(utf16).swap16()]), "a/b; charset=utf-8"],
+    [base64(utf16), 'a/b; Charset="UTF-16LE"'], [base64(Buffer.from(utf16).swap16()), "a/b;charset=utf-16"],
+  ];
+  for (const [body, type] of cases) {
+    const answer = await generated("return [request.text(), request.json().a];", { body, headers: [["content-type", type]] });
+    assert.deepEqual(JSON.parse(answer.body.text), [text, "é"]);
+  }
+  assert.equal((await generated("return request.json().a;", { body: base64(utf16) })).body.text, "é");
+  for (const [body, type] of [[{ text }, "a/b; charset=shift_jis"], [{ text }, "a/b; charset=us-ascii"], [base64([0xff, 0xfe, 0]), ""], [{ text: "[NaN]" }, ""]]) {
+    await assert.rejects(() => generated("return request.json();", { body, headers: [["content-type", type]] }));
+  }
+});
+
+test("a form of parts is refused in words", async () => {
+  const body = { text: '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n' };
+  await assert.rejects(() => generated("return request.form();", { body }), /multipart/);
+  assert.deepEqual(JSON.parse((await generated("return request.form();", { body: { text: "--x=1" } })).body.text), [["--x", "1"]]);
+});
+
 test("a body at the host is fetched piece by piece", async () => {
   const whole = "grüße";
   const bytes = Buffer.from(whole);
