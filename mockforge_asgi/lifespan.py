@@ -76,7 +76,7 @@ class _Course:
                 if not self.is_over:
                     await self.service.stop()
                 raise
-            logger.debug("the wrapped app has no lifespan support")
+            logger.warning("the wrapped app raised at the lifespan scope, and is served without a lifespan", exc_info=True)
 
     async def rest(self) -> None:
         """Do what the app left undone: an app may return early, or never take part."""

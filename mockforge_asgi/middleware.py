@@ -62,6 +62,11 @@ class MockForge:
         self.config = load_config(self.runtime.config if runtime is None or config is None else config, dev=dev, own=self.runtime.own_names)
         self._pieces = Pieces(self.config, self.runtime, own_root_path(app, root_path))
 
+    @property
+    def routes(self) -> object:
+        """The routes of the wrapped app, for `request.url_for` where this is mounted in Starlette."""
+        return getattr(self.app, "routes", [])
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server's."""
         kind = scope["type"]

@@ -167,7 +167,8 @@ class PluginRuntime:
             self._pid, self._starting, self._ending = os.getpid(), None, None
         elif any(other is not loop and other.is_running() for other in others):
             raise UnsupportedEventLoop(
-                "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime."
+                "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime; "
+                "in tests, `with TestClient(app) as client:` has one loop for all."
             )
         if life is not None:
             self._left_behind.append(life)

@@ -146,6 +146,15 @@ def test_on_another_loop_the_app_has_its_lifespan_and_plugins_stay_out(caplog: p
     assert server.log == [] and [m["type"] for m in server.messages] == ["lifespan.startup.complete"] and "asyncio" in caplog.text
 
 
+async def test_an_app_that_raises_at_the_lifespan_scope_is_served_and_its_exception_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise KeyError("DATABASE_URL")
+
+    assert await Server(broken).run() == IN_ORDER
+    (told,) = caplog.records
+    assert told.levelname == "WARNING" and "DATABASE_URL" in caplog.text
+
+
 async def test_plugins_that_cannot_stop_are_told_to_the_server() -> None:
     server = Server(None, fails_at="stop")
     assert await server.run() == ["start", "startup.complete", "stop", "shutdown.failed"]

@@ -80,6 +80,11 @@ class AuthChain:
         self.protection = Protection(rules, own_root_path(app, root_path))
         self._panels: dict[ProtectRule, Panel] = {}
 
+    @property
+    def routes(self) -> object:
+        """The routes of the wrapped app, for `request.url_for` where this is mounted in Starlette."""
+        return getattr(self.app, "routes", [])
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request pass, or refuse it."""
         if scope["type"] == "lifespan":

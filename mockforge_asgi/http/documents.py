@@ -157,9 +157,9 @@ def principal_document(principal: Principal) -> Json:
 def response_document(response: MockResponse | AnswerHead, names: frozenset[str] | None = None) -> Json:
     """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers.
 
-    A body that goes past the host is `{"available": -1}`.
+    A body that goes past the host, or that an answer to HEAD does not have, is `{"available": -1}`.
     """
-    available = len(response.body) if isinstance(response, MockResponse) else 0 if response.is_bodiless else -1
+    available = len(response.body) if isinstance(response, MockResponse) else -1
     headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers]
     return {
         "status": response.status,

@@ -94,9 +94,14 @@ class ResponseChain:
     ) -> None:
         self.app, self.runtime, self.limits, self.explains = app, runtime, limits, explains
         self.built_in: Final = tuple(sorted(links, key=lambda link: link.priority))
-        self.routes: Final = next((link for link in self.built_in if isinstance(link, RouteLink)), None)
+        self.route_link: Final = next((link for link in self.built_in if isinstance(link, RouteLink)), None)
         self._plugins = plugins if plugins is not None and plugins.expects_any else None
         self._joined: tuple[tuple[PluginLink, ...], tuple[Link, ...]] = ((), self.built_in)
+
+    @property
+    def routes(self) -> object:
+        """The routes of the wrapped app, for `request.url_for` where this is mounted in Starlette."""
+        return getattr(self.app, "routes", [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or let the wrapped app do it."""
@@ -133,9 +138,9 @@ class ResponseChain:
     def claims(self) -> Claims:
         """Which paths any link could answer."""
         links = self.links()
-        if links is None or any(link is not self.routes for link in links):
+        if links is None or any(link is not self.route_link for link in links):
             return Claims(everything=True)
-        return Claims(route.pattern.text for route in self.routes.index.routes) if self.routes is not None else Claims()
+        return Claims(route.pattern.text for route in self.route_link.index.routes) if self.route_link is not None else Claims()
 
     def links(self) -> tuple[Link, ...] | None:
         """Every link as of now, in order; None while plugins are not ready."""
@@ -153,8 +158,8 @@ class ResponseChain:
         """Find the request's route, so that all who are asked from now on are told of it."""
         if self.explains and exchange.notes is None:
             exchange.notes = []
-        if self.routes is not None and exchange.located is None:
-            self.routes.locate(exchange)
+        if self.route_link is not None and exchange.located is None:
+            self.route_link.locate(exchange)
 
     def names_method(self, exchange: Exchange) -> bool:
         """Whether the route that was found names the request's method, instead of answering any."""
@@ -191,7 +196,7 @@ class ResponseChain:
     def nothing(self, exchange: Exchange) -> MockResponse:
         """The answer when no link has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6)."""
         snapshot, exchange.answered_by = exchange.snapshot, "no route"
-        methods = frozenset() if self.routes is None else self.routes.index.methods_at(snapshot.match_path)
+        methods = frozenset() if self.route_link is None else self.route_link.index.methods_at(snapshot.match_path)
         message = "nothing is mocked here"
         if self.explains:
             message = self.explain(exchange) if not is_foreign(snapshot) else f"{message}; why is not told to pages of other origins"
@@ -204,5 +209,5 @@ class ResponseChain:
         notes = exchange.notes or []
         if isinstance(exchange.located, tuple):
             return "\n".join([f"{exchange.located[0]} fits, and nobody answered.", *notes])
-        text = explain(self.routes.index, exchange.snapshot, exchange.json_body) if self.routes else "There are no routes."
+        text = explain(self.route_link.index, exchange.snapshot, exchange.json_body) if self.route_link else "There are no routes."
         return "\n".join([text, *notes])

@@ -225,7 +225,7 @@ class _ResponseDoors:
         if of == "response":
             if isinstance(self._response, MockResponse):
                 return self._response.body
-            raise DoorError("unavailable", "the answer streams: its body goes past the host")
+            raise DoorError("unavailable", "the answer streams, or is one to HEAD: there is no body here to read")
         if of == "request":
             return await self._exchange.read_body(of)
         raise DoorError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")

@@ -37,6 +37,11 @@ class Templates:
         self.app, self.renderer = app, renderer
         self._events, self._shows_errors = runtime.events, shows_errors
 
+    @property
+    def routes(self) -> object:
+        """The routes of the wrapped app, for `request.url_for` where this is mounted in Starlette."""
+        return getattr(self.app, "routes", [])
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None, "Templates was built without an app to wrap"
         if scope["type"] != "http":

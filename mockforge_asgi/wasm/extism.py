@@ -34,7 +34,7 @@ from mockforge_asgi.wasm.kernel import (
 )
 from mockforge_asgi.wasm.linking import ENV, USER, Kernel, define, extern, functions, initialisers, signature
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
-from mockforge_asgi.wasm.wasi import WASI, GuestMemory
+from mockforge_asgi.wasm.wasi import WASI, GuestMemory, abort_text
 
 _MAX_TOLD: Final = 20  # problems of a module that may have thousands
 _MEMORY: Final = 3
@@ -269,7 +269,7 @@ class ExtismInstance:
         if fault == FAULT_EXIT and (not first or said is None):
             return GuestExited(fiber.plugin, fiber.op, first)
         if fault == FAULT_ABORT and said is None:
-            return type(failed)(fiber.plugin, fiber.op, f"its code called abort (line {first})")
+            return type(failed)(fiber.plugin, fiber.op, abort_text(self.doors.guest_memory, self.memory.arguments()))
         return trapped(fiber, failed, said)
 
     def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:

@@ -162,7 +162,7 @@ class Sandbox:
             task.cancel()
         if loading:
             await asyncio.wait(loading)
-        self._ticker.stop()
+        await self._ticker.stop()
         self._cache.close()
         if self._kernel is not None and not _failed(self._kernel):
             self._kernel.result().close()

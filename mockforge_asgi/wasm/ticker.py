@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Final
@@ -38,12 +39,12 @@ class Ticker:
             self._thread.start()
         self._wake.set()
 
-    def stop(self) -> None:
-        """End the thread; nothing may be in flight any more."""
+    async def stop(self) -> None:
+        """End the thread, which the loop does not wait for; nothing may be in flight any more."""
         self._stopped = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        while self._thread is not None and self._thread.is_alive():
+            await asyncio.sleep(TICK_S)
 
     def _run(self) -> None:
         idle = 0

@@ -81,7 +81,7 @@ async def trial() -> None:
             raise RuntimeError("an endless loop came to an end")
         instance.close()
     finally:
-        ticker.stop()
+        await ticker.stop()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.config.places import clip
 from mockforge_asgi.contract import Json
 
 WASI: Final = "wasi_snapshot_preview1"
@@ -21,6 +22,7 @@ FD_WRITE, CLOCK_TIME_GET, CLOCK_RES_GET, RANDOM_GET, NO_STRINGS, FD_FDSTAT_GET, 
 _OK, _BADF, _FAULT, _INVAL, _IO, _NOSYS, _NOTSUP = 0, 8, 21, 28, 29, 52, 58
 _MAX_BUFFERS: Final = 1024
 _MAX_BYTES: Final = 65536
+_MAX_WORDS: Final = 2000
 _MAX_SUBSCRIPTIONS: Final = 64
 _SUBSCRIPTION: Final = struct.Struct("<QB7xI4xQQH6x")  # user data, kind, clock, timeout, precision, flags
 _EVENT: Final = struct.Struct("<QHB21x")
@@ -62,6 +64,20 @@ class GuestMemory:
             return _FAULT
         ctypes.memmove(self._base + at, data, len(data))
         return _OK
+
+
+def abort_text(memory: GuestMemory | None, arguments: tuple[int, ...]) -> str:
+    """What a call of AssemblyScript's `abort` said: its message and place, as far as they can be read."""
+    line, column, message, file = arguments[:4]
+    place = f"{name}:{line}:{column}" if (name := _utf16(memory, file)) else f"line {line}"
+    return f"{said} ({place})" if (said := _utf16(memory, message)) else f"its code called abort ({place})"
+
+
+def _utf16(memory: GuestMemory | None, at: int) -> str:
+    """A string of AssemblyScript: UTF-16, with its length in bytes before it."""
+    size = memory.read(at - 4, 4) if memory is not None and at >= 4 else None
+    data = memory.read(at, min(int.from_bytes(size, "little"), _MAX_WORDS)) if memory is not None and size is not None else None
+    return clip((data or b"").decode("utf-16-le", "replace"), _MAX_WORDS)
 
 
 def serve(memory: GuestMemory | None, number: int, arguments: tuple[int, ...], write: Write) -> int | Ask:

@@ -31,7 +31,8 @@
   (func (export "proc_exit") (param i32)
     (i32.store (i32.const 0x40) (local.get 0)) (call $fault (i32.const 5)))
   (func (export "abort") (param i32 i32 i32 i32)                  ;; AssemblyScript's env.abort
-    (i32.store (i32.const 0x40) (local.get 2)) (i32.store (i32.const 0x44) (local.get 3)) (call $fault (i32.const 6)))
+    (i32.store (i32.const 0x40) (local.get 2)) (i32.store (i32.const 0x44) (local.get 3))
+    (i32.store (i32.const 0x48) (local.get 0)) (i32.store (i32.const 0x4c) (local.get 1)) (call $fault (i32.const 6)))
 
   (func (export "fd_advise") (param i32 i64 i64 i32) (result i32) (i32.const 8))
   (func (export "fd_allocate") (param i32 i64 i64) (result i32) (i32.const 8))

@@ -109,7 +109,7 @@ class Production:
     def close(self) -> None:
         """Stop the ticker and the loop."""
         self.free()
-        self._ticker.stop()
+        self._runner.run(self._ticker.stop())
         self._engines.close()
         self._runner.close()
 

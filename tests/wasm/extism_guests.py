@@ -156,4 +156,4 @@ async def extism_bench() -> AsyncIterator[ExtismBench]:
         for instance in made.made:
             instance.close()
         made.kernel.close()
-        ticker.stop()
+        await ticker.stop()

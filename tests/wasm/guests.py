@@ -132,4 +132,4 @@ async def bench() -> AsyncIterator[Bench]:
     try:
         yield Bench(engines, ticker, Scheduler(asyncio.get_running_loop(), ticker), TestDoors())
     finally:
-        ticker.stop()
+        await ticker.stop()

@@ -163,7 +163,7 @@ async def test_closing_ends_the_calls_that_still_run() -> None:
         while not stand.doors.waiting:
             await asyncio.sleep(0)
         await stand.scheduler.close()
-        stand.ticker.stop()
+        await stand.ticker.stop()
         for call in calls:
             with pytest.raises(PluginUnavailable, match="being stopped"):
                 await call

@@ -67,6 +67,41 @@ async def test_wasi_is_shims_that_check_every_pointer(stand: ExtismBench) -> Non
         await (await stand.instance(wasm_of(WASI_GUEST))).invoke(stand.fiber(), "give_up", b"")
 
 
+ABORTING = r"""(module
+  (import "env" "abort" (func $abort (param i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 100) "\08\00\00\00b\00a\00d\00!\00") (data (i32.const 200) "\08\00\00\00a\00.\00t\00s\00")
+  (data (i32.const 300) "\ff\ff\ff\7f") (data (i32.const 400) "\04\00\00\00\0a\00\00\d8")
+  (func (export "run") (result i32) (call $abort (i32.const {message}) (i32.const {file}) (i32.const 12) (i32.const 3)) (i32.const 0)))"""
+
+
+@pytest.mark.parametrize(
+    ("message", "file", "told"),
+    [
+        (104, 204, "bad! (a.ts:12:3)"),
+        (104, 0, "bad! (line 12)"),
+        (0, 204, "its code called abort (a.ts:12:3)"),
+        (0, 0, "its code called abort (line 12)"),
+        (2, -1, "its code called abort (line 12)"),
+        (65536, 65540, "its code called abort (line 12)"),
+        (65534, 3, "its code called abort (line 12)"),
+        (404, 0, "\\n\ufffd (line 12)"),
+    ],
+)
+async def test_abort_of_assemblyscript_is_told_in_its_own_words(stand: ExtismBench, message: int, file: int, told: str) -> None:
+    ours = await stand.instance(wasm_of(ABORTING.replace("{message}", str(message)).replace("{file}", str(file))))
+    with pytest.raises(PluginFailed) as failed:
+        await ours.invoke(stand.fiber(), "run", b"")
+    assert failed.value.message.endswith(told)
+
+
+async def test_a_message_of_any_length_is_cut(stand: ExtismBench) -> None:
+    ours = await stand.instance(wasm_of(ABORTING.replace("{message}", "304").replace("{file}", "0")))
+    with pytest.raises(PluginFailed) as failed:
+        await ours.invoke(stand.fiber(), "run", b"")
+    assert len(failed.value.message) < 9000
+
+
 async def test_a_start_function_has_no_wasi_and_is_not_harmed(stand: ExtismBench) -> None:
     ours = await stand.instance(
         wasm_of("""(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
