@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -105,13 +105,6 @@ class Redactor:
             found = self._prefix[found]
         is_cut = len(text) - begin == len(rest) >= _BEGINNING and any(s.startswith(rest) for s in self._spellings[at : at + 1])
         return len(rest if is_cut else found)
-
-    def headers(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Header pairs with the values of credentials hidden."""
-        return [(name, _HIDDEN if name.lower() in SENSITIVE_HEADERS else self(value)) for name, value in pairs]
-
-    def __repr__(self) -> str:
-        return "Redactor()"
 
 
 def _hide(match: Any) -> bytes:
