@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from mockforge_asgi.exact_json import dumps, loads
+from mockforge_asgi.exact_json import dumps, loads, may_exceed
 from mockforge_asgi.types import Json
 
 MAX_DEPTH: Final = 100
@@ -34,6 +34,8 @@ ANSWER: Final = Room(100_000)
 CLIENT: Final = Room(100_000, 10_000)
 """A client's body; nine thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
+EXACT: Final = Room(20_000)
+"""What holds a number of more than 64 bits, whoever wrote it: reading and writing it exactly takes ten times as long."""
 MAX_ENTRIES: Final = 500
 """The most entries of a list or mapping in what a stranger says of itself: a manifest, a description."""
 MAX_SAID: Final = 10_000
@@ -58,8 +60,10 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
     """The value, where there is room for it; `around` levels of it are not the guest's. Raises BadJson."""
     data = text.encode() if isinstance(text, str) else text
     size = len(data)
-    if room is not None and size > 2 * min(room.lists, room.values):  # each takes two bytes at least
+    if room is not None and size > 2 * min(room.lists, room.values, EXACT.values):  # each takes two bytes at least
         _fit(data, room)
+        if room.values > EXACT.values and may_exceed(data):
+            _fit(data, EXACT)
     try:
         value = loads(data)
     except orjson.JSONDecodeError as error:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.bounded_json import ANSWER, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
+from mockforge_asgi.bounded_json import ANSWER, CLIENT, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
 from mockforge_asgi.contract import Json
 
 DOCUMENTS = st.recursive(
@@ -75,6 +75,21 @@ def test_an_answer_of_very_many_values_or_lists_is_refused_before_it_is_read(uni
     with pytest.raises(TooMuch, match=f"more than {words}"):
         parse(b"[" + unit * times + b"1]", ANSWER)
     assert len(parse(b"[" + unit * 19_000 + b"1]", ANSWER)) == 19_001
+
+
+@pytest.mark.parametrize("room", [ANSWER, CLIENT])
+@pytest.mark.parametrize(
+    ("number", "is_exact"),
+    [(2**64, True), (-(2**63) - 1, True), (10**40, True), (2**64 - 1, True), (10**19 - 1, False), (-(10**17), False)],
+)
+def test_what_holds_a_number_of_more_than_64_bits_has_less_room(room: Room, number: int, is_exact: bool) -> None:
+    few, many = (b"[" + b"1," * n + b"%d]" % number for n in (19_000, 21_000))
+    assert parse(few, room)[-1] == number
+    if not is_exact:
+        assert parse(many, room)[-1] == number
+        return
+    with pytest.raises(TooMuch, match="more than 20,000 values"):
+        parse(many, room)
 
 
 def test_names_count_as_values_do() -> None:
