@@ -8,7 +8,7 @@ garbage collector looks after. A client's body is read through `http.json_body`,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -44,8 +44,9 @@ MAX_SAID: Final = 10_000
 _DEEP: Final = MAX_DEPTH + 1
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
-_LISTS: Final = (b"[", b"{")
-_VALUES: Final = (b",", b":", *_LISTS)
+_HOLDERS: Final = (dict, list)
+_LISTS: Final = b"[{"
+_VALUES: Final = b",:[{"
 
 
 class BadJson(ValueError):
@@ -79,39 +80,43 @@ def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Js
 
 def crowded(value: Json, entries: int = MAX_ENTRIES, most: int = MAX_SAID) -> tuple[tuple[str | int, ...], str] | None:
     """Where what a stranger says of itself holds more than anybody needs, and how much, as the end of "it has ..."."""
-    todo: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
+    todo: list[tuple[Any, Any, Json]] = [(None, None, value)] if isinstance(value, _HOLDERS) else []
     left = most
     while todo:
-        path, node = todo.pop()
-        if isinstance(node, dict | list):
-            left -= len(node)
-            if len(node) > entries:
-                return path, f"{len(node):,} entries; the most is {entries:,}"
-            if left < 0:
-                return (), f"more than {most:,} values in all"
-            pairs = node.items() if isinstance(node, dict) else enumerate(node)
-            todo += [((*path, key), inner) for key, inner in pairs if isinstance(inner, dict | list)]
+        place = todo.pop()
+        node = place[2]
+        left -= len(node)
+        if len(node) > entries:
+            return _path(place), f"{len(node):,} entries; the most is {entries:,}"
+        if left < 0:
+            return (), f"more than {most:,} values in all"
+        for key, inner in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(inner, _HOLDERS):
+                todo.append((place, key, inner))
     return None
+
+
+def _path(place: tuple[Any, Any, Json]) -> tuple[str | int, ...]:
+    return () if place[0] is None else (*_path(place[0]), place[1])
 
 
 def _fit(data: bytes, room: Room) -> None:
     """Raises TooMuch. Only signs outside strings count: of the text in a string there may be much, at little cost."""
-    few_values = len(data) <= 2 * room.values
-    if _count(data, _LISTS, room.lists) <= room.lists and (few_values or _count(data, _VALUES, room.values) <= room.values):
+    if _count(data, _LISTS) <= room.lists and _count(data, _VALUES) <= room.values:
         return
     unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if unescaped.count(b'"') > 2 * room.values:
+    if _count(unescaped, b'"') > 2 * room.values:
         raise TooMuch(f"more than {room.values:,} values")
     bare = b"".join(unescaped.split(b'"')[::2])
-    if _count(bare, _VALUES, room.values) > room.values:
+    if _count(bare, _VALUES) > room.values:
         raise TooMuch(f"more than {room.values:,} values")
-    if _count(bare, _LISTS, room.lists) > room.lists:
+    if _count(bare, _LISTS) > room.lists:
         raise TooMuch(f"more than {room.lists:,} lists and objects")
 
 
-def _count(data: bytes, signs: tuple[bytes, ...], most: int) -> int:
-    """How often the signs occur, each counted up to one more than `most`."""
-    return sum(len(data) - len(data.replace(sign, b"", most + 1)) for sign in signs)
+def _count(data: bytes, signs: bytes) -> int:
+    """How often the signs occur: half a millisecond for 1 MiB, however many there are."""
+    return len(data) - len(data.translate(None, signs))
 
 
 def _is_deep(value: Json, most: int) -> bool:

@@ -24,14 +24,14 @@ def _add(left: Any, right: Any) -> Any:
     if isinstance(left, str) and isinstance(right, str):
         meter().check_text(len(left) + len(right))
         return left + right
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         meter().check_length(len(left) + len(right))
         return meter().check_made(left + right)  # type: ignore[operator]  # list + tuple raises what the author should see
     return number(left + right)
 
 
 def _multiply(left: Any, right: Any) -> Any:
-    if isinstance(left, int | float) and isinstance(right, int | float):
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return number(number(left) * number(right))
     many, times = (right, left) if isinstance(left, int) else (left, right)
     if not isinstance(times, int):

@@ -60,6 +60,7 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 _SEARCHING: Final = frozenset(["lstrip", "rfind", "rpartition", "rsplit", "rstrip", "strip"])
 """Those of text that, given an unlucky argument, compare every character with every character of it."""
 
+_INDEXED: Final = (str, list, tuple, dict, range, TemplateReference)
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
 
 
@@ -172,7 +173,7 @@ class BoundedEnvironment(SandboxedEnvironment):
                 return self.undefined(error.args[0])
             except KeyError:
                 return self.undefined(f"{obj.label} has no '{attribute}'")
-        if isinstance(obj, Undefined | TemplateReference):
+        if isinstance(obj, (Undefined, TemplateReference)):
             return self.getitem(obj, attribute)
         return self._part(obj, attribute)
 
@@ -182,7 +183,7 @@ class BoundedEnvironment(SandboxedEnvironment):
             return obj  # a part of what is not there is not there either: `default` and `is defined` may ask for it
         if isinstance(obj, Exposed):
             return self.getattr(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
-        if isinstance(obj, str | list | tuple | dict | range | TemplateReference):
+        if isinstance(obj, _INDEXED):
             try:
                 return obj[argument]
             except (TypeError, LookupError):
@@ -190,7 +191,7 @@ class BoundedEnvironment(SandboxedEnvironment):
         return self._part(obj, argument) if isinstance(argument, str) else self.undefined(obj=obj, name=argument)
 
     def _part(self, obj: Any, name: str) -> Any:
-        if isinstance(obj, Namespace | TemplateModule) and not name.startswith("_"):
+        if isinstance(obj, (Namespace, TemplateModule)) and not name.startswith("_"):
             try:
                 return getattr(obj, name)
             except AttributeError:

@@ -139,7 +139,7 @@ def do_sum(environment: Any, value: Any, attribute: str | int | None = None, sta
     entry_of = None if attribute is None else jinja.make_attrgetter(environment, attribute)
     for item in _items(value):
         entry = item if entry_of is None else entry_of(item)
-        if not isinstance(entry, int | float):
+        if not isinstance(entry, (int, float)):
             raise FilterArgumentError(f"sum adds numbers, not {type(entry).__name__}")
         total = number(total + entry)
     return total

@@ -28,6 +28,7 @@ _SHORT: Final = 64
 
 
 _LONG: Final = 32 * 1024
+_PRINTABLE: Final = (bool, int, float, list, tuple, Mapping, range)
 
 
 class NotPrintable(TypeError):
@@ -83,7 +84,7 @@ def to_text(value: Json) -> str:
         return ""
     if isinstance(value, Undefined):
         return str(value)
-    if isinstance(value, bool | int | float | list | tuple | Mapping | range):
+    if isinstance(value, _PRINTABLE):
         return to_json(value)
     raise NotPrintable(f"{type(value).__name__} is no value that can be written")
 

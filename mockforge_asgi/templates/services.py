@@ -63,11 +63,11 @@ def plain(value: Any) -> Json:
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | range):
+    if isinstance(value, (list, tuple, range)):
         return [item if type(item) in SCALARS else plain(item) for item in value]
     if isinstance(value, str):
         return value.unescape() if isinstance(value, Markup) else value
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return value
     if isinstance(value, Undefined):
         str(value)
