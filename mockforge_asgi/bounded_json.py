@@ -31,8 +31,8 @@ DOOR: Final = Room(20_000)
 """What is handed to a door. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
 ANSWER: Final = Room(100_000)
 """What a guest answers; five thousand rows of twenty values."""
-CLIENT: Final = Room(100_000, 10_000)
-"""A client's body; nine thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
+CLIENT: Final = Room(60_000, 10_000)
+"""A client's body; five thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
 EXACT: Final = Room(20_000)
 """What holds a number of more than 64 bits, whoever wrote it: reading and writing it exactly takes ten times as long."""

@@ -42,8 +42,8 @@ COMPARED_PER_STEP: Final = 1000
 """How many characters may be compared for one step, where that is not bounded by the text's length."""
 
 
-MAX_AT_ONCE: Final = 20_000
-"""How many values a filter goes through: it holds the event loop meanwhile, some ten milliseconds."""
+MAX_AT_ONCE: Final = 10_000
+"""How many values a filter goes through: it holds the event loop meanwhile, some five milliseconds."""
 HOLDERS: Final = (dict, list, tuple, set, frozenset, Mapping)
 """Types whose values hold others. (A union written in place is made anew each time.)"""
 SCALARS: Final = frozenset([bool, float, int, type(None)])

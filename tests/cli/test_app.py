@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,3 +93,15 @@ async def test_what_is_served_is_logged_once(tmp_path: Path, capsys: pytest.Capt
         assert (await client.get("/a")).status == 502
     assert capsys.readouterr().err.count("chatty (response.generate): failed") == 1
     assert not [record for record in caplog.records if record.name == "mockforge"]
+
+
+@pytest.mark.parametrize("is_dev", [False, True])
+async def test_the_garbage_collector_passes_over_what_was_there_when_serving_began(loggers: None, tmp_path: Path, is_dev: bool) -> None:
+    file = tmp_path / "mockforge.yaml"
+    file.write_text("version: 1\nroutes: [{match: {path: /a}, response: {text: a}}]\n")
+    try:
+        async with Client(make_app(AppOptions(str(file), dev=is_dev))) as client:
+            assert (gc.get_freeze_count() > 0) is not is_dev
+            assert (await client.get("/a")).body == b"a"
+    finally:
+        gc.unfreeze()
