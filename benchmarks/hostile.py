@@ -1,17 +1,21 @@
 """Other requests' latency while guests of other plugins spin: `idle`, one, twenty, twenty of which one fills its memory, as many as the
-pool's memory cap lets live at once (64), and one that fills 64 MiB over and over.
+pool's memory cap lets live at once (64), and one that fills 64 MiB over and over; and while a client sends the worst that there is
+(`worst.py`), in its requests or by the guests that it makes answer.
 
 The server runs in its own process. A probe sends 200 requests a second over one connection and notes each answer's time;
 as many clients as there are spinners keep a spinning request in flight. `value` is the median, `ratio` the p99 in
-milliseconds above that of `idle`.
+milliseconds above that of `idle`. `…/held` is the longest that the loop was held in one piece meanwhile, in processor time.
+
+`python -m benchmarks.hostile [ATTACK ...]` measures only those, for two seconds each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +23,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from benchmarks import guests
-from benchmarks.figures import Figure, Turn, percentile, summary
+from benchmarks import guests, worst
+from benchmarks.figures import Figure, Turn, percentile, show, summary
 from benchmarks.servers import serving
 from mockforge_asgi.plugins.package import read_package
 
@@ -35,6 +39,7 @@ CASES = {
 _CAP_MB = 2176
 """Each instance counts for two memories of its limit: 64 × 2 × 16 MiB, and one of 64 MiB beside them."""
 _RATE = 200
+_CLIENTS = 1
 
 
 def write(folder: Path) -> Path:
@@ -58,6 +63,40 @@ def write(folder: Path) -> Path:
 
 
 async def run(quick: bool) -> AsyncIterator[Figure]:
+    """The spinners, then the worst bytes."""
+    async for figure in spinning(quick):
+        yield figure
+    async for figure in sending(worst.ATTACKS, 2.0 if quick else 5.0):
+        yield figure
+
+
+async def sending(names: Iterable[str], seconds: float) -> AsyncIterator[Figure]:
+    """Each attack in turn, after a time without any."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
+        other = await stack.enter_async_context(serving("benchmarks.apps:control_characters"))
+        url = await stack.enter_async_context(serving("benchmarks.apps:watched", {"BENCH_CONFIG": str(worst.write(folder, other))}))
+        host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
+        calm = 0.0
+        for name in ("idle", *names):
+            message = worst.ATTACKS[name].message(host) if name in worst.ATTACKS else b""
+            if message:
+                await _send(host, port, message)  # makes the instance
+            await _held(host, port)
+            turn = await _measure(url, [message] * _CLIENTS if message else [], seconds)
+            held, p99 = await _held(host, port), (turn.p99 or 0.0) * 1e3
+            conditions = {"probe_rate": _RATE, "seconds": seconds, "clients": _CLIENTS, "held_ms": held}
+            figure = Figure(bench="hostile", case=f"worst/{name}", value=turn.value * 1e3, unit="ms", p99=p99, conditions=conditions)
+            calm = calm or p99
+            yield figure if name == "idle" else replace(figure, ratio=p99 - calm, against="worst/idle p99 (ms above it)")
+            yield Figure(bench="hostile", case=f"worst/{name}/held", value=held, unit="ms")
+
+
+async def _held(host: str, port: int) -> float:
+    return float((await _send(host, port, worst.Attack("GET", "/held").message(host))).rpartition(b"\r\n\r\n")[2])
+
+
+async def spinning(quick: bool) -> AsyncIterator[Figure]:
     """Each case in turns."""
     seconds, turns = (2.0, 1) if quick else (8.0, 3)
     async with AsyncExitStack() as stack:
@@ -67,7 +106,7 @@ async def run(quick: bool) -> AsyncIterator[Figure]:
         seen: dict[str, list[Turn]] = {case: [] for case in CASES}
         for _ in range(turns):
             for case, spinners in CASES.items():
-                seen[case].append(await _measure(url, spinners, seconds))
+                seen[case].append(await _measure(url, [worst.Attack("GET", f"/{name}").message("spinner") for name in spinners], seconds))
     calm = summary(seen["idle"]).p99 or 0.0
     for case, found in seen.items():
         middle = summary(found)
@@ -77,9 +116,9 @@ async def run(quick: bool) -> AsyncIterator[Figure]:
         yield figure if case == "idle" else replace(figure, ratio=added, against="idle p99 (ms above it)")
 
 
-async def _measure(url: str, spinners: list[str], seconds: float) -> Turn:
+async def _measure(url: str, messages: list[bytes], seconds: float) -> Turn:
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
-    attackers = [asyncio.create_task(_keep_spinning(host, port, path)) for path in spinners]
+    attackers = [asyncio.create_task(_keep_sending(host, port, message)) for message in messages]
     await asyncio.sleep(0.3)  # let them be in flight
     times: list[float] = []
     reader, writer = await asyncio.open_connection(host, port)
@@ -99,11 +138,27 @@ async def _measure(url: str, spinners: list[str], seconds: float) -> Turn:
     return Turn(percentile(times, 0.5), percentile(times, 0.99))
 
 
-async def _keep_spinning(host: str, port: int, path: str) -> None:
+async def _keep_sending(host: str, port: int, message: bytes) -> None:
     while True:
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            writer.write(f"GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
-            await reader.read()
-        finally:
-            writer.close()
+        await _send(host, port, message)
+
+
+async def _send(host: str, port: int, message: bytes) -> bytes:
+    """The answer to a request that ends its connection."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(message)
+        return await reader.read()
+    except ConnectionError:  # refused before all of it was sent
+        return b""
+    finally:
+        writer.close()
+
+
+async def _print(names: Iterable[str]) -> None:
+    async for figure in sending(names, 2.0):
+        show(figure, sys.stdout)
+
+
+if __name__ == "__main__":
+    asyncio.run(_print(sys.argv[1:] or worst.ATTACKS))
