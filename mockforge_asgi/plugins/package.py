@@ -26,8 +26,11 @@ MAX_TOTAL_BYTES: Final = 128 << 20
 MAX_DEPTH: Final = 12
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "target"})
 _LEFTOVERS = ("~", ".pyc", ".swp", ".orig", "___jb_tmp___", "___jb_old___")
-_BAD_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
+_BAD_NAME = re.compile(
+    r'[\\:*?"<>|\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]'
+)
+"""Signs that some systems refuse, and those that Unicode counts as letters, marks or symbols and that show nothing."""
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?\Z", re.IGNORECASE)
 _HEADER = b"mockforge package 1\n"
 
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -136,8 +139,11 @@ def checked_path(path: str) -> str:
         raise Unsafe("leads out of the package.", "Paths are relative and have no '..'.", path)
     if len(path) > 512 or len(parts) > MAX_DEPTH + 1:
         raise Unsafe("is too long or too deep.", f"The most is {MAX_DEPTH} folders and 512 characters.", path)
-    if (bad := _BAD_NAME.search(path)) or any(part != part.rstrip(". ") for part in parts):
-        raise Unsafe(f"has a name that some systems refuse ({quote(bad.group()) if bad else 'a final dot or blank'}).", "Rename it.", path)
+    if bad := next((sign for sign in path if not sign.isprintable() or _BAD_NAME.match(sign)), ""):
+        shown = quote(bad) if bad.isascii() else f"U+{ord(bad):04X}"
+        raise Unsafe(f"has a name that some systems refuse or do not show as it is ({shown}).", "Rename it.", path)
+    if any(part != part.rstrip(". ").lstrip() for part in parts):
+        raise Unsafe("has a name that some systems change (a blank at an end, or a final dot).", "Rename it.", path)
     if any(_RESERVED.match(part) for part in parts):
         raise Unsafe("has a name that means a device on some systems.", "Rename it.", path)
     if unicodedata.normalize("NFC", path) != path:
@@ -155,9 +161,9 @@ def check_collisions(paths: Iterable[str]) -> None:
         above = ["/".join(parts[:end]) for end in range(1, len(parts))]
         folders.update(above)
         for each in (*above, path):
-            other = seen.setdefault(each.casefold(), each)
+            other = seen.setdefault(unicodedata.normalize("NFKC", each.casefold()).casefold(), each)
             if other != each:
-                raise Unsafe(f"differs from {quote(other)} only in case.", "Rename one of them.", each)
+                raise Unsafe(f"differs from {quote(other)} only in case or form.", "Rename one of them.", each)
     if both := sorted(folders & set(files)):
         raise Unsafe("is a file and a folder at once.", "Rename one of them.", both[0])
 

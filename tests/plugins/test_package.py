@@ -123,6 +123,10 @@ def test_what_is_no_package_is_told_in_words(tmp_path: Path) -> None:
         "e\u0301",
         "\u202egpj.exe",
         "/".join("a" * 20),
+        " a",
+        "b/\u3000a",
+        "conin$",
+        "com\u00b9.txt",
     ],
 )
 def test_a_path_that_leads_out_or_differs_between_systems_is_refused(path: str) -> None:
@@ -130,7 +134,37 @@ def test_a_path_that_leads_out_or_differs_between_systems_is_refused(path: str) 
         checked_path(path)
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.c", "A b", "console.py", "nuller/aux-1.txt", "\u00e9.txt", "a/b/c/d"])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *(
+            "\u00ad",
+            "\u034f",
+            "\u061c",
+            "\u115f",
+            "\u1160",
+            "\u17b4",
+            "\u180e",
+            "\u200b",
+            "\u200c",
+            "\u200d",
+            "\u200e",
+            "\u2028",
+            "\u2060",
+            "\u2063",
+        ),
+        *("\u206a", "\u2800", "\u3164", "\ufe0f", "\ufeff", "\uffa0", "\ufff9", "\U0001d173", "\U000e0001", "\U000e0061", "\U000e0100"),
+        *("\u202d", "\u2066", "\u2069", "\u00a0", "\u2003", "\u202f", "\u0085", "\ue000", "\udc80"),
+    ],
+)
+def test_a_name_with_signs_that_show_nothing_is_refused_with_their_code(sign: str) -> None:
+    with pytest.raises(Unsafe, match=f"U\\+{ord(sign):04X}"):
+        checked_path(f"plugin{sign}.py")
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "a/b.c", "A b", "console.py", "nuller/aux-1.txt", "\u00e9.txt", "a/b/c/d", "日本語.txt", "имя.py", "नाम.txt"]
+)
 def test_an_ordinary_path_is_accepted(path: str) -> None:
     assert checked_path(path) == path
 
@@ -140,6 +174,9 @@ def test_paths_that_differ_only_in_case_are_refused() -> None:
         check_collisions(["a/B", "a/b"])
     with pytest.raises(Unsafe, match="only in case"):
         check_collisions(["A/x", "a/y"])
+    for one, other in (("straße", "STRASSE"), ("ﬁle", "file"), ("ｐlugin.py", "plugin.py"), ("K", "\u212a"), ("ς", "σ"), ("\u1e9e", "ss")):
+        with pytest.raises(Unsafe, match="case or form"):
+            check_collisions([one, other])
     check_collisions(["a/x", "a/y", "b"])
 
 

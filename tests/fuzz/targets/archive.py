@@ -16,7 +16,7 @@ NAMES = (
     "plugin.yaml", "plugin.py", "top/plugin.yaml", "top/a/b.txt", "a", "a/b", "A", "../x", "/etc/passwd", "a\\b",
     "c:x", "nul.txt", "x.", " ", "",
     "é.txt", "e\u0301.txt", "a/../b", "./a", "a//b", ".git/config", "__pycache__/x.pyc", "a" * 600, "d/" * 20 + "x", "x\x00y",
-    "\u202e.py", "dir/",
+    "\u202e.py", "dir/", "plugin\u200b.py", "plugin\u00ad.py", "ｐlugin.py", "\u3164",
 )  # fmt: skip
 FIELDS = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06")
 
@@ -29,6 +29,7 @@ def made(random: Random) -> bytes:
             info = zipfile.ZipInfo(name)
             info.external_attr = random.choice((0o100644, 0o100755, 0, 0o120777, 0o040755, 0o010644)) << 16
             info.compress_type = archive.compression
+            info.extra = random.choice((b"", b"", b"UT\5\0\1\0\0\0\0", b"up\6\0\1\0\0\0\0x", b"UT"))
             archive.writestr(info, random.choice((b"", b"x" * 2000, random.randbytes(60), b"id: a\n")))
         if random.random() < 0.1:
             archive.comment = b"comment"
