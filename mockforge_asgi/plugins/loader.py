@@ -21,6 +21,7 @@ from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.doors import PluginDoors, Rooms
 from mockforge_asgi.plugins.manifest import Limits, Manifest
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
+from mockforge_asgi.wasm.extism_entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
@@ -74,10 +75,9 @@ class Loader:
             approval.isolation == "per_request",
             use.instances,
         )
-        files = approval.package.files
-        spec = GuestSpec(
-            manifest.runtime, manifest.entry.document, files, limits.memory_mb, extism_settings(approval.config), limits.vars_kb
-        )
+        entry, files, settings = manifest.entry, approval.package.files, extism_settings(approval.config)
+        mapping = ExtismEntry(entry.response, entry.template)
+        spec = GuestSpec(manifest.runtime, entry.file, files, limits.memory_mb, settings, limits.vars_kb, mapping=mapping)
         host = await self._sandbox().host(options, spec, doors)
         host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
         return host

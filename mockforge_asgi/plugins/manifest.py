@@ -70,13 +70,6 @@ class Entry:
     template: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Template functions and their exports."""
 
-    @property
-    def document(self) -> str | dict[str, Json]:
-        """The entry as a manifest writes it."""
-        if not self.response and not self.template:
-            return self.file
-        return {"file": self.file, **({"response": self.response} if self.response else {}), "template": dict(self.template)}
-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -39,27 +39,6 @@ class ExtismEntry:
     functions: Mapping[str, str] = field(default_factory=dict)
     """Template functions, by name: exports whose input is the first argument as text."""
 
-    @classmethod
-    def of(cls, plugin: str, entry: object) -> tuple[str, ExtismEntry]:
-        """The plugin's file and the mapping. Raises PluginRejected."""
-        if isinstance(entry, str):
-            return entry, cls()
-        if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
-            raise PluginRejected(plugin, "`entry` must be a file name, or a mapping with `file`.")
-        response, functions = entry.get("response", ""), entry.get("template", {})
-        named = isinstance(functions, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in functions.items())
-        problems = [
-            Problem(f"entry.{key}", "is unknown.", "Known are file, response and template.")
-            for key in set(entry) - {"file", "response", "template"}
-        ]
-        if not isinstance(response, str):
-            problems.append(Problem("entry.response", "must name an export."))
-        if not named:
-            problems.append(Problem("entry.template", "must map function names to exports."))
-        if problems:
-            raise PluginRejected(plugin, "its `entry` is wrong:", problems)
-        return file, cls(response, dict(functions))
-
     @property
     def is_mapped(self) -> bool:
         """True for a plugin that was not written for our contract."""

@@ -42,14 +42,16 @@ class GuestSpec:
     """A plugin's code, and what it needs beside it."""
 
     runtime: Runtime
-    entry: object
-    """A file's name in `files`, or an Extism plugin's mapping."""
+    entry: str
+    """A file's name in `files`."""
     files: Mapping[str, bytes]
     memory_mb: int
     settings: Mapping[str, str] = field(default_factory=dict)
     """What Extism's `config_get` answers."""
     vars_kb: int = 128
     """Room for Extism's variables, per instance."""
+    mapping: ExtismEntry = field(default_factory=ExtismEntry)
+    """Which of an Extism plugin's exports are for what."""
     seed: str | None = None
     """Fixes the guest's random state, where the operator wants equal answers."""
 
@@ -89,7 +91,9 @@ class Sandbox:
         return host
 
     async def _guest(self, options: HostOptions, spec: GuestSpec) -> ComponentGuest | ExtismGuest:
-        memory = spec.memory_mb * MIB
+        memory, entry = spec.memory_mb * MIB, spec.entry
+        if entry not in spec.files:
+            raise PluginRejected(options.plugin, f"its entry '{entry}' is not in the package.")
         if spec.runtime == "extism":
             return await self._extism(options, spec, memory)
         engine = self._engines.get("component")
@@ -97,7 +101,6 @@ class Sandbox:
             limits = StoreLimits(memory, memories=1, tables=2, instances=48)
         else:
             limits = StoreLimits(memory, memories=4, tables=16, instances=64)
-        entry = _entry_file(options.plugin, spec)
         if spec.runtime == "component":
             code = await self._cache.load(engine, spec.files[entry], "component", plugin=options.plugin)
             return await asyncio.to_thread(ComponentGuest, options.plugin, engine, code, self.scheduler, limits)
@@ -114,11 +117,8 @@ class Sandbox:
         )
 
     async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> ExtismGuest:
-        file, entry = ExtismEntry.of(options.plugin, spec.entry)
-        if file not in spec.files:
-            raise PluginRejected(options.plugin, f"its entry '{file}' is not in the package.")
         engine = self._engines.get("core")
-        module = await self._cache.load(engine, spec.files[file], "core", plugin=options.plugin)
+        module = await self._cache.load(engine, spec.files[spec.entry], "core", plugin=options.plugin)
         if self._kernel is None or _failed(self._kernel):
             self._kernel = asyncio.ensure_future(self._load_kernel())
         return await asyncio.to_thread(  # a module may have thousands of exports to be read
@@ -127,7 +127,7 @@ class Sandbox:
             await asyncio.shield(self._kernel),
             module,
             StoreLimits(memory, memories=2, tables=4, instances=3),  # the kernel, the shims, the plugin; two of them have a memory
-            ExtismOptions(settings=spec.settings, entry=entry, vars_bytes=spec.vars_kb * 1024),
+            ExtismOptions(settings=spec.settings, entry=spec.mapping, vars_bytes=spec.vars_kb * 1024),
         )
 
     async def python_component(self) -> Component:
@@ -185,14 +185,6 @@ def _home_directory() -> Path | None:
 
 def _failed(loading: asyncio.Task[Any]) -> bool:
     return loading.done() and (loading.cancelled() or loading.exception() is not None)
-
-
-def _entry_file(plugin: str, spec: GuestSpec) -> str:
-    if not isinstance(spec.entry, str):
-        raise PluginRejected(plugin, f"runtime '{spec.runtime}' takes the name of one file as `entry`.")
-    if spec.entry not in spec.files:
-        raise PluginRejected(plugin, f"its entry '{spec.entry}' is not in the package.")
-    return spec.entry
 
 
 def _sources(plugin: str, files: Mapping[str, bytes]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.config.objects import LimitOverrides
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.manifest import Dependency, Endpoint, Limits, manifest_of, read_manifest
+from mockforge_asgi.plugins.manifest import Dependency, Endpoint, Entry, Limits, manifest_of, read_manifest
 from tests.plugins.plugin_folders import MANIFEST
 
 DATA: dict[str, Any] = yaml.safe_load(MANIFEST)
@@ -35,7 +35,7 @@ def test_the_canonical_manifest_is_read() -> None:
     manifest = read_manifest(MANIFEST)
     assert (manifest.id, manifest.version, manifest.contract) == ("hello-auth", "1.0.0", "0.1")
     assert manifest.kinds == {"auth"}
-    assert (manifest.runtime, manifest.entry.file, manifest.entry.document) == ("python", "plugin.py", "plugin.py")
+    assert (manifest.runtime, manifest.entry) == ("python", Entry("plugin.py"))
     assert manifest.limits == Limits(64, 20, 200, 64)
     assert manifest.permissions.asked["request.headers"].right.names == {"x-api-key"}
     assert manifest.permissions.asked["secrets"].reason == "the keys to accept"
@@ -66,7 +66,7 @@ def test_short_forms_mean_the_full_ones() -> None:
 def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
     entry = {"file": "p.wasm", "response": "count_vowels", "template": {"vowels": "count_vowels"}}
     manifest = manifest_of({**DATA, "runtime": "extism", "entry": entry})
-    assert manifest.entry.document == entry
+    assert manifest.entry == Entry("p.wasm", "count_vowels", {"vowels": "count_vowels"})
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,23 @@ def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
 def test_a_fault_has_its_place_and_its_remedy(changes: dict[str, Any], fault: str) -> None:
     found = changed(**changes)
     assert len(found) == 1 and found[0].removeprefix("plugin.yaml: ").startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (3, "entry: must be a mapping, not 3."),
+        ({}, "entry: `file` is missing."),
+        ({"file": 1}, "entry.file: must be text, not 1."),
+        ({"file": "a.wasm", "respons": "x"}, "entry.respons: the key 'respons' is not known. Did you mean 'response'?"),
+        ({"file": "a.wasm", "response": 1}, "entry.response: must be text, not 1."),
+        ({"file": "a.wasm", "template": {"a": 1}}, "entry.template.a: must be text, not 1."),
+        ({"file": "a.wasm", "template": "f"}, "entry.template: must be a mapping, not 'f'."),
+    ],
+)
+def test_a_wrong_mapping_of_exports_is_refused(entry: object, fault: str) -> None:
+    (found,) = changed(runtime="extism", entry=entry, limits={})
+    assert found.startswith(fault)
 
 
 MANY = [f"n{n}" for n in range(33_000)]
