@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.mocks.chain import ResponseChain
@@ -38,7 +43,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def runtime() -> PlainRuntime:
-    key = plain_plugin("key", "auth", {"auth.authenticate": lambda document: {"decision": "allow", "principal": {"id": "x"}}})
+    key = plain_plugin("key", "auth", {"auth.authenticate": lambda document: {"allow": {"principal": {"id": "x"}}}})
     return PlainRuntime(CONFIG, key, plain_plugin("greet", "response", {"response.generate": lambda document: None}))
 
 
@@ -152,3 +157,23 @@ def test_a_mount_serves_trio_and_asyncio_in_turn() -> None:
 
     asyncio.run(on_asyncio())
     assert call()[0] == 200
+
+
+def test_two_test_clients_at_once_are_told_to_share_a_loop(caplog: pytest.LogCaptureFixture) -> None:
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        with suppress(WebSocketDisconnect):
+            await socket.send_text(await socket.receive_text())
+
+    def talk(client: TestClient) -> None:
+        with client.websocket_connect("/secret/ws") as one, client.websocket_connect("/secret/ws") as two:
+            for socket in (one, two):
+                socket.send_text("x")
+                assert socket.receive_text() == "x"
+
+    forge = MockForge(Starlette(routes=[WebSocketRoute("/secret/ws", echo)]), runtime=runtime())
+    with pytest.raises(WebSocketDenialResponse):
+        talk(TestClient(forge))
+    assert "with TestClient(app) as client" in caplog.text
+    with TestClient(forge) as client:
+        talk(client)
