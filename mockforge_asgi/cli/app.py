@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
+from mockforge_asgi.cli.dates import DatedApp
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import EventStream, Level
@@ -72,8 +73,8 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
             hide(changed, redactor)
             return _mocks(changed, events)
 
-        return ReloadingApp(config, options.load, build, report=writer.write)
-    return _mocks(config, events)
+        return DatedApp(ReloadingApp(config, options.load, build, report=writer.write))
+    return DatedApp(_mocks(config, events))
 
 
 def _mocks(config: Config, events: EventStream) -> ASGIApp:

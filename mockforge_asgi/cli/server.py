@@ -22,6 +22,9 @@ from mockforge_asgi.config.sharing import check_workers
 from mockforge_asgi.errors import ConfigError, UnsupportedPlatform
 from mockforge_asgi.plugins.approval import Examination, examine
 
+_NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What a name's address that this machine does not have is refused with: IPv6's, where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -98,24 +101,48 @@ def _check_pair(certificate: Path, key: Path) -> None:
         raise ConfigError(f"the certificate '{certificate}' and its key '{key}' cannot be read: {error.strerror}.") from None
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError in words if the address cannot be had."""
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on one port: one for each address that the host's name has. Raises ConfigError in words if there is none."""
+    bound: list[socket.socket] = []
+    lacking: OSError | None = None
+    for family, address in _addresses(host, port):
+        chosen = bound[0].getsockname()[1] if bound else port
+        try:
+            bound.append(_listening(family, (address[0], chosen, *address[2:])))
+        except OSError as error:
+            lacking = error
+            if error.errno not in _NO_ADDRESS:
+                break
+    if bound and (lacking is None or lacking.errno in _NO_ADDRESS):
+        return bound
+    for each in bound:
+        each.close()
+    raise ConfigError(_why_not(lacking or OSError(errno.EADDRNOTAVAIL, ""), host, port)) from None
+
+
+def _addresses(host: str, port: int) -> dict[tuple[int, Any], None]:
+    """`localhost` is both loopback addresses, whatever the resolver makes of it (RFC 6761 §6.3): clients try either first."""
+    names = ("127.0.0.1", "::1") if host.lower() == "localhost" else (host,)
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = [each for name in names for each in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)]
     except (socket.gaierror, UnicodeError):
         raise ConfigError(f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all.") from None
-    bound = socket.socket(family, kind, proto)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return dict.fromkeys((family, address) for family, _, _, _, address in found)
+
+
+def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
     try:
-        bound.bind(address)
-        bound.listen(2048)
-    except OSError as error:
-        bound.close()
-        raise ConfigError(_why_not(error, host, port)) from None
-    bound.set_inheritable(True)
-    return bound
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(2048)
+    except OSError:
+        made.close()
+        raise
+    made.set_inheritable(True)
+    return made
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:
@@ -129,8 +156,8 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on {host} port {port}: {error.strerror}."
 
 
-def _banner(config: Config, examination: Examination, settings: ServerConfig, bound: socket.socket) -> str:
-    url = base_url(settings.host, bound.getsockname()[1], is_tls=settings.ssl_certfile is not None)
+def _banner(config: Config, examination: Examination, settings: ServerConfig, bound: list[socket.socket]) -> str:
+    url = base_url(settings.host, bound[0].getsockname()[1], is_tls=settings.ssl_certfile is not None)
     return banner(config, examination, url, host=settings.host, workers=settings.workers)
 
 
@@ -143,6 +170,7 @@ def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # ours has one: see DatedApp
         timeout_graceful_shutdown=settings.stop_timeout_s,
         ssl_keyfile=settings.ssl_keyfile,
         ssl_certfile=settings.ssl_certfile,
@@ -158,7 +186,7 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.socket, text: str) -> int:
+def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: list[socket.socket], text: str) -> int:
     class Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is optional, so its class is known only here
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             """Start. A stop that is asked for meanwhile does not wait for plugins that are being compiled."""
@@ -185,7 +213,7 @@ def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.so
 
     server = Server(_config(uvicorn, app, settings))
     try:
-        server.run(sockets=[bound])
+        server.run(sockets=bound)
     except KeyboardInterrupt:  # raised again by uvicorn after an orderly stop
         return 0
     except SystemExit:  # start-up failed; the reason has been logged
@@ -193,7 +221,7 @@ def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: socket.so
     return 0 if server.started else 1
 
 
-def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound: socket.socket, text: str) -> int:
+def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound: list[socket.socket], text: str) -> int:
     from uvicorn.supervisors import Multiprocess
 
     class Supervisor(Multiprocess):
@@ -207,7 +235,7 @@ def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound
                 _say(text)
 
     told.publish()
-    supervisor = Supervisor(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=[bound])
+    supervisor = Supervisor(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=bound)
     supervisor.run()
     failed = [p for p in supervisor.processes if p.exitcode not in (0, None) and p.exitcode > 0]
     return 1 if failed else 0

@@ -24,6 +24,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}\Z")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}\Z")
 _DIGEST = re.compile(r"sha256-[0-9a-f]{64}\Z")
 _QUERY = re.compile(r"[A-Za-z_][\w.-]{0,127}/[A-Za-z_][\w.-]{0,127}\Z", re.ASCII)
+_FOREIGN_PARAMETER = re.compile(
+    r"(?<=/):(?P<colon>[A-Za-z_]\w*)(?:\([^/]*\))?|<(?:(?P<kind>\w+):)?(?P<angle>[A-Za-z_]\w*)>|(?<=/)\[(?:\.\.\.)?(?P<square>[A-Za-z_]\w*)\](?=/|\Z)"
+)
 _FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 
 
@@ -124,10 +127,31 @@ def _header_value(value: str) -> str:
     return value
 
 
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
+def number_text(value: Any) -> Any:
+    """A number as the text of a header, if it is written as everywhere."""
+    if isinstance(value, WrittenNumber):
+        raise fault("it is a number that is not written so everywhere, and a header is text.", "Put it in quotes.")
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+HeaderValue = Annotated[str, *short_form(number_text, {"type": "number"}), AfterValidator(_header_value)]
+
+
+def own_spelling(path: str) -> str:
+    """The path, if its parameters are not written as other frameworks write them: such a path would match that very text."""
+    meant = _FOREIGN_PARAMETER.sub(_parameter, path)
+    if meant != path:
+        raise fault(f"{quote(path)} writes a parameter as other frameworks do.", f"Write {quote(meant)}.")
+    return path
+
+
+def _parameter(found: re.Match[str]) -> str:
+    kind = f":{found['kind']}" if found["kind"] in ("int", "float", "uuid", "path") else ""
+    return f"{{{found['colon'] or found['angle'] or found['square']}{kind}}}"
 
 
 def _glob(value: str) -> str:
+    own_spelling(value)
     try:
         PathGlob(value)
     except ValueError as error:
@@ -149,6 +173,8 @@ InnerPath = Annotated[str, Field(max_length=512), AfterValidator(_inner_path)]
 
 
 def _method(value: str) -> str:
+    if value.upper() in ("ANY", "ALL", "*"):
+        raise fault(f"{quote(value)} is not a method.", "Leave it out: then every method is meant.")
     if not re.match(r"[A-Za-z]{1,20}\Z", value):
         raise fault(f"{quote(value)} is not a method.", "Write one such as GET.")
     return value.upper()

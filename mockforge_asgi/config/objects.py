@@ -164,11 +164,16 @@ class RouteMatch:
     body: Mapping[str, Json] = field(default_factory=_nothing)
 
 
+def is_template(text: str) -> bool:
+    """Whether a header's text has something to render in it."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
 @dataclass(frozen=True, slots=True)
 class RouteResponse:
     """What a route answers: `kind` says how `value` is meant."""
 
-    kind: Literal["plugin", "json", "text", "html", "base64", "file", "template", "template_text"]
+    kind: Literal["plugin", "json", "text", "html", "base64", "file", "template", "template_text", "empty"]
     value: Json
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

@@ -86,7 +86,7 @@ class BreakerModel(Strict):
 
 
 class FailureModel(AnswerModel):
-    """What is answered when a plugin fails: exactly one of json, text, html, base64, file."""
+    """What is answered when a plugin fails: one of json, text, html, base64, file; a status or headers alone: no body."""
 
     _word: Literal["error", "skip"] | None = PrivateAttr(default=None)
 
@@ -105,6 +105,8 @@ class FailureModel(AnswerModel):
     def _check_kind(self) -> None:
         if self._word is None:
             super()._check_kind()
+        if "content-length" in self.headers:
+            raise fault("`content-length` follows from the body.", "Remove it.")
 
 
 def _failure(value: Any) -> Any:

@@ -6,6 +6,7 @@ Whether a pattern or condition can be used is decided by what matches with it; h
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -21,14 +22,16 @@ from mockforge_asgi.config.fields import (
     SetHeaderName,
     Strict,
     as_list,
+    own_spelling,
     short_form,
 )
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import AnswerFilter, is_template
 from mockforge_asgi.config.places import quote
 from mockforge_asgi.exact_json import WrittenNumber
-from mockforge_asgi.http.headers import ADDRESSES, uri_reference
+from mockforge_asgi.http.headers import ADDRESSES, OURS, uri_reference
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
+_BODILESS = frozenset({204, 205, 304})
 Status = Annotated[int, Field(ge=200, le=599)]
 
 
@@ -55,6 +58,7 @@ class ProtectModel(Strict):
 def _route_path(value: str) -> str:
     if not value.startswith("/"):
         raise fault(f"{quote(value)} does not start with '/'.", f"Write {quote('/' + value)}.")
+    own_spelling(value)
     if "?" in value or "#" in value:
         raise fault(f"{quote(value)} has a '?' or '#'.", "Match the query with `query:`.")
     if value.count("{") != value.count("}"):
@@ -101,8 +105,18 @@ class MatchModel(Strict):
     body: dict[str, Any] = Field(default_factory=dict, description="Values in a JSON body, by path such as user.tags[0].")
 
 
+def _settable(name: str) -> str:
+    if name != "content-length" and name.encode() in OURS:
+        raise fault(f"`{name}` belongs to the connection, and the server sets it.", "Remove it.")
+    return name
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) else value
+
+
 class AnswerModel(Strict):
-    """An answer that is always the same: exactly one of json, text, html, base64, file."""
+    """An answer that is always the same: one of json, text, html, base64, file; with a status or headers alone, no body."""
 
     kinds: ClassVar[tuple[str, ...]] = STATIC_KINDS
 
@@ -112,9 +126,10 @@ class AnswerModel(Strict):
     base64: str | None = Field(default=None, description="Bytes in base64.")
     file: str | None = Field(default=None, description="A file, relative to the configuration file.")
     status: Status = Field(default=200, description="Status of the answer.")
-    headers: dict[SetHeaderName, Annotated[list[HeaderValue], *short_form(as_list, {"type": "string"})]] = Field(
-        default_factory=dict, description="Headers of the answer: a text, or a list for several."
-    )
+    headers: dict[
+        Annotated[SetHeaderName, AfterValidator(_settable)],
+        Annotated[list[HeaderValue], *short_form(_as_list, {"type": ["string", "number"]})],
+    ] = Field(default_factory=dict, description="Headers of the answer: a text or number, or a list for several.")
 
     @field_validator("headers", mode="before")
     @classmethod
@@ -122,17 +137,17 @@ class AnswerModel(Strict):
         """Addresses may be written in any characters; those of templates are encoded when they are made."""
         if not isinstance(value, dict):
             return value
-        return {k: uri_reference(v) if _is_address(k) and isinstance(v, str) and "{{" not in v else v for k, v in value.items()}
+        return {k: uri_reference(v) if _is_address(k) and isinstance(v, str) and not is_template(v) else v for k, v in value.items()}
 
     @property
     def kind(self) -> str:
-        """Which of the kinds is given."""
-        return next(k for k in self.kinds if k in self._given())
+        """Which of the kinds is given; `empty` with none."""
+        return next((k for k in self.kinds if k in self._given()), "empty")
 
     @property
     def content(self) -> Any:
         """The value given for that kind."""
-        return self.json_ if self.kind == "json" else getattr(self, self.kind)
+        return self.json_ if self.kind == "json" else getattr(self, self.kind, "")
 
     def _given(self) -> set[str]:
         return {"json" if name == "json_" else name for name in self.model_fields_set}
@@ -144,12 +159,15 @@ class AnswerModel(Strict):
 
     def _check_kind(self) -> None:
         given = [k for k in self.kinds if k in self._given()]
-        if len(given) != 1:
-            what = f"gives {' and '.join(given)} at once." if given else "says nothing to answer."
-            raise fault(what, f"Give exactly one of {', '.join(self.kinds)}.")
+        if len(given) > 1:
+            raise fault(f"gives {' and '.join(given)} at once.", f"Give one of {', '.join(self.kinds)}.")
+        if not given and not self._given() & {"status", "headers"}:
+            raise fault("says nothing to answer.", f"Give a status, or one of {', '.join(self.kinds)}.")
         if self.content is None and self.kind != "json":
             raise fault(f"`{self.kind}` is empty.", "Give it a value.")
-        self._fits(given[0])
+        if self.status in _BODILESS and self.content not in (None, ""):
+            raise fault(f"an answer of status {self.status} has no body.", f"Remove `{self.kind}`, or choose another status.")
+        self._fits(self.kind)
 
     def _fits(self, kind: str) -> None:
         if kind == "base64":
@@ -160,7 +178,7 @@ class AnswerModel(Strict):
 
 
 class ResponseModel(AnswerModel):
-    """What is answered: exactly one of plugin, json, text, html, base64, file, template, template_text."""
+    """What is answered: one of plugin, json, text, html, base64, file, template, template_text; a status or headers alone: no body."""
 
     kinds: ClassVar[tuple[str, ...]] = ("plugin", *STATIC_KINDS, "template", "template_text")
 
@@ -183,6 +201,15 @@ class RouteModel(Strict):
     name: str = Field(default="", max_length=128, description="A name for logs and messages.")
     match: MatchModel = Field(description="What a request must look like.", examples=["{path: /health}"])
     response: ResponseModel = Field(description="What is answered.", examples=["{json: {status: ok}}"])
+
+    @model_validator(mode="after")
+    def _has_length(self) -> RouteModel:
+        lengths = self.response.headers.get("content-length")
+        if lengths is not None and self.match.method != ["HEAD"]:
+            raise fault("`content-length` follows from the body, except in answers to HEAD.", "Remove it, or match `method: HEAD` alone.")
+        if lengths is not None and (self.response.status == 204 or not re.fullmatch(r"[0-9]{1,18}", ",".join(lengths))):
+            raise fault("`content-length` is one whole number, in an answer that may have a body.", "Write it as digits.")
+        return self
 
 
 class TemplatesModel(Strict):

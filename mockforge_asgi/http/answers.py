@@ -7,7 +7,7 @@ The only sender of ASGI response messages that are ours. Content-Length and fram
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mockforge_asgi.exact_json import dumps
@@ -28,6 +28,8 @@ class MockResponse:
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
+    length: int | None = None
+    """What Content-Length says, where it is not the length of the body: in answers to HEAD."""
     _wire: Headers | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
@@ -47,7 +49,7 @@ class MockResponse:
 
     def adding(self, extra: Headers) -> MockResponse:
         """The same answer with those headers set too."""
-        return MockResponse(self.status, tuple(with_headers(self.headers, extra)), self.body) if extra else self
+        return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self
 
     @property
     def wire(self) -> Headers:
@@ -56,8 +58,10 @@ class MockResponse:
             if not 200 <= self.status <= 599:
                 raise ValueError(f"status {self.status} cannot be sent: a final answer has 200 to 599")
             headers = wire_headers(self.headers)
-            if self.status not in (204, 304):
+            length = self.length
+            if length is None and self.status not in (204, 304):
                 length = 0 if self.status in BODILESS else len(self.body)
+            if length is not None:
                 headers = (*headers, (b"content-length", b"%d" % length))
             object.__setattr__(self, "_wire", headers)
             return headers
@@ -89,24 +93,31 @@ class AnswerHead:
 
 @dataclass(frozen=True, slots=True)
 class TemplateAnswer:
-    """An answer whose body the host renders from the operator's template of that name."""
+    """An answer whose body the host renders from the operator's template of that name, and headers from those of `header_templates`."""
 
     status: int = 200
     headers: Headers = ()
     template: str = ""
     vars: Mapping[str, Json] = field(default_factory=dict)
+    header_templates: tuple[tuple[str, str], ...] = ()
+    """Names of headers with the names of their templates."""
+    body: bytes | None = None
+    """The body, where only headers are rendered."""
+    length: int | None = None
+    """As a MockResponse has it."""
 
     @property
     def message(self) -> Message:
         """The message that asks to be rendered, in the shape of an ASGI response extension."""
-        return {
+        message = {
             "type": TEMPLATE_EXTENSION,
             "status": self.status,
             "headers": list(self.headers),
             "name": self.template,
             "vars": dict(self.vars),
         }
+        return {**message, "header_templates": self.header_templates, "body": self.body} if self.header_templates else message
 
     def adding(self, extra: Headers) -> TemplateAnswer:
         """The same answer with those headers set too."""
-        return TemplateAnswer(self.status, tuple(with_headers(self.headers, extra)), self.template, self.vars) if extra else self
+        return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self

@@ -51,14 +51,21 @@ def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
         if response.kind in ("template", "template_text"):
             name = inline_name if response.kind == "template_text" else str(response.value)
             MediaType.among(headers).encode("")
-            return TemplateAnswer(response.status, headers, name, dict(response.vars))
-        body, media_type = _body(response, MediaType.among(headers))
-        answer = MockResponse(response.status, _typed(headers, media_type), body)
+            return TemplateAnswer(response.status, headers, name, dict(response.vars), length=_length(response))
+        if response.kind == "empty":
+            answer = MockResponse(response.status, headers, b"", _length(response))
+        else:
+            body, media_type = _body(response, MediaType.among(headers))
+            answer = MockResponse(response.status, _typed(headers, media_type), body, _length(response))
         # Checks status and headers now, so that no request is the first to find out.
         _ = answer.wire
     except (BadHeader, ValueError) as error:
         raise AnswerError(str(error)) from None
     return answer
+
+
+def _length(response: RouteResponse) -> int | None:
+    return next((int(value) for name, value in response.headers if name == "content-length"), None)
 
 
 def _typed(headers: Headers, media_type: bytes) -> Headers:

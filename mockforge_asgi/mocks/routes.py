@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
-from mockforge_asgi.config.objects import RouteConfig, RouteMatch
+from mockforge_asgi.config.objects import RouteConfig, RouteMatch, is_template
 from mockforge_asgi.config.places import Path
 from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.mocks.answers import AnswerError, RouteAnswer, answer_of
 from mockforge_asgi.mocks.index import Route, RouteIndex
@@ -37,13 +39,25 @@ def build_routes(routes: Iterable[RouteConfig]) -> Routes:
 
 
 def inline_templates(routes: Iterable[RouteConfig]) -> dict[str, str]:
-    """Every `template_text` of the routes by the name that its route's answer asks for."""
-    return {inline_name(entry, position): str(entry.response.value) for position, entry in _with_template(routes)}
+    """Every `template_text` and every header that is a template, by the name that its route's answer asks for."""
+    texts = {inline_name(entry, position): str(entry.response.value) for position, entry in _with_template(routes)}
+    return texts | {name: text for position, entry in enumerate(routes) for _, name, text in _header_templates(entry, position)}
 
 
 def inline_paths(routes: Iterable[RouteConfig]) -> dict[str, Path]:
     """Where those templates stand in the configuration."""
-    return {inline_name(entry, position): ("routes", position, "response", "template_text") for position, entry in _with_template(routes)}
+    paths: dict[str, Path] = {
+        inline_name(entry, position): ("routes", position, "response", "template_text") for position, entry in _with_template(routes)
+    }
+    for position, entry in enumerate(routes):
+        paths |= {name: ("routes", position, "response", "headers", header) for header, name, _ in _header_templates(entry, position)}
+    return paths
+
+
+def _header_templates(entry: RouteConfig, position: int) -> list[tuple[str, str, str]]:
+    """The headers of a route that are templates: header, name of the template, text."""
+    pairs = enumerate(entry.response.headers)
+    return [(header, f"routes[{position}].headers[{n}].txt", text) for n, (header, text) in pairs if is_template(text)]
 
 
 def _with_template(routes: Iterable[RouteConfig]) -> Iterator[tuple[int, RouteConfig]]:
@@ -71,11 +85,23 @@ def _place(entry: RouteConfig, position: int) -> str:
 def _route(entry: RouteConfig, position: int) -> Route[RouteAnswer]:
     return Route(
         parse(entry.match.path),
-        answer_of(entry.response, inline_name=inline_name(entry, position) if entry.response.kind == "template_text" else ""),
+        _answer(entry, position),
         frozenset(method.upper() for method in entry.match.methods) or None,
         tuple(_matchers(entry.match)),
         _place(entry, position),
     )
+
+
+def _answer(entry: RouteConfig, position: int) -> RouteAnswer:
+    name = inline_name(entry, position) if entry.response.kind == "template_text" else ""
+    rendered = tuple((header, template) for header, template, _ in _header_templates(entry, position))
+    if not rendered:
+        return answer_of(entry.response, inline_name=name)
+    plain = tuple(pair for pair in entry.response.headers if not is_template(pair[1]))
+    answer = answer_of(replace(entry.response, headers=plain), inline_name=name)
+    if isinstance(answer, MockResponse):
+        return TemplateAnswer(answer.status, answer.headers, header_templates=rendered, body=answer.body, length=answer.length)
+    return replace(answer, header_templates=rendered) if isinstance(answer, TemplateAnswer) else answer
 
 
 def _matchers(match: RouteMatch) -> Iterator[Matcher]:

@@ -160,7 +160,7 @@ class Plugin:
         headers = (*self._kept(response.headers, changed.headers), *changed.headers)
         has_body = said.get("body") is not None
         if isinstance(response, MockResponse):
-            return MockResponse(changed.status, headers, changed.body if has_body else response.body)
+            return MockResponse(changed.status, headers, changed.body if has_body else response.body, None if has_body else response.length)
         if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
             what = "a body" if has_body else f"status {changed.status}, which has no body,"
             raise self._reader.fault("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -14,6 +15,7 @@ from jinja2 import Template
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.templates.compiled import Compiled, Compiler
 from mockforge_asgi.templates.facts import RequestFacts
@@ -24,6 +26,7 @@ from mockforge_asgi.templates.services import DataSources, FunctionPlugin, Plugi
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 from mockforge_asgi.templates.turns import Turns
+from mockforge_asgi.types import Headers
 
 Seed: TypeAlias = Literal["request"] | int | None
 """`request`: chance follows from the request's fingerprint; a number: every rendering draws the same; None: no two are alike."""
@@ -77,11 +80,31 @@ class Renderer:
 
     async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
         """The response. Raises TemplateFailed, and what reading the body, a plugin's function or a query raises."""
-        compiled = self.compiler.get(answer.template)
+        if answer.header_templates:
+            answer = await self._with_headers(exchange, answer)
+        if answer.body is not None:
+            return MockResponse(answer.status, answer.headers, answer.body, answer.length)
+        return self._finish(*await self._render(exchange, answer, answer.template), answer)
+
+    async def _render(self, exchange: Exchange, answer: TemplateAnswer, name: str) -> tuple[Compiled, str]:
+        compiled = self.compiler.get(name)
         if compiled.needs_body:
             await exchange.body()
         chance = self._chance(compiled, await exchange.fingerprint() if self._seed == "request" else "")
-        return self._finish(compiled, answer, await self._run(compiled, self._values(compiled, exchange, answer), chance))
+        return compiled, await self._run(compiled, self._values(compiled, exchange, answer), chance)
+
+    async def _with_headers(self, exchange: Exchange, answer: TemplateAnswer) -> TemplateAnswer:
+        rendered: Headers = ()
+        for header, name in answer.header_templates:
+            _, text = await self._render(exchange, answer, name)
+            try:
+                rendered += (wire_header(header, text),)
+            except BadHeader as error:
+                raise TemplateFailed(name, 0, str(error)) from None
+            if header == "content-type" and answer.body is not None and MediaType.of(text).charset not in ("", "utf-8"):
+                raise TemplateFailed(name, 0, "another charset than UTF-8 for a body that is written already")
+        kept = tuple(pair for pair in answer.headers if pair[0] != b"content-type" or pair[0] not in dict(rendered))
+        return replace(answer, headers=(*kept, *rendered))
 
     def explain(self, answer: TemplateAnswer, error: MockForgeError) -> TemplateFailed:
         """The failure of a rendering with the template's place and line; of a plugin's only the first line, for it is told by itself."""
@@ -145,7 +168,7 @@ class Renderer:
         used.waited(since)
         made.go_on()
 
-    def _finish(self, compiled: Compiled, answer: TemplateAnswer, text: str) -> MockResponse:
+    def _finish(self, compiled: Compiled, text: str, answer: TemplateAnswer) -> MockResponse:
         headers = answer.headers
         declared = next((value for name, value in headers if name == b"content-type"), None)
         try:
@@ -156,7 +179,7 @@ class Renderer:
             raise TemplateFailed(compiled.name, 0, str(error)) from error
         if declared is None:
             headers = ((b"content-type", compiled.kind.content_type), *headers)
-        return MockResponse(answer.status, headers, body)
+        return MockResponse(answer.status, headers, body, answer.length)
 
 
 class _Rendering:

@@ -28,7 +28,8 @@ class Runtime(Protocol):
 
 
 class Templates:
-    """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`.
+    """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`, and
+    where headers are templates `{"header_templates", "body"}`.
 
     `shows_errors`: a failed rendering is answered with its template, line and reason, for developers; otherwise with a bare 500.
     """
@@ -54,7 +55,8 @@ class Templates:
                 await send(message)
                 return
             headers = wire_headers(message.get("headers", ()))
-            answer = TemplateAnswer(message.get("status", 200), headers, message["name"], message.get("vars", {}))
+            status, name, variables = message.get("status", 200), message["name"], message.get("vars", {})
+            answer = TemplateAnswer(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
             try:
                 response = await self.render(exchange, answer)
             except Refused as error:

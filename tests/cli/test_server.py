@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -11,9 +12,11 @@ import ssl
 import subprocess
 import sys
 import threading
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -371,3 +374,55 @@ def test_every_plugin_that_cannot_be_loaded_is_told_before_it_listens(place: Pat
 def test_an_address_of_another_machine_is_told_in_words(host: str) -> None:
     with pytest.raises(ConfigError, match="is no address of this machine"):
         bind(host, 0)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST"])
+def test_localhost_is_both_loopback_addresses_on_one_port(host: str) -> None:
+    bound = bind(host, 0)
+    try:
+        places = [each.getsockname()[:2] for each in bound]
+        assert [address for address, _ in places] == ["127.0.0.1", "::1"][: len(places)] and len({port for _, port in places}) == 1
+        assert len(places) == 2 or not _has_ipv6()
+        for place in places:
+            socket.create_connection(place, timeout=5).close()
+    finally:
+        for each in bound:
+            each.close()
+
+
+def test_a_port_that_is_in_use_in_one_family_is_not_had_by_half() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="in use by another program"):
+            bind("localhost", taken.getsockname()[1])
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as made:
+            made.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+DATED = """version: 1
+routes:
+- {match: {path: /a}, response: {text: hi}}
+- {match: {path: /dated}, response: {text: hi, headers: {date: "Tue, 15 Nov 1994 08:12:31 GMT"}}}
+"""
+
+
+@pytest.mark.parametrize("path", ["/a", "/dated", "/nothing"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_an_answer_has_one_date(begin: Serve, place: Path, path: str, host: str) -> None:
+    (place / "mockforge.yaml").write_text(DATED)
+    url = urllib.parse.urlsplit(begin("--host", host).until_it_listens().url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port or 0, timeout=30)
+    try:
+        connection.request("GET", path)
+        dates = connection.getresponse().headers.get_all("date") or []
+    finally:
+        connection.close()
+    assert len(dates) == 1 and parsedate_to_datetime(dates[0]) and (dates[0].startswith("Tue, 15 Nov 1994") == (path == "/dated"))

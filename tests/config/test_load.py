@@ -203,9 +203,9 @@ BAD = {
         ],
     ),
     "an answer for failures that says nothing": (
-        "version: 1\nplugins: {g: {use: ./g, on_failure: {status: 503}}, h: {use: ./h, on_failure: {template: a.txt, json: 1}}}\n",
+        "version: 1\nplugins: {g: {use: ./g, on_failure: {}}, h: {use: ./h, on_failure: {template: a.txt, json: 1}}}\n",
         [
-            "2 plugins.g.on_failure: says nothing to answer. Give exactly one of json, text, html, base64, file.",
+            "2 plugins.g.on_failure: says nothing to answer. Give a status, or one of json, text, html, base64, file.",
             "2 plugins.h.on_failure.template: the key 'template' is not known. Known: base64, file, headers, html, json, status, text.",
         ],
     ),
@@ -272,16 +272,16 @@ BAD = {
         [
             (
                 "2 routes[0].response: gives json and text at once. "
-                "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+                "Give one of plugin, json, text, html, base64, file, template, template_text."
             )
         ],
     ),
     "no answer": (
-        "version: 1\nroutes: [{match: {path: /}, response: {status: 204}}]\n",
+        "version: 1\nroutes: [{match: {path: /}, response: {}}]\n",
         [
             (
                 "2 routes[0].response: says nothing to answer. "
-                "Give exactly one of plugin, json, text, html, base64, file, template, template_text."
+                "Give a status, or one of plugin, json, text, html, base64, file, template, template_text."
             )
         ],
     ),
