@@ -51,6 +51,7 @@ TARGETS: Final[Mapping[str, str]] = {
     "redaction": "texts in which secrets are looked for",
     "paths": "request paths, against what servers behind us might read",
     "headers": "header names and values, as they come out of HTTP/1.1",
+    "body": "a client's body, read as JSON",
     "archive": "zip archives, against what Python's own reader finds",
 }
 """Every target, and what it works on. Each is a module of `targets/`."""
