@@ -221,7 +221,7 @@ class PluginRuntime:
         self._redactor.add(secrets)
         registry = Registry(self.events)
         sources = Sources(config.sources, registry)
-        state = self._state = self._state or open_store(config.state.url)
+        state = self._state = self._state or open_store(config.state.url, str(config.file or config.base_dir))
         around, redact = self._surroundings, self._redactor
         rooms = Rooms(
             state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, surroundings=around, redact=redact

@@ -30,6 +30,10 @@ MAX_CHUNK = 256 * 1024
 MAX_RANDOM = 65_536
 _DENIALS_TOLD = 100
 _TRUSTED_KV = KvRight(max_keys=100_000, max_bytes=64 << 20)
+_SPLIT = (
+    "it keeps data in key-value storage, and another worker of this server keeps its own: memory:// is not shared. "
+    "Write `state: {url: sqlite:///mockforge-state.db}`, or serve with one worker (docs/explanation/several-workers.md)."
+)
 
 Payload: TypeAlias = Mapping[str, Json]
 Quick: TypeAlias = Callable[[Payload], Json]
@@ -90,6 +94,7 @@ class PluginDoors:
         self.plugin, self.rights, self._rooms = plugin, rights, rooms
         self._config = config if isinstance(config, Mapping) else {}
         self._denials = 0
+        self._is_split_told = False
         self._way: Way | None = None
         self._log = GuestLog(plugin, rooms.events, rooms.redact)
         self._files = OwnFiles(files or {}, None if rights is None else rights.files)
@@ -176,6 +181,10 @@ class PluginDoors:
     def _storage(self) -> KeySpace:
         if self._space is None:
             raise DoorError("denied", "key-value storage is not granted to this plugin (kv)")
+        if not self._is_split_told:
+            self._is_split_told = True
+            if self._rooms.state.is_split(self._space.name):
+                self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=_SPLIT))
         return self._space
 
     def _secret(self, payload: Payload) -> Json:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.state.operations import Cell, Json, Operation, key_size
 from mockforge_asgi.state.store import Quota
+from mockforge_asgi.state.workers import is_alone
 
 _PURGED_PER_WRITE = 4
 
@@ -29,8 +30,9 @@ class MemoryStore:
     shared_between_workers = False
     url = "memory://"
 
-    def __init__(self, *, max_bytes: int = 256 * 1024 * 1024, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_bytes, self._clock = max_bytes, clock
+    def __init__(self, *, place: str = "", max_bytes: int = 256 * 1024 * 1024, clock: Callable[[], float] = time.monotonic) -> None:
+        """`place` names the configuration, by which other workers are found."""
+        self._place, self._max_bytes, self._clock = place, max_bytes, clock
         self._lock = threading.Lock()
         self._reset()
 
@@ -44,6 +46,10 @@ class MemoryStore:
             self._lock = threading.Lock()
             self._reset()
         return self._lock
+
+    def is_split(self, space: str) -> bool:
+        """See StateStore."""
+        return bool(self._place) and not is_alone(f"{self._place} {space}")
 
     async def open(self) -> None:
         """Nothing to make ready."""

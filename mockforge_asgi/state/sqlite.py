@@ -53,6 +53,10 @@ class SqliteStore:
         self._thread: _Thread | None = None
         self._pid = 0
 
+    def is_split(self, space: str) -> bool:
+        """See StateStore; never, it is one file."""
+        return False
+
     async def open(self) -> None:
         """See StateStore: opens the file now, so that a fault is told at start."""
         await self._do(_nothing, writes=False)

@@ -44,6 +44,10 @@ class StateStore(Protocol):
     shared_between_workers: bool
     url: str
 
+    def is_split(self, space: str) -> bool:
+        """Whether another worker is known to keep that key space for itself."""
+        ...
+
     async def open(self) -> None:
         """Make ready; done by the first use otherwise. Raises StateError."""
         ...
@@ -134,13 +138,16 @@ class KeySpace:
         return CompareAndSet(check_key(key), encode_value(expected, most), encode_value(value, most), check_ttl(ttl_s))
 
 
-def open_store(url: str) -> StateStore:
-    """The store that a `state: {url: ...}` line names: `memory://` or `sqlite:///state.db` (four slashes: absolute). Raises ConfigError."""
+def open_store(url: str, place: str = "") -> StateStore:
+    """The store that a `state: {url: ...}` line names: `memory://` or `sqlite:///state.db` (four slashes: absolute). Raises ConfigError.
+
+    `place` names the configuration, by which other workers are found.
+    """
     from mockforge_asgi.state.memory import MemoryStore
     from mockforge_asgi.state.sqlite import SqliteStore
 
     if url in ("memory://", "memory:"):
-        return MemoryStore()
+        return MemoryStore(place=place)
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return SqliteStore(url.removeprefix("sqlite:///"))
     raise ConfigError(
