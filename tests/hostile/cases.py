@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, ParamSpec
 
 CPU_MS, TIMEOUT_MS = 20, 5000
 SETUP = "2 s of processor time, 5 s in all"
 FAREWELL = "0.5 s of processor time, 1 s in all"
 Step = Literal["load", "call", "stop"]
+P = ParamSpec("P")
+
+
+class Later:
+    """A module that is built when it is asked for: building all of them would hold up every run of the tests."""
+
+    def __init__(self, build: Callable[[], bytes]) -> None:
+        self._build = build
+
+    @cached_property
+    def code(self) -> bytes:
+        """The module."""
+        return self._build()
+
+
+def later(build: Callable[P, bytes]) -> Callable[P, Later]:
+    """The same function, run when its result is asked for."""
+    return lambda *args, **kwargs: Later(lambda: build(*args, **kwargs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,7 @@ class Case:
     """
 
     what: str
-    code: bytes | str
+    source: Later | bytes | str
     ends: str
     words: str = ""
     step: Step = "call"
@@ -37,6 +56,11 @@ class Case:
     """Also run twenty at once."""
     is_costly: bool = False
     """Compiling it may take much."""
+
+    @property
+    def code(self) -> bytes | str:
+        """Its code: a module, or Python source."""
+        return self.source.code if isinstance(self.source, Later) else self.source
 
     @property
     def all_limits(self) -> dict[str, int]:

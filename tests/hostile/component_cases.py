@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.hostile.cases import Case
-from tests.hostile.components import HOST, answers, asks_in, component, doubled_instances, doubled_types, of_functions, uses
+from tests.hostile import components
+from tests.hostile.cases import Case, Later, later
+from tests.hostile.components import HOST, of_functions
 from tests.hostile.core import SPIN, unfolding_name
 
 _CPU = "`cpu_ms`"
@@ -15,7 +16,16 @@ _LIB = '(core module $lib (memory (export "memory") 1)) (core instance $lib (ins
 _REALLOC = "(return (i32.const {}))"
 
 
-def _waits(code: int, *, of_a_set: bool = False) -> bytes:
+answers, asks_in, component, uses = (
+    later(components.answers),
+    later(components.asks_in),
+    later(components.component),
+    later(components.uses),
+)
+doubled_instances, doubled_types = later(components.doubled_instances), later(components.doubled_types)
+
+
+def _waits(code: int, *, of_a_set: bool = False) -> Later:
     """A `call` of the asynchronous form, whose callback gives that code: 0 ends, 1 yields, 2 waits for one of a set."""
     gives = f"(i32.or (i32.const {code}) (i32.shl (call $new) (i32.const 4)))" if of_a_set else f"(i32.const {code})"
     functions = [f'(func (export "{name}") (param {"i32 " * n}) (result i32) {gives})' for name, n in (("acall", 4), ("again", 3))]

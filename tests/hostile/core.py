@@ -64,7 +64,7 @@ def generates(body: str, *imports: str, more: str = "", memory: str = '(memory (
 def answers(document: str | bytes, *, export: str = "response_generate", more: str = "") -> bytes:
     """A plugin that answers these bytes, whatever it is asked."""
     data = document.encode() if isinstance(document, str) else document
-    quoted = "".join(f"\\{byte:02x}" for byte in data)
+    quoted = _quoted(data)
     pages = max(1, -(-len(data) // 65536))
     body = f"(local.set $b (call $text (i32.const 0) (i32.const {len(data)}))) (call $output_set (local.get $b) (i64.const {len(data)}))"
     return module(
@@ -76,6 +76,10 @@ def answers(document: str | bytes, *, export: str = "response_generate", more: s
     )
 
 
+def _quoted(data: bytes) -> str:
+    return f"\\{data.hex(chr(92))}" if data else ""
+
+
 def described(document: object) -> bytes:
     """A plugin that says this of itself."""
     return answers(json.dumps(document), export="describe", more=ANSWERS_NULL)
@@ -84,7 +88,7 @@ def described(document: object) -> bytes:
 def asks(door: str, payload: str | bytes, *, again: bool = False) -> bytes:
     """A plugin that asks a door, without end when told `again`, and answers what it was told as the text of its answer."""
     data = payload.encode() if isinstance(payload, str) else payload
-    quoted = "".join(f"\\{byte:02x}" for byte in door.encode() + data)
+    quoted = _quoted(door.encode() + data)
     pages = max(1, -(-(len(data) + len(door)) // 65536))
     n = len(door)
     call = f"(call $door (call $text (i32.const 0) (i32.const {n})) (call $text (i32.const {n}) (i32.const {len(data)})))"

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import wasmtime
 
-from tests.hostile.cases import FAREWELL, Case
-from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, asks, described, generates, module, spins_in, text_of, unfolding_name, wide
+from tests.hostile import core
+from tests.hostile.cases import FAREWELL, Case, Later, later
+from tests.hostile.core import ANSWERS_NULL, GOOD, SPIN, text_of, unfolding_name, wide
 
 _CPU, _MEMORY = "`cpu_ms`", "`memory_mb`"
 _SLEEP = "(i32.store8 (i32.const 8) (i32.const 0)) (i64.store (i32.const 24) (i64.const {ns}))"
@@ -19,7 +20,11 @@ _VARS = """(loop $m (call $store_u64 (local.tee $a (call $alloc (i64.const 8))) 
 _KV = {"kv": {"max_keys": 10, "max_bytes": 1000, "reason": "to fill it"}}
 
 
-def _handle(call: str, name: str) -> bytes:
+asks, described, generates = later(core.asks), later(core.described), later(core.generates)
+module, spins_in = later(core.module), later(core.spins_in)
+
+
+def _handle(call: str, name: str) -> Later:
     return generates(call, name, "alloc")
 
 
@@ -113,13 +118,13 @@ NOT_THEIRS = [
     Case("a stack of its own to switch to", module(f"{ANSWERS_NULL} (type $f (func)) (type $c (cont $f))"), "PluginRejected", "stack switching|continuation", "load"),
     Case("names with control characters", module(ANSWERS_NULL, memory=r'(import "\1b[2J" "\0a\u{202e}" (func))'), "PluginRejected", "is not known to this host", "load"),
     Case("WAT text as upload", text_of(ANSWERS_NULL), "PluginRejected", "is text, not a WebAssembly binary", "load"),
-    Case("precompiled code offered as a plugin", bytes(wasmtime.Module(wasmtime.Engine(), GOOD).serialize()), "PluginRejected", "Compiled code is never taken", "load"),
+    Case("precompiled code offered as a plugin", Later(lambda: bytes(wasmtime.Module(wasmtime.Engine(), GOOD).serialize())), "PluginRejected", "Compiled code is never taken", "load"),
     Case("handlers with very long names and names of control characters", described({"ops": ["response.generate", "endpoint.call"], "endpoints": ["\x1b[2J\n", "e" * 50_000]}), "PluginRejected", "has no handler 'callback'", "load", manifest={"endpoints": [{"path": "/callback"}]}),
     Case("a description of ten thousand functions", described({"functions": [{"name": f"f{n}"} for n in range(10_000)]}), "PluginRejected", "functions: has 10,000 entries; the most is 500", "load", budget="500 entries"),
     Case("a description of another contract", described({"contract": "9.9\x1b[2J"}), "PluginRejected", "is unknown here", "load"),
     Case("a description that is no object", described([1]), "PluginRejected", "must answer a JSON object", "load"),
     Case("exports with a thousand arguments and results each", module(ANSWERS_NULL + wide(exports=900, values=500)), "null"),
-    Case("a million empty sections", module(ANSWERS_NULL) + b"\0\1\0" * 1_000_000, "PluginRejected", "more than 200,000 entries", "load", budget="200,000 entries"),
+    Case("a million empty sections", Later(lambda: core.module(ANSWERS_NULL) + b"\0\1\0" * 1_000_000), "PluginRejected", "more than 200,000 entries", "load", budget="200,000 entries"),
     Case("ten thousand exports", module(ANSWERS_NULL + "".join(f'(export "e{i}" (func 0))' for i in range(10_002))), "PluginRejected", "exports; the most is 10,000", "load", budget="10,000 names"),
 ]  # fmt: skip
 CASES = [*NEVER_END, *TOO_MUCH, *NOT_THEIRS]
