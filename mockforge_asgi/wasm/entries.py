@@ -25,9 +25,6 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_OURS: Final = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO})
 """How a file is refused that none of ours can be: a symbolic link, another user's, a socket."""
 
-_VERIFIED: Final[set[tuple[object, ...]]] = set()
-"""Files whose checksum this process has seen to hold, by everything that changes when they do."""
-
 
 class EntriesUnusable(Exception):
     """The directory cannot be used; the message says why and what to do."""
@@ -142,21 +139,13 @@ class Entries:
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, int(name[:12], 16))
 
     def _open_locks(self) -> int:
-        """The file that locks are taken on, ours alone: who else had it could have us wait; -1 where there can be none."""
-        for _ in range(3):
-            try:
-                fd = os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
-            except OSError as error:
-                if error.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
-                    return -1
-                if error.errno not in _NOT_OURS | {errno.EISDIR}:
-                    raise
-            else:
-                if is_private(os.fstat(fd)):
-                    return fd
-                os.close(fd)
-            self.remove("locks")
-        return -1
+        """The file that locks are taken on; -1 where there can be none. Raises: OSError, where descriptors have run out."""
+        try:
+            return os.open("locks", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=self._dir)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+            return -1
 
     def _open_directory(self) -> int:
         path = self.directory
@@ -178,7 +167,7 @@ class Entries:
                 os.close(fd)
                 raise EntriesUnusable(f"{path} stays open to other users: its file system knows no modes. Set XDG_CACHE_HOME.")
             for name in os.listdir(fd) if facts.st_mode & 0o022 else ():
-                if len(name) == _NAME_LENGTH:
+                if len(name) == _NAME_LENGTH or name == "locks":
                     remove(fd, name)  # nobody knows who wrote it
             self.repaired = f"{path} was open to other users (mode {facts.st_mode & 0o777:o}); it is private now."
         return fd
@@ -187,14 +176,8 @@ class Entries:
         facts = os.fstat(fd)
         if not is_private(facts) or facts.st_nlink != 1 or facts.st_size <= _SUM_BYTES:
             return False
-        # A file that changed has another change time, which only the system sets: what verified once needs no second pass.
-        seen = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, name)
-        if seen in _VERIFIED:
-            return True
         checksum, at, size = hashlib.sha256(name.encode()), 0, facts.st_size - _SUM_BYTES
         while piece := os.pread(fd, min(_PIECE, size - at), at):  # not mapped: one that became shorter would end the process
             checksum.update(piece)
             at += len(piece)
-        if is_sound := at == size and checksum.digest() == os.pread(fd, _SUM_BYTES, size):
-            _VERIFIED.add(seen)
-        return is_sound
+        return at == size and checksum.digest() == os.pread(fd, _SUM_BYTES, size)

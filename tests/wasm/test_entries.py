@@ -315,6 +315,7 @@ def test_locks_that_others_could_hold_are_not_waited_for(entries: Entries, harm:
     entries.close()
     assert callable(harm)
     harm(entries.directory / "locks")
+    entries.directory.chmod(0o777)
     again = Entries(entries.directory)
     assert (entries.directory / "locks").stat(follow_symlinks=False).st_mode & 0o777 == 0o600
     assert again.try_lock(NAME) and locks_in_another_process(again, NAME, OTHER) == [False, True]
