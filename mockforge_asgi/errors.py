@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class MockForgeError(Exception):
@@ -48,7 +49,14 @@ class _Problems(MockForgeError):
 
 
 class ConfigError(_Problems):
-    """The operator's configuration cannot be used; `problems` lists every fault found."""
+    """The operator's configuration cannot be used; `problems` lists every fault found.
+
+    `rest` is the configuration without its faulty routes and plugins, where it can be made: what is left may have other faults.
+    """
+
+    def __init__(self, message: str, problems: Iterable[Problem] = (), rest: Any = None) -> None:
+        super().__init__(message, problems)
+        self.rest = rest
 
 
 class UnsupportedPlatform(MockForgeError):

@@ -11,6 +11,7 @@ from typing import Final
 from mockforge_asgi.auth.chain import AuthChain
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.config import Config
+from mockforge_asgi.config.collected import Faults
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem, UnsupportedEventLoop
 from mockforge_asgi.http.answers import MockResponse
 from mockforge_asgi.http.claims import Claims
@@ -60,13 +61,18 @@ class Pieces:
         self._runtime, self._is_live, self._cors = runtime, config.dev, config.cors
         self.limits: Final = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
         self.auth: Final = AuthChain(_nowhere, runtime=runtime, rules=config.protect, limits=self.limits, root_path=root_path)
-        self.responses: Final = _responses(config, runtime, self.limits)
-        self.templates: Final = _templates(config, runtime)
+        faults = Faults()
+        with faults:
+            self.responses: Final = _responses(config, runtime, self.limits)
+        with faults:
+            self.templates: Final = _templates(config, runtime)
+        with faults:
+            self._stand_ins = _stand_ins(config)
+        faults.refuse()
         self.claims = Claims(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
         self._max_answer_bytes = config.limits.max_answer_kb * 1024
         self._public = public_plugins(config)
-        self._stand_ins = _stand_ins(config)
         self._registry: Registry | None = None
         self._generation = -1
 

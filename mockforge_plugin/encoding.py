@@ -42,7 +42,8 @@ def _why_not_json(value: Any, path: str, depth: int = 0) -> str | None:
         return None
     if isinstance(value, list | tuple):
         return next((found for i, item in enumerate(value) if (found := _why_not_json(item, f"{path}[{i}]", depth + 1))), None)
-    return f"{path} is a {type(value).__name__}, which is not JSON{_remedies.get(type(value).__name__, '')}"
+    name = type(value).__name__
+    return f"{path} is {'an' if name[:1] in 'aeioAEIO' else 'a'} {name}, which is not JSON{_remedies.get(name, '')}"
 
 
 _remedies = {

@@ -61,15 +61,14 @@ def check(file: str | None) -> None:
 
     Routes, templates, manifests, grants and code are checked; nothing is run.
     """
-    from mockforge_asgi.config import load_config
+    from mockforge_asgi.cli.findings import look_at
     from mockforge_asgi.middleware import MockForge
-    from mockforge_asgi.plugins.approval import examine
     from mockforge_asgi.plugins.validation import examine_code
     from mockforge_asgi.security.secrets import unreadable
 
-    config = load_config(config_file(file))
-    examination = examine_code(examine(config))
-    MockForge(config=config)  # refuses routes and templates that cannot be used
+    config, examination = look_at(config_file(file), look=examine_code)
+    if not examination.refused:
+        MockForge(config=config)  # refuses routes and templates that cannot be used
     click.echo(examination_text(config, examination), err=bool(examination.refused))
     warnings = [*examination.warnings, *unreadable(config.secrets, places=config.places)]
     click.echo("\n".join(warning_lines(warnings)), err=True, nl=bool(warnings))

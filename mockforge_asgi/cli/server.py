@@ -16,11 +16,12 @@ import click
 
 from mockforge_asgi.cli.app import AppOptions, make_app
 from mockforge_asgi.cli.banner import banner, base_url
-from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.cli.findings import look_at
+from mockforge_asgi.config import Config
 from mockforge_asgi.config.objects import ServerConfig
 from mockforge_asgi.config.sharing import check_workers
 from mockforge_asgi.errors import ConfigError, UnsupportedPlatform
-from mockforge_asgi.plugins.approval import Examination, examine
+from mockforge_asgi.plugins.approval import Examination
 
 _NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a name's address that this machine does not have is refused with: IPv6's, where there is none."""
@@ -50,10 +51,9 @@ class ServeOptions:
 def serve(options: ServeOptions) -> int:
     """Serve until told to stop; gives the exit code. Raises ConfigError and UnsupportedPlatform before anything is served."""
     uvicorn = _uvicorn()
-    config = load_config(options.file, dev=True if options.reload else None)
+    config, examination = look_at(options.file, dev=True if options.reload else None)
     settings = options.over(config.server)
     _check(config, settings)
-    examination = examine(config)
     if examination.refused:
         raise ConfigError("\n".join(str(error) for error in examination.refused.values()))
     bound = bind(settings.host, settings.port)

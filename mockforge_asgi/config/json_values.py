@@ -47,4 +47,5 @@ def no_json_scalar(item: object, *, exact: bool = False) -> str:
         return "" if math.isfinite(item) else "is not a number that JSON can say."
     if isinstance(item, str):
         return "" if item.isascii() or not _SURROGATE.search(item) else "holds half of a surrogate pair."
-    return f"is a {type(item).__name__}, which is no JSON value."
+    name = type(item).__name__
+    return f"is {'an' if name[:1] in 'aeioAEIO' else 'a'} {name}, which is no JSON value."

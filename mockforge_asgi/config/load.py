@@ -84,14 +84,43 @@ def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: b
             "Write its paths as `routes:` in a mockforge.yaml."
         )
     value = {key: item for key, item in value.items() if not key.startswith(schema.ASIDE)}
-    problems = unfit(value, places, own)
+    faults = unfit(value, own)
+    problems = [places.problem(*fault) for fault in faults]
     try:
         model = schema.ConfigModel.model_validate(value)
     except ValidationError as error:
-        raise ConfigError(head, in_order([*problems_of(error, schema.ConfigModel, places), *problems])) from None
+        faulty = [*(path for path, _, _ in faults), *(detail["loc"] for detail in error.errors(include_url=False))]
+        problems = in_order([*problems_of(error, schema.ConfigModel, places), *problems])
+        raise ConfigError(head, problems, _rest(value, faulty, places, base_dir, file, dev)) from None
     if problems:
-        raise ConfigError(head, in_order(problems))
+        raise ConfigError(head, in_order(problems), _rest(value, [path for path, _, _ in faults], places, base_dir, file, dev))
     return _build(model, places, base_dir, file, dev)
+
+
+def _rest(
+    value: dict[str, Any], faulty: list[tuple[str | int, ...]], places: Places, base_dir: Path, file: Path | None, dev: bool | None
+) -> objects.Config | None:
+    """The configuration without its faulty entries; None where more than routes, rules and plugins have faults."""
+    entries = {path[:2] for path in faulty}
+    if any(len(entry) < 2 or entry[0] not in ("plugins", "protect", "routes") for entry in entries):
+        return None
+    left = {key: _without(key, section, entries) if key in ("plugins", "protect", "routes") else section for key, section in value.items()}
+    try:
+        return _build(schema.ConfigModel.model_validate(left), places, base_dir, file, dev)
+    except ValidationError:
+        return None
+
+
+def _without(key: str, section: Any, entries: set[tuple[str | int, ...]]) -> Any:
+    """A section without its faulty entries. One of a list leaves another in its place, so that the places of those behind it stay right."""
+    if isinstance(section, dict):
+        return {name: item for name, item in section.items() if (key, name) not in entries}
+    return [_stand_in(key, i) if (key, i) in entries else item for i, item in enumerate(section)]
+
+
+def _stand_in(key: str, i: int) -> dict[str, Any]:
+    path = f"/in place of entry {i}"
+    return {"match": {"path": path}, "response": {"status": 500}} if key == "routes" else {"path": path, "auth": ["none"]}
 
 
 def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mockforge_asgi.config.faults import suggest
-from mockforge_asgi.config.places import Path, Places, clip, quote
-from mockforge_asgi.errors import Problem
+from mockforge_asgi.config.places import Path, clip, quote
 
 _STORE_USE = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
 
@@ -21,12 +20,12 @@ def is_path(use: str) -> bool:
     return not _STORE_USE.match(use) or use.endswith((".zip", ".tar", ".tgz", ".gz"))
 
 
-def unfit(root: Mapping[str, Any], places: Places, own: Collection[str] = ()) -> list[Problem]:
-    """Every problem of that sort. `own` names plugins that need no entry."""
-    return [places.problem(path, what, remedy) for path, what, remedy in _References(root, own).find()]
-
-
 _Fault = tuple[Path, str, str]
+
+
+def unfit(root: Mapping[str, Any], own: Collection[str] = ()) -> list[_Fault]:
+    """Every fault of that sort: path, what, remedy. `own` names plugins that need no entry."""
+    return list(_References(root, own).find())
 
 
 class _References:

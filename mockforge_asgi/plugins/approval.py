@@ -6,7 +6,7 @@ The step between reading a package and running it. Nothing runs here, and nothin
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
@@ -17,12 +17,11 @@ from mockforge_asgi.plugins.manifest import GIVEN, Limits, Manifest
 from mockforge_asgi.plugins.order import circle_of
 from mockforge_asgi.plugins.package import Package, read_package
 from mockforge_asgi.plugins.versions import fits
-from mockforge_asgi.security.permissions import Effective, intersect
-from mockforge_asgi.security.wording import missing_problems, unasked_problems
+from mockforge_asgi.security.permissions import Effective, Permission, Right, intersect
+from mockforge_asgi.security.wording import grant_remedy, missing_problems, unasked_problems
 
 Json: TypeAlias = Any
 
-GRANT_BODY: Final = "Add under `grants:` `request: {body: true}`."
 ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."
 
 
@@ -81,7 +80,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
     problems = [
         *_digest_problems(use, package, config, base),
         *_native_problems(use, package, manifest, config, base),
-        *missing_problems(met.missing, use.grants, places, base),
+        *missing_problems(met.missing, use.grants, places, base, secrets=config.secrets),
         *_limit_problems(use, manifest, config, base),
         *_extra_problems(met.effective, config, base),
         *faults,
@@ -207,13 +206,14 @@ def _digest_problems(use: PluginUse, package: Package, config: Config, base: Pat
 
 def _limit_problems(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
     """Limits that the manifest asks for and only the operator can give."""
-    for name, given in GIVEN.get(manifest.runtime, {}).items():
-        asked = getattr(manifest.limits, name)
-        if asked > given and getattr(use.limits, name) is None:
-            what = f"the plugin asks for {name}={asked}; over {given} a call may hold the event loop for long, so that is for you to say."
-            yield config.places.problem(
-                (*base, "limits"), what, f"If that is meant, add `limits: {{{name}: {asked}}}`; a lower number may do."
-            )
+    most = GIVEN.get(manifest.runtime, {})
+    asked = {name: value for name in most if (value := getattr(manifest.limits, name)) > most[name] and getattr(use.limits, name) is None}
+    if asked:
+        own = {name: value for name, value in asdict(use.limits).items() if value is not None}
+        line = ", ".join(f"{name}: {value}" for name, value in {**own, **asked}.items())
+        told = "; ".join(f"{name}={value}, over {most[name]}" for name, value in asked.items())
+        what = f"the plugin asks for {told}: a call may hold the event loop for long, so that is for you to say."
+        yield config.places.problem((*base, "limits"), what, f"If that is meant, write `limits: {{{line}}}`; lower numbers may do.")
 
 
 def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
@@ -249,7 +249,8 @@ def _warnings(use: PluginUse, manifest: Manifest, rights: Effective, config: Con
     yield from hidden_query(manifest, config.places.where(base))
     if not rights.request_view.body:
         is_asked = "request.body" in manifest.permissions.asked
-        yield from empty_input(manifest, config.places.where(base), GRANT_BODY if is_asked else ASK_FOR_BODY)
+        granting = grant_remedy([Permission(Right("request.body"))], use.grants)
+        yield from empty_input(manifest, config.places.where(base), granting if is_asked else ASK_FOR_BODY)
     if use.native is not None and manifest.runtime != "native":
         yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
     if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:

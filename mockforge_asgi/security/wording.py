@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from mockforge_asgi.config.network import DEFAULT_PORTS
@@ -15,15 +16,45 @@ _MAX_TOLD: Final = 3
 """Network rules that are held against what is granted."""
 
 
-def missing_problems(missing: Iterable[Permission], granted: Grants, places: Places, path: Path) -> list[Problem]:
-    """One problem that names every right that is needed and not granted, with the lines to add under `grants:`."""
+def missing_problems(
+    missing: Iterable[Permission], granted: Grants, places: Places, path: Path, *, secrets: Container[str] = frozenset()
+) -> list[Problem]:
+    """One problem that names every right that is needed and not granted, with the lines that `grants:` is to have.
+
+    `secrets` are those that the configuration has; entries for the others are told too.
+    """
     rights = tuple(missing)
     if not rights:
         return []
-    lines = "".join(f"\n        {line}" for line in grant_lines(rights))
     what = f"the plugin needs {', '.join(p.right.name for p in rights)}, which {'is' if len(rights) == 1 else 'are'} not granted."
     what += "".join(f" {words}" for words in _near_misses(rights, granted))
-    return [places.problem(path, what, f"If that is meant, add under `grants:`{lines}")]
+    remedy = grant_remedy(rights, granted)
+    if absent := [name for p in rights if p.right.name == "secrets" for name in sorted(p.right.names) if name not in secrets]:
+        remedy += "\n      and under `secrets:`" + "".join(f"\n        {name}: {{env: {_variable(name)}}}" for name in absent)
+    return [places.problem(path, what, remedy)]
+
+
+def grant_remedy(rights: Iterable[Permission], granted: Grants) -> str:
+    """The lines that grant those rights too; each stands in place of the line of its name, if there is one."""
+    wanted = tuple(rights)
+    sections = {p.right.name.partition(".")[0] for p in wanted}
+    given = {name: right for name, right in granted.rights.items() if name.partition(".")[0] in sections}
+    together = {p.right.name: Permission(_joined(given.pop(p.right.name, None), p.right), reason=p.reason) for p in wanted}
+    replaced = sorted(sections & {name.partition(".")[0] for name in granted.rights})
+    instead = f", in place of {' and '.join(f'`{name}:`' for name in replaced)} there" if replaced else ""
+    lines = grant_lines([*map(Permission, given.values()), *together.values()])
+    return f"If that is meant, write under `grants:`{instead}" + "".join(f"\n        {line}" for line in lines)
+
+
+def _joined(one: Right | None, other: Right) -> Right:
+    if one is None:
+        return other
+    rules = dict.fromkeys((*one.network, *other.network))
+    return Right(other.name, one.names | other.names, tuple(rules), one.max_keys, one.max_bytes)
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name).upper()
 
 
 def _near_misses(missing: Iterable[Permission], granted: Grants) -> Iterator[str]:
@@ -94,7 +125,7 @@ def _rule_yaml(rule: NetworkRule) -> str:
         return f"{rule.scheme}://HOST"
     text = str(rule)
     quoted = f'"{text}"' if any(c in text for c in "*[") else text
-    return f'{{allow: "{text}", private: true}}' if rule.is_inside else quoted
+    return f'{{allow: "{text}", private: true}}' if rule.is_inside or rule.private else quoted
 
 
 def _scalar(name: str) -> str:

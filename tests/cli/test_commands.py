@@ -175,3 +175,39 @@ def test_plugin_validate_prints_every_fault_with_its_place(tmp_path: Path) -> No
 @pytest.mark.parametrize("which", ["manifest", "config"])
 def test_schema_prints_a_json_schema(tmp_path: Path, which: str) -> None:
     assert json.loads(run("schema", which, cwd=tmp_path).stdout)["type"] == "object"
+
+
+EVERYTHING = """\
+version: 1
+plugins:
+  auth: {use: ./hello_auth, grants: {request: {body: true}}}
+  gone: {use: ./gone}
+  wrong: {use: ./gone, prioritty: 1}
+protect:
+  - {path: a, auth: [auth]}
+  - {path: /b, auth: [nobody]}
+routes:
+  - {match: {path: /a}, response: {stattus: 1}}
+  - {match: {path: "/{x:nosuch}"}, response: {text: a}}
+  - {match: {path: /b}, response: {plugin: nobody}}
+  - {match: {path: /c}, response: {template_text: "{{ 1 +"}}
+  - {match: {path: /d}, response: {text: a, headers: {te: a}}}
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_faults_of_form_routes_templates_and_plugins_are_told_in_one_go(place: Path, command: str) -> None:
+    (place / "mockforge.yaml").write_text(EVERYTHING)
+    done = run(command, cwd=place)
+    assert done.returncode == 1 and done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if "mockforge.yaml:" in line]
+    told = [(int(line.split("mockforge.yaml:")[1].split()[0].rstrip(":")), line) for line in lines]
+    assert sorted(line for line, _ in told) == [3, 4, 5, 7, 8, 10, 11, 12, 13, 14], done.stderr
+    assert "`grants:`, in place of `request:` there\n        request: {body: true, headers: [x-api-key]}" in done.stderr
+    assert "and under `secrets:`\n        api_keys: {env: API_KEYS}" in done.stderr
+
+
+def test_where_more_than_entries_is_faulty_the_form_is_told_first(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(EVERYTHING + "secrets: 1\n")
+    done = run("check", cwd=place)
+    assert done.returncode == 1 and "secrets: must be a mapping" in done.stderr and "./gone: is no folder" not in done.stderr

@@ -25,6 +25,7 @@ def faults(text: str | bytes, name: str = "f.yaml") -> list[str]:
     return [str(problem) for problem in raised.value.problems]
 
 
+DASHLESS = "a line without '-' stands among the entries of a list. Begin it with '- ', or indent it as a part of the entry above."
 BRACKET = 'a bracket is not closed, or a text with brackets in it not quoted. Close it, or quote: "/hello/{name}".'
 
 
@@ -96,6 +97,17 @@ def test_every_value_has_its_line() -> None:
         ("a: [1, 2\nb: 3\n", f"f.yaml:2: {BRACKET}"),
         ("- {path: /hello/{name}}\n", f"f.yaml:1: {BRACKET}"),
         ("a:\n  - b\n c: 1\n", "f.yaml:3: the indentation does not fit the lines above. Line the keys of one mapping up under each other."),
+        (
+            "a:\n  - b\n  c: 1\n",
+            f"f.yaml:3: {DASHLESS}",
+        ),
+        (
+            "- b\nc: 1\n",
+            f"f.yaml:2: {DASHLESS}",
+        ),
+        ("a:\n  - b\n - c\n", "f.yaml:3: the indentation does not fit the list above. Line its '-' up under each other."),
+        ("a:\n  - b\nc\n", "f.yaml:3: a key without ':' stands here. Write `key: value`, or quote the text."),
+        ("a: 1\nc\n\n# d\n", "f.yaml:2: a key without ':' stands here. Write `key: value`, or quote the text."),
         ('a: "b\n', "f.yaml:2: a quote or bracket is not closed. Close it."),
         ("a: \x07b\n", "f.yaml:1: the control character U+0007 is not accepted. Remove it."),
         (b"a: 1\nb: \xff\n", "f.yaml:2: is not UTF-8 text. Save the file as UTF-8."),

@@ -75,7 +75,7 @@ async def test_a_byte_order_mark_before_the_source_is_skipped(tmp_path: Path) ->
     await runtime.stop()
 
 
-@pytest.mark.parametrize(("told", "words"), [("{}['x']", "KeyError: 'x'"), ("{'a': object()}", "is a object, which is not JSON")])
+@pytest.mark.parametrize(("told", "words"), [("{}['x']", "KeyError: 'x'"), ("{'a': object()}", "is an object, which is not JSON")])
 async def test_a_plugin_that_cannot_describe_itself_is_refused_with_its_line(tmp_path: Path, told: str, words: str) -> None:
     runtime = runtime_of(tmp_path / "bounds")
     (tmp_path / "bounds" / "plugin.py").write_text(SOURCE.format(init=f"pass\n    def capabilities(self):\n        return {told}"))

@@ -33,7 +33,7 @@ def test_json_comes_back_as_it_was(value: object) -> None:
         ({(1,): 2}, "keys must be str"),
         (["\ud800"], r"answer\[0\] holds a lone surrogate"),
         (b"a", "decode"),
-        (object(), "is a object"),
+        (object(), "is an object"),
     ],
 )
 def test_what_is_not_json_is_named_with_its_place(value: object, words: str) -> None:

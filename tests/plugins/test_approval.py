@@ -49,10 +49,14 @@ def test_a_folder_that_is_granted_what_it_needs_is_approved(tmp_path: Path) -> N
     ("runtime", "asked", "words"),
     [
         ("python", {"memory_mb": 64, "output_kb": 1024, "cpu_ms": 10_000, "timeout_ms": 60_000}, ""),
-        ("python", {"memory_mb": 65}, "auth.limits: the plugin asks for memory_mb=65; over 64 "),
+        ("python", {"memory_mb": 65}, "auth.limits: the plugin asks for memory_mb=65, over 64: "),
         ("extism", {"memory_mb": 32}, ""),
-        ("extism", {"memory_mb": 33}, "add `limits: {memory_mb: 33}`"),
-        ("component", {"memory_mb": 512, "output_kb": 16_384}, "memory_mb=512; .*output_kb=16384; over 1024 "),
+        ("extism", {"memory_mb": 33}, "write `limits: {(cpu_ms: 5, )?memory_mb: 33}`"),
+        (
+            "component",
+            {"memory_mb": 512, "output_kb": 16_384},
+            "memory_mb=512, over 32; output_kb=16384, over 1024: .* `limits: {(cpu_ms: 5, )?memory_mb: 512, output_kb",
+        ),
     ],
 )
 def test_what_may_hold_the_loop_is_for_the_operator_to_give(tmp_path: Path, runtime: str, asked: dict[str, int], words: str) -> None:

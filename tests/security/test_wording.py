@@ -8,7 +8,7 @@ import yaml
 from mockforge_asgi.config.objects import Grants
 from mockforge_asgi.config.places import Places
 from mockforge_asgi.security.permissions import intersect
-from mockforge_asgi.security.wording import grant_lines, missing_problems, unasked_problems
+from mockforge_asgi.security.wording import grant_lines, grant_remedy, missing_problems, unasked_problems
 from tests.security.test_permissions import ALL, asked, granted
 
 
@@ -38,9 +38,11 @@ def test_what_is_lacking_is_one_problem_with_its_remedy() -> None:
     assert [str(p) for p in problems] == [
         (
             "mockforge.yaml plugins.p: the plugin needs request.headers, secrets, which are not granted. "
-            "If that is meant, add under `grants:`\n"
+            "If that is meant, write under `grants:`\n"
             "        request: {headers: [x-api-key]}   # reads the key\n"
-            "        secrets: [api_keys]"
+            "        secrets: [api_keys]\n"
+            "      and under `secrets:`\n"
+            "        api_keys: {env: API_KEYS}"
         )
     ]
 
@@ -69,3 +71,35 @@ def test_of_several_grants_the_nearest_is_told_and_of_many_rules_a_few() -> None
     words = str(missing_problems(intersect(permissions, grants).missing, grants, Places("m"), ("plugins", "p"))[0])
     assert "It asks for https://h0.example.com; granted is http://h0.example.com, another scheme." in words
     assert words.count("It asks for") == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "replaced"),
+    [
+        ({"request.body": {}}, {"request": {"headers": ["a"], "query": "*"}}, "`request:`"),
+        ({"request.headers": {"names": ["a", "b"]}}, {"request": {"headers": ["a", "c"], "client": True}}, "`request:`"),
+        ({"secrets": {"names": ["other", "api_keys"]}, "kv": {}}, {"secrets": "api_keys"}, "`secrets:`"),
+        ({"network": {"allow": ["https://a.example"]}}, {"network": [{"allow": "http://10.0.0.1", "private": True}]}, "`network:`"),
+        ({"data.raw": {"sources": ["users"]}}, {"data": ["users/by_id"], "files": ["x"]}, "`data:`"),
+        ({"files": {"read": ["a/*.csv"]}}, {"files": ["b.txt"]}, "`files:`"),
+        ({"response.body": {}, "kv": {}}, {"response": {"headers": "*"}, "kv": {"max_keys": 9}}, "`response:`"),
+        ({"request.body": {}}, {"secrets": ["other"]}, ""),
+    ],
+)  # fmt: skip
+def test_the_suggested_lines_in_place_of_those_of_their_name_grant_what_was_granted_and_what_lacks(
+    wanted: dict[str, dict[str, object]], given: dict[str, object], replaced: str
+) -> None:
+    grants, permissions = granted(given), asked({name: {**value, "reason": "r"} for name, value in wanted.items()})
+    remedy = grant_remedy(intersect(permissions, grants).missing, grants)
+    head, _, lines = remedy.partition("\n")
+    assert head == "If that is meant, write under `grants:`" + (f", in place of {replaced} there" if replaced else "")
+    pasted = granted({**given, **yaml.safe_load(lines)})
+    assert intersect(permissions, pasted).missing == ()
+    for name, right in grants.rights.items():
+        assert right.names <= pasted.rights[name].names and set(right.network) <= set(pasted.rights[name].network)
+
+
+def test_entries_for_secrets_that_are_not_there_are_told_with_the_grant() -> None:
+    missing = intersect(asked({"secrets": {"names": ["there", "api-key.2"]}}), Grants()).missing
+    (problem,) = missing_problems(missing, Grants(), Places("m"), ("plugins", "p"), secrets={"there"})
+    assert problem.remedy.endswith("\n      and under `secrets:`\n        api-key.2: {env: API_KEY_2}")
