@@ -45,7 +45,7 @@ async def test_a_plugin_mapped_as_documented_counts_the_vowels_of_the_body(docum
     [
         ("", "", "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."),
         ("request.client: {reason: r}", "client", "Add `request.body: {reason: …}` under `permissions:`"),
-        ("request.body: {reason: r, optional: true}", "", "Add under `grants:` `request: {body: true}`."),
+        ("request.body: {reason: r, optional: true}", "", "If that is meant, write under `grants:`\n        request: {body: true}"),
         ("request.body: {reason: r, optional: true}", "body", ""),
     ],
 )
