@@ -1,4 +1,4 @@
-"""The commands `serve`, `check`, `schema`, `version` and the group that holds all; `plugin` is in `plugin_commands`."""
+"""The commands `serve`, `init`, `check`, `routes`, `schema`, `version` and the group that holds all; `plugin` is in `plugin_commands`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,20 @@ def serve(
 
     options = ServeOptions(config_file(file), host, port, workers, reload, ssl_keyfile, ssl_certfile, log_format, log_level)
     raise SystemExit(serve(options))
+
+
+@mockforge.command(cls=Command)
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def init(folder: Path | None) -> None:
+    """Write a configuration to begin with.
+
+    It has one route of each kind, with comments, and a small plugin. What is there is never overwritten.
+    """
+    from mockforge_asgi.cli.init import init
+
+    for path in init(folder or Path()):
+        click.echo(f"wrote {path}")
+    click.echo(f"Serve it:  mockforge serve --reload{f' {folder}' if folder else ''}")
 
 
 @mockforge.command(cls=Command)
