@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from mockforge_asgi.cli.dates import DatedApp
+from mockforge_asgi.cli.progress import Progress
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import EventStream, Level
@@ -63,8 +64,9 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
     redactor = Redactor()
     events = EventStream(redactor)
     hide(config, redactor)
-    writer = log_writer(options, redactor)
-    events.subscribe(writer, hears=writer.hears)
+    progress = _progress(options)
+    writer = log_writer(options, redactor, progress)
+    events.subscribe(writer if progress is None else progress.around(writer), hears=writer.hears)
     pass_on_server_log(writer)
     if config.dev and config.file is not None:
         from mockforge_asgi.cli.reload import ReloadingApp
@@ -104,11 +106,17 @@ def hide(config: Config, redactor: Redactor) -> None:
     redactor.add(Secrets(found))
 
 
-def log_writer(options: AppOptions, redact: Callable[[str], str]) -> LogWriter:
+def _progress(options: AppOptions) -> Progress | None:
+    """What shows long work on a terminal, where somebody looks at one."""
+    wanted = options.log_format == "text" and options.log_level in ("debug", "info")
+    return Progress(sys.stderr) if wanted and sys.stderr is not None and sys.stderr.isatty() else None
+
+
+def log_writer(options: AppOptions, redact: Callable[[str], str], progress: Progress | None = None) -> LogWriter:
     """Log lines on standard error, if there is one, without secrets."""
     stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     colour = options.log_format == "text" and stream.isatty() and "NO_COLOR" not in os.environ
-    return LogWriter(stream, format=options.log_format, level=options.log_level, redact=redact, colour=colour)
+    return LogWriter(progress or stream, format=options.log_format, level=options.log_level, redact=redact, colour=colour)
 
 
 def pass_on_server_log(writer: LogWriter) -> None:

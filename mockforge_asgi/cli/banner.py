@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import mockforge_asgi
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.cli.report import endpoint_rows, guard, table
+from mockforge_asgi.cli.routes import answer
 from mockforge_asgi.config.objects import Config, RouteConfig
 from mockforge_asgi.logs import escape
 
@@ -41,6 +42,5 @@ def banner(config: Config, examination: Examination, url: str, *, host: str, wor
 
 
 def _route(route: RouteConfig, protection: Protection, url: str) -> tuple[str, str, str, str]:
-    response, match = route.response, route.match
-    answer = f"plugin {response.value}" if response.kind == "plugin" else response.kind
-    return "|".join(match.methods) or "ANY", f"{url}{match.path}", answer, guard(match.methods, match.path, protection)
+    match = route.match
+    return "|".join(match.methods) or "ANY", f"{url}{match.path}", answer(route), guard(match.methods, match.path, protection)

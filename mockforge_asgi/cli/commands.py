@@ -90,6 +90,31 @@ def check(file: str | None) -> None:
 
 
 @mockforge.command(cls=Command)
+@click.argument("method", required=False)
+@click.argument("path", required=False)
+@click.option("--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request; may be repeated.")
+@click.option("--body", "-d", default="", metavar="JSON", help="The body of the request.")
+@click.option("--file", metavar="FILE", help=f"The configuration.  [{CONFIG_FILE}]")
+def routes(method: str | None, path: str | None, headers: tuple[str, ...], body: str, file: str | None) -> None:
+    """Say which route answers a request, and why no other.
+
+    Without METHOD and PATH, list all routes. Plugins are not run; exit code 1 where no route answers.
+    """
+    from mockforge_asgi.cli.routes import Question, decided, listed
+    from mockforge_asgi.config import load_config
+
+    config = load_config(config_file(file))
+    if method is None:
+        click.echo(listed(config))
+        return
+    if path is None:
+        raise click.UsageError("a method wants a path: mockforge routes GET /users/7")
+    text, is_found = decided(config, Question(method, path, headers, body))
+    click.echo(text)
+    raise SystemExit(0 if is_found else 1)
+
+
+@mockforge.command(cls=Command)
 @click.argument("which", type=click.Choice(["manifest", "config"]))
 def schema(which: Literal["manifest", "config"]) -> None:
     """Print a JSON Schema, for editors.

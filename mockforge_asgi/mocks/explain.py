@@ -1,4 +1,4 @@
-"""Why nothing matched: the routes nearest to a request, in words, for developers."""
+"""Which route answers a request and why not another, or why none does: in words, for developers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mockforge_asgi.mocks.routes import Routes
 LOOKED_AT: Final = 400
 """How many routes are compared with the path, at most; each costs some microseconds."""
 TOLD: Final = 5
+_MOST_OTHERS: Final = 20
 _LONGEST: Final = 300
 _CLOSE: Final = 0.6
 _COMPARED: Final = 48
@@ -30,6 +31,38 @@ def explain(index: Routes, request: Facts, body: JsonBody | None = None) -> str:
         return f"{lines[0]}\nNo routes are configured: add some under `routes:`."
     lines += _here(index, request, body) or _near(index, request.match_path)
     return "\n".join(lines)
+
+
+def decide(index: Routes, request: Facts, body: JsonBody) -> str:
+    """Several lines: the route that answers, its parameters, and what speaks against each other one with this path."""
+    found = index.match(request, body)
+    if not isinstance(found, tuple):
+        return explain(index, request, body)
+    route, parameters = found
+    lines = [f"{_show(route)} answers {request.method} {request.path[:_LONGEST]}."]
+    if parameters:
+        lines.append("  Parameters: " + ", ".join(f"{name} = {value!r}" for name, value in parameters.items()))
+    others = [other for other in index.routes if other is not route and other.pattern.match(request.match_path) is not None]
+    lines += [f"  Not {_show(other)}: {_against(other, route, request, body)}." for other in others[:_MOST_OTHERS]]
+    if len(others) > _MOST_OTHERS:
+        lines.append(f"  … and {len(others) - _MOST_OTHERS} more with this path.")
+    elsewhere = len(index.routes) - 1 - len(others)
+    return "\n".join([*lines, f"  {elsewhere} more have another path."] if elsewhere else lines)
+
+
+def _against(route: Route[RouteAnswer], chosen: Route[RouteAnswer], request: Facts, body: JsonBody) -> str:
+    """Why the chosen route answers and this one with the same path does not."""
+    rank, best = route.method_rank(request.method), chosen.method_rank(request.method)
+    if rank is None or best is None:
+        return "another method"
+    reasons = [matcher.why_not(request, body) for matcher in route.matchers if not matcher.holds(request, body)]
+    if reasons:
+        return "; ".join(reasons)
+    if route.pattern.specificity != chosen.pattern.specificity:
+        return "its path is less specific"
+    if len(route.matchers) != len(chosen.matchers):
+        return "it has fewer conditions"
+    return "it serves this method less directly" if rank > best else "it is written later"
 
 
 def _here(index: Routes, request: Facts, body: JsonBody | None) -> list[str]:
