@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mockforge_asgi import MockForge
-from mockforge_asgi.logs import LogWriter
+from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 

@@ -14,7 +14,7 @@ from typing import Literal
 import yaml
 
 from benchmarks import guests
-from mockforge_asgi.plugins.package import read_package
+from mockforge_asgi.plugins.package.package import read_package
 
 KEY = {"X-API-Key": "demo-key"}
 ALLOW = {"allow": {"principal": {"id": "demo", "roles": ["reader"]}, "claims": {}, "set_headers": []}}

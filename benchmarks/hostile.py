@@ -26,7 +26,7 @@ import yaml
 from benchmarks import guests, worst
 from benchmarks.figures import Figure, Turn, percentile, show, summary
 from benchmarks.servers import serving
-from mockforge_asgi.plugins.package import read_package
+from mockforge_asgi.plugins.package.package import read_package
 
 CASES = {
     "idle": [],

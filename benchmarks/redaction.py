@@ -13,8 +13,8 @@ from time import thread_time
 
 from benchmarks.figures import Figure, Turn, summary
 from mockforge_asgi.events import EventStream, RequestAnswered
-from mockforge_asgi.logs import LogWriter
-from mockforge_asgi.plugins.guest_log import GuestLog
+from mockforge_asgi.telemetry.log import LogWriter
+from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 

@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.mocks.links import RouteLink
+from mockforge_asgi.mocks.responders import RouteLink
 from mockforge_asgi.mocks.routes import Routes, build_routes
 from mockforge_asgi.runtime import PluginRuntime
 

@@ -10,7 +10,7 @@ from benchmarks import guests
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.native import NativeHost, own_host
+from mockforge_asgi.plugins.native.host import NativeHost, own_host
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Runtime, Sandbox

@@ -9,7 +9,7 @@ from time import perf_counter
 from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.contract import FunctionMetadata
-from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from benchmarks import guests
-from mockforge_asgi.plugins.package import read_package
+from mockforge_asgi.plugins.package.package import read_package
 
 MIB = 1 << 20
 _REPEATING = """

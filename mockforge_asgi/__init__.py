@@ -9,20 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockforge_asgi.auth.chain import AuthChain as AuthChain
+    from mockforge_asgi.auth.middleware import AuthChain as AuthChain
     from mockforge_asgi.middleware import MockForge as MockForge
-    from mockforge_asgi.mocks.chain import ResponseChain as ResponseChain
+    from mockforge_asgi.mocks.middleware import ResponseChain as ResponseChain
     from mockforge_asgi.runtime import PluginRuntime as PluginRuntime
-    from mockforge_asgi.templates.templates import Templates as Templates
+    from mockforge_asgi.templates.middleware import Templates as Templates
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AuthChain": "mockforge_asgi.auth.chain",
+    "AuthChain": "mockforge_asgi.auth.middleware",
     "MockForge": "mockforge_asgi.middleware",
     "PluginRuntime": "mockforge_asgi.runtime",
-    "ResponseChain": "mockforge_asgi.mocks.chain",
-    "Templates": "mockforge_asgi.templates.templates",
+    "ResponseChain": "mockforge_asgi.mocks.middleware",
+    "Templates": "mockforge_asgi.templates.middleware",
 }
 
 __all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "Templates", "__version__"]

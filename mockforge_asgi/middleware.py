@@ -20,19 +20,19 @@ from typing import Any
 
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
-from mockforge_asgi.auth.verdicts import refuse_handshake, verdict
+from mockforge_asgi.auth.responses import refuse_handshake, verdict
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.contract import Allow
 from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError
 from mockforge_asgi.events import RequestAnswered
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
-from mockforge_asgi.http.refusals import refusal
+from mockforge_asgi.http.errors import refusal
 from mockforge_asgi.lifespan import lifespan
-from mockforge_asgi.mocks.links import WAIT
-from mockforge_asgi.pieces import Pieces
+from mockforge_asgi.mocks.responders import WAIT
+from mockforge_asgi.pipeline import Pieces
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 

@@ -19,15 +19,15 @@ from mockforge_asgi.contract import Json, PluginHost
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.logs import logged_events
-from mockforge_asgi.plugins.approval import Approval, approve, examine
-from mockforge_asgi.plugins.doors import PluginDoors, Rooms
+from mockforge_asgi.telemetry.log import logged_events
+from mockforge_asgi.plugins.authorization import Approval, approve, examine
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
 from mockforge_asgi.plugins.loader import Loader
-from mockforge_asgi.plugins.order import start_order
-from mockforge_asgi.plugins.package import stamp
+from mockforge_asgi.plugins.start_order import start_order
+from mockforge_asgi.plugins.package.package import stamp
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
-from mockforge_asgi.plugins.surroundings import REAL, Surroundings
+from mockforge_asgi.plugins.hostcalls.clock_random import REAL, Surroundings
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.sources import Sources
@@ -89,7 +89,7 @@ class PluginRuntime:
         """The names of the developer's own plugins."""
         if not self._own:
             return ()
-        from mockforge_asgi.plugins.own import own_names
+        from mockforge_asgi.plugins.native.inline import own_names
 
         return own_names(self._own)
 
@@ -210,7 +210,7 @@ class PluginRuntime:
         for approval in start_order(found.approved):
             life.registry.put(await life.loader.load(approval))
         if self._own:
-            from mockforge_asgi.plugins.own import load_own
+            from mockforge_asgi.plugins.native.inline import load_own
 
             async for plugin in load_own(self._own, life.loader.rooms, taken=self.config.plugins):
                 life.registry.put(plugin)
@@ -238,7 +238,7 @@ class PluginRuntime:
         return _Life(loop, state, registry, sources, Loader(rooms, sandbox, self._native), made)
 
     def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
-        from mockforge_asgi.plugins.native import native_host
+        from mockforge_asgi.plugins.native.host import native_host
 
         return native_host(approval, doors, self.events)
 
@@ -295,6 +295,6 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _way_out(rules: Any) -> Any:
-    from mockforge_asgi.security.egress import Egress
+    from mockforge_asgi.security.egress.client import Egress
 
     return Egress(rules)

@@ -8,8 +8,8 @@ from inspect import isawaitable
 from typing import Any
 
 from mockforge_asgi.contract import Description, Document, Json, Lease, RequestDoors
-from mockforge_asgi.http.documents import EVERYTHING, RequestView
-from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.http.request_document import EVERYTHING, RequestView
+from mockforge_asgi.contract.results import AnswerReader
 from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.security.permissions import Effective

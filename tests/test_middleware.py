@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginUnavailable
-from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
@@ -164,7 +164,7 @@ async def test_auth_is_told_the_route_and_later_plugins_not_the_key() -> None:
 
 
 async def test_an_endpoint_is_asked_before_auth() -> None:
-    from mockforge_asgi.plugins.manifest import Endpoint
+    from mockforge_asgi.plugins.package.manifest import Endpoint
 
     def call(document: Json) -> Json:
         body = document["request"]["body"].get("text", "")

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.permits import TemplateRights, permit_template
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from mockforge_asgi.http.documents import Consumed, RequestView
+from mockforge_asgi.http.request_document import Consumed, RequestView
 
 STANDARD: Final = frozenset({"authorization", "proxy-authorization"})
 """Headers that are credentials by definition (RFC 9110 §11.6.2, §11.7.2)."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.config.objects import Config
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
-from mockforge_asgi.http.claims import Claims
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.routing.passthrough import Claims
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.refusals import refusal
+from mockforge_asgi.http.errors import refusal
 from mockforge_asgi.plugins.permits import permit_template
 from mockforge_asgi.plugins.plugin import Plugin
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.types import ASGIApp, Message

@@ -14,8 +14,8 @@ from functools import partial
 
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError, Problem
-from mockforge_asgi.http.claims import Claims
-from mockforge_asgi.http.path_glob import PathGlob
+from mockforge_asgi.routing.passthrough import Claims
+from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.http.paths import below
 
 

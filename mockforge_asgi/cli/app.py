@@ -21,7 +21,7 @@ from mockforge_asgi.cli.progress import Progress
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import EventStream, Level
-from mockforge_asgi.logs import LogWriter, ServerLog
+from mockforge_asgi.telemetry.log import LogWriter, ServerLog
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.types import ASGIApp
@@ -69,7 +69,7 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
     events.subscribe(writer if progress is None else progress.around(writer), hears=writer.hears)
     pass_on_server_log(writer)
     if config.dev and config.file is not None:
-        from mockforge_asgi.cli.reload import ReloadingApp
+        from mockforge_asgi.reload.app import ReloadingApp
 
         def build(changed: Config) -> ASGIApp:
             hide(changed, redactor)

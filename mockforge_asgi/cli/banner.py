@@ -9,10 +9,10 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.cli.report import endpoint_rows, guard, table
 from mockforge_asgi.cli.routes import answer
 from mockforge_asgi.config.objects import Config, RouteConfig
-from mockforge_asgi.logs import escape
+from mockforge_asgi.telemetry.log import escape
 
 if TYPE_CHECKING:
-    from mockforge_asgi.plugins.approval import Examination
+    from mockforge_asgi.plugins.authorization import Examination
 
 MOST_ROUTES: Final = 30
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}

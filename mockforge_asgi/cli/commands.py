@@ -11,7 +11,7 @@ from typing import Literal
 import click
 
 import mockforge_asgi
-from mockforge_asgi.cli.plugin_commands import plugin
+from mockforge_asgi.cli.plugin import plugin
 from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, examination_text, warning_lines
 
 _LIBRARIES = ("wasmtime", "starlette", "jinja2", "orjson", "uvicorn")
@@ -48,7 +48,7 @@ def serve(
 
     The options win over the file's `server:` section; brackets show what holds without either.
     """
-    from mockforge_asgi.cli.server import ServeOptions, serve
+    from mockforge_asgi.cli.serve import ServeOptions, serve
 
     options = ServeOptions(config_file(file), host, port, workers, reload, ssl_keyfile, ssl_certfile, log_format, log_level)
     raise SystemExit(serve(options))
@@ -77,7 +77,7 @@ def check(file: str | None) -> None:
     """
     from mockforge_asgi.cli.findings import look_at
     from mockforge_asgi.middleware import MockForge
-    from mockforge_asgi.plugins.validation import examine_code
+    from mockforge_asgi.plugins.package.static_checks import examine_code
     from mockforge_asgi.security.secrets import unreadable
 
     config, examination = look_at(config_file(file), look=examine_code)
@@ -121,7 +121,7 @@ def schema(which: Literal["manifest", "config"]) -> None:
 
     Of plugin.yaml (manifest) or mockforge.yaml (config).
     """
-    from mockforge_asgi.plugins.schemas import json_schema
+    from mockforge_asgi.plugins.package.schemas import json_schema
 
     click.echo(json.dumps(json_schema(which), indent=2, ensure_ascii=False))
 

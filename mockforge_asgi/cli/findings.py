@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
-from mockforge_asgi.plugins.approval import Examination, examine
+from mockforge_asgi.plugins.authorization import Examination, examine
 
 
 def look_at(

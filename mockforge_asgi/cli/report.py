@@ -11,12 +11,12 @@ import click
 
 from mockforge_asgi.config.objects import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
-from mockforge_asgi.logs import escape
+from mockforge_asgi.telemetry.log import escape
 
 if TYPE_CHECKING:
     from mockforge_asgi.auth.rules import Protection
-    from mockforge_asgi.plugins.approval import Examination
-    from mockforge_asgi.plugins.validation import Validation
+    from mockforge_asgi.plugins.authorization import Examination
+    from mockforge_asgi.plugins.package.static_checks import Validation
 
 CONFIG_FILE: Final = "mockforge.yaml"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -1,4 +1,4 @@
-"""`mockforge plugin call` and `mockforge plugin test`: the words around `plugins/trial.py`."""
+"""`mockforge plugin call` and `mockforge plugin test`: the words around `plugins/testkit/harness.py`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import orjson
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.logs import escape
-from mockforge_asgi.plugins.case_verdict import Verdict
-from mockforge_asgi.plugins.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
-from mockforge_asgi.plugins.comparison import difference_lines, pretty
-from mockforge_asgi.plugins.manifest import Manifest
-from mockforge_asgi.plugins.outcome import Outcome
-from mockforge_asgi.plugins.package import stamp
-from mockforge_asgi.plugins.trial import Trial
+from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.plugins.testkit.case_verdict import Verdict
+from mockforge_asgi.plugins.testkit.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
+from mockforge_asgi.plugins.testkit.diff import difference_lines, pretty
+from mockforge_asgi.plugins.package.manifest import Manifest
+from mockforge_asgi.plugins.testkit.outcome import Outcome
+from mockforge_asgi.plugins.package.package import stamp
+from mockforge_asgi.plugins.testkit.harness import Trial
 from mockforge_asgi.types import Json
 
 MIB: Final = 1 << 20

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from mockforge_asgi.config.faults import fault
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import (
     CookieName,
     GrantedNetwork,

@@ -12,11 +12,13 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from mockforge_asgi.config import objects, schema, schema_routes
-from mockforge_asgi.config.faults import in_order, problems_of
-from mockforge_asgi.config.json_values import not_json
-from mockforge_asgi.config.places import Places, clip, quote
-from mockforge_asgi.config.reader import Unreadable, read
+from mockforge_asgi.config import objects
+from mockforge_asgi.config import models as schema
+from mockforge_asgi.config import models_routes as schema_routes
+from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
+from mockforge_asgi.config.parsing.json_values import not_json
+from mockforge_asgi.config.parsing.locations import Places, clip, quote
+from mockforge_asgi.config.parsing.reader import Unreadable, read
 from mockforge_asgi.config.references import unfit
 from mockforge_asgi.errors import ConfigError
 

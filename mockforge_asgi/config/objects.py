@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.config.network import NetworkRule
-from mockforge_asgi.config.places import Places
+from mockforge_asgi.config.parsing.locations import Places
 from mockforge_asgi.http.cors import Cors
 
 Json: TypeAlias = Any

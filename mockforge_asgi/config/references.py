@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from mockforge_asgi.config.faults import suggest
-from mockforge_asgi.config.places import Path, clip, quote
+from mockforge_asgi.config.parsing.pydantic_errors import suggest
+from mockforge_asgi.config.parsing.locations import Path, clip, quote
 
 _STORE_USE = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
 

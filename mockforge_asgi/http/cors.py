@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.headers import BadHeader
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Headers, Message, Send

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, DoorError, Refused
-from mockforge_asgi.http.answers import TEMPLATE_EXTENSION, MockResponse, TemplateAnswer
-from mockforge_asgi.http.departure import ALREADY_WATCHED, Departure
-from mockforge_asgi.http.documents import NOTHING_CONSUMED, Consumed, RequestView, request_document
+from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateAnswer
+from mockforge_asgi.http.disconnect import ALREADY_WATCHED, Departure
+from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, request_document
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
-from mockforge_asgi.http.intake import DEFAULT_LIMITS, BodyLimits, Intake
+from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, Intake
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Document, Headers, Json, Receive, Scope, Send

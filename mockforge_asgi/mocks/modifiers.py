@@ -11,13 +11,13 @@ from typing import Final
 
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.errors import MockForgeError, PluginFailed, PluginUnavailable
-from mockforge_asgi.http.answers import AnswerHead, MockResponse
-from mockforge_asgi.http.claims import Claims
+from mockforge_asgi.http.responses import AnswerHead, MockResponse
+from mockforge_asgi.routing.passthrough import Claims
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.media_type import MediaType
-from mockforge_asgi.http.path_glob import PathGlob
-from mockforge_asgi.http.refusals import answer_to
-from mockforge_asgi.mocks.app_answers import AppAnswer
+from mockforge_asgi.routing.glob import PathGlob
+from mockforge_asgi.http.errors import answer_to
+from mockforge_asgi.mocks.app_response import AppAnswer
 from mockforge_asgi.plugins.plugin import A, Plugin
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, is_template
-from mockforge_asgi.config.places import Path
+from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, Problem
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.media_type import MediaType
-from mockforge_asgi.mocks.answers import AnswerError, RouteAnswer, answer_of
-from mockforge_asgi.mocks.index import Route, RouteIndex
-from mockforge_asgi.mocks.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
-from mockforge_asgi.mocks.pattern import PatternError, parse
+from mockforge_asgi.mocks.static import AnswerError, RouteAnswer, answer_of
+from mockforge_asgi.routing.index import Route, RouteIndex
+from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
+from mockforge_asgi.routing.pattern import PatternError, parse
 
 Routes: TypeAlias = RouteIndex[RouteAnswer]
 

@@ -1,6 +1,6 @@
 """The only road in: an approved package → doors → host → a started `Plugin`.
 
-What is approved stands in `approval.py`, what is loaded in the registry; when something is loaded again is the runtime's
+What is approved stands in `authorization.py`, what is loaded in the registry; when something is loaded again is the runtime's
 affair.
 """
 
@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mockforge_asgi.config.places import clip
+from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.plugins.answers import AnswerReader
-from mockforge_asgi.plugins.approval import Approval
+from mockforge_asgi.contract.results import AnswerReader
+from mockforge_asgi.plugins.authorization import Approval
 from mockforge_asgi.plugins.breaker import Breaker
-from mockforge_asgi.plugins.doors import PluginDoors, Rooms
-from mockforge_asgi.plugins.manifest import Limits, Manifest
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.plugins.package.manifest import Limits, Manifest
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
-from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox

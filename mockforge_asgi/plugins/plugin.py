@@ -12,13 +12,13 @@ from typing import Any, Final, TypeVar
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import NOTHING, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost, RequestDoors
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.http.answers import BODILESS, AnswerHead, MockResponse, TemplateAnswer
-from mockforge_asgi.http.documents import RequestView, response_document
+from mockforge_asgi.http.responses import BODILESS, AnswerHead, MockResponse, TemplateAnswer
+from mockforge_asgi.http.request_document import RequestView, response_document
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
-from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.contract.results import AnswerReader
 from mockforge_asgi.plugins.breaker import Breaker
-from mockforge_asgi.plugins.manifest import Endpoint
+from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.types import Headers
 

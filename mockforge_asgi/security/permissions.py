@@ -17,7 +17,7 @@ from mockforge_asgi.config.network import NetworkRule as NetworkRule
 from mockforge_asgi.config.network import meet
 from mockforge_asgi.config.objects import Grants as Grants
 from mockforge_asgi.config.objects import Right as Right
-from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.http.request_document import RequestView
 
 NAMES: Final = {
     "request.headers": "reads headers",

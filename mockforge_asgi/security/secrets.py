@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mockforge_asgi.config.objects import SecretSource
-from mockforge_asgi.config.places import Places
+from mockforge_asgi.config.parsing.locations import Places
 from mockforge_asgi.errors import ConfigError, Problem
 
 MAX_BYTES: Final = 64 * 1024

@@ -1,7 +1,7 @@
 """State in an SQLite file: shared by all workers of one machine.
 
 One thread per process owns the connection, so the event loop never waits for a disk or a lock. It takes whatever
-callers have queued meanwhile and commits it as one transaction. What is inside a transaction is `state/session.py`.
+callers have queued meanwhile and commits it as one transaction. What is inside a transaction is `state/sqlite_session.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.state.operations import Json, Operation
-from mockforge_asgi.state.session import Session
+from mockforge_asgi.state.sqlite_session import Session
 from mockforge_asgi.state.store import Quota
 
 _BATCH = 256

@@ -13,16 +13,16 @@ from typing import Any, Final, Literal, Self, TypeAlias
 from jinja2 import Template
 
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
-from mockforge_asgi.templates.compiled import Compiled, Compiler
-from mockforge_asgi.templates.facts import RequestFacts
-from mockforge_asgi.templates.fake import Faker
+from mockforge_asgi.templates.compiler import Compiled, Compiler
+from mockforge_asgi.templates.request_view import RequestFacts
+from mockforge_asgi.templates.faker import Faker
 from mockforge_asgi.templates.functions import CHANCE, make_functions
-from mockforge_asgi.templates.limits import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
-from mockforge_asgi.templates.services import DataSources, FunctionPlugin, PluginFunctions, Query
+from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
+from mockforge_asgi.templates.callables import DataSources, FunctionPlugin, PluginFunctions, Query
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 from mockforge_asgi.templates.turns import Turns

@@ -16,10 +16,10 @@ from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
 from mockforge_asgi.bounded_json import DOOR, BadJson, parse
-from mockforge_asgi.config.places import clip
+from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import Doors, Json, RequestDoors
 from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
-from mockforge_asgi.wasm.inspect import memory_needed
+from mockforge_asgi.wasm.inspect.limits import memory_needed
 
 
 @dataclass(frozen=True, slots=True)

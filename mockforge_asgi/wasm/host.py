@@ -1,6 +1,6 @@
 """Runs one plugin generation in the sandbox: instances from the pool, budgets per call, events for what happened.
 
-What kind of guest it is stands in `component.py`, `python.py` and `extism.py`; who calls is `plugins/plugin.py`.
+What kind of guest it is stands in `guest.py`, `python.py` and `guest.py`; who calls is `plugins/plugin.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
-from mockforge_asgi.wasm.description import accept_config, read_description
+from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Held, Instance
 from mockforge_asgi.wasm.leases import CallLease, RequestLease

@@ -1,6 +1,6 @@
 """A live guest as the pool holds it: what it can do, how old it is.
 
-What kinds there are stands in `component.py` and `extism.py`.
+What kinds there are stands in `guest.py` and `guest.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Instances of all plugins of a runtime: taken, given back, prepared ahead, evicted, thrown away.
 
-Each plugin generation has a `PluginPool` in the one `Pool`; who gets memory when it is short is decided in `room.py`. An instance
+Each plugin generation has a `PluginPool` in the one `Pool`; who gets memory when it is short is decided in `memory_budget.py`. An instance
 serves one plugin, one digest and one grant set for ever; who runs calls on it is `host.py`.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.instance import Held, Instance
-from mockforge_asgi.wasm.room import Room
+from mockforge_asgi.wasm.memory_budget import Room
 
 Make = Callable[[], Awaitable[Instance]]
 Dismiss = Callable[[Instance], Awaitable[None]]

@@ -17,20 +17,20 @@ from wasmtime.component import Component
 from mockforge_asgi.contract import Doors
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream, PluginWarning
-from mockforge_asgi.wasm.cache import CompiledCache, Source, default_directory
-from mockforge_asgi.wasm.compile import CompileLimits
-from mockforge_asgi.wasm.component import ComponentGuest
+from mockforge_asgi.wasm.compiled.cache import CompiledCache, Source, default_directory
+from mockforge_asgi.wasm.compiled.compile import CompileLimits
+from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.engine import MIB, Engines
-from mockforge_asgi.wasm.extism import ExtismGuest, ExtismOptions
-from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismOptions
+from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.inspect import TRUSTED
-from mockforge_asgi.wasm.kernel import kernel_wasm
-from mockforge_asgi.wasm.linking import Kernel
+from mockforge_asgi.wasm.inspect.limits import TRUSTED
+from mockforge_asgi.wasm.extism.kernel import kernel_wasm
+from mockforge_asgi.wasm.extism.linking import Kernel
 from mockforge_asgi.wasm.pool import Pool
-from mockforge_asgi.wasm.python import PythonGuest, sandbox_digest, sandbox_path
+from mockforge_asgi.wasm.component.python import PythonGuest, sandbox_digest, sandbox_path
 from mockforge_asgi.wasm.scheduler import Scheduler
-from mockforge_asgi.wasm.selfcheck import check_platform
+from mockforge_asgi.wasm.platform import check_platform
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
 

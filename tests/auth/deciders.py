@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal
-from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.http.exchange import Exchange
 
 Decide = Callable[[Exchange], Awaitable[Decision]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.auth.credentials import USUAL, consumed_by
-from mockforge_asgi.http.documents import EVERYTHING, Consumed, RequestView
+from mockforge_asgi.http.request_document import EVERYTHING, Consumed, RequestView
 
 NOTHING: frozenset[str] = frozenset()
 

@@ -9,7 +9,7 @@ import pytest
 from mockforge_asgi.auth.endpoints import public_plugins
 from mockforge_asgi.config import load_config
 from mockforge_asgi.contract import Json
-from mockforge_asgi.plugins.manifest import Endpoint
+from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.testing import Client
 from tests.plain_host import plain_plugin

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Deny, Principal
 from mockforge_asgi.testing import Answer, Client

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError
-from mockforge_asgi.http.path_glob import PathGlob
+from mockforge_asgi.routing.glob import PathGlob
 
 
 def rule(path: str, name: str, *methods: str) -> ProtectRule:

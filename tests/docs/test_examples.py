@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi import MockForge, contract, errors
-from mockforge_asgi.cli.reload import ReloadingApp
+from mockforge_asgi import MockForge, errors
+from mockforge_asgi.contract import protocol as contract
+from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.config import load_config
-from mockforge_asgi.http.refusals import answer_to
+from mockforge_asgi.http.errors import answer_to
 from mockforge_asgi.testing import Client
 from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, BuildRust, Curl, Npm, Serve, Try, blocks, commands
 from tests.golden import typescript

@@ -12,9 +12,9 @@ import yaml
 
 import mockforge_plugin
 from mockforge_asgi.config import load_config
-from mockforge_asgi.plugins.manifest import DEFAULT_LIMITS, read_manifest
-from mockforge_asgi.plugins.package import digest_of
-from mockforge_asgi.plugins.schemas import json_schema
+from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, read_manifest
+from mockforge_asgi.plugins.package.package import digest_of
+from mockforge_asgi.plugins.package.schemas import json_schema
 from mockforge_asgi.security.permissions import NAMES
 from mockforge_plugin.sandbox.output import MAX_LINE
 from mockforge_plugin.sandbox.stdlib import MODULES

@@ -11,11 +11,11 @@ from wasmtime.component import Component
 
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError, PluginFailed
-from mockforge_asgi.plugins.manifest import Limits
-from mockforge_asgi.wasm.component import ComponentGuest, ComponentInstance
+from mockforge_asgi.plugins.package.manifest import Limits
+from mockforge_asgi.wasm.component.guest import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.engine import MIB, Engines, config_digest
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.python import PythonGuest
+from mockforge_asgi.wasm.component.python import PythonGuest
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker

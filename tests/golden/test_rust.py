@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pytest
 
-from mockforge_asgi.plugins.cases import DoorsModel, Setting
-from mockforge_asgi.plugins.comparison import agrees, difference_lines
-from mockforge_asgi.plugins.trial import Trial
+from mockforge_asgi.plugins.testkit.cases import DoorsModel, Setting
+from mockforge_asgi.plugins.testkit.diff import agrees, difference_lines
+from mockforge_asgi.plugins.testkit.harness import Trial
 from tests.plugin_kit.golden import GOLDEN, NAMES, golden
 
 CRATE: Final = GOLDEN.parent / "rust" / "golden"

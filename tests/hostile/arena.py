@@ -25,7 +25,7 @@ from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import CallFinished, Event, GuestLogged
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.plugins.approval import approve
+from mockforge_asgi.plugins.authorization import approve
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client, Conversation

@@ -13,9 +13,9 @@ import wasmtime
 import wasmtime.component
 
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.wasm.component import ComponentGuest
-from mockforge_asgi.wasm.extism import ExtismGuest
-from mockforge_asgi.wasm.inspect import inspect
+from mockforge_asgi.wasm.component.guest import ComponentGuest
+from mockforge_asgi.wasm.extism.guest import ExtismGuest
+from mockforge_asgi.wasm.inspect.limits import inspect
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import GOOD

@@ -10,7 +10,7 @@ import asyncio
 from wasmtime.component import Component
 
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.wasm.component import ComponentGuest
+from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import module

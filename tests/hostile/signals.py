@@ -13,8 +13,8 @@ import wasmtime
 from wasmtime.component import Component
 
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.wasm.component import ComponentGuest
-from mockforge_asgi.wasm.extism import ExtismGuest
+from mockforge_asgi.wasm.component.guest import ComponentGuest
+from mockforge_asgi.wasm.extism.guest import ExtismGuest
 from mockforge_asgi.wasm.instance import Instance
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component

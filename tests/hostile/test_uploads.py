@@ -12,8 +12,8 @@ import pytest
 import wasmtime
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.wasm import cache
-from mockforge_asgi.wasm.compile import CompileLimits, compile_wasm
+from mockforge_asgi.wasm.compiled import cache
+from mockforge_asgi.wasm.compiled.compile import CompileLimits, compile_wasm
 from tests.hostile.arena import LATE_S, Arena, arena
 from tests.hostile.core import ANSWERS_NULL, GOOD
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers as StarletteHeaders
 from starlette.middleware.cors import CORSMiddleware
 
 from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.testing import Conversation

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.errors import ClientLeft, ConfigError, DoorError
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
-from mockforge_asgi.http.documents import Consumed, RequestView
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.http.request_document import Consumed, RequestView
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Message

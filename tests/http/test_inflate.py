@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.http.inflate import BoundedBody
-from mockforge_asgi.security.egress import Egress, EgressLimits
+from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from tests.security.web import Rule, Server, get, refused, reply, serving
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.documents import EVERYTHING, request_document
+from mockforge_asgi.http.request_document import EVERYTHING, request_document
 from mockforge_asgi.http.paths import ENCODED_SLASH
 from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot
 from mockforge_asgi.testing import Client

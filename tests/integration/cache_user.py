@@ -17,9 +17,9 @@ from pathlib import Path
 import wasmtime
 
 from mockforge_asgi.events import CacheTrouble, Compiling, Event
-from mockforge_asgi.wasm.cache import CompiledCache
+from mockforge_asgi.wasm.compiled.cache import CompiledCache
 from mockforge_asgi.wasm.engine import config
-from tests.wasm.test_compile import slow
+from tests.wasm.compiled.test_compile import slow
 
 
 def module(number: int) -> bytes:

@@ -27,14 +27,14 @@ from wasmtime.component import Component
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.wasm.cache import CompiledCache, _Job, entry_name
-from mockforge_asgi.wasm.compile import CompileLimits
+from mockforge_asgi.wasm.compiled.cache import CompiledCache, _Job, entry_name
+from mockforge_asgi.wasm.compiled.compile import CompileLimits
 from mockforge_asgi.wasm.engine import config
-from mockforge_asgi.wasm.entries import Entries
-from mockforge_asgi.wasm.inspect import Caps
+from mockforge_asgi.wasm.compiled.entries import Entries
+from mockforge_asgi.wasm.inspect.limits import Caps
 from tests.integration.cache_user import module
 from tests.integration.canaries import keeper
-from tests.wasm.test_compile import SLOW, children
+from tests.wasm.compiled.test_compile import SLOW, children
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -120,7 +120,7 @@ async def test_a_preflight_is_answered_before_the_app_has_ended() -> None:
 
 
 async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:
-    from mockforge_asgi.plugins.manifest import Endpoint
+    from mockforge_asgi.plugins.package.manifest import Endpoint
 
     plugin = key_auth(more={"endpoint.call": lambda document: None}, endpoints=(Endpoint("token", "/token", frozenset({"POST"})),))
     client = Client(await mounted(None, plugin))

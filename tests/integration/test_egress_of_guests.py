@@ -14,7 +14,7 @@ import pytest
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.security.egress import Egress
+from mockforge_asgi.security.egress.client import Egress
 from mockforge_asgi.testing import Client, Conversation
 from tests.security.web import Server, reply, serving, silent
 from tests.wasm.extism_guests import wat

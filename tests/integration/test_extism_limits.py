@@ -10,8 +10,8 @@ import wasmtime
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import LimitExceeded, PluginRejected
 from mockforge_asgi.events import Event, GuestLogged
-from mockforge_asgi.plugins.approval import examine
-from mockforge_asgi.plugins.validation import examine_code, validate
+from mockforge_asgi.plugins.authorization import examine
+from mockforge_asgi.plugins.package.static_checks import examine_code, validate
 from mockforge_asgi.runtime import PluginRuntime
 from tests.wasm.extism_guests import PLAIN, wat
 from tests.wasm.guests import COMPONENT

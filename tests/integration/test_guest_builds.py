@@ -13,7 +13,7 @@ from typing import NoReturn, TypeAlias
 
 import pytest
 
-from mockforge_asgi.plugins.trial import Trial
+from mockforge_asgi.plugins.testkit.harness import Trial
 from tests.wasm.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
 
 KIT = ROOT / "sdk" / "rust"

@@ -13,7 +13,7 @@ import extism
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.wasm.extism import ExtismOptions
+from mockforge_asgi.wasm.extism.guest import ExtismOptions
 from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wat
 
 

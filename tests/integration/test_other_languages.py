@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.trial import Trial
-from mockforge_asgi.plugins.validation import validate
+from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.plugins.package.static_checks import validate
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs/reference/other-languages.md"

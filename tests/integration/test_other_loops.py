@@ -15,7 +15,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.mocks.chain import ResponseChain
+from mockforge_asgi.mocks.middleware import ResponseChain
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 from tests.plain_host import PlainRuntime, plain_plugin
 

@@ -8,18 +8,18 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Json
-from mockforge_asgi.http.documents import RequestView
-from mockforge_asgi.mocks.chain import ResponseChain
-from mockforge_asgi.mocks.links import RouteLink
+from mockforge_asgi.http.request_document import RequestView
+from mockforge_asgi.mocks.middleware import ResponseChain
+from mockforge_asgi.mocks.responders import RouteLink
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from mockforge_asgi.templates.templates import Templates
+from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 from tests.plain_host import PlainRuntime, plain_plugin

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.http.paths import own_root_path
 from mockforge_asgi.middleware import MockForge

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.plugins.trial import Trial
+from mockforge_asgi.plugins.testkit.harness import Trial
 from tests.golden import typescript
 
 HELLO = typescript.KIT / "hello"

@@ -11,8 +11,8 @@ import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.plugins.approval import examine
-from mockforge_asgi.plugins.validation import validate
+from mockforge_asgi.plugins.authorization import examine
+from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_asgi.testing import Client
 from tests.docs.pages import ROOT, blocks
 from tests.wasm.extism_guests import PLAIN

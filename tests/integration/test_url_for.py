@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from mockforge_asgi.auth.chain import AuthChain
+from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.mocks.chain import ResponseChain
-from mockforge_asgi.mocks.links import RouteLink
+from mockforge_asgi.mocks.middleware import ResponseChain
+from mockforge_asgi.mocks.responders import RouteLink
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from mockforge_asgi.templates.templates import Templates
+from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp
 

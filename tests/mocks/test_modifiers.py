@@ -8,7 +8,7 @@ from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.mocks.modifiers import Modifiers
 from mockforge_asgi.plugins.plugin import Plugin
 from tests.plain_host import plain_plugin

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.doors import _KV, PluginDoors, Rooms
+from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, PluginDoors, Rooms
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.failure import CODES

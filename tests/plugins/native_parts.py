@@ -11,12 +11,12 @@ import pytest
 from mockforge_asgi.contract import Document, RequestDoors
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.events import Event, EventStream, GuestLogged
-from mockforge_asgi.plugins.doors import PluginDoors, Rooms
-from mockforge_asgi.plugins.in_process import InProcess, Runner
-from mockforge_asgi.plugins.native import NativeHost, NativeOptions
-from mockforge_asgi.plugins.native_code import FileCode
-from mockforge_asgi.plugins.processes import InWorkers
-from mockforge_asgi.plugins.threads import WorkerThreads
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.plugins.native.runner import InProcess, Runner
+from mockforge_asgi.plugins.native.host import NativeHost, NativeOptions
+from mockforge_asgi.plugins.native.code import FileCode
+from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.threads import WorkerThreads
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state.memory import MemoryStore
 

@@ -8,8 +8,8 @@ import pytest
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import Grants
-from mockforge_asgi.http.documents import RequestView
-from mockforge_asgi.plugins.manifest import manifest_of
+from mockforge_asgi.http.request_document import RequestView
+from mockforge_asgi.plugins.package.manifest import manifest_of
 from mockforge_asgi.security.permissions import (
     NOTHING,
     Effective,

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.security.egress import Egress
+from mockforge_asgi.security.egress.client import Egress
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
 

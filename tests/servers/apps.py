@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from mockforge_asgi.config.objects import AnswerFilter
 from mockforge_asgi.contract import Json
-from mockforge_asgi.http.documents import RequestView
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.types import Receive, Scope, Send
 from tests.plain_host import PlainRuntime, plain_plugin

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.templates.limits import TemplateLimits
+from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.renderer import Renderer, Seed
-from mockforge_asgi.templates.services import Query
+from mockforge_asgi.templates.callables import Query
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json, Message
 from mockforge_plugin.values import FunctionMetadata

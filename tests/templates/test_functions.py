@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
-from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateAnswer
 from mockforge_asgi.templates.functions import offset, show_time
 from mockforge_asgi.templates.renderer import Seed
 from tests.templates.rendering import at_once, exchange, render_now, renderer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.errors import PluginUnavailable, Refused, TemplateFailed
-from mockforge_asgi.http.answers import MockResponse, TemplateAnswer
-from mockforge_asgi.templates.limits import TemplateLimits
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.renderer import SLICE_S, Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import ConfigError, TemplateFailed
-from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateAnswer
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import at_once, exchange, renderer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.http.answers import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateAnswer
 from tests.templates.rendering import at_once, exchange, renderer
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 0, UTC)

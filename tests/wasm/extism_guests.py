@@ -14,10 +14,10 @@ import wasmtime
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.wasm.engine import Engines
-from mockforge_asgi.wasm.extism import ExtismGuest, ExtismInstance, ExtismOptions
+from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismInstance, ExtismOptions
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.kernel import kernel_wasm
-from mockforge_asgi.wasm.linking import Kernel
+from mockforge_asgi.wasm.extism.kernel import kernel_wasm
+from mockforge_asgi.wasm.extism.linking import Kernel
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker

@@ -11,7 +11,7 @@ from wasmtime.component import Component
 
 from mockforge_asgi.contract import Json, RequestDoors
 from mockforge_asgi.errors import DoorError
-from mockforge_asgi.wasm.component import ComponentGuest
+from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler

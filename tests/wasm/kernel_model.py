@@ -9,7 +9,7 @@ from functools import cache
 import wasmtime
 
 from mockforge_asgi.wasm.engine import config
-from mockforge_asgi.wasm.kernel import KernelMemory, kernel_wasm, settings_table
+from mockforge_asgi.wasm.extism.kernel import KernelMemory, kernel_wasm, settings_table
 
 LIMIT = 2 << 20
 VARS = 1024

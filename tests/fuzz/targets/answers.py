@@ -14,18 +14,18 @@ import orjson
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Document, Json, Lease, Reply, RequestDoors
 from mockforge_asgi.errors import ConfigError, DoorError, PluginFailed, PluginRejected
-from mockforge_asgi.http.answers import AnswerHead, MockResponse, TemplateAnswer
-from mockforge_asgi.http.documents import EVERYTHING
+from mockforge_asgi.http.responses import AnswerHead, MockResponse, TemplateAnswer
+from mockforge_asgi.http.request_document import EVERYTHING
 from mockforge_asgi.http.headers import OURS, is_restricted
-from mockforge_asgi.http.refusals import answer_to
-from mockforge_asgi.plugins.answers import AnswerReader
+from mockforge_asgi.http.errors import answer_to
+from mockforge_asgi.contract.results import AnswerReader
 from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
 from mockforge_asgi.security.permissions import Effective
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.types import Message
-from mockforge_asgi.wasm.answers import answer_json
-from mockforge_asgi.wasm.description import accept_config, read_description
-from mockforge_asgi.wasm.extism_entry import ExtismEntry
+from mockforge_asgi.wasm.reports import answer_json
+from mockforge_asgi.contract.description import accept_config, read_description
+from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.said import MAX_FAILURE, in_bounds

@@ -14,17 +14,17 @@ import orjson
 from mockforge_asgi.contract import ERROR_CODES, Json
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import DoorDenied, Event, EventStream, GuestLogged
-from mockforge_asgi.http.documents import EVERYTHING
-from mockforge_asgi.plugins.doors import PluginDoors, Rooms
-from mockforge_asgi.security.address import canonical_host
-from mockforge_asgi.security.egress import Egress
+from mockforge_asgi.http.request_document import EVERYTHING
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.security.egress.addresses import canonical_host
+from mockforge_asgi.security.egress.client import Egress
 from mockforge_asgi.security.permissions import NOTHING, Effective, KvRight, NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
-from mockforge_asgi.security.target import read_url
+from mockforge_asgi.security.egress.request import read_url
 from mockforge_asgi.sources.parameters import typed_parameters
 from mockforge_asgi.state.memory import MemoryStore
-from mockforge_asgi.wasm.component import envelope
+from mockforge_asgi.wasm.component.guest import envelope
 from mockforge_asgi.wasm.fiber import DoorRequest
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.trees import changer

@@ -15,8 +15,8 @@ import wasmtime
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import DoorError, PluginFailed
-from mockforge_asgi.wasm.extism import ExtismInstance, ExtismOptions
-from mockforge_asgi.wasm.linking import ENV, USER
+from mockforge_asgi.wasm.extism.guest import ExtismInstance, ExtismOptions
+from mockforge_asgi.wasm.extism.linking import ENV, USER
 from tests.fuzz.fuzzing import Choices, Target
 from tests.fuzz.said import MAX_FAILURE
 from tests.wasm.extism_guests import ExtismBench, extism_bench

@@ -11,7 +11,7 @@ from random import Random
 import h11
 import httptools
 
-from mockforge_asgi.http.answers import MockResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.headers import OURS, BadHeader, guest_headers, is_restricted
 from tests.fuzz.fuzzing import Target
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
-from mockforge_asgi.wasm.kernel import FAULT_HANDLE, FAULT_MEMORY, FAULT_VARS, LOG_LEVELS, log_records
+from mockforge_asgi.wasm.extism.kernel import FAULT_HANDLE, FAULT_MEMORY, FAULT_VARS, LOG_LEVELS, log_records
 from tests.fuzz.fuzzing import Choices, Target
 from tests.wasm.kernel_model import LIMIT, Kernel, Model
 

@@ -9,10 +9,10 @@ from random import Random
 
 from mockforge_asgi.errors import DoorError
 from mockforge_asgi.events import Event, EventStream, GuestLogged
-from mockforge_asgi.logs import line_of
-from mockforge_asgi.plugins.guest_log import MAX_CHARS, GuestLog, escaped
-from mockforge_asgi.wasm.guest_lines import GuestLines
-from mockforge_asgi.wasm.kernel import LOG_LEVELS, log_records
+from mockforge_asgi.telemetry.log import line_of
+from mockforge_asgi.plugins.hostcalls.guest_log import MAX_CHARS, GuestLog, escaped
+from mockforge_asgi.wasm.extism.log import GuestLines
+from mockforge_asgi.wasm.extism.kernel import LOG_LEVELS, log_records
 from tests.fuzz.fuzzing import Choices, Target
 from tests.wasm.kernel_model import Kernel
 

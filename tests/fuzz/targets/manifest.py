@@ -5,10 +5,10 @@ from __future__ import annotations
 import yaml
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.manifest import Manifest, read_manifest
-from mockforge_asgi.plugins.package import checked_path
-from mockforge_asgi.plugins.versions import is_range, is_version
-from mockforge_asgi.security.wording import describe
+from mockforge_asgi.plugins.package.manifest import Manifest, read_manifest
+from mockforge_asgi.plugins.package.package import checked_path
+from mockforge_asgi.plugins.package.versions import is_range, is_version
+from mockforge_asgi.security.messages import describe
 from tests.fuzz.fuzzing import ROOT, Target, kept
 from tests.fuzz.said import in_bounds
 from tests.fuzz.trees import changer

@@ -10,8 +10,8 @@ from wasmtime.component import Component
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.wasm.engine import config
-from mockforge_asgi.wasm.inspect import Caps, inspect
-from mockforge_asgi.wasm.sections import COMPONENT_HEADER, CORE_HEADER, WasmFacts
+from mockforge_asgi.wasm.inspect.limits import Caps, inspect
+from mockforge_asgi.wasm.inspect.sections import COMPONENT_HEADER, CORE_HEADER, WasmFacts
 from tests.fuzz.fuzzing import ROOT, Target
 from tests.fuzz.said import in_bounds
 

@@ -10,8 +10,8 @@ from random import Random
 
 import wasmtime
 
-from mockforge_asgi.plugins.doors import MAX_RANDOM
-from mockforge_asgi.wasm.wasi import (
+from mockforge_asgi.plugins.hostcalls.hostcalls import MAX_RANDOM
+from mockforge_asgi.wasm.extism.wasi import (
     CLOCK_RES_GET,
     CLOCK_TIME_GET,
     FD_FDSTAT_GET,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from random import Random
 
-from mockforge_asgi.wasm.kernel import (
+from mockforge_asgi.wasm.extism.kernel import (
     LOG_LEVELS,
     REPLY_NOTHING,
     REPLY_PLACED,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.validation import validate
+from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_plugin.sandbox.hashes import pbkdf2_hmac
 from mockforge_plugin.sandbox.stdlib import ABSENT
 from tests.plugin_kit.sandbox.asking import run

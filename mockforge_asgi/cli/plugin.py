@@ -1,0 +1,78 @@
+"""The commands below `mockforge plugin`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, plugin_table, validation_text, warning_lines
+
+
+@click.group(cls=Group)
+def plugin() -> None:
+    """Check, try and list plugins."""
+
+
+@plugin.command(cls=Command)
+@click.argument("folder")
+def validate(folder: str) -> None:
+    """Check a plugin's package, manifest and code, without running it."""
+    from mockforge_asgi.plugins.package.static_checks import validate
+
+    found = validate(Path(folder).expanduser().absolute(), folder.rstrip("/") or folder)
+    click.echo(validation_text(found))
+    click.echo("\n".join(warning_lines(found.warnings)), err=True, nl=bool(found.warnings))
+
+
+_CONFIG = click.option("--config", metavar="JSON", help="Its configuration, or @file.  [that of its cases]")
+_DOORS = click.option("--doors", metavar="JSON", help="What stands behind its doors, or @file.  [that of its cases]")
+_TRUST = click.option("--trust-native", is_flag=True, help="Run native code, unconfined.")
+
+
+@plugin.command(cls=Command)
+@click.argument("folder")
+@_CONFIG
+@_DOORS
+@_TRUST
+@click.option("-k", "only", default="", metavar="TEXT", help="Only cases with that in their name or operation.")
+@click.option("--update", is_flag=True, help="Write what came into the file of cases.")
+@click.option("--watch", is_flag=True, help="Run again after each edit in its folder.")
+def test(folder: str, config: str | None, doors: str | None, trust_native: bool, only: str, update: bool, watch: bool) -> None:
+    """Run a plugin's cases.
+
+    They stand in cases.yaml or cases.json in its folder, and run as in production. Exit code 1 when one fails.
+    """
+    from mockforge_asgi.cli import trial
+
+    run = trial.watch if watch else trial.test
+    raise SystemExit(run(trial.TrialOptions(folder, config, doors, trust_native), only=only, update=update))
+
+
+@plugin.command(cls=Command)
+@click.argument("folder")
+@click.argument("op")
+@click.argument("document", required=False)
+@_CONFIG
+@_DOORS
+@_TRUST
+def call(folder: str, op: str, document: str | None, config: str | None, doors: str | None, trust_native: bool) -> None:
+    """Run one operation of a plugin.
+
+    DOCUMENT is JSON, - for standard input, or @file; what a request always has is filled in. The answer goes to standard output; time,
+    slices, memory and log lines go to standard error. The operation `describe` asks what the plugin is.
+    """
+    from mockforge_asgi.cli.trial import TrialOptions, call
+
+    raise SystemExit(call(TrialOptions(folder, config, doors, trust_native), op, document))
+
+
+@plugin.command("list", cls=Command)
+@click.argument("file", required=False, metavar=f"[{CONFIG_FILE}]")
+def list_plugins(file: str | None) -> None:
+    """List the plugins of a configuration."""
+    from mockforge_asgi.config import load_config
+    from mockforge_asgi.plugins.authorization import examine
+
+    config = load_config(config_file(file))
+    click.echo(plugin_table(config, examine(config)))

@@ -1,0 +1,3 @@
+"""What a plugin is, whatever runs it: operations, value types, the Protocols of host and lease; how answers are read."""
+
+from mockforge_asgi.contract.protocol import *  # noqa: F403

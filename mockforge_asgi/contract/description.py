@@ -1,0 +1,104 @@
+"""Reads what a guest says of itself; whatever it says is hostile until checked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockforge_asgi.bounded_json import crowded
+from mockforge_asgi.config.parsing.locations import clip, quote, show_path, text_of
+from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Description, Json
+from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
+from mockforge_asgi.http.headers import BadHeader, wire_header
+from mockforge_plugin.values import FunctionMetadata, Parameter
+
+_KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozenset(OPTIONAL_OPS)
+_MAX_TEXT: Final = 2000
+_MAX_CHALLENGE: Final = 1000
+_MAX_PROBLEMS: Final = 100
+
+
+def read_description(plugin: str, said: Json) -> Description:
+    """The description as values. Raises PluginRejected with every fault, an unknown contract version by name among them."""
+    if not isinstance(said, dict):
+        raise PluginRejected(plugin, f"describe() must answer a JSON object, not {type(said).__name__}.")
+    if (long := crowded(said)) is not None:
+        raise PluginRejected(
+            plugin, "what it says of itself is wrong:", [Problem(f"describe() {show_path(long[0])}".rstrip(), f"has {long[1]}.")]
+        )
+    problems: list[Problem] = []
+    contract = said.get("contract", CONTRACT)
+    if contract != CONTRACT:
+        problems.append(Problem("describe().contract", f"version {quote(contract)} is unknown here.", f"This host speaks {CONTRACT}."))
+    ops = said.get("ops", [])
+    if not isinstance(ops, list) or not all(isinstance(op, str) for op in ops):
+        problems.append(Problem("describe().ops", "must be a list of operation names."))
+        ops = []
+    functions = said.get("functions", [])
+    if not isinstance(functions, list):
+        problems.append(Problem("describe().functions", "must be a list of functions."))
+        functions = []
+    read = tuple(f for i, entry in enumerate(functions) if (f := _function(entry, f"describe().functions[{i}]", problems)) is not None)
+    capabilities, kit = said.get("capabilities"), text_of(said.get("kit", ""), 80)
+    capabilities = capabilities if isinstance(capabilities, dict) else {}
+    challenge = capabilities.get("challenge")
+    if challenge is not None and not _is_challenge(challenge):
+        place = "describe().capabilities.challenge"
+        problems.append(Problem(place, f"must be a text that a header can carry, of at most {_MAX_CHALLENGE} characters."))
+    if problems:
+        raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
+    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(said.get("endpoints")))
+
+
+def accept_config(plugin: str, found: Json) -> None:
+    """Raises ConfigError, in bounds, for the problems that `plugin.validate_config` answered, if there are any."""
+    if not found:
+        return
+    problems = []
+    for item in (found if isinstance(found, list) else [found])[:_MAX_PROBLEMS]:
+        path, message = (item.get("path", ""), item.get("message", item)) if isinstance(item, dict) else ("", item)
+        place = f"plugins.{plugin}.config.{clip(text_of(path, 200), 200)}".rstrip(".")
+        problems.append(Problem(place, clip(text_of(message, 1001), 1000) or "is not accepted."))
+    raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
+
+
+def _is_challenge(said: Json) -> bool:
+    try:
+        return isinstance(said, str) and len(said) <= _MAX_CHALLENGE and wire_header("www-authenticate", said)[1] != b""
+    except BadHeader:
+        return False
+
+
+def _endpoints(said: Json) -> tuple[str, ...] | None:
+    return tuple(name for name in said if isinstance(name, str)) if isinstance(said, list) else None
+
+
+def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetadata | None:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        problems.append(Problem(place, "a template function needs a name that is an identifier without a leading underscore."))
+        return None
+    parameters = tuple(
+        Parameter(
+            text_of(p.get("name", ""), 100),
+            text_of(p.get("type", "any"), 100),
+            text_of(p.get("description", ""), _MAX_TEXT),
+            p.get("required") is not False,
+            p.get("default"),
+            p.get("var_args") is True,
+        )
+        for p in _items(entry.get("parameters"))
+        if isinstance(p, dict)
+    )
+    return FunctionMetadata(
+        name,
+        text_of(entry.get("description", ""), _MAX_TEXT),
+        parameters,
+        text_of(entry.get("returns", "any"), 100),
+        tuple(text_of(example, _MAX_TEXT) for example in _items(entry.get("examples"))[:20]),
+        category if isinstance(category := entry.get("category"), str) else None,
+        entry.get("pure") is True,
+    )
+
+
+def _items(said: Json) -> list[Json]:
+    return said if isinstance(said, list) else []

@@ -1,0 +1,60 @@
+"""Departure: a client that leaves ends the wait of the task that works for it.
+
+Works like `asyncio.timeout`: the waiting task is cancelled, and at the end of the block that one cancellation is taken back and becomes
+`ClientLeft`. A cancellation from elsewhere passes through untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Final
+
+from mockforge_asgi.errors import ClientLeft
+from mockforge_asgi.http.body import Intake
+
+GRACE_S: Final = 0.005
+"""Calls shorter than this never touch the client's connection."""
+
+
+class Departure:
+    """`with Departure(intake): await something` raises ClientLeft as soon as the client has left."""
+
+    __slots__ = ("_before", "_intake", "_left", "_task", "_timer")
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._left = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a plugin call must run in a task")
+        self._task = task
+        self._before = task.cancelling()
+        self._intake.watched = True
+        self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._intake.watch, self._leave)
+
+    def _leave(self) -> None:
+        self._left = True
+        self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._timer.cancel()
+        self._intake.watched = False
+        self._intake.unwatch()
+        if self._left and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+            raise ClientLeft("the client left while a plugin worked for it") from error
+
+
+class _Nothing:
+    """A watch inside another watch."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+ALREADY_WATCHED: Final = _Nothing()

@@ -1,0 +1,260 @@
+"""What the operator approved of a plugin: its digest, native trust, grants, configuration and limits, checked together.
+
+The step between reading a package and running it. Nothing runs here, and nothing is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import Any, Final, TypeAlias
+
+from mockforge_asgi.config.objects import Config, Isolation, PluginUse
+from mockforge_asgi.config.parsing.locations import Path, clip
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
+from mockforge_asgi.plugins.package.manifest import GIVEN, Limits, Manifest
+from mockforge_asgi.plugins.start_order import circle_of
+from mockforge_asgi.plugins.package.package import Package, read_package
+from mockforge_asgi.plugins.package.versions import fits
+from mockforge_asgi.security.permissions import Effective, Permission, Right, intersect
+from mockforge_asgi.security.messages import grant_remedy, missing_problems, unasked_problems
+
+Json: TypeAlias = Any
+
+ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A package that may run as it was configured, and everything that decides how."""
+
+    use: PluginUse
+    package: Package
+    manifest: Manifest
+    effective: Effective
+    config: Json
+    """The plugin's configuration with defaults filled in."""
+    limits: Limits
+    isolation: Isolation
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of looking at every plugin of a configuration: the approved ones, and why the others are not."""
+
+    approved: Mapping[str, Approval]
+    refused: Mapping[str, MockForgeError]
+    idle: tuple[Problem, ...] = ()
+    """Where plugins are asked for that are not enabled."""
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd, though nothing is wrong."""
+        return (*(warning for approval in self.approved.values() for warning in approval.warnings), *self.idle)
+
+
+def approve(use: PluginUse, config: Config) -> Approval:
+    """Read the plugin's package and hold it against the configuration.
+
+    Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
+    """
+    if not use.path.exists():
+        problem = config.places.problem(("plugins", use.name, "use"), f"{clip(use.use, 200)}: is no folder and no file.", "Check the path.")
+        raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
+    return approve_package(use, read_package(use.path, use.use), config)
+
+
+def approve_package(use: PluginUse, package: Package, config: Config) -> Approval:
+    """The same for a package that is read already."""
+    from mockforge_asgi.config.parsing.json_schema import apply_schema
+
+    manifest = package.manifest
+    if manifest.entry.file not in package.files:
+        what = f"there is no file '{manifest.entry.file}' in the package."
+        raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, remedy_for_absent(manifest))])
+    places, base = config.places, ("plugins", use.name)
+    met = intersect(manifest.permissions, use.grants)
+    values, faults = apply_schema(manifest.config_schema, use.config, places, (*base, "config"))
+    problems = [
+        *_digest_problems(use, package, config, base),
+        *_native_problems(use, package, manifest, config, base),
+        *missing_problems(met.missing, use.grants, places, base, secrets=config.secrets),
+        *_limit_problems(use, manifest, config, base),
+        *_extra_problems(met.effective, config, base),
+        *faults,
+    ]
+    if problems:
+        raise ConfigError(f"plugin '{use.name}' not loaded:", problems)
+    warnings = (*unasked_problems(met.unasked, places, (*base, "grants")), *_warnings(use, manifest, met.effective, config, base))
+    if config.dev:
+        from mockforge_asgi.plugins.package.python_source import unasked_uses
+
+        warnings += tuple(unasked_uses(package))
+    return Approval(
+        use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
+    )
+
+
+def remedy_for_absent(manifest: Manifest) -> str:
+    """What to do when its entry is not in its package."""
+    return "Build it, or correct the path." if manifest.entry.file.endswith(".wasm") else "Correct the path, or add the file."
+
+
+def _extra_problems(rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
+    if rights.network and find_spec("httpcore2") is None:
+        remedy = "In a clone: pip install '.[http]'; else: pip install 'mockforge-asgi[http]'."
+        yield config.places.problem((*base, "grants", "network"), "needs the http extra, which is not installed.", remedy)
+
+
+def examine(config: Config) -> Examination:
+    """Look at every enabled plugin of a configuration, also at what they need of each other. Raises nothing."""
+    approved: dict[str, Approval] = {}
+    refused: dict[str, MockForgeError] = {}
+    for name, use in config.plugins.items():
+        try:
+            if use.enabled:
+                approved[name] = approve(use, config)
+        except MockForgeError as error:
+            refused[name] = error
+    problems: dict[str, list[Problem]] = {}
+    for name, problem in _together(config, approved, refused):
+        problems.setdefault(name, []).append(problem)
+    for name, found in problems.items():
+        refused.setdefault(name, ConfigError(f"plugin '{name}' not loaded:", found))
+        approved.pop(name, None)
+    return Examination(approved, refused, tuple(_idle(config)))
+
+
+def _together(config: Config, approved: Mapping[str, Approval], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
+    """(plugin, problem) of what is wrong between plugins, and between them and the rest of the configuration."""
+    for name, approval in approved.items():
+        yield from ((name, problem) for problem in _dependency_problems(approval, approved, refused, config))
+    if circle := circle_of(approved):
+        what = f"plugins depend on each other in a circle: {' → '.join(circle)}."
+        yield circle[0], config.places.problem(("plugins", circle[0]), what, "Remove one of these dependencies.")
+    yield from _misplaced(config, approved)
+    yield from _clashes(config, approved)
+
+
+def _misplaced(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+    """Plugins that are given a part which they cannot play."""
+    for path, name, kind in _parts(config):
+        if name in approved and kind not in (kinds := approved[name].manifest.kinds):
+            what = f"'{name}' is no {kind} plugin; its kinds: {', '.join(sorted(kinds))}."
+            yield name, config.places.problem(path, what, f"Name a plugin of the kind {kind}.")
+
+
+def _idle(config: Config) -> Iterator[Problem]:
+    for path, name, _ in _parts(config):
+        if name in config.plugins and not config.plugins[name].enabled:
+            what = f"'{name}' is asked for here and not enabled: requests that need it are answered 503."
+            yield config.places.problem(path, what, "Enable it, or take it out here.")
+
+
+def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
+    """(place, plugin, kind) wherever the configuration names a plugin for something."""
+    for i, rule in enumerate(config.protect):
+        yield from ((("protect", i, "auth", j), name, "auth") for j, name in enumerate(rule.auth))
+    for i, route in enumerate(config.routes):
+        if route.response.kind == "plugin":
+            yield ("routes", i, "response", "plugin"), str(route.response.value), "response"
+    for source in config.sources.values():
+        yield ("sources", source.name, "plugin"), source.plugin, "data_source"
+
+
+def _clashes(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+    """Names and paths that two plugins would have."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, approval in approved.items():
+        use, manifest = approval.use, approval.manifest
+        wanted = [("alias", use.alias)] if "template" in manifest.kinds else []
+        wanted += [("prefix", f"{(use.prefix or '').rstrip('/')}{endpoint.path}") for endpoint in manifest.endpoints]
+        for key, value in wanted:
+            if (other := seen.setdefault((key, value), name)) != name:
+                what = f"'{value}' would be of '{other}' and of '{name}'."
+                yield name, config.places.problem(("plugins", name, key), what, f"Give one of them another {key}.")
+
+
+def _dependency_problems(approval: Approval, others: Mapping[str, Approval], refused: Collection[str], config: Config) -> Iterator[Problem]:
+    """What the plugin needs of other plugins and does not find among them."""
+    path = ("plugins", approval.use.name)
+    for wanted in approval.manifest.dependencies:
+        versions = [a.manifest.version for a in others.values() if a.manifest.id == wanted.id]
+        if not versions and not wanted.optional:
+            is_refused = wanted.id in refused
+            what = f"the plugin needs '{wanted.id}', which {'cannot be loaded' if is_refused else 'is not here'}."
+            yield config.places.problem(path, what, "Mend that one first." if is_refused else "Add it under `plugins:`.")
+        elif versions and not any(fits(version, wanted.version) for version in versions):
+            what = f"the plugin needs '{wanted.id}' {wanted.version}, and here is {', '.join(versions)}."
+            yield config.places.problem(path, what, "Use a version that fits.")
+
+
+def _digest_problems(use: PluginUse, package: Package, config: Config, base: Path) -> Iterator[Problem]:
+    is_archive = package.folder is None
+    if use.digest is None:
+        if is_archive and not config.dev:
+            what = "an archive needs its digest, so that no other can take its place."
+            yield config.places.problem((*base, "use"), what, f"If you trust it, add `digest: {package.digest}`.")
+    elif use.digest != package.digest and (is_archive or not config.dev):
+        what = f"the package is not the approved one; its digest is {package.digest}."
+        yield config.places.problem(
+            (*base, "digest"), what, "If you have checked the change, write that digest; otherwise restore the package."
+        )
+
+
+def _limit_problems(use: PluginUse, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    """Limits that the manifest asks for and only the operator can give."""
+    most = GIVEN.get(manifest.runtime, {})
+    asked = {name: value for name in most if (value := getattr(manifest.limits, name)) > most[name] and getattr(use.limits, name) is None}
+    if asked:
+        own = {name: value for name, value in asdict(use.limits).items() if value is not None}
+        line = ", ".join(f"{name}: {value}" for name, value in {**own, **asked}.items())
+        told = "; ".join(f"{name}={value}, over {most[name]}" for name, value in asked.items())
+        what = f"the plugin asks for {told}: a call may hold the event loop for long, so that is for you to say."
+        yield config.places.problem((*base, "limits"), what, f"If that is meant, write `limits: {{{line}}}`; lower numbers may do.")
+
+
+def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    if manifest.runtime != "native":
+        return
+    remedy = f"If you trust its code, add `native: {{trust: {package.digest}}}`" + (" or `native: {trust: path}`." if config.dev else ".")
+    if use.native is None:
+        what = "the plugin is native: it runs unconfined in this process, with every right of the operator."
+        yield config.places.problem(base, what, remedy)
+    elif use.native.trust == "path":
+        if not config.dev:
+            yield config.places.problem((*base, "native", "trust"), "`path` is for dev mode only.", f"Write `trust: {package.digest}`.")
+    elif use.native.trust != package.digest:
+        what = f"the native plugin is not the trusted one; its digest is {package.digest}."
+        yield config.places.problem((*base, "native", "trust"), what, "If you have checked the change, write that digest.")
+
+
+def hidden_query(manifest: Manifest, place: str) -> Iterator[Problem]:
+    """A plugin that takes its query parameters from itself: what it may read to authenticate, its other kinds are not shown."""
+    if "auth" in manifest.kinds and manifest.kinds & {"response", "modifier"} and "request.query" in manifest.permissions.asked:
+        what = "authenticates too, so that query parameters count as credentials: on paths it protects, what else it is does not see them."
+        yield Problem(place, what, "Take the value from the path, or make two plugins of it.")
+
+
+def empty_input(manifest: Manifest, place: str, remedy: str) -> Iterator[Problem]:
+    """An export that is mapped to answer requests, without the right to the body that it is sent."""
+    if export := manifest.entry.response:
+        what = f"'{export}' answers requests from their body, which it may not read: its input is always empty."
+        yield Problem(place, what, remedy)
+
+
+def _warnings(use: PluginUse, manifest: Manifest, rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
+    yield from hidden_query(manifest, config.places.where(base))
+    if not rights.request_view.body:
+        is_asked = "request.body" in manifest.permissions.asked
+        granting = grant_remedy([Permission(Right("request.body"))], use.grants)
+        yield from empty_input(manifest, config.places.where(base), granting if is_asked else ASK_FOR_BODY)
+    if use.native is not None and manifest.runtime != "native":
+        yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
+    if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:
+        what = "has no effect: only response plugins and modifiers have an answer in their place."
+        yield config.places.problem((*base, "on_failure"), what, "Write `error` or `skip`.")
+    if use.templates and "response" not in manifest.kinds and "auth" not in manifest.kinds and not manifest.endpoints:
+        yield config.places.problem((*base, "templates"), "has no effect: the plugin answers no requests.", "Remove it.")

@@ -1,0 +1,1 @@
+"""The guarded host functions that plugins may call, under their grants."""

@@ -1,0 +1,290 @@
+"""The doors of one plugin: every host function it may call, under its grants.
+
+A door checks the right first, then the payload, then acts; what it refuses is a DoorError for the guest and an event for
+the operator. Quick doors answer at once (`call_now`), the others are awaited (`call`). How a guest reaches a door is its
+host's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from mockforge_asgi.contract import Json, RequestDoors
+from mockforge_asgi.errors import DoorError, StateError
+from mockforge_asgi.events import DoorDenied, EventStream, PluginWarning
+from mockforge_asgi.http.request_document import base64_text
+from mockforge_asgi.plugins.hostcalls import payload as read
+from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog, escaped
+from mockforge_asgi.plugins.hostcalls.package_files import OwnFiles
+from mockforge_asgi.plugins.hostcalls.clock_random import REAL, Surroundings
+from mockforge_asgi.security.permissions import Effective, KvRight, NetworkRule
+from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.state import KeySpace, Quota, StateStore
+from mockforge_asgi.state.operations import AddIfAbsent, CompareAndSet, Delete, Get, Incr, Operation, Set, check_by, check_key, check_ttl
+
+MAX_CHUNK = 256 * 1024
+MAX_RANDOM = 65_536
+_DENIALS_TOLD = 100
+_TRUSTED_KV = KvRight(max_keys=100_000, max_bytes=64 << 20)
+_SPLIT = (
+    "it keeps data in key-value storage, and another worker of this server keeps its own: memory:// is not shared. "
+    "Write `state: {url: sqlite:///mockforge-state.db}`, or serve with one worker (docs/explanation/several-workers.md)."
+)
+
+Payload: TypeAlias = Mapping[str, Json]
+Quick: TypeAlias = Callable[[Payload], Json]
+Waiting: TypeAlias = Callable[[Payload, RequestDoors | None], Awaitable[Json]]
+
+
+class Way(Protocol):
+    """The way out to other servers (`security.egress.Egress`)."""
+
+    async def request(self, payload: Payload) -> Json:
+        """Answer an `http.request`."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is kept open."""
+        ...
+
+
+class Queries(Protocol):
+    """Where data comes from (`sources.Sources`)."""
+
+    async def query(
+        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str, raw: bool
+    ) -> Json:
+        """Answer a `data.query`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What lies behind the doors of a runtime's plugins. `egress` makes a plugin's way out from its rules, when first used."""
+
+    state: StateStore
+    events: EventStream
+    secrets: Secrets = field(default_factory=Secrets)
+    secrets_place: str = "`secrets:`"
+    """Where their values are set, in words."""
+    sources: Queries | None = None
+    egress: Callable[[Sequence[NetworkRule] | None], Way] | None = None
+    surroundings: Surroundings = REAL
+    redact: Callable[[str], str] = str
+
+
+class PluginDoors:
+    """The doors of one plugin; see `contract.Doors`."""
+
+    def __init__(
+        self,
+        plugin: str,
+        rights: Effective | None,
+        rooms: Rooms,
+        *,
+        config: Json = None,
+        files: Mapping[str, bytes] | None = None,
+        kinds: Collection[str] = (),
+    ) -> None:
+        """`rights` None: trusted code, which may ask for everything. `files` are those of its package."""
+        self.plugin, self.rights, self._rooms = plugin, rights, rooms
+        self._config = config if isinstance(config, Mapping) else {}
+        self._denials = 0
+        self._is_split_told = False
+        self._way: Way | None = None
+        self._log = GuestLog(plugin, rooms.events, rooms.redact)
+        self._files = OwnFiles(files or {}, None if rights is None else rights.files)
+        self._around = rooms.surroundings.for_kinds(kinds)
+        kv = _TRUSTED_KV if rights is None else rights.kv
+        self._space = None if kv is None else KeySpace(rooms.state, f"plugin/{plugin}", _quota(kv))
+        self._quick: dict[str, Quick] = {
+            "log": self._log.write,
+            "secret.get": self._secret,
+            "config.get": self._config_value,
+            "clock.now": self._now,
+            "random.bytes": self._random,
+            "file.read": self._file,
+        }
+        self._waiting: dict[str, Waiting] = {
+            "http.request": self._http,
+            "data.query": self._query,
+            "body.read": self._body,
+            "file.read": self._large_file,
+            "clock.sleep": self._sleep,
+        }
+
+    def call_now(self, name: str, payload: Payload) -> Json:
+        """The answer of a door that needs no waiting, or `NotImplemented`. Raises DoorError."""
+        try:
+            quick = self._quick.get(name)
+            if quick is not None:
+                return quick(_mapping(payload))
+            made = _KV.get(name)
+            if made is not None:
+                operation, answer = made[0](self._storage(), _mapping(payload)), made[1]
+                found = self._storage().run_now(operation)
+                return NotImplemented if found is NotImplemented else answer(found)
+        except StateError as error:
+            raise self._state_failed(name, error) from error
+        except DoorError as error:
+            self._told(name, error)
+            raise
+        if name not in self._waiting:
+            raise DoorError("not_found", f"there is no door {name[:40]!r}")
+        return NotImplemented
+
+    async def call(self, name: str, payload: Payload, request: RequestDoors | None) -> Json:
+        """The answer of any door. Raises DoorError."""
+        answer = self.call_now(name, payload)
+        if answer is not NotImplemented:
+            return answer
+        try:
+            if name in _KV:
+                make, shape = _KV[name]
+                return shape(await self._storage().run(make(self._storage(), payload)))
+            return await self._waiting[name](_mapping(payload), request)
+        except StateError as error:
+            raise self._state_failed(name, error) from error
+        except DoorError as error:
+            self._told(name, error)
+            raise
+
+    async def close(self) -> None:
+        """Close what the doors keep open."""
+        way, self._way = self._way, None
+        if way is not None:
+            await way.close()
+
+    def headers_left_out(self, names: Sequence[str]) -> None:
+        """Tell the operator of headers that the plugin's answers name and may not set."""
+        what = f"{', '.join(names)}: left out of its answer; to allow it, ask for response.set_headers in plugin.yaml and grant it"
+        self._told("response.set_headers", DoorError("denied", what))
+
+    def _told(self, door: str, error: DoorError) -> None:
+        if error.code == "denied" and self._denials < _DENIALS_TOLD:
+            self._denials += 1
+            self._rooms.events.emit(DoorDenied(plugin=self.plugin, door=door, detail=escaped(error.message[:500])))
+
+    def _state_failed(self, door: str, error: StateError) -> DoorError:
+        """What the plugin hears of it. Where the state is kept, and what is wrong there, only the operator hears."""
+        if error.code != "unavailable":
+            return DoorError(error.code, str(error))
+        if self._denials < _DENIALS_TOLD:
+            self._denials += 1
+            self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=f"{door}: {error}"))
+        return DoorError("unavailable", "the key-value storage cannot be used now", retryable=True)
+
+    def _storage(self) -> KeySpace:
+        if self._space is None:
+            raise DoorError("denied", "key-value storage is not granted to this plugin (kv)")
+        if not self._is_split_told:
+            self._is_split_told = True
+            if self._rooms.state.is_split(self._space.name):
+                self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=_SPLIT))
+        return self._space
+
+    def _secret(self, payload: Payload) -> Json:
+        name = read.text(payload, "name")
+        if self.rights is not None and name not in self.rights.secrets:
+            raise DoorError("denied", f"the secret {name!r} is not granted to this plugin")
+        value = self._rooms.secrets.get(name)
+        if value is None:
+            raise DoorError("not_found", f"the secret {name!r} has no value; set it under {self._rooms.secrets_place}")
+        return {"value": value}
+
+    def _config_value(self, payload: Payload) -> Json:
+        return self._config.get(read.text(payload, "key"))
+
+    def _now(self, payload: Payload) -> Json:
+        return {"unix_ns": self._around.unix_ns(), "monotonic_ns": self._around.monotonic_ns()}
+
+    def _random(self, payload: Payload) -> Json:
+        return {"hex": self._around.random_bytes(read.whole(payload, "n", None, least=1, most=MAX_RANDOM)).hex()}
+
+    def _file(self, payload: Payload) -> Json:
+        data = self._files.read(payload)
+        return {"base64": base64.b64encode(data).decode("ascii")} if len(data) <= MAX_CHUNK else NotImplemented
+
+    async def _large_file(self, payload: Payload, request: RequestDoors | None) -> Json:
+        return {"base64": await base64_text(self._files.read(payload))}
+
+    async def _sleep(self, payload: Payload, request: RequestDoors | None) -> Json:
+        await asyncio.sleep(read.whole(payload, "ns", None, least=0, most=1 << 62) / 1e9)  # the call's `timeout_ms` ends it earlier
+
+    async def _http(self, payload: Payload, request: RequestDoors | None) -> Json:
+        rules = None if self.rights is None else self.rights.network
+        if rules is not None and not rules:
+            raise DoorError("denied", "no network place is granted to this plugin")
+        if self._way is None:
+            if self._rooms.egress is None:
+                raise DoorError("unavailable", "this runtime has no way out")
+            self._way = self._rooms.egress(rules)
+        return await self._way.request(payload)
+
+    async def _query(self, payload: Payload, request: RequestDoors | None) -> Json:
+        source, query = read.text(payload, "source"), read.text(payload, "query", max_chars=65_536)
+        rights = self.rights
+        is_named = rights is None or f"{source}/{query}" in rights.data
+        if rights is not None and not is_named and source not in rights.data_raw:
+            raise DoorError("denied", f"the query {source + '/' + query[:100]!r} is not granted to this plugin")
+        if self._rooms.sources is None:
+            raise DoorError("unavailable", "this runtime has no data sources")
+        cursor = read.text(payload, "cursor", max_chars=4096) if payload.get("cursor") is not None else None
+        limit = read.optional_whole(payload, "limit", least=1, most=100_000)
+        params = read.members(payload, "params")
+        return await self._rooms.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
+
+    async def _body(self, payload: Payload, request: RequestDoors | None) -> Json:
+        of = read.text(payload, "of")
+        if of not in ("request", "response"):
+            raise DoorError("invalid_input", "`of` must be 'request' or 'response'")
+        rights = self.rights
+        if rights is not None and not (rights.request_view.body if of == "request" else rights.response_body):
+            raise DoorError("denied", f"the {of}'s body is not granted to this plugin ({of}.body)")
+        if request is None:
+            raise DoorError("unavailable", "no request belongs to this call")
+        offset = read.whole(payload, "offset", 0, least=0, most=2**53)
+        length = read.whole(payload, "length", MAX_CHUNK, least=0, most=2**53)
+        body = await request.read_body(of)
+        chunk = body[offset : offset + min(length, MAX_CHUNK)]
+        return {"base64": base64.b64encode(chunk).decode("ascii"), "total": len(body)}
+
+
+def _quota(right: KvRight) -> Quota:
+    return Quota(right.max_keys, right.max_bytes, min(Quota().max_value_bytes, right.max_bytes))
+
+
+def _mapping(payload: object) -> Payload:
+    if not isinstance(payload, Mapping):
+        raise DoorError("invalid_input", "a door takes a JSON object")
+    return payload
+
+
+def _set(space: KeySpace, payload: Payload) -> Set:
+    return space.op_set(payload.get("key", ""), payload.get("value"), payload.get("ttl_s"))
+
+
+def _add(space: KeySpace, payload: Payload) -> AddIfAbsent:
+    return space.op_add(payload.get("key", ""), payload.get("value"), payload.get("ttl_s"))
+
+
+def _swap(space: KeySpace, payload: Payload) -> CompareAndSet:
+    return space.op_swap(payload.get("key", ""), payload.get("expected"), payload.get("value"), payload.get("ttl_s"))
+
+
+def _incr(space: KeySpace, payload: Payload) -> Incr:
+    return Incr(check_key(payload.get("key", "")), check_by(payload.get("by", 1)), check_ttl(payload.get("ttl_s")))
+
+
+_KV: dict[str, tuple[Callable[[KeySpace, Payload], Operation], Callable[[Any], Json]]] = {
+    "kv.get": (lambda space, payload: Get(check_key(payload.get("key", ""))), lambda found: {"value": found}),
+    "kv.set": (_set, lambda found: None),
+    "kv.delete": (lambda space, payload: Delete(check_key(payload.get("key", ""))), lambda found: {"deleted": found}),
+    "kv.add_if_absent": (_add, lambda found: {"added": found}),
+    "kv.incr": (_incr, lambda found: {"value": found}),
+    "kv.compare_and_set": (_swap, lambda found: {"swapped": found}),
+}

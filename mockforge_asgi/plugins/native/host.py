@@ -1,0 +1,197 @@
+"""NativeHost: runs a generation of trusted Python, with the same budgets, doors, answers and errors as a sandboxed one.
+
+Nothing here confines the code. How it runs, in threads or in processes of its own, is its runner's affair; what may run
+natively at all is decided before (`plugins/authorization.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
+from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.plugins.authorization import Approval
+from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.runner import InProcess, Runner
+from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
+from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.threads import WorkerThreads
+from mockforge_asgi.contract.description import accept_config, read_description
+
+_SETUP_S: Final = 30.0
+"""How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
+
+_ENDING_S: Final = 1.0
+"""How long calls that were ended may take to notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeOptions:
+    """What the operator and the manifest say about running a native plugin."""
+
+    plugin: str
+    version: str = "0"
+    config: Json = None
+    timeout_s: float = 5.0
+    output_bytes: int = 1 << 20
+    drain_s: float = 10.0
+
+
+class NativeHost:
+    """A `PluginHost` over trusted Python; itself the one lease, since its object is shared."""
+
+    def __init__(self, options: NativeOptions, runner: Runner, doors: Doors, events: EventStream) -> None:
+        self.options, self.runner, self._doors, self._events = options, runner, doors, events
+        self._ops: frozenset[str] = frozenset()
+        self._is_open = self._is_closing = self._has_started = False
+        self._running: dict[asyncio.Timeout, bool] = {}
+        """The clock of each call that runs, and whether the call was ended before its time."""
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def open(self) -> Description:
+        """Load the code, describe it, validate its configuration. Raises PluginRejected, ConfigError."""
+        plugin = self.options.plugin
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                said = read_description(plugin, await self.runner.load())
+            self._ops, self._is_open = said.ops, True
+            if "plugin.validate_config" in said.ops:
+                document = Document({"config": self.options.config})
+                accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
+        except TimeoutError:
+            raise PluginRejected(plugin, f"its code did not load within {_SETUP_S:g} s.") from None
+        except PluginFailed as error:
+            raise PluginRejected(plugin, error.author_traceback or str(error)) from error
+        return said
+
+    async def start(self) -> None:
+        """Run `init` with the configuration, then `start`. Raises PluginFailed."""
+        plugin = {"id": self.options.plugin, "version": self.options.version}
+        document = Document({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
+        context = PluginContext(self._doors, None, asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(_SETUP_S):
+                await self.runner.init(document, context)
+        except TimeoutError:
+            raise LimitExceeded(self.options.plugin, "plugin.init", "timeout_ms", _SETUP_S * 1000) from None
+        finally:
+            context.end()
+        if "plugin.start" in self._ops:
+            await self._call("plugin.start", NOTHING, None, _SETUP_S)
+        self._has_started = True
+
+    def lease(self) -> Lease:
+        """The host itself: nothing is taken and nothing given back."""
+        return self
+
+    def release(self) -> None:
+        """Nothing is held between calls."""
+
+    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        began = time.perf_counter()
+        try:
+            answer = await self._call(op, document, request, self.options.timeout_s)
+        except BaseException as error:
+            self._tell(op, _outcome(error), time.perf_counter() - began, str(error))
+            raise
+        if self._events.wants(CallFinished, "debug"):
+            self._tell(op, "ok", time.perf_counter() - began)
+        return answer
+
+    def _tell(self, op: str, outcome: str, wall_s: float, error: str = "") -> None:
+        self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=error))
+
+    async def close(self) -> None:
+        """Refuse new calls, let running ones end, run `stop` and `destroy`, forget the code."""
+        self._is_closing = True
+        try:
+            await self._drained()
+            if self._has_started:
+                await self._farewell("plugin.stop")
+            if self._is_open:
+                await self._farewell("plugin.destroy")
+        finally:
+            self._has_started = self._is_open = False
+            await self.runner.close()
+            await self._doors.close()
+
+    async def _drained(self) -> None:
+        """Return when no call runs; what outlasts `drain_s` is ended. Threads cannot be: theirs are given up."""
+        if await self._is_idle_within(self.options.drain_s):
+            return
+        for clock in self._running:
+            if not clock.expired():
+                self._running[clock] = True
+                clock.reschedule(asyncio.get_running_loop().time())
+        await self._is_idle_within(_ENDING_S)
+
+    async def _is_idle_within(self, wait_s: float) -> bool:
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._idle.wait()
+        except TimeoutError:
+            return False
+
+    async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
+        if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
+            raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
+        context = PluginContext(self._doors, request, asyncio.get_running_loop())
+        clock = asyncio.timeout(timeout_s)
+        self._idle.clear()
+        try:
+            async with clock:
+                self._running[clock] = False
+                return await self.runner.call(op, document, context)
+        except TimeoutError:
+            if self._running[clock]:
+                raise PluginUnavailable(self.options.plugin, "it is stopping") from None
+            if context.is_queued:
+                raise PluginUnavailable(
+                    self.options.plugin, "none of its workers came free in time (raise native.max_workers or limits.timeout_ms)"
+                ) from None
+            raise LimitExceeded(self.options.plugin, op, "timeout_ms", timeout_s * 1000) from None
+        finally:
+            context.end()
+            self._running.pop(clock, None)
+            if not self._running:
+                self._idle.set()
+
+    async def _farewell(self, op: str) -> None:
+        if op not in self._ops:
+            return
+        try:
+            await self._call(op, NOTHING, None, _SETUP_S)
+        except (PluginFailed, PluginUnavailable) as error:
+            self._tell(op, "failed", 0.0, str(error))
+
+
+def native_host(approval: Approval, doors: Doors, events: EventStream) -> NativeHost:
+    """The host of an approved native package: in threads, or in worker processes where the operator says so."""
+    use, manifest, limits, package = approval.use, approval.manifest, approval.limits, approval.package
+    options = NativeOptions(use.name, manifest.version, approval.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
+    code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
+    if use.native is not None and use.native.workers == "process":
+        workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)
+        return NativeHost(options, workers, doors, events)
+    most = 8 if use.native is None else use.native.max_workers
+    return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), doors, events)
+
+
+def own_host(name: str, target: object, doors: Doors, events: EventStream, *, config: Json = None) -> NativeHost:
+    """The host of the developer's own object or class."""
+    options = NativeOptions(name, config=config)
+    return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), doors, events)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if isinstance(error, PluginUnavailable):
+        return "unavailable"
+    return "limit" if isinstance(error, LimitExceeded) else "failed"

@@ -1,0 +1,135 @@
+"""Runs native code in this process: async methods on the event loop, all others in worker threads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable
+from functools import partial
+from typing import Any, Protocol
+
+from mockforge_asgi.bounded_json import BadJson, parse
+from mockforge_asgi.config.parsing.locations import text_of
+from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
+from mockforge_asgi.exact_json import loads
+from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.code import NativeCode
+from mockforge_asgi.plugins.native.threads import WorkerThreads
+from mockforge_plugin.context import entered
+from mockforge_plugin.dispatch import NAMED, PluginObject
+from mockforge_plugin.encoding import encode
+from mockforge_plugin.failure import error_envelope
+
+
+class Runner(Protocol):
+    """Runs the operations of one generation of one plugin."""
+
+    async def load(self) -> Json:
+        """Run the code; what the plugin says of itself. Raises PluginFailed."""
+        ...
+
+    async def init(self, document: Document, context: PluginContext) -> None:
+        """Make every instance ready, now or when it is made. Raises PluginFailed."""
+        ...
+
+    async def call(self, op: str, document: Document, context: PluginContext) -> Json:
+        """The answer, as JSON alone carries it. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """End what runs and forget the code."""
+        ...
+
+
+class InProcess:
+    """One object of the plugin, shared by all calls; methods that run at the same time are the author's affair."""
+
+    def __init__(self, plugin: str, code: NativeCode, threads: WorkerThreads, output_bytes: int) -> None:
+        self.plugin, self.threads, self._code, self._output_bytes = plugin, threads, code, output_bytes
+        self._object: PluginObject | None = None
+        self._async: dict[tuple[str, str], bool] = {}
+
+    async def load(self) -> Json:
+        """See Runner; a module's import may block, so it runs in a thread."""
+        try:
+            self._object = await self.threads.run(self._code.load)
+            return parse(encode(self._object.describe()))
+        except (Exception, SystemExit) as error:  # the author's code: whatever it raises
+            raise self._failed("plugin.load", error) from error
+
+    async def init(self, document: Document, context: PluginContext) -> None:
+        """See Runner."""
+        await self.call("plugin.init", document, context)
+
+    async def call(self, op: str, document: Document, context: PluginContext) -> Json:
+        """See Runner."""
+        made, value = self._object, loads(document.json)  # a copy of its own: others read the document, too
+        assert made is not None, "load() comes first"
+        try:
+            with entered(context):
+                if self._is_async(made, op, value):
+                    text = await _text(made, op, value, made.call(op, value))
+                else:
+                    context.is_queued = True
+                    text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
+                    if later is not None:
+                        text = await _text(made, op, value, later)
+        except (Exception, SystemExit) as error:  # the author's code: whatever it raises
+            raise self._failed(op, error) from error
+        return read_answer(self.plugin, op, text, self._output_bytes)
+
+    async def close(self) -> None:
+        """See Runner."""
+        self.threads.close()
+        self._object = None
+        self._code.close()
+
+    def _is_async(self, made: PluginObject, op: str, value: Json) -> bool:
+        name = value.get(NAMED[op], "") if op in NAMED else ""
+        known = self._async.get((op, name))
+        if known is None:
+            methods = [made.method(op, name), *([made.method("data.connect")] if op == "data.query" else [])]
+            known = all(inspect.iscoroutinefunction(method) for method in methods if method is not None) and methods[0] is not None
+            if methods[0] is not None:  # a name that is not there must not fill the table
+                self._async[op, name] = known
+        return known
+
+    def _failed(self, op: str, error: BaseException) -> BaseException:
+        if isinstance(error, MockForgeError):
+            return error
+        return failure(self.plugin, op, error_envelope(error, self._code.author_files))
+
+
+async def _text(made: PluginObject, op: str, value: Json, answer: Json | Awaitable[Json]) -> str:
+    return made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
+
+
+def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Awaitable[Json] | None]:
+    context.is_queued = False
+    answer = made.call(op, value)
+    return ("", answer) if inspect.isawaitable(answer) else (made.text(op, value, answer), None)
+
+
+def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> Json:
+    """An answer's JSON text as data. Raises LimitExceeded."""
+    if len(text) > output_bytes:
+        raise LimitExceeded(plugin, op, "output_kb", output_bytes / 1024)
+    try:
+        return parse(text)
+    except BadJson as error:
+        raise PluginFailed(plugin, op, f"its answer is {error}", code="invalid_output") from None
+
+
+def failure(plugin: str, op: str, envelope: Any) -> PluginFailed:
+    """The failure that an error envelope describes."""
+    error = envelope["error"]
+    details = error.get("details") or {}
+    return PluginFailed(
+        plugin,
+        op,
+        text_of(error["message"], 2000),
+        code=text_of(error.get("code", "internal"), 40),
+        retryable=error.get("retryable") is True,
+        details=details,
+        author_traceback=text_of(details.get("traceback", ""), 8000),
+    )

@@ -1,0 +1,1 @@
+"""A plugin's package and manifest: read, checked, described, before any of its code runs."""

@@ -1,0 +1,1 @@
+"""Edits that count from the next request."""

@@ -1,0 +1,299 @@
+"""The filters that templates may use: each bounded, none that reaches beyond its input.
+
+Names and meanings are Jinja's; `json` is the same as `tojson`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import filters as jinja
+from jinja2.exceptions import FilterArgumentError, SecurityError
+from jinja2.runtime import Undefined
+from jinja2.utils import pass_context, pass_environment
+from markupsafe import Markup
+from markupsafe import escape as html_escape
+
+from mockforge_asgi.templates.bounds.arithmetic import do_int, do_round, number
+from mockforge_asgi.templates.formats import Kind, to_json, to_text
+from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, meter
+
+_FIELD: Final = re.compile(r"%(?:%|[-+ #0]{0,5}(\d{0,4})(?:\.(\d{0,4}))?[diouxXeEfFgGcs])")
+_WIDEST: Final = 1000
+_MAX_URL: Final = 64 * 1024
+_IN_MARKUP: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&'"}
+
+
+def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, counted as a step; what it makes is counted too. Keeps Jinja's marks of what it wants passed."""
+
+    @wraps(function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        used = meter()
+        used.spend()
+        used.check_time()
+        return used.check_made(function(*args, **kwargs))
+
+    return counted
+
+
+def _width(width: int) -> int:
+    if not 0 <= width <= _WIDEST:
+        raise FilterArgumentError(f"a width is 0 to {_WIDEST}, not {width}")
+    return width
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """The values of a list, with their number counted before anything is made of them."""
+    if isinstance(value, Undefined):
+        str(value)
+    return meter().at_once(value)
+
+
+def do_center(value: Any, width: int = 80) -> str:
+    """`value` in the middle of `width` characters."""
+    return to_text(value).center(_width(width))
+
+
+def do_indent(value: Any, width: int = 4, first: bool = False, blank: bool = False) -> str:
+    """The lines of `value`, moved to the right."""
+    text, space = to_text(value), " " * _width(width)
+    meter().check_text(len(text) + len(space) * (text.count("\n") + 1))
+    lines = [space + line if (line or blank) and (first or n) else line for n, line in enumerate(text.split("\n"))]
+    return "\n".join(lines)
+
+
+def do_format(value: Any, *args: Any, **kwargs: Any) -> str:
+    """printf-like formatting: `"%05.2f" | format(price)`; widths and precisions are bounded."""
+    text = to_text(value)
+    for width in (size for found in _FIELD.finditer(text) for size in found.groups() if size):
+        _width(int(width))
+    if "%" in _FIELD.sub("", text) or kwargs:
+        raise FilterArgumentError("format takes fields like %s, %d, %05.2f, and positional values")
+    used, values = meter(), list[Any]()
+    for arg in args:
+        values.append(arg if isinstance(arg, int | float) else to_text(arg))
+        used.check_text(len(values[-1]) if isinstance(values[-1], str) else 0)
+    used.check_text(len(text) + sum(len(value) if isinstance(value, str) else _WIDEST for value in values))
+    return text % tuple(values)
+
+
+def do_join(kind: Kind) -> Callable[..., str]:
+    """`join` for that kind of text."""
+
+    @pass_environment
+    def join(environment: Any, value: Any, separator: Any = "", attribute: str | int | None = None) -> str:
+        items = _items(value)
+        if attribute is not None:
+            items = map(jinja.make_attrgetter(environment, attribute), items)
+        parts: list[Any] = []
+        for item in items:
+            parts += [separator, item]
+        return kind.join(parts[1:])
+
+    return join
+
+
+def do_replace(value: Any, old: Any, new: Any, count: int = -1) -> str:
+    """`value` with `old` replaced."""
+    text, old_text, new_text = to_text(value), to_text(old), to_text(new)
+    times = text.count(old_text) if count < 0 else min(count, text.count(old_text))
+    meter().check_text(len(text) + times * max(0, len(new_text) - len(old_text)))
+    return str(text).replace(old_text, new_text, count)
+
+
+def do_list(value: Any) -> list[Any]:
+    """`value` as a list."""
+    if hasattr(value, "__len__"):
+        meter().check_length(len(value))
+    return list(_items(value))
+
+
+def do_batch(value: Any, size: int, fill: Any = None) -> list[list[Any]]:
+    """`value` in rows of `size`."""
+    return list(jinja.do_batch(do_list(value), max(1, _width(size)), fill))
+
+
+def do_slices(value: Any, slices: int, fill: Any = None) -> list[list[Any]]:
+    """`value` in that many columns."""
+    return list(jinja.sync_do_slice(do_list(value), max(1, _width(slices)), fill))
+
+
+def do_truncate(value: Any, length: int = 255, killwords: bool = False, end: str = "...") -> str:
+    """`value` cut to `length` characters."""
+    text = str(to_text(value))
+    if len(text) <= length:
+        return text
+    cut = text[: max(0, length - len(end))]
+    return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
+
+
+@pass_environment
+def do_sum(environment: Any, value: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
+    """The sum of numbers, or of their `attribute`."""
+    total = start
+    entry_of = None if attribute is None else jinja.make_attrgetter(environment, attribute)
+    for item in _items(value):
+        entry = item if entry_of is None else entry_of(item)
+        if not isinstance(entry, (int, float)):
+            raise FilterArgumentError(f"sum adds numbers, not {type(entry).__name__}")
+        total = number(total + entry)
+    return total
+
+
+def do_urlencode(value: Any) -> str:
+    """`value` percent-encoded; a mapping or list of pairs as a query string."""
+    if isinstance(value, Mapping) or (not isinstance(value, str) and isinstance(value, Iterable)):
+        pairs = value.items() if isinstance(value, Mapping) else value
+        used = meter()
+        parts = []
+        for name, entry in used.timed(pairs):
+            parts.append(f"{_url(name, '')}={_url(entry, '')}")
+            used.check_text(len(parts[-1]) + 1)
+        return "&".join(parts)
+    return _url(value, "/")
+
+
+def _url(value: Any, safe: str) -> str:
+    text = to_text(value)
+    if len(text) > _MAX_URL:
+        raise FilterArgumentError(f"urlencode takes texts of up to {_MAX_URL:,} characters, as servers take URLs, not {len(text):,}")
+    return quote(text, safe=safe)
+
+
+def do_reverse(value: Any) -> Any:
+    """`value` from its end."""
+    return value[::-1] if isinstance(value, str) else do_list(value)[::-1]
+
+
+def do_items(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The pairs of a mapping."""
+    if isinstance(value, Undefined):
+        return iter(())
+    if not isinstance(value, Mapping):
+        raise FilterArgumentError("items takes a mapping")
+    return iter(value.items())
+
+
+def _each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja that goes through the values one by one, each counted; `first` is what it wants passed."""
+
+    @wraps(function)
+    def each(first: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(first, meter().at_once(value) if value else value, *args, **kwargs)
+
+    return each
+
+
+def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for one that gives values one by one, as one that gives a list."""
+    through = _each(function)
+
+    @wraps(function)
+    def listed(*args: Any, **kwargs: Any) -> list[Any]:
+        return list(meter().rounds(through(*args, **kwargs)))
+
+    return listed
+
+
+def do_trim(value: Any, chars: str | None = None) -> str:
+    """`value` without spaces, or without `chars`, at both ends."""
+    text = str(to_text(value))
+    meter().spend(len(text) * len(chars or "") // COMPARED_PER_STEP)
+    return text.strip(chars)
+
+
+def _of_text(method: Callable[[str], str]) -> Callable[[Any], str]:
+    return lambda value: method(str(to_text(value)))
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        raise SecurityError(f"the filter '{name}' is not available in templates here")
+
+    return refused
+
+
+_PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
+    "abs": abs,
+    "attr": jinja.do_attr,
+    "batch": do_batch,
+    "capitalize": _of_text(str.capitalize),
+    "center": do_center,
+    "count": len,
+    "d": jinja.do_default,
+    "default": jinja.do_default,
+    "dictsort": jinja.do_dictsort,
+    "filesizeformat": jinja.do_filesizeformat,
+    "first": jinja.sync_do_first,
+    "float": jinja.do_float,
+    "format": do_format,
+    "groupby": _each(jinja.sync_do_groupby),
+    "indent": do_indent,
+    "int": do_int,
+    "items": do_items,
+    "last": jinja.do_last,
+    "length": len,
+    "list": do_list,
+    "lower": _of_text(str.lower),
+    "map": _listed(jinja.sync_do_map),
+    "max": _each(jinja.do_max),
+    "min": _each(jinja.do_min),
+    "reject": _listed(jinja.sync_do_reject),
+    "rejectattr": _listed(jinja.sync_do_rejectattr),
+    "replace": do_replace,
+    "reverse": do_reverse,
+    "round": do_round,
+    "select": _listed(jinja.sync_do_select),
+    "selectattr": _listed(jinja.sync_do_selectattr),
+    "slice": do_slices,
+    "sort": _each(jinja.do_sort),
+    "string": to_text,
+    "sum": do_sum,
+    "title": _of_text(str.title),
+    "trim": do_trim,
+    "truncate": do_truncate,
+    "unique": _listed(jinja.do_unique),
+    "upper": _of_text(str.upper),
+    "urlencode": do_urlencode,
+    "wordcount": lambda value: len(to_text(value).split()),
+}
+
+
+def filters_for(kind: Kind, choose: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
+    """The filters for templates of that kind. `choose` picks one of a list, for `random`."""
+
+    @pass_context
+    def random(context: object, value: Any) -> Any:
+        # The context keeps Jinja from picking once, while compiling.
+        return choose(do_list(value))
+
+    def to_json_text(value: Any) -> str:
+        text = to_json(value)
+        if kind.ready is Markup:  # safe inside a script element and inside attributes
+            for sign, written in _IN_MARKUP.items():
+                text = text.replace(sign, written)
+        return kind.ready(text)
+
+    def escape(value: Any) -> str:
+        escaped = html_escape(value if isinstance(value, str) else to_text(value))
+        return escaped if kind.ready is Markup else str(escaped)
+
+    def safe(value: Any) -> str:
+        return kind.ready(to_text(value))
+
+    own: dict[str, Callable[..., Any]] = {
+        "e": escape,
+        "escape": escape,
+        "join": do_join(kind),
+        "json": to_json_text,
+        "random": random,
+        "safe": safe,
+        "tojson": to_json_text,
+    }
+    absent: dict[str, Callable[..., Any]] = {name: _refused(name) for name in jinja.FILTERS if name not in _PLAIN and name not in own}
+    return {name: _counted(function) for name, function in {**absent, **_PLAIN, **own}.items()}

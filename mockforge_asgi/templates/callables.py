@@ -1,0 +1,156 @@
+"""What templates may ask others for: functions of plugins as `alias.function(...)`, rows of named queries as `data.source.query(...)`.
+
+Both wait, so only templates that are rendered with awaits in between have them. What comes back is data: it is never read as a template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from jinja2.runtime import Undefined
+from markupsafe import Markup
+
+from mockforge_asgi.contract import FunctionMetadata
+from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.templates.bounds.environment import Exposed
+from mockforge_asgi.templates.formats import NotPrintable
+from mockforge_asgi.templates.bounds.meter import SCALARS, meter
+from mockforge_asgi.types import Json
+
+
+class FunctionFacts(Protocol):
+    """What is known of a template plugin without running it."""
+
+    @property
+    def on_failure(self) -> str:
+        """`error`: a failed call ends the rendering; `skip`: it gives none."""
+        ...
+
+
+class FunctionPlugin(Protocol):
+    """A plugin with template functions."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for it."""
+        ...
+
+    @property
+    def facts(self) -> FunctionFacts:
+        """What is known of it."""
+        ...
+
+    @property
+    def functions(self) -> Sequence[FunctionMetadata]:
+        """The functions it offers."""
+        ...
+
+    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+        """The value of one of them."""
+        ...
+
+
+Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[Mapping[str, Json]]]
+"""Runs (exchange, source, query, params); gives `{"columns", "rows", "truncated", …}` with rows in the columns' order."""
+
+
+def plain(value: Any) -> Json:
+    """A template's value as JSON data, for others. Raises NotPrintable."""
+    known = type(value)
+    if known is str or known in SCALARS:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [item if type(item) in SCALARS else plain(item) for item in value]
+    if isinstance(value, str):
+        return value.unescape() if isinstance(value, Markup) else value
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, Undefined):
+        str(value)
+    raise NotPrintable(f"{type(value).__name__} cannot be handed to a plugin")
+
+
+class PluginFunctions(Exposed):
+    """The functions of one plugin, for one request."""
+
+    __slots__ = ("_exchange", "_plugin")
+
+    def __init__(self, plugin: FunctionPlugin, exchange: Exchange) -> None:
+        self._plugin, self._exchange = plugin, exchange
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """What messages call it."""
+        return f"plugin '{self._plugin.name}' (its functions: {', '.join(f.name for f in self._plugin.functions) or 'none'})"
+
+    def expose(self, name: str) -> Callable[..., Awaitable[Json]]:
+        """The function of that name. Raises KeyError."""
+        plugin, exchange = self._plugin, self._exchange
+        if not any(function.name == name for function in plugin.functions):
+            raise KeyError(name)
+
+        async def function(*args: Any, **kwargs: Any) -> Json:
+            used = meter()
+            used.check_values([args, kwargs])
+            positional, named = [plain(arg) for arg in args], {key: plain(arg) for key, arg in kwargs.items()}
+            since = used.now()
+            try:
+                return await plugin.call_function(exchange, name, positional, named)
+            except (PluginFailed, PluginUnavailable):
+                if plugin.facts.on_failure != "skip":
+                    raise
+                return None
+            finally:
+                used.waited(since)
+
+        return function
+
+
+class _Source(Exposed):
+    """The queries of one data source, for one request."""
+
+    __slots__ = ("_exchange", "_query", "_source")
+
+    def __init__(self, source: str, query: Query, exchange: Exchange) -> None:
+        self._source, self._query, self._exchange = source, query, exchange
+
+    def expose(self, name: str) -> Callable[..., Awaitable[Json]]:
+        async def run(**params: Any) -> Json:
+            used = meter()
+            used.check_values(params)
+            named = {key: plain(value) for key, value in params.items()}
+            since = used.now()
+            try:
+                found = await self._query(self._exchange, self._source, name, named)
+            finally:
+                used.waited(since)
+            return _readable(found)
+
+        return run
+
+
+class DataSources(Exposed):
+    """The named data sources, for one request."""
+
+    __slots__ = ("_exchange", "_names", "_query")
+    label = "data"
+
+    def __init__(self, names: frozenset[str], query: Query, exchange: Exchange) -> None:
+        self._names, self._query, self._exchange = names, query, exchange
+
+    def expose(self, name: str) -> _Source:
+        """The source of that name. Raises KeyError."""
+        if name not in self._names:
+            raise KeyError(name)
+        return _Source(name, self._query, self._exchange)
+
+
+def _readable(found: Mapping[str, Json]) -> Json:
+    """Rows as mappings by column name; `first` is the first of them, or none."""
+    names = [column["name"] for column in found["columns"]]
+    rows = [dict(zip(names, row, strict=False)) for row in found["rows"]]
+    return {**found, "rows": rows, "first": rows[0] if rows else None, "count": len(rows)}

@@ -1,0 +1,168 @@
+"""Compiled templates: each compiled once, for the cheapest way of rendering that it allows.
+
+A template is looked at together with all that it includes, imports and extends. Where none of them calls a plugin or a data source it is
+compiled to run straight through; only the others are compiled with awaits in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.loaders import FunctionLoader
+
+from mockforge_asgi.errors import Problem, TemplateFailed
+from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
+from mockforge_asgi.templates.request_view import BODY_PARTS
+from mockforge_asgi.templates.bounds.filters import filters_for
+from mockforge_asgi.templates.functions import choice
+from mockforge_asgi.templates.formats import Kind, kind_of
+from mockforge_asgi.templates.store import Source, TemplateStore
+from mockforge_asgi.templates.tokens import TokenTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template ready to be rendered. `uses` holds the names it takes from outside."""
+
+    name: str
+    kind: Kind
+    template: Template | TokenTemplate
+    is_async: bool
+    needs_body: bool
+    uses: frozenset[str]
+    sources: tuple[Source, ...]
+    globals: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Reach:
+    """What a template and all it refers to ask for."""
+
+    sources: dict[str, Source]
+    uses: set[str]
+    needs_body: bool = False
+    is_open: bool = False
+    """Whether it refers to templates by computed names, so that anything may be asked for."""
+
+
+class Compiler:
+    """Compiles the templates of a store. `awaited` holds the names whose use needs awaits: plugins' aliases and `data`."""
+
+    def __init__(self, store: TemplateStore, *, awaited: Collection[str], functions: Mapping[str, Any], clock: Callable[[], float]) -> None:
+        self.store: Final = store
+        self._awaited, self._functions, self._clock = frozenset(awaited), dict(functions), clock
+        self._compiled: dict[str, Compiled] = {}
+        self._environments: dict[tuple[str, bool], BoundedEnvironment] = {}
+
+    def get(self, name: str) -> Compiled:
+        """The template of that name, compiled. Raises TemplateFailed."""
+        compiled = self._compiled.get(name)
+        if compiled is not None:
+            if not self.store.is_live or all(source.is_current for source in compiled.sources):
+                return compiled
+            # A changed file may be included anywhere.
+            self._compiled.clear()
+            self._environments.clear()
+        compiled = self._compiled[name] = self._compile(name)
+        return compiled
+
+    def check(self) -> list[Problem]:
+        """Compiles everything; every fault found."""
+        problems = list(self.store.problems)
+        for name in sorted(self.store.names):
+            try:
+                self.get(name)
+            except TemplateFailed as error:
+                place, line = self.store.place(error.template), error.line
+                where = place + f" line {line}" * bool(line) if place else f"templates {error.template}" + f":{line}" * bool(line)
+                problem = Problem(where, error.message)
+                if problem not in problems:
+                    problems.append(problem)
+        return problems
+
+    def _compile(self, name: str) -> Compiled:
+        source, kind = self._source(name), kind_of(name)
+        if ".tokens" in name:
+            tokens = TokenTemplate(source.text, kind, self._clock)
+            return Compiled(name, kind, tokens, False, tokens.needs_body, frozenset(["request"]), (source,), {})
+        reach = _Reach({}, set())
+        try:
+            self._follow(name, self._environment(kind, is_async=False), reach)
+            is_async = reach.is_open or not self._awaited.isdisjoint(reach.uses)
+            environment = self._environment(kind, is_async=is_async)
+            for used in reach.sources:
+                environment.get_template(used)
+            template = environment.get_template(name)
+        except TemplateSyntaxError as error:
+            raise TemplateFailed(error.name or name, error.lineno, error.message or "cannot be read") from error
+        except (RecursionError, MemoryError, SyntaxError, ValueError, TemplateError) as error:
+            text = "nests too deep" if isinstance(error, RecursionError | MemoryError) else str(error)
+            raise TemplateFailed(name, getattr(error, "lineno", None) or 0, f"cannot be compiled: {text}") from error
+        uses = frozenset(reach.uses | self._awaited | {"request", "vars", "faker"} if reach.is_open else reach.uses)
+        needs_body = reach.needs_body or reach.is_open
+        return Compiled(name, kind, template, is_async, needs_body, uses, tuple(reach.sources.values()), environment.globals)
+
+    def _source(self, name: str) -> Source:
+        try:
+            source = self.store.find(name)
+        except ValueError as error:
+            raise TemplateFailed(name, 0, str(error)) from None
+        if source is None:
+            known = ", ".join(sorted(self.store.names)[:10]) or "none"
+            raise TemplateFailed(name, 0, f"there is no template of that name; known are: {known}")
+        return source
+
+    def _follow(self, name: str, environment: BoundedEnvironment, reach: _Reach) -> None:
+        todo = [name]
+        while todo:
+            name = todo.pop()
+            if name in reach.sources:
+                continue
+            reach.sources[name] = source = self._source(name)
+            tree = environment._parse(source.text, name, name)
+            try:
+                reach.uses |= meta.find_undeclared_variables(tree)
+            except TemplateSyntaxError as error:
+                error.name = name
+                raise
+            reach.needs_body = reach.needs_body or any(_body_parts(tree))
+            self._refer(name, tree)
+            for other in meta.find_referenced_templates(tree):
+                if other is None:
+                    reach.is_open = True
+                elif self.store.find(other) is not None:
+                    todo.append(other)
+
+    def _refer(self, name: str, tree: nodes.Template) -> None:
+        """Raises TemplateFailed for a template that must be there and is not."""
+        for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport)):
+            other = getattr(node, "template", None)
+            if not isinstance(other, nodes.Const) or not isinstance(other.value, str) or getattr(node, "ignore_missing", False):
+                continue
+            if self.store.find(other.value) is None:
+                raise TemplateFailed(name, node.lineno, f"refers to {other.value!r}, which is not there")
+
+    def _environment(self, kind: Kind, *, is_async: bool) -> BoundedEnvironment:
+        key = (kind.name, is_async)
+        if key not in self._environments:
+            loader = FunctionLoader(self._load)
+            filters = filters_for(kind, choice)
+            self._environments[key] = BoundedEnvironment(kind, loader, is_async=is_async, functions=self._functions, filters=filters)
+        return self._environments[key]
+
+    def _load(self, name: str) -> tuple[str, str, None] | None:
+        source = self.store.find(name)
+        return None if source is None else (source.text, name, None)
+
+
+def _body_parts(tree: nodes.Template) -> Iterator[bool]:
+    """Whether anything in it looks like `request.body`, `request.json` or `request.text`."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if isinstance(node, nodes.Getattr):
+            yield node.attr in BODY_PARTS
+        elif isinstance(node, nodes.Getitem):
+            is_request = isinstance(node.node, nodes.Name) and node.node.name == "request"
+            yield node.arg.value in BODY_PARTS if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else is_request

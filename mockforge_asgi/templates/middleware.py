@@ -1,0 +1,89 @@
+"""Templates: the ASGI piece that renders template answers of whatever it wraps, and the step of the middleware that does the same."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from mockforge_asgi.errors import ClientLeft, MockForgeError, Refused, TemplateFailed
+from mockforge_asgi.events import EventStream, RenderFailed
+from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.http.cors import is_foreign
+from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.errors import answer_to, refusal
+from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
+
+EXTENSION: Final = "mockforge.template"
+"""The scope's extension, and the type of the message, by which a wrapped app asks for a rendered answer."""
+
+
+class Runtime(Protocol):
+    """What this piece needs of the plugin runtime."""
+
+    @property
+    def events(self) -> EventStream:
+        """Where failures are told."""
+        ...
+
+
+class Templates:
+    """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`, and
+    where headers are templates `{"header_templates", "body"}`.
+
+    `shows_errors`: a failed rendering is answered with its template, line and reason, for developers; otherwise with a bare 500.
+    """
+
+    def __init__(self, app: ASGIApp | None = None, *, runtime: Runtime, renderer: Renderer, shows_errors: bool = False) -> None:
+        self.app, self.renderer = app, renderer
+        self._events, self._shows_errors = runtime.events, shows_errors
+
+    @property
+    def routes(self) -> object:
+        """The routes of the wrapped app, for `request.url_for` where this is mounted in Starlette."""
+        return getattr(self.app, "routes", [])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None, "Templates was built without an app to wrap"
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange, is_new = Exchange.of(scope, receive, send)
+
+        async def rendering(message: Message) -> None:
+            if message["type"] != EXTENSION:
+                await send(message)
+                return
+            headers = wire_headers(message.get("headers", ()))
+            status, name, variables = message.get("status", 200), message["name"], message.get("vars", {})
+            answer = TemplateAnswer(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
+            try:
+                response = await self.render(exchange, answer)
+            except Refused as error:
+                response = answer_to(error)
+            await response.send(send, head=exchange.snapshot.method == "HEAD")
+
+        extended = {**scope, "extensions": {**(scope.get("extensions") or {}), EXTENSION: {}}}
+        if is_new:
+            extended[SCOPE_KEY] = exchange
+        try:
+            await self.app(extended, exchange.replay(), rendering)
+        finally:
+            if is_new:
+                exchange.close()
+
+    async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
+        """The response; a failed rendering gives the answer for failures. Raises Refused and ClientLeft when reading the body does."""
+        try:
+            return await self.renderer.render(exchange, answer)
+        except (Refused, ClientLeft):
+            raise
+        except MockForgeError as error:
+            return self._failed(exchange, answer, error)
+
+    def _failed(self, exchange: Exchange, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
+        told = self.renderer.explain(answer, error)
+        self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
+        if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
+            return refusal(500, str(told), error="Template failed")
+        return answer_to(error)

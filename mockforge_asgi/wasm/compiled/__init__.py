@@ -1,0 +1,1 @@
+"""WebAssembly compiled in a limited process and kept in a private cache."""

@@ -1,0 +1,1 @@
+"""Guests that are components, sandboxed Python among them."""

@@ -1,0 +1,269 @@
+"""Guests that are components: one import (the door), two exports (`describe`, `call`), strings of JSON both ways.
+
+Instances of one `ComponentGuest` share compiled code and linker; each has a store of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+from wasmtime import Engine, WasmtimeError
+from wasmtime import _bindings as ffi
+from wasmtime.component import Component, Linker
+
+from mockforge_asgi.config.parsing.locations import clip
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import DoorError, LimitExceeded, PluginRejected
+from mockforge_asgi.exact_json import dumps
+from mockforge_asgi.wasm.reports import answer_json, reported
+from mockforge_asgi.wasm.component.interface import EXPORTS, HOST_INTERFACE, check_component
+from mockforge_asgi.wasm.engine import MIB
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
+from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.store import GuestStore, StoreLimits
+
+_STRING: Final = 12
+_RESULT: Final = 19
+_U64 = ctypes.c_uint64
+_Value = _U64 * 3  # of a text: its kind in the lowest byte, its length, its place
+_MAX_DOOR_NAME: Final = 100
+_MAX_DOOR_PAYLOAD: Final = 2 * MIB
+
+
+class ComponentGuest:
+    """Compiled code, linked to the door, ready to be instantiated.
+
+    Raises PluginRejected for imports and exports other than `interface.py` says.
+    """
+
+    def __init__(self, plugin: str, engine: Engine, component: Component, scheduler: Scheduler, limits: StoreLimits) -> None:
+        self.plugin, self.engine, self.component, self.scheduler, self.limits = plugin, engine, component, scheduler, limits
+        check_component(plugin, component, engine)
+        self._callback = _door_callback(scheduler)
+        self._linker = Linker(engine)
+        self._link()
+
+    def _link(self) -> None:
+        linker = self._linker
+        root = ffi._wasmtime_component_linker_root(linker.ptr())
+        instance = ctypes.POINTER(ffi.wasmtime_component_linker_instance_t)()
+        name = HOST_INTERFACE.encode()
+        _check(
+            ffi._wasmtime_component_linker_instance_add_instance(root, ctypes.create_string_buffer(name), len(name), ctypes.byref(instance))
+        )
+        _check(
+            ffi._wasmtime_component_linker_instance_add_func_async(
+                instance, ctypes.create_string_buffer(b"call"), 4, self._callback, None, NO_FINALIZER
+            )
+        )
+        ffi._wasmtime_component_linker_instance_delete(instance)
+        ffi._wasmtime_component_linker_instance_delete(root)
+        try:
+            linker.define_unknown_imports_as_traps(self.component)
+        except WasmtimeError as error:
+            raise PluginRejected(self.plugin, f"what it imports cannot be stood in for: {clip(str(error), 200)}.") from None
+
+    async def instantiate(self, fiber: Fiber) -> ComponentInstance:
+        """A fresh instance, paid for by the fiber's budget."""
+        store = GuestStore(self.engine, self.limits)
+        raw, error = ffi.wasmtime_component_instance_t(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        fiber.keep = (raw, error)
+        fiber.call = ffi._wasmtime_component_linker_instantiate_async(
+            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), ctypes.byref(error)
+        )
+        try:
+            await self.scheduler.run(fiber)
+            if error:
+                raise failure(fiber, error)
+            return ComponentInstance(self, store, raw)
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Free the linker; no instance may be in a call."""
+        self._linker.close()
+
+
+class ComponentInstance:
+    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
+
+    __slots__ = ("_args", "_buffer", "_error", "_first", "_functions", "_guest", "_result", "broken", "plugin", "scheduler", "store")
+
+    def __init__(self, guest: ComponentGuest, store: GuestStore, raw: Any) -> None:
+        self._guest = guest  # its C callback must outlive every instance
+        self.plugin, self.store, self.scheduler = guest.plugin, store, guest.scheduler
+        self.broken = False
+        self._functions = {name: ctypes.byref(func) for name in EXPORTS if (func := _export(store, raw, name)) is not None}
+        self._args = (ffi.wasmtime_component_val_t * 2)()
+        self._args[0].kind = self._args[1].kind = _STRING
+        self._result = ffi.wasmtime_component_val_t()
+        self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._first: tuple[str, Any] = ("", None)  # an operation, and its name for the guest
+        self._grow(4096)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Not told: wasmtime keeps a component's memories to itself."""
+        return 0
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """What the guest says of itself. Raises PluginFailed when it answers the error envelope: `describe` has no error arm."""
+        text = await self._run(fiber, "describe", 0, is_result=False)
+        said = answer_json(fiber, text)
+        if isinstance(said, dict) and "error" in said:
+            raise reported(fiber, text)
+        return said
+
+    async def load(self, fiber: Fiber, bundle: bytes) -> None:
+        """Hand source code to a guest that interprets it. Raises PluginFailed with the author's file and line."""
+        self._set_first("", bundle)
+        await self._run(fiber, "load", 1)
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        if fiber.op != self._first[0]:
+            self._set_first(fiber.op, fiber.op.encode())
+        if len(payload) > len(self._buffer):
+            self._grow(2 * len(payload))
+        ctypes.memmove(self._buffer, payload, len(payload))
+        self._args[1].of.string.size = len(payload)
+        return answer_json(fiber, await self._run(fiber, "call", 2))
+
+    def _set_first(self, op: str, text: bytes) -> None:
+        """The first argument, which calls of one operation share: to set a pointer takes longer than to copy a text."""
+        self._first = op, (buffer := ctypes.create_string_buffer(text, len(text) or 1))
+        arg = self._args[0].of.string
+        arg.size, arg.data = len(text), ctypes.cast(buffer, ctypes.POINTER(ffi.wasm_byte_t))
+
+    def _grow(self, size: int) -> None:
+        """Room for the second argument."""
+        self._buffer: Any = ctypes.create_string_buffer(size)
+        self._args[1].of.string.data = ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
+
+    async def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes:
+        store, result, error = self.store, ctypes.byref(self._result), self._error
+        store.arm()
+        self.broken = True  # until the call is seen to have ended well
+        fiber.call = ffi._wasmtime_component_func_call_async(
+            self._functions[export], store.context, self._args, n_args, result, 1, ctypes.byref(error)
+        )
+        await self.scheduler.run(fiber)
+        if error:
+            taken, self._error = error, ctypes.POINTER(ffi.wasmtime_error_t)()
+            raise failure(fiber, taken)
+        try:
+            self.broken = False
+            return self._read(fiber, is_result)
+        finally:
+            ffi._wasmtime_component_val_delete(result)
+            self._result.kind = 0  # the next call drops what it finds here
+
+    def _read(self, fiber: Fiber, is_result: bool) -> bytes:
+        is_ok, base = True, ctypes.addressof(self._result)
+        if is_result:
+            if self._result.kind != _RESULT:
+                raise GuestTrapped(self.plugin, fiber.op, "its export has another type than result<string, string>")
+            is_ok, base = self._result.of.result.is_ok, _U64.from_address(base + 16).value
+        kind, size, data = _Value.from_address(base) if base else (0, 0, 0)
+        if kind & 0xFF != _STRING:
+            raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
+        if size > fiber.budget.output_bytes:
+            raise LimitExceeded(
+                self.plugin,
+                fiber.op,
+                "output_kb",
+                fiber.budget.output_bytes / 1024,
+                f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.",
+            )
+        text = ctypes.string_at(data, size) if size else b""
+        if not is_ok:
+            raise reported(fiber, text)
+        return text
+
+    def close(self) -> None:
+        """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
+        if self._result.kind:
+            ffi._wasmtime_component_val_delete(ctypes.byref(self._result))
+            self._result.kind = 0
+        if self._error:
+            ffi._wasmtime_error_delete(self._error)
+            self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
+        self.store.close()
+
+
+def _export(store: GuestStore, raw: Any, name: str) -> Any:
+    """The exported function of that name, None where there is none."""
+    text = name.encode()
+    index = ffi._wasmtime_component_instance_get_export_index(
+        ctypes.byref(raw), store.context, None, ctypes.create_string_buffer(text), len(text)
+    )
+    if not index:
+        return None
+    func = ffi.wasmtime_component_func_t()
+    found = ffi._wasmtime_component_instance_get_func(ctypes.byref(raw), store.context, index, ctypes.byref(func))
+    ffi._wasmtime_component_export_index_delete(index)
+    return func if found else None
+
+
+def _door_callback(scheduler: Scheduler) -> Any:
+    """The C callback behind `host.call`: records what the guest wants, on the fiber's stack, and nothing else."""
+
+    def record(
+        _env: object, _context: object, _type: object, args: Any, n: int, results: Any, m: int, error_ret: Any, continuation: Any
+    ) -> None:
+        try:
+            if (n, m) != (2, 1) or args[0].kind != _STRING or args[1].kind != _STRING:
+                raise TypeError("called with another type than its own")
+            for i, most in enumerate((_MAX_DOOR_NAME, _MAX_DOOR_PAYLOAD)):
+                if (size := args[i].of.string.size) > most:
+                    _deliver(results, None, DoorError("limit", f"{size} bytes sent to a door, over the limit of {most}"))
+                    _done(continuation)
+                    return
+            door, payload = _text(args[0]), _text(args[1])
+            scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
+        except BaseException as error:  # an exception must not cross the trampoline
+            _refuse(error_ret, continuation, error)
+
+    return ffi.wasmtime_component_func_async_callback_t(record)
+
+
+_ALWAYS_DONE = Continuation(lambda _env: True)
+
+
+def _refuse(error_ret: Any, continuation: Any, error: BaseException) -> None:
+    text = ctypes.create_string_buffer(f"door: {error}"[:300].encode())
+    error_ret[0] = ffi._wasmtime_error_new(text)
+    _done(continuation)
+
+
+def _done(continuation: Any) -> None:
+    cell = continuation.contents
+    cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER
+
+
+def _text(value: Any) -> bytes:
+    string = value.of.string
+    return ctypes.string_at(string.data, string.size) if string.size else b""
+
+
+def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
+    text = dumps(answer) if error is None else envelope(error)
+    inner = ffi.wasmtime_component_val_t()
+    inner.kind = _STRING
+    ffi._wasm_byte_vec_new(ctypes.byref(inner.of.string), len(text), ctypes.cast(ctypes.c_char_p(text), ctypes.POINTER(ffi.wasm_byte_t)))
+    cell = results[0]
+    cell.kind = _RESULT
+    cell.of.result.is_ok = error is None
+    cell.of.result.val = ffi._wasmtime_component_val_new(ctypes.byref(inner))
+
+
+def envelope(error: DoorError) -> bytes:
+    """The error envelope of a door's refusal or failure."""
+    return dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
+
+
+def _check(error: Any) -> None:
+    if error:
+        raise WasmtimeError._from_ptr(error)

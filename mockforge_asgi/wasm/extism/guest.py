@@ -1,0 +1,291 @@
+"""Guests of the Extism ABI: core modules from Rust, Go, C, AssemblyScript, ... on the existing plugin kits.
+
+Each instance is a store with a kernel instance (`kernel.py`), the plugin's own, and WASI shims where it asks for them.
+What the plugin may import is what those export; anything else refuses it by name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import wasmtime
+from wasmtime import _bindings as ffi
+
+from mockforge_asgi.config.parsing.locations import clip
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.wasm.reports import reported, trapped
+from mockforge_asgi.wasm.extism.hostcalls import GuestDoors
+from mockforge_asgi.wasm.extism.entry import ExtismEntry
+from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
+from mockforge_asgi.wasm.extism.kernel import (
+    FAULT_ABORT,
+    FAULT_EXIT,
+    FAULT_HANDLE,
+    FAULT_MEMORY,
+    FAULT_REFUSED,
+    FAULT_VARS,
+    KernelMemory,
+    OutputTooLarge,
+    settings_table,
+)
+from mockforge_asgi.wasm.extism.linking import ENV, USER, Kernel, define, extern, functions, initialisers, signature
+from mockforge_asgi.wasm.store import GuestStore, StoreLimits
+from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
+
+_MAX_TOLD: Final = 20  # problems of a module that may have thousands
+_MEMORY: Final = 3
+"""wasmtime's number for an export that is a memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtismOptions:
+    """What an Extism guest has beside its code."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What `config_get` answers."""
+    entry: ExtismEntry = field(default_factory=ExtismEntry)
+    vars_bytes: int = 128 << 10
+    """Room for the variables of one instance."""
+    log_level: int = 1
+    """0 trace, 1 debug, 2 info, 3 warn, 4 error; what is below is dropped inside the guest."""
+
+
+class ExtismGuest:
+    """A plugin's compiled code, checked and ready to be instantiated.
+
+    Raises PluginRejected for an import that no door answers to, and for an operation whose export is missing.
+    """
+
+    def __init__(
+        self, plugin: str, kernel: Kernel, module: wasmtime.Module, limits: StoreLimits, options: ExtismOptions = ExtismOptions()
+    ) -> None:
+        self.plugin, self.kernel, self.module, self.limits, self.options = plugin, kernel, module, limits, options
+        self.scheduler = kernel.scheduler
+        self.namespaces = self._check_imports()
+        self.exports = functions(module.exports)
+        self.calls = frozenset(name for name, type_ in self.exports.items() if type_ in ("()->(i32)", "()->()"))
+        self.entry = options.entry
+        self.entry.check(plugin, self.calls)
+        self._settings = settings_table(options.settings)
+
+    def _check_imports(self) -> frozenset[str]:
+        problems, used = [], set()
+        for wanted in self.module.imports:
+            name = (wanted.module, wanted.name or "")
+            type_ = signature(wanted.type)
+            known, told = self.kernel.functions.get(name), " ".join(clip(part, 100) for part in name)
+            if known is None:
+                problems.append(Problem("import", f"{told} is not known to this host.", "Build the plugin without it."))
+            elif type_ != known:
+                what = f"{told} has the type {clip(type_, 200)}, here it is {known}."
+                problems.append(Problem("import", what, "Rebuild it with a current kit."))
+            used.add(name[0])
+        if problems:
+            raise PluginRejected(self.plugin, "its code imports what this host does not have:", problems[:_MAX_TOLD])
+        return frozenset(used)
+
+    async def instantiate(self, fiber: Fiber) -> ExtismInstance:
+        """A fresh instance, initialised as its toolchain wants it, paid for by the fiber's budget."""
+        store = GuestStore(self.kernel.engine, self.limits)
+        instance = None
+        try:
+            kernel = self.kernel.instantiate(store)
+            memory = KernelMemory(
+                store.context,
+                extern(store, kernel, "memory").of.memory,
+                settings=self._settings,
+                vars_bytes=self.options.vars_bytes,
+                log_level=self.options.log_level,
+            )
+            instance = ExtismInstance(self, store, memory)
+            await instance.link(fiber, kernel)
+            return instance
+        except MemoryError as error:
+            store.close()
+            raise LimitExceeded(fiber.plugin, fiber.op, "memory_mb", self.limits.memory_bytes / (1 << 20)) from error
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Nothing is shared but code, which goes with the last instance."""
+
+
+class ExtismInstance:
+    """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight, or the guest exited."""
+
+    __slots__ = (
+        "_error",
+        "_error_ref",
+        "_functions",
+        "_guest",
+        "_instance",
+        "_results",
+        "_trap",
+        "_trap_ref",
+        "broken",
+        "doors",
+        "memory",
+        "store",
+    )
+
+    def __init__(self, guest: ExtismGuest, store: GuestStore, memory: KernelMemory) -> None:
+        self._guest, self.store, self.memory = guest, store, memory
+        self.doors = GuestDoors(memory)
+        self.broken = False
+        self._functions: dict[str, Any] = {}
+        self._results = (ffi.wasmtime_val_t * 2)()
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        self._instance = ffi.wasmtime_instance_t()
+
+    async def link(self, fiber: Fiber, kernel: Any) -> None:
+        """Instantiate the plugin upon its kernel and run its initialisers: guest code, under the fiber's budget."""
+        guest, context = self._guest, self.store.context
+        linker = ffi._wasmtime_linker_new(guest.kernel.engine.ptr())
+        try:
+            for name in guest.namespaces & {ENV, USER}:
+                define(linker, context, name, kernel)
+            if guest.namespaces & {WASI, "env"}:
+                define(linker, context, "kernel", kernel)
+                shims = ffi.wasmtime_instance_t()
+                await self._instantiate(fiber, linker, guest.kernel.wasi, shims)
+                for name in guest.namespaces & {WASI, "env"}:
+                    define(linker, context, name, shims)
+            await self._instantiate(fiber, linker, guest.module, self._instance)
+        finally:
+            ffi._wasmtime_linker_delete(linker)
+        if (own := extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
+            self.doors.guest_memory = GuestMemory(context, own.of.memory)
+        for name in initialisers(guest.exports):
+            await self._run(fiber, name, guest.exports[name])
+
+    async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
+        self.store.arm()
+        fiber.keep = self.doors
+        fiber.call = ffi._wasmtime_linker_instantiate_async(
+            linker, self.store.context, module.ptr(), ctypes.byref(instance), self._trap_ref, self._error_ref
+        )
+        await self._guest.scheduler.run(fiber)
+        if self._trap or self._error:
+            raise self._failed(fiber)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The size of its two linear memories: the kernel's, and its own."""
+        own = self.doors.guest_memory
+        return self.memory.size + (own.size if own is not None else 0)
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """What the plugin says of itself; without `describe`, what its exports and its manifest say."""
+        if "describe" in self._guest.calls:
+            return self._guest.entry.json(fiber, await self.invoke(fiber, "describe", b""))
+        return self._guest.entry.described(self._guest.calls)
+
+    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        entry = self._guest.entry
+        if not entry.is_mapped:
+            export = entry.export(fiber.op)
+            if export not in self._guest.calls:
+                raise PluginFailed(fiber.plugin, fiber.op, f"it has no export '{export}' of type () -> i32", code="unsupported_op")
+            return entry.json(fiber, await self.invoke(fiber, export, payload))
+        mapped = await entry.mapped(fiber, payload)
+        return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
+
+    async def invoke(self, fiber: Fiber, export: str, data: bytes) -> bytes:
+        """Run an export by its own name: bytes in, bytes out, as every Extism host does."""
+        memory = self.memory
+        self.broken = True  # until the call is seen to have ended well
+        try:
+            memory.begin(data)
+        except MemoryError as error:
+            raise self._over_memory(fiber, "the input does not fit. ") from error
+        status, is_over = 0, export == "_start"  # the entry of a command, which runs once
+        try:
+            status = await self._run(fiber, export, "")
+        except GuestExited as exited:
+            if exited.status:
+                raise
+            is_over = True
+        try:
+            outcome = memory.finish(fiber.budget.output_bytes)
+        except OutputTooLarge as error:
+            self.broken, kib = is_over, fiber.budget.output_bytes / 1024
+            told = f"its answer of {error.size} bytes is over limits.output_kb={int(kib)}. Raise the limit or answer less."
+            raise LimitExceeded(fiber.plugin, fiber.op, "output_kb", kib, told) from None
+        self.broken = is_over
+        if status or outcome.error is not None:
+            raise reported(fiber, outcome.error if outcome.error is not None else f"its export '{export}' returned {status}".encode())
+        return outcome.output
+
+    async def _run(self, fiber: Fiber, export: str, type_: str) -> int:
+        """One export to its end; the status it returns, 0 if it returns none. Raises PluginFailed when it trapped."""
+        function = self._functions.get(export)
+        if function is None:
+            function = self._functions[export] = self._function(export, type_)
+        reference, n_args, n_results = function
+        results = self._results
+        self.store.arm()
+        fiber.keep = self.doors
+        fiber.call = ffi._wasmtime_func_call_async(
+            self.store.context, reference, _ZEROS, n_args, results, n_results, self._trap_ref, self._error_ref
+        )
+        try:
+            await self._guest.scheduler.run(fiber)
+        finally:
+            await self.doors.log.tell(fiber)
+        if self._trap or self._error:
+            raise self._failed(fiber)
+        return int(results[0].of.i32) if n_results else 0
+
+    def _function(self, export: str, type_: str) -> tuple[Any, int, int]:
+        func = extern(self.store, self._instance, export).of.func
+        type_ = type_ or self._guest.exports[export]
+        params, _, returned = type_.partition("->")
+        return ctypes.byref(func), params.count("i"), returned.count("i")
+
+    def _failed(self, fiber: Fiber) -> PluginFailed:
+        trap, error = self._trap, self._error
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        failed = failure(fiber, error, trap)
+        fault, first = self.memory.fault(), self.memory.arguments()[0]
+        if fault == FAULT_MEMORY:
+            return self._over_memory(fiber)
+        if fault == FAULT_REFUSED and (refused := self.doors.refused) is not None:
+            told, retryable = refused.message, refused.retryable
+            return PluginFailed(fiber.plugin, fiber.op, told, code=refused.code, retryable=retryable, details=refused.details)
+        if fault == FAULT_VARS:
+            room = self._guest.options.vars_bytes // 1024
+            return LimitExceeded(fiber.plugin, fiber.op, "vars_kb", room, f"its variables take more than limits.vars_kb={room}. Raise it.")
+        if fault == FAULT_HANDLE:
+            return type(failed)(fiber.plugin, fiber.op, "its code passed on a handle that is no live block")
+        said = self.memory.last_words()
+        if fault == FAULT_EXIT and (not first or said is None):
+            return GuestExited(fiber.plugin, fiber.op, first)
+        if fault == FAULT_ABORT and said is None:
+            return type(failed)(fiber.plugin, fiber.op, abort_text(self.doors.guest_memory, self.memory.arguments()))
+        return trapped(fiber, failed, said)
+
+    def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:
+        mib = self._guest.limits.memory_bytes / (1 << 20)
+        return LimitExceeded(
+            fiber.plugin, fiber.op, "memory_mb", mib, f"{why}it needs more memory than limits.memory_mb={mib:g}. Raise it."
+        )
+
+    def close(self) -> None:
+        """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
+        if self._trap:
+            ffi._wasm_trap_delete(self._trap)
+        if self._error:
+            ffi._wasmtime_error_delete(self._error)
+        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self.store.close()
+
+
+_ZEROS: Any = (ffi.wasmtime_val_t * 2)()  # the arguments of `hs_init(argc, argv)`: two i32 of 0

@@ -1,0 +1,1 @@
+"""Static checks of WebAssembly files, before anything is compiled."""

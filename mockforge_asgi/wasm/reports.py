@@ -1,0 +1,48 @@
+"""What a guest says at the end of a call, read: an answer, the failure that it reports, the words it left before it gave up.
+
+The same for every kind of guest; how the text is fetched is `guest.py`'s and `guest.py`'s affair.
+"""
+
+from __future__ import annotations
+
+from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
+from mockforge_asgi.config.parsing.locations import clip, text_of
+from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import PluginFailed
+from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.wasm.fiber import Fiber
+
+
+def reported(fiber: Fiber, text: bytes) -> PluginFailed:
+    """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
+    try:
+        envelope = parse(text, ANSWER)["error"]
+        details = envelope.get("details") or {}
+        return PluginFailed(
+            fiber.plugin,
+            fiber.op,
+            escape(text_of(envelope["message"], 2000)),
+            code=clip(text_of(envelope.get("code", "internal"), 41), 40),
+            retryable=envelope.get("retryable") is True,
+            details=details,
+            author_traceback=escape(text_of(details.get("traceback", ""), 8000)),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")
+
+
+def trapped(fiber: Fiber, failed: PluginFailed, said: bytes | None) -> PluginFailed:
+    """A trap told in the words that the guest left before it gave up, if it left any."""
+    if said is None or "unreachable" not in failed.message:
+        return failed
+    told = reported(fiber, said)
+    traceback, details = told.author_traceback, told.details
+    return type(failed)(fiber.plugin, fiber.op, told.message, code=told.code, details=details, author_traceback=traceback)
+
+
+def answer_json(fiber: Fiber, text: bytes) -> Json:
+    """A guest's answer as data. Raises PluginFailed."""
+    try:
+        return parse(text, ANSWER)
+    except BadJson as error:
+        raise PluginFailed(fiber.plugin, fiber.op, f"its answer is {error}", code="invalid_output") from None

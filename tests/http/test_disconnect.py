@@ -1,0 +1,66 @@
+"""Departure: a client that leaves ends the wait, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mockforge_asgi.errors import ClientLeft
+from mockforge_asgi.http.disconnect import Departure
+from mockforge_asgi.http.body import Intake
+from mockforge_asgi.testing import Conversation
+
+SCOPE = {"type": "http", "headers": [], "http_version": "1.1"}
+
+
+async def test_a_client_that_leaves_ends_the_wait() -> None:
+    talk = Conversation()
+    talk.leave()
+    with pytest.raises(ClientLeft):
+        with Departure(Intake(SCOPE, talk.receive)):
+            await asyncio.Event().wait()
+    task = asyncio.current_task()
+    assert task is not None and task.cancelling() == 0
+
+
+async def test_a_short_call_never_touches_the_connection() -> None:
+    talk = Conversation([{"type": "http.request", "body": b""}])
+    intake = Intake(SCOPE, receive := talk.receive)
+    with Departure(intake):
+        await asyncio.sleep(0)
+    assert talk.received == 0 and intake.replay() is receive
+
+
+async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    async def work() -> None:
+        with Departure(Intake(SCOPE, Conversation().receive)):
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_both_at_once_are_a_cancellation() -> None:
+    intake = Intake(SCOPE, Conversation().receive)
+
+    async def both() -> None:
+        watch = Departure(intake)
+        with watch:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            watch._leave()
+            await asyncio.Event().wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.ensure_future(both())
+
+
+async def test_an_error_of_the_call_passes_through() -> None:
+    with pytest.raises(ValueError, match="own"):
+        with Departure(Intake(SCOPE, Conversation().receive)):
+            raise ValueError("own")

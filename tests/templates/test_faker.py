@@ -1,0 +1,82 @@
+"""Fake data in templates."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from mockforge_asgi.errors import TemplateFailed, UnsupportedPlatform
+from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.templates import faker as fake
+from mockforge_asgi.templates.renderer import Seed
+from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
+
+PERSON = "{{ faker.name() }}|{{ faker.email() }}|{{ faker.date_of_birth() }}|{{ faker.pydecimal(2, 2) }}|{{ faker.words(3) }}"
+
+
+async def person(seed: Seed, url: str = "/a", text: str = PERSON, *plugins: PlainPlugin) -> str:
+    """Fake data for a request."""
+    return (await renderer({"t.txt": text}, *plugins, seed=seed).render(exchange(url), TemplateAnswer(template="t.txt"))).body.decode()
+
+
+async def test_fake_data_is_data() -> None:
+    name, email, born, decimal, words = (await person(None)).split("|")
+    assert name and "@" in email and born[4] == "-" and float(decimal) and words.startswith('["')
+
+
+async def test_the_same_request_gets_the_same_person() -> None:
+    assert await person("request") == await person("request")
+    assert await person("request") != await person("request", "/b")
+
+
+async def test_renderings_that_take_turns_do_not_draw_from_one_another() -> None:
+    import asyncio
+
+    plugin = PlainPlugin("p", {"wait": lambda: asyncio.sleep(0, "")})
+    text = "{{ faker.name() }}{{ p.wait() }}{{ faker.name() }}{{ p.wait() }}{{ faker.name() }}"
+    alone = [await person("request", f"/{n}", text, plugin) for n in range(8)]
+    together = await asyncio.gather(*(person("request", f"/{n}", text, plugin) for n in range(8)))
+    assert together == alone
+
+
+def test_a_locale_is_used() -> None:
+    made = at_once(renderer({"t.txt": "{{ faker.postcode() }}"}, locale="de_DE"), exchange(), TemplateAnswer(template="t.txt"))
+    assert made is not None
+    assert len(made.body) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ faker.nope() }}",
+        "{{ faker.binary(100000000) }}",
+        "{{ faker.text(max_nb_chars=100000000) }}",
+        "{{ faker.words(nb=100000000) }}",
+        "{{ faker.words(100000000) }}",
+        "{{ faker.text(100000000) }}",
+        "{{ faker.texts(nb_texts=100000000) }}",
+        "{{ faker.random_number(100000000) }}",
+        "{{ faker.domain_name(levels=100000000) }}",
+        "{{ faker.pydecimal(100000000, 2) }}",
+        "{{ faker.words(ext_word_list=['x' * 2000] * 2000) }}",
+        "{{ faker.pystr_format('{{binary}}') }}",
+        "{{ faker.name }}",
+        "{{ faker.add_provider(1) }}",
+        "{{ faker.random.seed(1) }}",
+    ],
+)
+def test_fake_data_is_bounded(text: str) -> None:
+    with pytest.raises(TemplateFailed):
+        render_now(text)
+
+
+def test_a_value_may_be_larger_than_a_length() -> None:
+    assert 5_000_000 <= int(render_now("{{ faker.pyint(5000000, 5000009) }}")) <= 5_000_009
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faker", None)
+    fake._generator.cache_clear()
+    with pytest.raises(UnsupportedPlatform, match=r"mockforge-asgi\[faker\]"):
+        render_now("{{ faker.name() }}")

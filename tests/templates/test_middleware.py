@@ -1,0 +1,92 @@
+"""The ASGI piece that renders what the app inside it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from mockforge_asgi.errors import PluginFailed, Refused
+from mockforge_asgi.events import Event, EventStream, RenderFailed
+from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.templates.renderer import Renderer
+from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.testing import Client
+from mockforge_asgi.types import Receive, Scope, Send
+from tests.templates.rendering import PlainPlugin, exchange, renderer
+
+
+@dataclass
+class Runtime:
+    """The part of the runtime that this piece uses; `told` has every event."""
+
+    events: EventStream = field(default_factory=EventStream)
+    told: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.events.subscribe(self.told.append)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with a template, or with bytes where nobody renders."""
+    if scope["type"] != "http":
+        return
+    if "mockforge.template" not in (scope.get("extensions") or {}) or scope["path"] == "/bytes":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"bytes"})
+        return
+    name = scope["path"][1:]
+    await send({"type": "mockforge.template", "status": 201, "headers": [(b"x-a", b"1")], "name": name, "vars": {"who": "Ada"}})
+
+
+def piece(runtime: Runtime, templates: Mapping[str, str], *, shows_errors: bool = False) -> Templates:
+    """The piece around the app."""
+    made = renderer(templates, PlainPlugin("p", {"f": lambda: "called"}))
+    return Templates(app, runtime=runtime, renderer=made, shows_errors=shows_errors)
+
+
+async def test_a_message_of_the_app_is_rendered() -> None:
+    client = Client(piece(Runtime(), {"hi.txt": "Hi {{ who }} at {{ request.path }} {{ p.f() }}"}))
+    answer = await client.get("/hi.txt")
+    assert (answer.status, answer.text, answer.header("x-a")) == (201, "Hi Ada at /hi.txt called", "1")
+    assert answer.header("content-type") == "text/plain; charset=utf-8"
+
+
+async def test_other_answers_pass() -> None:
+    answer = await Client(piece(Runtime(), {})).get("/bytes")
+    assert answer.body == b"bytes"
+
+
+@pytest.mark.parametrize("shows", [False, True])
+async def test_a_failure_is_an_event_and_shown_to_developers_only(shows: bool) -> None:
+    runtime = Runtime()
+    answer = await Client(piece(runtime, {"bad.txt": "\n{{ secret_name }}"}, shows_errors=shows)).get("/bad.txt")
+    assert answer.status == 500
+    assert ("secret_name" in answer.text) is shows
+    assert [(type(e), getattr(e, "template", "")) for e in runtime.told] == [(RenderFailed, "bad.txt")]
+
+
+async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
+    def fail() -> None:
+        raise PluginFailed("p", "template.call", "no such word", author_traceback='Traceback\n  File "plugin.py", line 7')
+
+    runtime = Runtime()
+    texts = {"routes[0].txt": "\n{{ nothing }}", "page.txt": "{{ p.f() }}"}
+    store = TemplateStore(None, texts, places={"routes[0].txt": "mockforge.yaml:9 routes[0].response.template_text"})
+    plugin = PlainPlugin("p", {"f": fail})
+    client = Client(Templates(app, runtime=runtime, renderer=Renderer(store, aliases={"p": "p"}, plugin=lambda name: plugin)))
+    assert [(await client.get(f"/{name}")).status for name in texts] == [500, 502]
+    assert [getattr(event, "reason", "") for event in runtime.told] == [
+        "template 'routes[0].txt' (mockforge.yaml:9 routes[0].response.template_text) line 2: 'nothing' is undefined",
+        "template 'page.txt' line 1: plugin 'p' failed in template.call: no such word",
+    ], "why a plugin failed is told by the event of its call"
+
+
+async def test_the_clients_own_fault_is_not_a_failed_template() -> None:
+    runtime = Runtime()
+    templates = piece(runtime, {"b.txt": "{{ request.text }}"})
+    with pytest.raises(Refused):
+        await templates.render(exchange(method="POST", body=b"x" * (64 << 20)), TemplateAnswer(template="b.txt"))
+    assert not runtime.told
