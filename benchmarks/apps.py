@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mockforge_asgi import MockForge
-from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 BODY = b'{"status":"ok"}'

@@ -24,9 +24,9 @@ from benchmarks.figures import Figure, Turn, compare, percentile, summary
 from benchmarks.sandbox import host, native, sandbox, spec
 from mockforge_asgi.contract import Document, PluginHost
 from mockforge_asgi.wasm.compiled.cache import CompiledCache
+from mockforge_asgi.wasm.component.python import sandbox_path
 from mockforge_asgi.wasm.engine import config
 from mockforge_asgi.wasm.inspect.limits import TRUSTED
-from mockforge_asgi.wasm.component.python import sandbox_path
 from mockforge_asgi.wasm.sandbox import Runtime, Sandbox
 
 SIZES = {"100B": 100, "600B": 600, "4KB": 4096}

@@ -13,10 +13,10 @@ from time import thread_time
 
 from benchmarks.figures import Figure, Turn, summary
 from mockforge_asgi.events import EventStream, RequestAnswered
-from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.telemetry.log import LogWriter
 
 SIZE = 32 * 1024
 CHANCE = random.Random(7)

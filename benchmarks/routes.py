@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.mocks.responders import RouteLink
+from mockforge_asgi.mocks.responders import RouteResponder
 from mockforge_asgi.mocks.routes import Routes, build_routes
 from mockforge_asgi.runtime import PluginRuntime
 
@@ -37,7 +37,7 @@ def matching(index: Routes, path: str) -> Callable[[], object]:
 
 def answering(index: Routes) -> Callable[[], object]:
     """A lookup and the answer it has ready, an exchange made before."""
-    link, exchange = RouteLink(index, PluginRuntime()), Exchange(scope(PATHS["fixed"]), receive, send)
+    link, exchange = RouteResponder(index, PluginRuntime()), Exchange(scope(PATHS["fixed"]), receive, send)
 
     def once() -> object:
         exchange.located = None

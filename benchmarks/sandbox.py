@@ -8,7 +8,7 @@ from types import ModuleType
 
 from benchmarks import guests
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Json, RequestDoors
+from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.native.host import NativeHost, own_host
 from mockforge_asgi.wasm.fiber import Budget
@@ -29,7 +29,7 @@ class SleepingDoors:
         """Nothing is answered at once."""
         return NotImplemented
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
         """An answer that suits `http.request`."""
         await asyncio.sleep(0.1)
         return {"status": 200, "headers": [], "body": {"text": "hello"}}

@@ -82,7 +82,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PooledInstance:
     """What the process holds after a round."""
 
     round: int
@@ -160,7 +160,7 @@ class Soak:
             new.write_bytes(content)
             new.replace(self.folder / name / file)
 
-    async def run(self) -> list[Held]:
+    async def run(self) -> list[PooledInstance]:
         """Do all the work; what was held after each round."""
         work, held = self.work, []
         async with self.client:
@@ -215,18 +215,18 @@ class Soak:
         while self.done.loaded - self.done.stopped > len(GUESTS):
             await asyncio.sleep(0.001)
 
-    def held(self, number: int) -> Held:
+    def held(self, number: int) -> PooledInstance:
         """What the process holds now."""
         gc.collect()
         life = self.forge.runtime._life
         assert life is not None
-        return Held(
+        return PooledInstance(
             number, _rss() / MIB, len(os.listdir("/proc/self/fd")), _threads(), len(_children()),
             life.sandbox[0].pool.charged / MIB, len(gc.get_objects()),
         )  # fmt: skip
 
 
-def faults(held: list[Held], *, grows_mb: float = 8.0, grows_share: float = 0.05) -> Iterator[str]:
+def faults(held: list[PooledInstance], *, grows_mb: float = 8.0, grows_share: float = 0.05) -> Iterator[str]:
     """What has grown since a quarter of the rounds. Memory, the median of the last three, may by so much; descriptors, threads and
     processes not at all."""
     start = held[max(1, len(held) // 4) - 1]

@@ -9,8 +9,8 @@ from time import perf_counter
 from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.contract import FunctionMetadata
-from mockforge_asgi.http.responses import TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json
@@ -47,7 +47,7 @@ class Names:
 def rendering(renderer: Renderer, name: str) -> Callable[[], Awaitable[object]]:
     """One rendering, as the middleware does it."""
     exchange = Exchange(scope("/hello/Ada"), receive, send)
-    answer = TemplateAnswer(template=name, vars={"name": "Ada Lovelace", "xs": list(range(10))})
+    answer = TemplateResponse(template=name, vars={"name": "Ada Lovelace", "xs": list(range(10))})
 
     return lambda: renderer.render(exchange, answer)
 

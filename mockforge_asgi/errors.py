@@ -10,10 +10,10 @@
     │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
-    ├── DoorError                  the guest asked a door for something it may not have, or the door failed
+    ├── HostCallError                  the guest asked a door for something it may not have, or the door failed
     ├── StateError                 the state store cannot do it
     ├── Refused                    the client: malformed path, body too large, too slow
-    └── ClientLeft                 the client went away; nobody is left to answer
+    └── ClientDisconnected                 the client went away; nobody is left to answer
 
 A message says what happened to which thing, why, and what to do. A client never sees a plugin's inside.
 """
@@ -130,7 +130,7 @@ class TemplateFailed(MockForgeError):
         super().__init__(f"template '{template}'{f' ({place})' if place else ''}{f' line {line}' if line else ''}: {message}")
 
 
-class DoorError(MockForgeError):
+class HostCallError(MockForgeError):
     """A door refused or failed; becomes the error envelope that the guest sees."""
 
     def __init__(self, code: str, message: str, *, retryable: bool = False, details: Mapping[str, object] | None = None) -> None:
@@ -146,7 +146,7 @@ class StateError(MockForgeError):
         super().__init__(message)
 
 
-class Refused(MockForgeError):
+class RequestRejected(MockForgeError):
     """The client's request is refused: `status` and a `reason` that may be shown to it."""
 
     def __init__(self, status: int, reason: str, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -154,5 +154,5 @@ class Refused(MockForgeError):
         super().__init__(f"{status} {reason}")
 
 
-class ClientLeft(MockForgeError):
+class ClientDisconnected(MockForgeError):
     """The client went away while its request was read or worked on; there is nobody left to answer."""

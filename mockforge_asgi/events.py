@@ -92,7 +92,7 @@ class AnswerRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoorDenied(Event):
+class HostCallDenied(Event):
     """A guest asked a door for something it has no grant for."""
 
     plugin: str
@@ -179,7 +179,7 @@ Subscriber = Callable[[Event], None]
 _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     CallFinished: (_MAX_TEXT, ("error",)),
     AnswerRefused: (_MAX_TEXT, ("error",)),
-    DoorDenied: (_MAX_TEXT, ("detail",)),
+    HostCallDenied: (_MAX_TEXT, ("detail",)),
     PluginRefused: (4 * _MAX_TEXT, ("reason",)),
     PluginWarning: (_MAX_TEXT, ("detail",)),
     Quarantined: (_MAX_TEXT, ("reason",)),

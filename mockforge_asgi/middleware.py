@@ -20,19 +20,19 @@ from typing import Any
 
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
-from mockforge_asgi.auth.responses import refuse_handshake, verdict
+from mockforge_asgi.auth.responses import decision_response, refuse_handshake
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.contract import Allow
-from mockforge_asgi.errors import ClientLeft, ConfigError, MockForgeError
+from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeError
 from mockforge_asgi.events import RequestAnswered
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import Cors
+from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
-from mockforge_asgi.http.errors import refusal
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.mocks.responders import WAIT
-from mockforge_asgi.pipeline import Pieces
+from mockforge_asgi.pipeline import Pipeline
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
@@ -60,7 +60,7 @@ class MockForge:
             raise ConfigError("a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]), without `plugins` here.")
         self.runtime = runtime or PluginRuntime(config, plugins=plugins, dev=dev)
         self.config = load_config(self.runtime.config if runtime is None or config is None else config, dev=dev, own=self.runtime.own_names)
-        self._pieces = Pieces(self.config, self.runtime, own_root_path(app, root_path))
+        self._pipeline = Pipeline(self.config, self.runtime, own_root_path(app, root_path))
 
     @property
     def routes(self) -> object:
@@ -72,10 +72,10 @@ class MockForge:
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             path = route_path(scope)
-            if self.app is not None and self._pieces.let_by(path, scope.get("raw_path")):
+            if self.app is not None and self._pipeline.passes_through(path, scope.get("raw_path")):
                 await self.app(scope, receive, send)
             else:
-                await self._serve(Exchange(scope, receive, send, path, limits=self._pieces.limits))
+                await self._serve(Exchange(scope, receive, send, path, limits=self._pipeline.limits))
         elif kind == "lifespan":
             await lifespan(self.runtime, self.app, scope, receive, send)
         elif self.app is not None:
@@ -83,21 +83,21 @@ class MockForge:
 
     async def _serve(self, exchange: Exchange) -> None:
         """Answer the request, or hand it on. Errors of ours and of plugins become answers; those of the app are its own."""
-        begun, auth = perf_counter(), self._pieces.auth
-        if (cors := self._pieces.cors(exchange, is_alone=self.app is None)) is not None:
+        begun, auth = perf_counter(), self._pipeline.auth
+        if (cors := self._pipeline.cors(exchange, is_alone=self.app is None)) is not None:
             exchange.send = cors.around(exchange.send, exchange.snapshot)
         try:
-            if self.app is not None and auth.lets_preflight_by(exchange) and await answer_preflight(self.app, exchange):
+            if self.app is not None and auth.allows_preflight(exchange) and await answer_preflight(self.app, exchange):
                 return
             try:
                 answer = await self._answer_or_refuse(exchange, cors)
-            except ClientLeft:
+            except ClientDisconnected:
                 return
             if answer is not None:
                 await self._send(exchange, answer)
             elif self.app is not None:
                 exchange.release()
-                await forward(self._pieces.modifiers.around(self.app, exchange), exchange, is_protected=auth.is_protected(exchange))
+                await forward(self._pipeline.modifiers.around(self.app, exchange), exchange, is_protected=auth.is_protected(exchange))
         finally:
             exchange.close()
         if answer is not None and self.runtime.events.wants(RequestAnswered, "info"):
@@ -105,50 +105,50 @@ class MockForge:
 
     async def _answer_or_refuse(self, exchange: Exchange, cors: Cors | None) -> MockResponse | None:
         try:
-            await self._pieces.ready()
-            return await self._answer(exchange, self._pieces, cors)
-        except ClientLeft:
+            await self._pipeline.ready()
+            return await self._answer(exchange, self._pipeline, cors)
+        except ClientDisconnected:
             raise
         except MockForgeError as error:
-            return self._pieces.answer_to(exchange, error)
+            return self._pipeline.response_for(exchange, error)
 
-    async def _answer(self, exchange: Exchange, pieces: Pieces, cors: Cors | None) -> MockResponse | None:
+    async def _answer(self, exchange: Exchange, pipeline: Pipeline, cors: Cors | None) -> MockResponse | None:
         """Our answer, ready to be sent; None leaves the request to the wrapped app."""
-        auth, is_http = pieces.auth, exchange.scope["type"] == "http"
+        auth, is_http = pipeline.auth, exchange.scope["type"] == "http"
         auth.check(exchange)
-        endpoint = pieces.endpoints.find(exchange) if is_http else None
+        endpoint = pipeline.endpoints.find(exchange) if is_http else None
         if endpoint is not None and endpoint.is_public:
             return await self._finish(exchange, await endpoint.answer(exchange))
         if is_http and endpoint is None:
-            pieces.responses.locate(exchange)
-            if cors is not None and is_preflight(exchange) and not pieces.responses.names_method(exchange):
+            pipeline.responses.locate(exchange)
+            if cors is not None and is_preflight(exchange) and not pipeline.responses.names_method(exchange):
                 exchange.answered_by = "cors"
                 return cors.preflight(exchange.snapshot)
         if auth.is_protected(exchange):
             decision = await auth.decide(exchange)
             if decision is not None and not isinstance(decision, Allow):
-                return await self._finish(exchange, verdict(decision))
+                return await self._finish(exchange, decision_response(decision))
         if endpoint is not None:
             return await self._finish(exchange, await endpoint.answer(exchange))
         if not is_http:
             exchange.answered_by = "no route"
-            return None if self.app else refusal(404, "no websocket is served here")
-        return await pieces.backed(exchange, self._respond(exchange, pieces))
+            return None if self.app else error_response(404, "no websocket is served here")
+        return await pipeline.backed(exchange, self._respond(exchange, pipeline))
 
-    async def _respond(self, exchange: Exchange, pieces: Pieces) -> MockResponse | None:
-        quick = pieces.responses.answer_now(exchange)
-        found = await pieces.responses.answer(exchange) if quick is WAIT else quick
+    async def _respond(self, exchange: Exchange, pipeline: Pipeline) -> MockResponse | None:
+        quick = pipeline.responses.answer_now(exchange)
+        found = await pipeline.responses.answer(exchange) if quick is WAIT else quick
         if found is not None:
             answer = await self._finish(exchange, found)
-            return await pieces.modifiers.change(exchange, answer) if pieces.modifiers.plugins else answer
+            return await pipeline.modifiers.change(exchange, answer) if pipeline.modifiers.plugins else answer
         if self.app is not None:
             return None
-        return pieces.responses.nothing(exchange)
+        return pipeline.responses.nothing(exchange)
 
-    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateAnswer) -> MockResponse:
+    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateResponse) -> MockResponse:
         if isinstance(answer, MockResponse):
             return answer
-        return await self._pieces.templates.render(exchange, answer)
+        return await self._pipeline.templates.render(exchange, answer)
 
     async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
         if exchange.scope["type"] == "websocket":

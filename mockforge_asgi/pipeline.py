@@ -1,4 +1,4 @@
-"""Pieces: the chains of a configuration, put together as `MockForge` runs them, and which paths they could have a say in.
+"""Pipeline: the chains of a configuration, put together as `MockForge` runs them, and which paths they could have a say in.
 
 What depends on the loaded plugins is worked out anew when the registry has changed.
 """
@@ -8,35 +8,35 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
+from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config import Config
 from mockforge_asgi.config.collected import Faults
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem, UnsupportedEventLoop
-from mockforge_asgi.http.responses import MockResponse
-from mockforge_asgi.routing.passthrough import Claims
-from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
-from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.body import BodyLimits
-from mockforge_asgi.http.errors import answer_to
-from mockforge_asgi.mocks.static import AnswerError, answer_of
-from mockforge_asgi.mocks.middleware import PluginLinks, ResponseChain
-from mockforge_asgi.mocks.responders import RouteLink
+from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
+from mockforge_asgi.http.errors import response_for
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.mocks.middleware import PluginResponders, ResponseChain
 from mockforge_asgi.mocks.modifiers import Modifiers
+from mockforge_asgi.mocks.responders import RouteResponder
 from mockforge_asgi.mocks.routes import build_routes, inline_paths, inline_templates, plugins_named
+from mockforge_asgi.mocks.static import AnswerError, answer_of
 from mockforge_asgi.plugins.plugin import alias_of
 from mockforge_asgi.plugins.registry import Registry
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.types import Receive, Scope, Send
 
 MOST_TOLD: Final = 8192
 """How much of an error a developer is told in an answer, in characters."""
 
 
-class Pieces:
+class Pipeline:
     """Auth, endpoints, responses, templates and modifiers over one runtime."""
 
     __slots__ = (
@@ -69,17 +69,17 @@ class Pieces:
         with faults:
             self._stand_ins = _stand_ins(config)
         faults.refuse()
-        self.claims = Claims(everything=True)
+        self.claims = ClaimedPaths(everything=True)
         self.endpoints, self.modifiers = Endpoints(), Modifiers()
         self._max_answer_bytes = config.limits.max_answer_kb * 1024
         self._public = public_plugins(config)
         self._registry: Registry | None = None
         self._generation = -1
 
-    def let_by(self, path: str, raw: bytes | None) -> bool:
+    def passes_through(self, path: str, raw: bytes | None) -> bool:
         """Whether no piece could have a say in a request for that path. False before plugins are known, and in dev mode."""
         registry = self._registry
-        return registry is not None and registry.generation == self._generation and self.claims.let_by(path, raw)
+        return registry is not None and registry.generation == self._generation and self.claims.passes_through(path, raw)
 
     def backed(self, exchange: Exchange, answering: Awaitable[MockResponse | None]) -> Awaitable[MockResponse | None]:
         """The same, with the operator's own answers (`on_failure`) in place of errors of plugins."""
@@ -96,21 +96,21 @@ class Pieces:
         plugin = error.plugin if isinstance(error, PluginFailed | PluginUnavailable) else ""
         answer = self._stand_ins.get(plugin)
         if answer is None:
-            return self.answer_to(exchange, error)
+            return self.response_for(exchange, error)
         exchange.answered_by, exchange.reason = f"on_failure of {plugin}", _reason(error)
         return answer
 
-    def answer_to(self, exchange: Exchange, error: MockForgeError) -> MockResponse:
+    def response_for(self, exchange: Exchange, error: MockForgeError) -> MockResponse:
         """The answer to an error, noting whose it is. In dev mode it says what failed and where, but not to pages of other origins."""
         exchange.reason = _reason(error)
         if not isinstance(error, PluginFailed | PluginUnavailable):
             exchange.answered_by = exchange.answered_by or "request check"
-            return answer_to(error)
+            return response_for(error)
         exchange.answered_by = f"plugin {error.plugin}"
         if not self._is_live or is_foreign(exchange.snapshot):
-            return answer_to(error)
+            return response_for(error)
         cause = error.__cause__ if isinstance(error.__cause__, PluginFailed) else error
-        return answer_to(error, self._runtime.events.redact(str(cause)[:MOST_TOLD]))
+        return response_for(error, self._runtime.events.redact(str(cause)[:MOST_TOLD]))
 
     async def ready(self) -> None:
         """Have the plugins loaded, and follow what has changed among them. Raises MockForgeError.
@@ -134,7 +134,7 @@ class Pieces:
         self.endpoints = Endpoints(registry, self._public)
         self.modifiers = Modifiers(registry.of_kind("modifier"), max_bytes=self._max_answer_bytes, in_place_of=self.in_place_of)
         claims = self.auth.protection.claims | self.endpoints.claims | self.responses.claims() | self.modifiers.claims
-        self.claims = Claims(everything=True) if self._is_live or self._cors is not None else claims
+        self.claims = ClaimedPaths(everything=True) if self._is_live or self._cors is not None else claims
 
     def cors(self, exchange: Exchange, *, is_alone: bool) -> Cors | None:
         """What says which pages may read the answer; None leaves that to the wrapped app, or to nobody.
@@ -155,9 +155,9 @@ def _reason(error: MockForgeError) -> str:
 
 
 def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> ResponseChain:
-    links = (RouteLink(build_routes(config.routes), runtime),) if config.routes else ()
+    links = (RouteResponder(build_routes(config.routes), runtime),) if config.routes else ()
     priorities = {name: use.priority for name, use in config.plugins.items() if use.priority is not None}
-    plugins = PluginLinks(
+    plugins = PluginResponders(
         runtime,
         named_by_routes=plugins_named(config.routes),
         priorities=priorities,

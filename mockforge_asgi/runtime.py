@@ -19,19 +19,19 @@ from mockforge_asgi.contract import Json, PluginHost
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.telemetry.log import logged_events
-from mockforge_asgi.plugins.authorization import Approval, approve, examine
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.plugins.authorization import Authorization, authorize, check_plugins
+from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.loader import Loader
-from mockforge_asgi.plugins.start_order import start_order
 from mockforge_asgi.plugins.package.package import stamp
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
-from mockforge_asgi.plugins.hostcalls.clock_random import REAL, Surroundings
+from mockforge_asgi.plugins.start_order import start_order
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore, open_store
+from mockforge_asgi.telemetry.log import logged_events
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class PluginRuntime:
         *,
         plugins: Iterable[object] = (),
         events: EventStream | None = None,
-        surroundings: Surroundings = REAL,
+        clock_random: ClockAndRandom = REAL,
         cache_dir: Path | None = None,
         dev: bool | None = None,
     ) -> None:
@@ -73,7 +73,7 @@ class PluginRuntime:
         self.events = events or logged_events()
         self._redactor = known if isinstance(known := self.events.redact, Redactor) else Redactor()
         self.events.redact = self._redactor
-        self._surroundings, self._cache_dir = surroundings, cache_dir
+        self._surroundings, self._cache_dir = clock_random, cache_dir
         self._life: _Life | None = None
         self._ending: _Life | None = None
         self._pid = os.getpid()
@@ -204,7 +204,7 @@ class PluginRuntime:
 
     async def _load_all(self, life: _Life) -> None:
         life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})
-        found = await asyncio.to_thread(examine, self.config)
+        found = await asyncio.to_thread(check_plugins, self.config)
         if found.refused:
             raise one_of(found.refused)
         for approval in start_order(found.approved):
@@ -223,8 +223,8 @@ class PluginRuntime:
         sources = Sources(config.sources, registry)
         state = self._state = self._state or open_store(config.state.url, str(config.file or config.base_dir))
         around, redact = self._surroundings, self._redactor
-        rooms = Rooms(
-            state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, surroundings=around, redact=redact
+        rooms = HostServices(
+            state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, clock_random=around, redact=redact
         )
         made: list[Any] = []
 
@@ -237,7 +237,7 @@ class PluginRuntime:
 
         return _Life(loop, state, registry, sources, Loader(rooms, sandbox, self._native), made)
 
-    def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+    def _native(self, approval: Authorization, doors: PluginHostCalls) -> PluginHost:
         from mockforge_asgi.plugins.native.host import native_host
 
         return native_host(approval, doors, self.events)
@@ -264,13 +264,13 @@ class PluginRuntime:
         if seen == life.stamps.get(use.name):
             return
         try:
-            life.registry.put(await life.loader.load(await asyncio.to_thread(approve, use, self.config)))
+            life.registry.put(await life.loader.load(await asyncio.to_thread(authorize, use, self.config)))
         except MockForgeError as error:
             self.events.emit(PluginRefused(plugin=use.name, reason=str(error), kept_last_good=use.name in life.registry))
         life.stamps[use.name] = seen  # not before: a request that ends meanwhile must not take the edit with it
 
     async def query(self, exchange: Exchange | None, source: str, query: str, params: Mapping[str, Json]) -> Json:
-        """Rows of a source's named query, for templates. Raises DoorError."""
+        """Rows of a source's named query, for templates. Raises HostCallError."""
         return await self.sources.query(source, query, params)
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
-from mockforge_asgi.contract import Description, Document, Json, Lease, RequestDoors
+from mockforge_asgi.contract import BodyReader, Description, Document, Json, Lease
+from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.http.request_document import EVERYTHING, RequestView
-from mockforge_asgi.contract.results import AnswerReader
-from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
+from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.security.permissions import EffectivePermissions
 
 Operation = Callable[..., Json | Awaitable[Json]]
 
@@ -43,7 +43,7 @@ class PlainLease:
     def __init__(self, host: PlainHost) -> None:
         self._host = host
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         self._host.log.append(op)
         run = self._host.operations[op]
         said = (
@@ -68,13 +68,13 @@ def plain_plugin(
 ) -> Plugin:
     """A loaded plugin over a `PlainHost`; one lease per request, as isolated plugins have."""
     host = PlainHost(operations)
-    about = PluginFacts(name, name, "1.0.0", "sha256-0", "native", frozenset(kinds.split()))
+    about = PluginMeta(name, name, "1.0.0", "sha256-0", "native", frozenset(kinds.split()))
     return Plugin(
         replace(about, **facts),
         Description("0.1", frozenset(operations)),
         host,
-        Effective(request_view=view, response_headers=None, response_body=True),
-        AnswerReader(name, may_set),
+        EffectivePermissions(request_view=view, response_headers=None, response_body=True),
+        ResultReader(name, may_set),
         leases_per_request=True,
     )
 

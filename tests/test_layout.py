@@ -21,10 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST, KIT = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin"
 
 LAYERS = (
-    ("exact_json",),
+    ("exact_json", "text"),
     ("errors", "types"),
-    ("bounded_json", "events"),
-    ("http", "logs"),
+    ("bounded_json",),
+    ("events",),
+    ("http", "telemetry"),
+    ("routing",),
     ("contract",),
     ("config",),
     ("security", "state"),
@@ -33,8 +35,9 @@ LAYERS = (
     ("runtime",),
     ("lifespan",),
     ("mocks", "auth", "templates"),
-    ("pieces",),
+    ("pipeline",),
     ("middleware",),
+    ("reload",),
     ("cli", "admin", "testing"),
     ("__main__",),
 )

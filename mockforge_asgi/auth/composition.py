@@ -15,8 +15,8 @@ from typing import Final, Protocol
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.plugins.permits import TemplateRights, permit_template
 
 
@@ -53,7 +53,7 @@ class Authenticator(Protocol):
         ...
 
 
-NOBODY: Final = Deny(401, "authentication required")
+NO_DECISION: Final = Deny(401, "authentication required")
 """The decision when nobody decided; whose challenge it carries is for `chain` to say."""
 
 
@@ -67,7 +67,7 @@ async def compose(mode: str, plugins: Sequence[Authenticator], exchange: Exchang
     if mode == "all":
         return await _all(plugins, exchange)
     decision = await _first(plugins, exchange)
-    return NOBODY if decision is None and mode != "optional" else decision
+    return NO_DECISION if decision is None and mode != "optional" else decision
 
 
 async def _first(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
@@ -92,7 +92,7 @@ async def _any(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
         refusal = refusal or decision
     if failure is not None:
         raise failure
-    return refusal or NOBODY
+    return refusal or NO_DECISION
 
 
 async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
@@ -100,9 +100,9 @@ async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
     for plugin in plugins:
         decision = await _ask(plugin, exchange)
         if not isinstance(decision, Allow):
-            return decision or NOBODY
+            return decision or NO_DECISION
         allowed.append(decision)
-    return _merged(allowed) if allowed else NOBODY
+    return _merged(allowed) if allowed else NO_DECISION
 
 
 async def _ask(plugin: Authenticator, exchange: Exchange) -> Decision:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.config.objects import Config
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.routing.passthrough import Claims
+from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.errors import refusal
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.plugins.permits import permit_template
 from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Endpoint:
     is_public: bool
     """Whether it is asked before auth."""
 
-    async def answer(self, exchange: Exchange) -> MockResponse | TemplateAnswer:
-        """The plugin's answer; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, Refused."""
+    async def answer(self, exchange: Exchange) -> MockResponse | TemplateResponse:
+        """The plugin's answer; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, RequestRejected."""
         exchange.answered_by = f"plugin {self.plugin.name}"
         if self.methods and exchange.snapshot.method not in self.methods:
-            return refusal(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
+            return error_response(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
         with exchange.watched():
             if self.plugin.view.body:
                 await exchange.body()
             answer = await self.plugin.call_endpoint(exchange, self.name)
-        if isinstance(answer, TemplateAnswer):
+        if isinstance(answer, TemplateResponse):
             permit_template(self.plugin.name, self.plugin.facts, "endpoint.call", answer.template)
         return answer
 
@@ -52,7 +52,7 @@ class Endpoints:
         self._by_path = {
             _path(p, e.path): Endpoint(_methods(e.methods), p, e.name, p.name in public) for p in plugins for e in p.facts.endpoints
         }
-        self.claims = Claims(self._by_path)
+        self.claims = ClaimedPaths(self._by_path)
 
     def find(self, exchange: Exchange) -> Endpoint | None:
         """The endpoint at that path. A preflight reaches only one that names OPTIONS."""

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from mockforge_asgi.auth.composition import NOBODY, Authenticator, compose
+from mockforge_asgi.auth.composition import NO_DECISION, Authenticator, compose
 from mockforge_asgi.auth.credentials import consumed_by
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
+from mockforge_asgi.auth.responses import DEFAULT_CHALLENGE, OTHER_CHALLENGE, decision_response, refuse_handshake
 from mockforge_asgi.auth.rules import Protection
-from mockforge_asgi.auth.responses import DEFAULT_CHALLENGE, OTHER_CHALLENGE, refuse_handshake, verdict
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny
-from mockforge_asgi.errors import ClientLeft, MockForgeError, PluginUnavailable
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.http.request_document import Consumed
+from mockforge_asgi.errors import ClientDisconnected, MockForgeError, PluginUnavailable
+from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits
+from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits
-from mockforge_asgi.http.paths import check_path, is_plain, own_root_path, route_path
-from mockforge_asgi.http.errors import answer_to
+from mockforge_asgi.http.paths import own_root_path, route_path
+from mockforge_asgi.http.request_document import Consumed
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import Service, lifespan
+from mockforge_asgi.routing.ambiguity import check_path, is_plain
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
@@ -45,7 +46,7 @@ class AuthRuntime(Service, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class RulePlugins:
     """The plugins of one rule: as it names them, in their order, what they read of credentials, and the challenge of their 401s."""
 
     named: tuple[Authenticator, ...]
@@ -54,7 +55,7 @@ class Panel:
     challenge: str
 
     @classmethod
-    def of(cls, named: tuple[Authenticator, ...]) -> Panel:
+    def of(cls, named: tuple[Authenticator, ...]) -> RulePlugins:
         """Lowest priority number first; equals stay as the rule names them."""
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
         challenges = ", ".join(dict.fromkeys(map(_challenge, plugins)))
@@ -78,7 +79,7 @@ class AuthChain:
     ) -> None:
         self.app, self.runtime, self.limits = app, runtime, limits
         self.protection = Protection(rules, own_root_path(app, root_path))
-        self._panels: dict[ProtectRule, Panel] = {}
+        self._panels: dict[ProtectRule, RulePlugins] = {}
 
     @property
     def routes(self) -> object:
@@ -102,22 +103,22 @@ class AuthChain:
                 exchange.close()
 
     async def _guard(self, exchange: Exchange) -> None:
-        if self.lets_preflight_by(exchange) and await answer_preflight(self.app, exchange):
+        if self.allows_preflight(exchange) and await answer_preflight(self.app, exchange):
             return
         try:
             self.check(exchange)
             decision = await self.decide(exchange)
-        except ClientLeft:
+        except ClientDisconnected:
             return
         except MockForgeError as error:
-            return await self.refuse(exchange, answer_to(error))
+            return await self.refuse(exchange, response_for(error))
         if decision is None or isinstance(decision, Allow):
             await forward(self.app, exchange, is_protected=self.is_protected(exchange), share=True)
         else:
-            await self.refuse(exchange, verdict(decision))
+            await self.refuse(exchange, decision_response(decision))
 
     def check(self, exchange: Exchange) -> None:
-        """Refuse a path that could be read as one that is protected differently. Raises Refused."""
+        """Refuse a path that could be read as one that is protected differently. Raises RequestRejected."""
         if self.protection.is_any:
             check_path(exchange.scope, exchange.snapshot.path, partial(self.protection.rule_for, exchange.snapshot.method))
 
@@ -131,7 +132,7 @@ class AuthChain:
         """Whether a rule is about this request."""
         return self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path) is not None
 
-    def lets_preflight_by(self, exchange: Exchange) -> bool:
+    def allows_preflight(self, exchange: Exchange) -> bool:
         """Whether the wrapped app may answer before auth: a preflight where the rule says so, on a path that has one reading."""
         if not is_preflight(exchange):
             return False
@@ -141,7 +142,7 @@ class AuthChain:
     async def decide(self, exchange: Exchange) -> Decision:
         """The decision about this request; None lets an anonymous caller pass. What an Allow brings is noted in the exchange.
 
-        Raises Refused, ClientLeft, and PluginUnavailable when a plugin that is needed fails.
+        Raises Refused, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
         """
         rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
         if rule is None:
@@ -153,7 +154,7 @@ class AuthChain:
         if isinstance(decision, Allow):
             exchange.allowed(decision.principal, decision.claims, wire_headers(decision.set_headers))
         exchange.consume(panel.consumed)
-        if decision is NOBODY:
+        if decision is NO_DECISION:
             exchange.answered_by = ", ".join(plugin.name for plugin in panel.plugins)
         if isinstance(decision, Deny):
             exchange.reason = decision.reason
@@ -161,7 +162,7 @@ class AuthChain:
                 return Deny(401, decision.reason, panel.challenge)
         return decision
 
-    def _panel(self, rule: ProtectRule) -> Panel:
+    def _panel(self, rule: ProtectRule) -> RulePlugins:
         """The rule's plugins as they are loaded now; worked out once per generation."""
         try:
             current = tuple(self.runtime.plugin(name) for name in rule.auth)
@@ -169,10 +170,10 @@ class AuthChain:
             raise PluginUnavailable(str(error.args[0]), "it guards this path and is not loaded") from error
         known = self._panels.get(rule)
         if known is None or known.named != current:
-            known = self._panels[rule] = Panel.of(current)
+            known = self._panels[rule] = RulePlugins.of(current)
         return known
 
-    async def refuse(self, exchange: Exchange, answer: MockResponse | TemplateAnswer) -> None:
+    async def refuse(self, exchange: Exchange, answer: MockResponse | TemplateResponse) -> None:
         """Send the answer of a caller that may not pass."""
         if exchange.scope["type"] == "websocket":
             await refuse_handshake(exchange, answer)

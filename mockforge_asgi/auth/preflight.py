@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.types import ASGIApp, Message
 
 _ORIGIN: Final = b"access-control-allow-origin"

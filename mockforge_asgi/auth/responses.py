@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from mockforge_asgi.contract import Deny, Reply
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.errors import refusal
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 
 DEFAULT_CHALLENGE: Final = "Bearer"
 """The challenge of a 401 whose plugin named none: every 401 must carry one (RFC 9110 §15.5.2)."""
@@ -21,22 +21,22 @@ def denial(deny: Deny) -> MockResponse:
     challenge = deny.challenge or (DEFAULT_CHALLENGE if deny.status == 401 else None)
     headers = (("www-authenticate", challenge),) if challenge else ()
     title = "Authentication failed" if deny.status == 401 and deny.reason != "authentication required" else None
-    return refusal(deny.status, deny.reason, headers, error=title)
+    return error_response(deny.status, deny.reason, headers, error=title)
 
 
-def verdict(decision: Deny | Reply) -> MockResponse | TemplateAnswer:
+def decision_response(decision: Deny | Reply) -> MockResponse | TemplateResponse:
     """The answer to a caller that may not pass."""
     if isinstance(decision, Deny):
         return denial(decision)
     response = decision.response
     headers = wire_headers(response.headers)
     if response.template is not None:
-        return TemplateAnswer(response.status, headers, response.template, response.vars)
+        return TemplateResponse(response.status, headers, response.template, response.vars)
     body = response.body if isinstance(response.body, bytes) else response.body.data or b""
     return MockResponse(response.status, headers, body)
 
 
-async def refuse_handshake(exchange: Exchange, answer: MockResponse | TemplateAnswer) -> None:
+async def refuse_handshake(exchange: Exchange, answer: MockResponse | TemplateResponse) -> None:
     """Refuse a websocket: with the answer itself where the server can send one, else by closing, which servers make a 403."""
     await exchange.receive()
     if isinstance(answer, MockResponse) and "websocket.http.response" in (exchange.scope.get("extensions") or {}):

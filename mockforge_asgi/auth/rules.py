@@ -14,9 +14,9 @@ from functools import partial
 
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError, Problem
-from mockforge_asgi.routing.passthrough import Claims
-from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.http.paths import below
+from mockforge_asgi.routing.glob import PathGlob
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 
 class Protection:
@@ -29,7 +29,7 @@ class Protection:
         compiled = [(_glob(rule, place), _methods(rule), rule) for place, rule in enumerate(rules)]
         self._rules = tuple(sorted(compiled, key=partial(_precedence, self._roots)))
         claimed = (path for _, _, rule in compiled for path in (*self._names(rule.path), *self._roots))
-        self.claims = Claims(claimed, checked=self.is_any)
+        self.claims = ClaimedPaths(claimed, checked=self.is_any)
 
     @property
     def is_any(self) -> bool:

@@ -21,9 +21,9 @@ from mockforge_asgi.cli.progress import Progress
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import EventStream, Level
-from mockforge_asgi.telemetry.log import LogWriter, ServerLog
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
+from mockforge_asgi.telemetry.log import LogWriter, ServerLog
 from mockforge_asgi.types import ASGIApp
 
 VARIABLE: Final = "MOCKFORGE_SERVE"

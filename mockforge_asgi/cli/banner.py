@@ -9,10 +9,10 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.cli.report import endpoint_rows, guard, table
 from mockforge_asgi.cli.routes import answer
 from mockforge_asgi.config.objects import Config, RouteConfig
-from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.text import escape
 
 if TYPE_CHECKING:
-    from mockforge_asgi.plugins.authorization import Examination
+    from mockforge_asgi.plugins.authorization import CheckReport
 
 MOST_ROUTES: Final = 30
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
@@ -25,7 +25,7 @@ def base_url(host: str, port: int, *, is_tls: bool) -> str:
     return f"{scheme}://{shown}" + ("" if port == (443 if is_tls else 80) else f":{port}")
 
 
-def banner(config: Config, examination: Examination, url: str, *, host: str, workers: int = 1) -> str:
+def banner(config: Config, examination: CheckReport, url: str, *, host: str, workers: int = 1) -> str:
     """The text, without a final line break."""
     mode = ", dev mode: edits hold from the next request on" if config.dev else ""
     many = f", {workers} workers" if workers > 1 else ""

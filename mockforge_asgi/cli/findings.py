@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
-from mockforge_asgi.plugins.authorization import Examination, examine
+from mockforge_asgi.plugins.authorization import CheckReport, check_plugins
 
 
 def look_at(
-    file: str, *, dev: bool | None = None, look: Callable[[Examination], Examination] = lambda found: found
-) -> tuple[Config, Examination]:
+    file: str, *, dev: bool | None = None, look: Callable[[CheckReport], CheckReport] = lambda found: found
+) -> tuple[Config, CheckReport]:
     """The configuration and what came of looking at its plugins; `look` looks further.
 
     Raises ConfigError for faults of form, routes and templates, beside those of plugins. Refused plugins alone are not raised.
@@ -23,7 +23,7 @@ def look_at(
         if error.rest is None:
             raise
         errors, config = [error], error.rest
-    examination = look(examine(config))
+    examination = look(check_plugins(config))
     if errors or examination.refused:
         errors += _unusable(config)
     if errors:

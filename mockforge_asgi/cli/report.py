@@ -11,11 +11,11 @@ import click
 
 from mockforge_asgi.config.objects import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
-from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.text import escape
 
 if TYPE_CHECKING:
     from mockforge_asgi.auth.rules import Protection
-    from mockforge_asgi.plugins.authorization import Examination
+    from mockforge_asgi.plugins.authorization import CheckReport
     from mockforge_asgi.plugins.package.static_checks import Validation
 
 CONFIG_FILE: Final = "mockforge.yaml"
@@ -73,7 +73,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def plugin_table(config: Config, examination: Examination) -> str:
+def plugin_table(config: Config, examination: CheckReport) -> str:
     """The plugins of a configuration, and for each that cannot be loaded, why."""
     if not config.plugins:
         return "This configuration has no plugins."
@@ -101,7 +101,7 @@ def guard(methods: Iterable[str], path: str, protection: Protection) -> str:
     return "; ".join(f"{words} ({'|'.join(those)})" for words, those in held.items() if words)
 
 
-def endpoint_rows(config: Config, examination: Examination, url: str = "") -> Iterator[tuple[str, str, str, str]]:
+def endpoint_rows(config: Config, examination: CheckReport, url: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Every endpoint of the plugins: methods, path, whose it is, and who guards it."""
     from mockforge_asgi.auth.endpoints import public_plugins
     from mockforge_asgi.auth.rules import Protection
@@ -114,12 +114,12 @@ def endpoint_rows(config: Config, examination: Examination, url: str = "") -> It
             yield "|".join(sorted(endpoint.methods)) or "ANY", f"{url}{path}", f"endpoint of {name}", words
 
 
-def _endpoints(config: Config, examination: Examination) -> list[str]:
+def _endpoints(config: Config, examination: CheckReport) -> list[str]:
     rows = list(endpoint_rows(config, examination))
     return ["\n" + table([("METHOD", "PATH", "WHAT", "WHO MAY"), *rows])] if rows else []
 
 
-def examination_text(config: Config, examination: Examination) -> str:
+def examination_text(config: Config, examination: CheckReport) -> str:
     """What `mockforge check` says."""
     if examination.refused:
         return escape("\n".join(str(error) for error in examination.refused.values()))

@@ -21,7 +21,7 @@ from mockforge_asgi.config import Config
 from mockforge_asgi.config.objects import ServerConfig
 from mockforge_asgi.config.workers import check_workers
 from mockforge_asgi.errors import ConfigError, UnsupportedPlatform
-from mockforge_asgi.plugins.authorization import Examination
+from mockforge_asgi.plugins.authorization import CheckReport
 
 _NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a name's address that this machine does not have is refused with: IPv6's, where there is none."""
@@ -156,7 +156,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on {host} port {port}: {error.strerror}."
 
 
-def _banner(config: Config, examination: Examination, settings: ServerConfig, bound: list[socket.socket]) -> str:
+def _banner(config: Config, examination: CheckReport, settings: ServerConfig, bound: list[socket.socket]) -> str:
     url = base_url(settings.host, bound[0].getsockname()[1], is_tls=settings.ssl_certfile is not None)
     return banner(config, examination, url, host=settings.host, workers=settings.workers)
 

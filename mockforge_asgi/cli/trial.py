@@ -16,14 +16,14 @@ import orjson
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.plugins.package.manifest import Manifest
+from mockforge_asgi.plugins.package.package import stamp
 from mockforge_asgi.plugins.testkit.case_verdict import Verdict
 from mockforge_asgi.plugins.testkit.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
 from mockforge_asgi.plugins.testkit.diff import difference_lines, pretty
-from mockforge_asgi.plugins.package.manifest import Manifest
+from mockforge_asgi.plugins.testkit.harness import Harness
 from mockforge_asgi.plugins.testkit.outcome import Outcome
-from mockforge_asgi.plugins.package.package import stamp
-from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.text import escape
 from mockforge_asgi.types import Json
 
 MIB: Final = 1 << 20
@@ -44,9 +44,9 @@ class TrialOptions:
     doors: str | None = None
     trust_native: bool = False
 
-    def open(self) -> Trial:
+    def open(self) -> Harness:
         """The trial of it. Raises PluginRejected, ConfigError."""
-        trial = Trial(Path(self.folder).expanduser().absolute(), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
+        trial = Harness(Path(self.folder).expanduser().absolute(), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
         trial.setting = read_setting(_text(self.config, "--config"), _text(self.doors, "--doors"), trial.setting)
         trial.events.subscribe(_compiling, Compiling)
         return trial
@@ -101,7 +101,7 @@ def watch(options: TrialOptions, *, only: str = "", update: bool = False) -> int
         return 0
 
 
-async def _run_cases(trial: Trial, only: str) -> list[Verdict]:
+async def _run_cases(trial: Harness, only: str) -> list[Verdict]:
     verdicts = []
     async with trial:
         async for verdict in trial.run(only):

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
-from mockforge_asgi.config.parsing.json_values import no_json_scalar
 from mockforge_asgi.config.network import BadRule, NetworkRule
-from mockforge_asgi.config.parsing.locations import quote
+from mockforge_asgi.config.parsing.json_values import no_json_scalar
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.routing.glob import PathGlob
+from mockforge_asgi.text import quote
 
 ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}\Z")

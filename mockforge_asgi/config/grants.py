@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import (
     CookieName,
     GrantedNetwork,
@@ -29,6 +28,7 @@ from mockforge_asgi.config.fields import (
     short_form,
 )
 from mockforge_asgi.config.objects import Grants, Right
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 
 _TEXT = {"type": "string"}
 

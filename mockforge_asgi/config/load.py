@@ -12,15 +12,16 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from mockforge_asgi.config import objects
 from mockforge_asgi.config import models as schema
 from mockforge_asgi.config import models_routes as schema_routes
-from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
+from mockforge_asgi.config import objects
 from mockforge_asgi.config.parsing.json_values import not_json
-from mockforge_asgi.config.parsing.locations import Places, clip, quote
+from mockforge_asgi.config.parsing.locations import Locations
+from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
 from mockforge_asgi.config.parsing.reader import Unreadable, read
-from mockforge_asgi.config.references import unfit
+from mockforge_asgi.config.references import check_description
 from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.text import clip, quote
 
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -57,7 +58,7 @@ def _bytes(file: Path, name: str) -> bytes:
 
 
 def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None, own: Collection[str]) -> objects.Config:
-    places = Places("configuration")
+    places = Locations("configuration")
     value = _plain(source)
     if problems := not_json(value, places, exact=True):
         raise ConfigError("the configuration cannot be used:", problems)
@@ -75,7 +76,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: bool | None, own: Collection[str]) -> objects.Config:
+def _check(value: Any, places: Locations, base_dir: Path, file: Path | None, dev: bool | None, own: Collection[str]) -> objects.Config:
     head = f"'{clip(places.name, 200)}' cannot be used:" if file else "the configuration cannot be used:"
     if not isinstance(value, dict):
         what = "is empty." if value is None else f"must be a mapping, not {quote(value)}."
@@ -86,7 +87,7 @@ def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: b
             "Write its paths as `routes:` in a mockforge.yaml."
         )
     value = {key: item for key, item in value.items() if not key.startswith(schema.ASIDE)}
-    faults = unfit(value, own)
+    faults = check_description(value, own)
     problems = [places.problem(*fault) for fault in faults]
     try:
         model = schema.ConfigModel.model_validate(value)
@@ -100,7 +101,7 @@ def _check(value: Any, places: Places, base_dir: Path, file: Path | None, dev: b
 
 
 def _rest(
-    value: dict[str, Any], faulty: list[tuple[str | int, ...]], places: Places, base_dir: Path, file: Path | None, dev: bool | None
+    value: dict[str, Any], faulty: list[tuple[str | int, ...]], places: Locations, base_dir: Path, file: Path | None, dev: bool | None
 ) -> objects.Config | None:
     """The configuration without its faulty entries; None where more than routes, rules and plugins have faults."""
     entries = {path[:2] for path in faulty}
@@ -125,7 +126,7 @@ def _stand_in(key: str, i: int) -> dict[str, Any]:
     return {"match": {"path": path}, "response": {"status": 500}} if key == "routes" else {"path": path, "auth": ["none"]}
 
 
-def _build(model: schema.ConfigModel, places: Places, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:
+def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: Path | None, dev: bool | None) -> objects.Config:
     def at(path: str | None) -> Path | None:
         return None if path is None else Path(os.path.normpath(base_dir / Path(path).expanduser()))
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, PlainMapping, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
-from mockforge_asgi.config.parsing.locations import quote
 from mockforge_asgi.config.models_cors import CorsModel
 from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
+from mockforge_asgi.config.parsing.pydantic_errors import fault
+from mockforge_asgi.text import quote
 
 ASIDE = "x-"
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")

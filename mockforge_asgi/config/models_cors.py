@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import AnyMethod, HeaderName, Strict, as_list, short_form
-from mockforge_asgi.config.parsing.locations import quote
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.http.cors import Cors
+from mockforge_asgi.text import quote
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
 _HOST_END = re.compile(r"[/?#\s]")

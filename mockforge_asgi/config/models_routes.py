@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import (
     Glob,
     HeaderValue,
@@ -25,10 +24,11 @@ from mockforge_asgi.config.fields import (
     own_spelling,
     short_form,
 )
-from mockforge_asgi.config.objects import AnswerFilter, is_template
-from mockforge_asgi.config.parsing.locations import quote
+from mockforge_asgi.config.objects import ResponseFilter, is_template
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.http.headers import ADDRESSES, OURS, uri_reference
+from mockforge_asgi.text import quote
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
 _BODILESS = frozenset({204, 205, 304})
@@ -234,10 +234,10 @@ class ModifiesModel(Strict):
     )
     app: bool = Field(default=False, description="Whether answers of the wrapped app are changed too, not only those of mocks and plugins.")
 
-    def build(self) -> AnswerFilter:
+    def build(self) -> ResponseFilter:
         """The filter."""
         kinds = frozenset(kind.lower() for kind in self.content_types)
-        return AnswerFilter(tuple(self.paths), frozenset(self.methods), frozenset(self.status), kinds, self.app)
+        return ResponseFilter(tuple(self.paths), frozenset(self.methods), frozenset(self.status), kinds, self.app)
 
 
 class QueryModel(Strict):

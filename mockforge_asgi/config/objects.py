@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.config.network import NetworkRule
-from mockforge_asgi.config.parsing.locations import Places
+from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.http.cors import Cors
 
 Json: TypeAlias = Any
@@ -97,7 +97,7 @@ class NativeTrust:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFilter:
+class ResponseFilter:
     """Which answers a modifier is asked about; an empty part admits all. A content type may end in `/*`.
 
     `app`: those of the wrapped app too, not only those of mocks and plugins.
@@ -135,7 +135,7 @@ class PluginUse:
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
     native: NativeTrust | None = None
     templates: frozenset[str] = frozenset()
-    modifies: AnswerFilter = field(default_factory=AnswerFilter)
+    modifies: ResponseFilter = field(default_factory=ResponseFilter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,4 +273,4 @@ class Config:
     dev: bool = False
     base_dir: Path = field(default_factory=Path.cwd)
     file: Path | None = None
-    places: Places = field(default_factory=lambda: Places("configuration"), repr=False, compare=False)
+    places: Locations = field(default_factory=lambda: Locations("configuration"), repr=False, compare=False)

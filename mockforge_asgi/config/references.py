@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
-from mockforge_asgi.config.parsing.locations import Path, clip, quote
+from mockforge_asgi.text import clip, quote
 
 _STORE_USE = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
 
@@ -23,7 +24,7 @@ def is_path(use: str) -> bool:
 _Fault = tuple[Path, str, str]
 
 
-def unfit(root: Mapping[str, Any], own: Collection[str] = ()) -> list[_Fault]:
+def check_description(root: Mapping[str, Any], own: Collection[str] = ()) -> list[_Fault]:
     """Every fault of that sort: path, what, remedy. `own` names plugins that need no entry."""
     return list(_References(root, own).find())
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from mockforge_asgi.bounded_json import crowded
-from mockforge_asgi.config.parsing.locations import clip, quote, show_path, text_of
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Description, Json
 from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
 from mockforge_asgi.http.headers import BadHeader, wire_header
+from mockforge_asgi.text import clip, quote, show_path, text_of
 from mockforge_plugin.values import FunctionMetadata, Parameter
 
 _KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozenset(OPTIONAL_OPS)

@@ -64,23 +64,23 @@ class Description:
     endpoints: tuple[str, ...] | None = None
 
 
-class RequestDoors(Protocol):
+class BodyReader(Protocol):
     """What the doors may ask of the request that a call belongs to."""
 
     async def read_body(self, of: str) -> bytes:
-        """The whole body of the `request` or of the `response` being modified; raises DoorError."""
+        """The whole body of the `request` or of the `response` being modified; raises HostCallError."""
         ...
 
 
-class Doors(Protocol):
+class HostCalls(Protocol):
     """The guarded host functions of one plugin under its grants."""
 
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
-        """The answer of a door that needs no waiting, or `NotImplemented`; raises DoorError."""
+        """The answer of a door that needs no waiting, or `NotImplemented`; raises HostCallError."""
         ...
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
-        """The answer of any door; raises DoorError."""
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
+        """The answer of any door; raises HostCallError."""
         ...
 
     async def close(self) -> None:
@@ -91,7 +91,7 @@ class Doors(Protocol):
 class Lease(Protocol):
     """A plugin for the length of one request: takes an instance when first called, gives it back on release."""
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         ...
 
@@ -128,17 +128,17 @@ __all__ = [
     "OPS",
     "OPTIONAL_OPS",
     "Allow",
+    "BodyReader",
     "Decision",
     "Deny",
     "Description",
     "Document",
-    "Doors",
     "FunctionMetadata",
+    "HostCalls",
     "Json",
     "Lease",
     "Parameter",
     "PluginHost",
     "Principal",
     "Reply",
-    "RequestDoors",
 ]

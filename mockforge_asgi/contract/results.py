@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mockforge_asgi.bounded_json import crowded
-from mockforge_asgi.config.parsing.locations import quote
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, guest_headers, wire_header
 from mockforge_asgi.http.media_type import MediaType
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.text import quote
 from mockforge_asgi.types import Headers
 from mockforge_plugin.values import Response
 
@@ -30,7 +30,7 @@ MAX_VARS: Final = 20_000
 _NO_BODY: Final = MockResponse().body
 
 
-class AnswerReader:
+class ResultReader:
     """Reads the answers of one plugin; `may_set` holds the restricted header names (lower-case) it has a grant for.
 
     `on_denied` is told the names of those that were left out for want of one, `events` of answers that break the contract.
@@ -120,7 +120,7 @@ class AnswerReader:
                 raise self.fault(op, f"a challenge that cannot be sent: {error}") from None
         return Deny(status, (self._text(op, value, "reason") or "authentication failed")[:500], challenge)
 
-    def response(self, op: str, value: Json, known: Headers = ()) -> MockResponse | TemplateAnswer:
+    def response(self, op: str, value: Json, known: Headers = ()) -> MockResponse | TemplateResponse:
         """A response document. `known` are headers that the plugin was shown and may give back."""
         if not isinstance(value, dict):
             raise self.fault(op, f"{type(value).__name__} instead of a response object")
@@ -136,7 +136,7 @@ class AnswerReader:
             raise self.fault(op, "a template that is no text, or 'vars' that are no object")
         if (long := crowded({"vars": variables}, MAX_VARS, MAX_VARS)) is not None:
             raise self.fault(op, f"'vars' that have {long[1]}")
-        return TemplateAnswer(status, headers, template, variables)
+        return TemplateResponse(status, headers, template, variables)
 
     def changed(self, op: str, value: Json, known: Headers) -> MockResponse:
         """`response.modify`'s answer, where it is not null."""
@@ -195,9 +195,9 @@ def _given(value: dict[str, Json], name: str, default: Json) -> Json:
     return default if found is None else found
 
 
-def as_value(answer: MockResponse | TemplateAnswer) -> Response:
+def as_value(answer: MockResponse | TemplateResponse) -> Response:
     """The checked answer as the contract's value type."""
     headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in answer.headers)
-    if isinstance(answer, TemplateAnswer):
+    if isinstance(answer, TemplateResponse):
         return Response(answer.status, headers, template=answer.template, vars=answer.vars)
     return Response(answer.status, headers, answer.body)

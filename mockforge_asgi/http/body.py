@@ -1,4 +1,4 @@
-"""Intake: all that still comes in from the client: its body (bounded, timed), its leaving, and what later readers must see again.
+"""RequestBody: all that still comes in from the client: its body (bounded, timed), its leaving, and what later readers must see again.
 
 The only reader of ASGI request messages. Nothing is read before somebody asks; what was read is replayed to the next reader,
 as one message.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.errors import ClientLeft, DoorError, Refused, UnsupportedEventLoop
+from mockforge_asgi.errors import ClientDisconnected, HostCallError, RequestRejected, UnsupportedEventLoop
 from mockforge_asgi.types import Message, Receive, Scope
 
 
@@ -26,7 +26,7 @@ class BodyLimits:
 DEFAULT_LIMITS: Final = BodyLimits()
 
 
-class Intake:
+class RequestBody:
     """The client's side of one exchange."""
 
     __slots__ = (
@@ -34,7 +34,7 @@ class Intake:
         "gone", "is_lent", "length", "limits", "watched",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: Intake | None = None) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: RequestBody | None = None) -> None:
         """`before` is the intake that this one takes over from; it ends with this one."""
         self._receive, self._before = receive, before
         self.limits = limits
@@ -54,7 +54,7 @@ class Intake:
         self._is_owed = False
         """Whether a message of the body was read that is still to be replayed."""
         self._touched = False
-        self._refusal: Refused | None = None
+        self._refusal: RequestRejected | None = None
         self._lock: asyncio.Lock | None = None
         self._listener: asyncio.Task[Message] | None = None
         self._on_departure: Callable[[], None] | None = None
@@ -65,12 +65,15 @@ class Intake:
         return self._body
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (413 over the limit, 408 too slow), ClientLeft, DoorError where the wrapped app has it, and
-        UnsupportedEventLoop on another event loop than asyncio."""
+        """The whole body.
+
+        Raises RequestRejected (413 over the limit, 408 too slow), ClientDisconnected, HostCallError where the wrapped app has it, and
+        UnsupportedEventLoop on another event loop than asyncio.
+        """
         if self._body is not None:
             return self._body
         if self.is_lent:
-            raise DoorError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
+            raise HostCallError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
         if self._lock is None:
             try:
                 asyncio.get_running_loop()
@@ -83,7 +86,7 @@ class Intake:
             if self._body is None:
                 try:
                     self._body = await self._read()
-                except Refused as refusal:
+                except RequestRejected as refusal:
                     self._refusal = refusal
                     raise
                 self.length = len(self._body)
@@ -93,12 +96,12 @@ class Intake:
     async def _read(self) -> bytes:
         most = self.limits.max_bytes
         if self.length is not None and self.length > most:
-            raise Refused(413, f"the body has {self.length} bytes, the most is {most}")
+            raise RequestRejected(413, f"the body has {self.length} bytes, the most is {most}")
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 await self._read_rest(most)
         except TimeoutError:
-            raise Refused(408, f"the body did not arrive within {self.limits.timeout_s:g} s") from None
+            raise RequestRejected(408, f"the body did not arrive within {self.limits.timeout_s:g} s") from None
         body = bytes(self._held)
         self._held.clear()
         return body
@@ -106,11 +109,11 @@ class Intake:
     async def _read_rest(self, most: int) -> None:
         while not self._is_whole:
             if self.gone:
-                raise ClientLeft("the client left before its body was whole")
+                raise ClientDisconnected("the client left before its body was whole")
             size = len(self._held)
             await self._more()
             if len(self._held) > most:
-                raise Refused(413, f"the body has more than {most} bytes")
+                raise RequestRejected(413, f"the body has more than {most} bytes")
             if len(self._held) == size and not self._is_whole:
                 await asyncio.sleep(0)  # who always has one more empty message at hand would never let the time run out
 

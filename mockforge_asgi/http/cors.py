@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http.headers import BadHeader
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Headers, Message, Send
 
@@ -74,7 +74,7 @@ class Cors:
         return send_granted
 
     def preflight(self, snapshot: RequestSnapshot) -> MockResponse:
-        """The answer to a preflight, to be sent through `around`. Raises Refused: 403 says what is not allowed."""
+        """The answer to a preflight, to be sent through `around`. Raises RequestRejected: 403 says what is not allowed."""
         method, asked = snapshot.header("access-control-request-method") or "", snapshot.header("access-control-request-headers") or ""
         names = {name.strip().lower() for name in asked.split(",")} - {""}
         if "*" not in self.origins and snapshot.header("origin") not in self.origins:
@@ -95,7 +95,7 @@ class Cors:
         try:
             return MockResponse.of(204, headers)
         except BadHeader:
-            raise Refused(400, "the preflight asks for a method or headers that do not exist") from None
+            raise RequestRejected(400, "the preflight asks for a method or headers that do not exist") from None
 
 
 OPEN: Final = Cors()
@@ -114,5 +114,5 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _not_allowed(what: str) -> Refused:
-    return Refused(403, f"CORS: {what} is not allowed here; `cors:` of the configuration says what is")
+def _not_allowed(what: str) -> RequestRejected:
+    return RequestRejected(403, f"CORS: {what} is not allowed here; `cors:` of the configuration says what is")

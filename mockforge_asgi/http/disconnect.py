@@ -1,7 +1,7 @@
-"""Departure: a client that leaves ends the wait of the task that works for it.
+"""DisconnectWatcher: a client that leaves ends the wait of the task that works for it.
 
 Works like `asyncio.timeout`: the waiting task is cancelled, and at the end of the block that one cancellation is taken back and becomes
-`ClientLeft`. A cancellation from elsewhere passes through untouched.
+`ClientDisconnected`. A cancellation from elsewhere passes through untouched.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import asyncio
 from types import TracebackType
 from typing import Final
 
-from mockforge_asgi.errors import ClientLeft
-from mockforge_asgi.http.body import Intake
+from mockforge_asgi.errors import ClientDisconnected
+from mockforge_asgi.http.body import RequestBody
 
 GRACE_S: Final = 0.005
 """Calls shorter than this never touch the client's connection."""
 
 
-class Departure:
-    """`with Departure(intake): await something` raises ClientLeft as soon as the client has left."""
+class DisconnectWatcher:
+    """`with DisconnectWatcher(intake): await something` raises ClientDisconnected as soon as the client has left."""
 
     __slots__ = ("_before", "_intake", "_left", "_task", "_timer")
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: RequestBody) -> None:
         self._intake = intake
         self._left = False
 
@@ -44,7 +44,7 @@ class Departure:
         self._intake.watched = False
         self._intake.unwatch()
         if self._left and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
-            raise ClientLeft("the client left while a plugin worked for it") from error
+            raise ClientDisconnected("the client left while a plugin worked for it") from error
 
 
 class _Nothing:

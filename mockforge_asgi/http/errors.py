@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from math import ceil
 
-from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, Refused, TemplateFailed
+from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, RequestRejected, TemplateFailed
 from mockforge_asgi.http.responses import MockResponse
 
 logger = logging.getLogger("mockforge")
@@ -24,22 +24,22 @@ _TITLES = {
 }
 
 
-def refusal(status: int, message: str, headers: tuple[tuple[str, str], ...] = (), *, error: str | None = None) -> MockResponse:
+def error_response(status: int, message: str, headers: tuple[tuple[str, str], ...] = (), *, error: str | None = None) -> MockResponse:
     """`{"error", "message"}` under that status."""
     named = (("cache-control", "no-store"), *headers)
-    return MockResponse.json({"error": error or _TITLES.get(status, "Refused"), "message": message}, status, named)
+    return MockResponse.json({"error": error or _TITLES.get(status, "RequestRejected"), "message": message}, status, named)
 
 
-def answer_to(error: MockForgeError, told: str = "") -> MockResponse:
+def response_for(error: MockForgeError, told: str = "") -> MockResponse:
     """What a client sees of an error of ours or of a plugin's; `told` is what a developer may be told of the latter."""
-    if isinstance(error, Refused):
-        return refusal(error.status, error.reason, error.headers)
+    if isinstance(error, RequestRejected):
+        return error_response(error.status, error.reason, error.headers)
     if isinstance(error, PluginUnavailable):
-        return refusal(503, told or "try again later", (("retry-after", str(max(1, ceil(error.retry_after_s)))),))
+        return error_response(503, told or "try again later", (("retry-after", str(max(1, ceil(error.retry_after_s)))),))
     if isinstance(error, LimitExceeded) and error.limit in ("timeout_ms", "cpu_ms"):
-        return refusal(504, told or "the plugin that should answer took too long")
+        return error_response(504, told or "the plugin that should answer took too long")
     if isinstance(error, PluginFailed):
-        return refusal(502, told or "the plugin that should answer failed")
+        return error_response(502, told or "the plugin that should answer failed")
     if not isinstance(error, TemplateFailed):  # of which an event tells
         logger.error("a request could not be answered: %s", error)  # the operator's to mend, and nobody else reports it
-    return refusal(500, "the mock server could not answer; its log says why", error="Internal error")
+    return error_response(500, "the mock server could not answer; its log says why", error="Internal error")

@@ -9,14 +9,14 @@ from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
-from mockforge_asgi.errors import ConfigError, DoorError, Refused
-from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateAnswer
-from mockforge_asgi.http.disconnect import ALREADY_WATCHED, Departure
-from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, request_document
+from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
+from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
+from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
-from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, Intake
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, request_document
+from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Document, Headers, Json, Receive, Scope, Send
 from mockforge_plugin.values import Principal
@@ -53,7 +53,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         self.snapshot = RequestSnapshot(scope, path)
-        self.intake = Intake(scope, receive, limits)
+        self.intake = RequestBody(scope, receive, limits)
         self.route: str | None = None
         self.path_params: Mapping[str, Json] = {}
         self.principal: Principal | None = None
@@ -91,7 +91,7 @@ class Exchange:
         if receive != self.intake.replay():
             self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
             self._content = None
-            self.intake = Intake(scope, receive, self.intake.limits, before=self.intake)
+            self.intake = RequestBody(scope, receive, self.intake.limits, before=self.intake)
         self.scope, self.send, self.located, self.intake.is_lent = scope, send, None, False
 
     def matched(self, route: str, path_params: Mapping[str, Json]) -> None:
@@ -149,7 +149,7 @@ class Exchange:
     async def body(self) -> bytes:
         """The whole body, without its coding: the wrapped app alone gets it as it came.
 
-        Raises Refused (413, 408, 400), ClientLeft, and DoorError once the wrapped app has it.
+        Raises Refused (413, 408, 400), ClientDisconnected, and HostCallError once the wrapped app has it.
         """
         body = self.body_now
         if body is None:
@@ -157,8 +157,8 @@ class Exchange:
             if body and self.coding:
                 try:
                     body = self._content = await inflated(body, self.coding, self.intake.limits.max_bytes, "the body")
-                except DoorError as error:
-                    raise Refused(413 if error.code == "limit" else 400, error.message) from error
+                except HostCallError as error:
+                    raise RequestRejected(413 if error.code == "limit" else 400, error.message) from error
                 self._documents = None
         return body
 
@@ -177,9 +177,9 @@ class Exchange:
         return self._json_body
 
     async def read_body(self, of: str) -> bytes:
-        """The request's body for a door. Raises DoorError for any other."""
+        """The request's body for a door. Raises HostCallError for any other."""
         if of != "request":
-            raise DoorError("not_found", f"there is no body of a '{of}' here")
+            raise HostCallError("not_found", f"there is no body of a '{of}' here")
         return await self.body()
 
     async def fingerprint(self) -> str:
@@ -190,9 +190,9 @@ class Exchange:
         return self._fingerprint
 
     def watched(self) -> AbstractContextManager[None]:
-        """`with exchange.watched(): await …` ends with ClientLeft once the client has left. May be nested; the outermost counts."""
+        """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""
         intake = self.intake
-        return ALREADY_WATCHED if intake.watched or intake.is_lent or self.scope["type"] != "http" else Departure(intake)
+        return ALREADY_WATCHED if intake.watched or intake.is_lent or self.scope["type"] != "http" else DisconnectWatcher(intake)
 
     def lease(self, key: Hashable, make: Callable[[], L]) -> L:
         """The lease under that key, made on first use and released with the exchange. One key always holds one type."""
@@ -205,13 +205,13 @@ class Exchange:
         """The `receive` for the wrapped app."""
         return self.intake.replay()
 
-    async def respond(self, answer: MockResponse | TemplateAnswer) -> None:
+    async def respond(self, answer: MockResponse | TemplateResponse) -> None:
         """Send the answer, with the headers auth put on it. One that must still be rendered goes to the `Templates` mounted around us.
 
         Raises ConfigError where there is none.
         """
         answer = answer.adding(self.allowed_headers) if self.allowed_headers else answer
-        if isinstance(answer, TemplateAnswer):
+        if isinstance(answer, TemplateResponse):
             if TEMPLATE_EXTENSION not in (self.scope.get("extensions") or {}):
                 raise ConfigError(
                     f"an answer asks for template '{answer.template}', but nothing renders it: mount `Templates` around this app."

@@ -35,6 +35,11 @@ RESTRICTED_PREFIXES: Final = (
 ADDRESSES: Final = frozenset({"location", "content-location"})
 """Headers whose whole value is a URI reference (RFC 3986): characters that it has not are percent-encoded, as UTF-8."""
 
+SENSITIVE_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token", "x-csrf-token", "authentication-info"}
+)
+"""Headers whose values are credentials (lower-case names)."""
+
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 _NO_URI = re.compile(r"[^\x00-\x7f]+|[ \"<>\\^`{|}]+")

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 
 CODINGS: Final = frozenset(["gzip", "x-gzip", "deflate"])
 """Values of Content-Encoding that are decoded (RFC 9110 §8.4.1)."""
@@ -22,25 +22,25 @@ class BoundedBody:
     def __init__(self, encoding: str, max_bytes: int, what: str = "the server's answer") -> None:
         self._coding, self._max_bytes, self._what = encoding.strip().lower(), max_bytes, what
         if self._coding not in ("", "identity", *CODINGS):
-            raise DoorError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
+            raise HostCallError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
-        self._received, self._size, self._pieces = 0, 0, list[bytes]()
+        self._received, self._size, self._pipeline = 0, 0, list[bytes]()
 
     def feed(self, piece: bytes) -> Iterator[None]:
-        """Take a piece, in steps between which others may go on. Raises DoorError once it is too much, or cannot be decoded."""
+        """Take a piece, in steps between which others may go on. Raises HostCallError once it is too much, or cannot be decoded."""
         self._received += len(piece)
         if self._received > self._max_bytes:
             raise self._too_large()
         try:
             yield from self._inflate(piece)
         except zlib.error as error:
-            raise DoorError("unavailable", f"{self._what} cannot be decoded: {error}") from error
+            raise HostCallError("unavailable", f"{self._what} cannot be decoded: {error}") from error
 
     def whole(self) -> bytes:
-        """The body. Raises DoorError where an encoded one ends too early."""
+        """The body. Raises HostCallError where an encoded one ends too early."""
         if self._inflater is not None and self._received and not self._inflater.eof:
-            raise DoorError("unavailable", f"{self._what} ends in the middle of its encoding", retryable=True)
-        return b"".join(self._pieces)
+            raise HostCallError("unavailable", f"{self._what} ends in the middle of its encoding", retryable=True)
+        return b"".join(self._pipeline)
 
     def _inflate(self, piece: bytes) -> Iterator[None]:
         if self._inflater is None:
@@ -66,14 +66,17 @@ class BoundedBody:
         if self._size > self._max_bytes:
             raise self._too_large()
         if data:
-            self._pieces.append(data)
+            self._pipeline.append(data)
 
-    def _too_large(self) -> DoorError:
-        return DoorError("limit", f"{self._what} has more than {self._max_bytes} bytes")
+    def _too_large(self) -> HostCallError:
+        return HostCallError("limit", f"{self._what} has more than {self._max_bytes} bytes")
 
 
 async def inflated(data: bytes, encoding: str, max_bytes: int, what: str) -> bytes:
-    """A whole body decoded, in steps between which others may go on. Raises DoorError: `limit` where it is too much, else `unavailable`."""
+    """A whole body decoded, in steps between which others may go on.
+
+    Raises HostCallError: `limit` where it is too much, else `unavailable`.
+    """
     body = BoundedBody(encoding, max_bytes, what)
     for _ in body.feed(data):
         await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mockforge_asgi.bounded_json import CLIENT, BadJson, TooMuch, parse
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.types import Json
 from mockforge_plugin.charset import decoded_json
 
@@ -40,7 +40,7 @@ class JsonBody:
         """The value; None where the body is not JSON. Raises Refused (413) over the bounds."""
         self._read()
         if self._is_over:
-            raise Refused(413, f"the body is {self._fault}")
+            raise RequestRejected(413, f"the body is {self._fault}")
         return self._value
 
     def at(self, steps: tuple[str | int, ...]) -> Json:

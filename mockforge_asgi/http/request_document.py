@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.http.responses import AnswerHead, MockResponse
+from mockforge_asgi.http.responses import MockResponse, ResponseHead
 from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot, bounded
 from mockforge_asgi.types import Json
 from mockforge_plugin.values import Principal, body_document
@@ -154,7 +154,7 @@ def principal_document(principal: Principal) -> Json:
     }
 
 
-def response_document(response: MockResponse | AnswerHead, names: frozenset[str] | None = None) -> Json:
+def response_document(response: MockResponse | ResponseHead, names: frozenset[str] | None = None) -> Json:
     """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers.
 
     A body that goes past the host, or that an answer to HEAD does not have, is `{"available": -1}`.

@@ -1,4 +1,4 @@
-"""MockResponse and TemplateAnswer: what links and plugins answer with, and how one is sent.
+"""MockResponse and TemplateResponse: what links and plugins answer with, and how one is sent.
 
 The only sender of ASGI response messages that are ours. Content-Length and framing are always ours; HEAD, 204, 205 and 304 carry no body
 (RFC 9110 §9.3.2, §15.3.5, §15.4.5).
@@ -80,7 +80,7 @@ class MockResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerHead:
+class ResponseHead:
     """An answer of the wrapped app whose body goes past us: only its head can be changed."""
 
     status: int
@@ -92,7 +92,7 @@ class AnswerHead:
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateAnswer:
+class TemplateResponse:
     """An answer whose body the host renders from the operator's template of that name, and headers from those of `header_templates`."""
 
     status: int = 200
@@ -118,6 +118,6 @@ class TemplateAnswer:
         }
         return {**message, "header_templates": self.header_templates, "body": self.body} if self.header_templates else message
 
-    def adding(self, extra: Headers) -> TemplateAnswer:
+    def adding(self, extra: Headers) -> TemplateResponse:
         """The same answer with those headers set too."""
         return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self

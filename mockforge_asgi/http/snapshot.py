@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http.paths import match_path, route_path
 from mockforge_asgi.types import Scope
 
@@ -28,7 +28,7 @@ def _text(value: str) -> str:
 def bounded(number: int, what: str, status: int) -> None:
     """Raises Refused over `MAX_FIELDS`."""
     if number > MAX_FIELDS:
-        raise Refused(status, f"the request has {number:,} {what}; the most that are read is {MAX_FIELDS:,}")
+        raise RequestRejected(status, f"the request has {number:,} {what}; the most that are read is {MAX_FIELDS:,}")
 
 
 _PERCENT: Final = ord("%")  # looked for as a number, which takes a tenth of the time

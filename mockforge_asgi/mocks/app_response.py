@@ -1,4 +1,4 @@
-"""AppAnswer: one answer of the wrapped app on its way through modifiers.
+"""AppResponse: one answer of the wrapped app on its way through modifiers.
 
 It is whole where its length is told and within the bound, or where its first part is its last: then it is held, changed and sent at once.
 Any other streams, and so do server-sent events, answers with trailers, files the server sends itself (pathsend) and whatever else is no
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.http.responses import AnswerHead, MockResponse
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import OURS, wire_headers
+from mockforge_asgi.http.responses import MockResponse, ResponseHead
 from mockforge_asgi.plugins.plugin import A
 from mockforge_asgi.types import Headers, Message, Send
 
@@ -32,12 +32,12 @@ class Changing(Protocol):
         """What the client is sent when that has failed."""
         ...
 
-    def want(self, exchange: Exchange, head: AnswerHead, /) -> bool:
+    def want(self, exchange: Exchange, head: ResponseHead, /) -> bool:
         """Whether an answer with that head would be changed."""
         ...
 
 
-class AppAnswer:
+class AppResponse:
     """`send` is what the wrapped app sends to; `send` of the constructor is the server's."""
 
     __slots__ = (
@@ -57,7 +57,7 @@ class AppAnswer:
         self._changing, self._exchange, self._send, self._max_bytes = changing, exchange, send, max_bytes
         self._start: Message | None = None
         """The first message while it is held."""
-        self._head = AnswerHead(0, ())
+        self._head = ResponseHead(0, ())
         self._length: int | None = None
         self._held = bytearray()
         self._has_begun = self._is_refused = False
@@ -78,7 +78,7 @@ class AppAnswer:
         self._has_begun = True
         pairs = tuple((name.lower(), value) for name, value in start.get("headers") or ())
         is_head = self._exchange.snapshot.method == "HEAD"
-        self._head = AnswerHead(start["status"], tuple(pair for pair in pairs if pair[0] not in OURS), is_head)
+        self._head = ResponseHead(start["status"], tuple(pair for pair in pairs if pair[0] not in OURS), is_head)
         if not 200 <= start["status"] <= 599 or not self._changing.want(self._exchange, self._head):
             return await self._send(start)
         self._length = _length(pairs)

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Final
 
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.mocks.routes import Routes
 from mockforge_asgi.mocks.static import RouteAnswer
 from mockforge_asgi.routing.index import Route
 from mockforge_asgi.routing.matchers import Facts
 from mockforge_asgi.routing.pattern import PathPattern
-from mockforge_asgi.mocks.routes import Routes
 
 LOOKED_AT: Final = 400
 """How many routes are compared with the path, at most; each costs some microseconds."""

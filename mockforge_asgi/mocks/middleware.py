@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, Literal, Protocol
 
-from mockforge_asgi.errors import ClientLeft, MockForgeError, UnsupportedEventLoop
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.routing.passthrough import Claims
-from mockforge_asgi.http.cors import is_foreign
-from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.errors import ClientDisconnected, MockForgeError, UnsupportedEventLoop
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits
-from mockforge_asgi.http.errors import answer_to, refusal
+from mockforge_asgi.http.cors import is_foreign
+from mockforge_asgi.http.errors import error_response, response_for
+from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import Service, lifespan
 from mockforge_asgi.mocks.explain import explain
-from mockforge_asgi.mocks.responders import PLUGINS, WAIT, Later, Link, LinkAnswer, PluginLink, Plugins, ResponsePlugin, RouteLink
+from mockforge_asgi.mocks.responders import (
+    PLUGINS,
+    WAIT,
+    Later,
+    PluginResponder,
+    Plugins,
+    Responder,
+    ResponderResult,
+    ResponsePlugin,
+    RouteResponder,
+)
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
@@ -40,7 +50,7 @@ class ResponseRuntime(Service, Plugins, Protocol):
         ...
 
 
-class PluginLinks:
+class PluginResponders:
     """The links of response plugins as they are loaded now: one for each that no route names, or that the operator gave a priority."""
 
     __slots__ = ("_generation", "_links", "_named", "_priorities", "_registry", "_runtime", "expects_any")
@@ -57,18 +67,18 @@ class PluginLinks:
         self._priorities = dict(priorities or {})
         self._registry: Registry | None = None
         self._generation = -1
-        self._links: tuple[PluginLink, ...] = ()
+        self._links: tuple[PluginResponder, ...] = ()
         self.expects_any: Final = expects_any
         """Whether plugins are configured at all; without any, requests need not ask."""
 
-    def current(self) -> tuple[PluginLink, ...] | None:
+    def current(self) -> tuple[PluginResponder, ...] | None:
         """The links; None while the runtime is not ready."""
         if not self._runtime.is_ready:
             return None
         registry = self._runtime.registry
         if registry is not self._registry or registry.generation != self._generation:
             self._links = tuple(
-                PluginLink(self._runtime, plugin.name, priority=self._priorities.get(plugin.name, PLUGINS))
+                PluginResponder(self._runtime, plugin.name, priority=self._priorities.get(plugin.name, PLUGINS))
                 for plugin in registry.of_kind("response")
                 if plugin.name not in self._named or plugin.name in self._priorities
             )
@@ -87,16 +97,16 @@ class ResponseChain:
         app: ASGIApp | None = None,
         *,
         runtime: ResponseRuntime,
-        links: Iterable[Link] = (),
-        plugins: PluginLinks | None = None,
+        links: Iterable[Responder] = (),
+        plugins: PluginResponders | None = None,
         limits: BodyLimits = DEFAULT_LIMITS,
         explains: bool = False,
     ) -> None:
         self.app, self.runtime, self.limits, self.explains = app, runtime, limits, explains
         self.built_in: Final = tuple(sorted(links, key=lambda link: link.priority))
-        self.route_link: Final = next((link for link in self.built_in if isinstance(link, RouteLink)), None)
+        self.route_link: Final = next((link for link in self.built_in if isinstance(link, RouteResponder)), None)
         self._plugins = plugins if plugins is not None and plugins.expects_any else None
-        self._joined: tuple[tuple[PluginLink, ...], tuple[Link, ...]] = ((), self.built_in)
+        self._joined: tuple[tuple[PluginResponder, ...], tuple[Responder, ...]] = ((), self.built_in)
 
     @property
     def routes(self) -> object:
@@ -114,7 +124,7 @@ class ResponseChain:
         exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
         try:
             await self._serve(exchange)
-        except ClientLeft:
+        except ClientDisconnected:
             return
         finally:
             if is_new:
@@ -126,23 +136,23 @@ class ResponseChain:
             answer = await self.answer(exchange)
             if answer is not None:
                 return await exchange.respond(answer)
-        except ClientLeft:
+        except ClientDisconnected:
             raise
         except MockForgeError as error:
-            return await exchange.respond(answer_to(error))
+            return await exchange.respond(response_for(error))
         if self.app is None:
             return await exchange.respond(self.nothing(exchange))
         exchange.release()
         await self.app({**exchange.scope, SCOPE_KEY: exchange}, exchange.replay(), exchange.send)
 
-    def claims(self) -> Claims:
+    def claims(self) -> ClaimedPaths:
         """Which paths any link could answer."""
         links = self.links()
         if links is None or any(link is not self.route_link for link in links):
-            return Claims(everything=True)
-        return Claims(route.pattern.text for route in self.route_link.index.routes) if self.route_link is not None else Claims()
+            return ClaimedPaths(everything=True)
+        return ClaimedPaths(route.pattern.text for route in self.route_link.index.routes) if self.route_link is not None else ClaimedPaths()
 
-    def links(self) -> tuple[Link, ...] | None:
+    def links(self) -> tuple[Responder, ...] | None:
         """Every link as of now, in order; None while plugins are not ready."""
         if self._plugins is None:
             return self.built_in
@@ -166,7 +176,7 @@ class ResponseChain:
         located = exchange.located
         return isinstance(located, tuple) and exchange.snapshot.method in (located[0].methods or ())
 
-    def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
+    def answer_now(self, exchange: Exchange) -> ResponderResult | Literal[Later.WAIT]:
         """The answer where no link has to wait, else WAIT."""
         links = self.built_in if self._plugins is None else self.links()
         if links is None:
@@ -177,7 +187,7 @@ class ResponseChain:
                 return answer
         return None
 
-    async def answer(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
+    async def answer(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         """The answer of the first link that has one. Raises MockForgeError."""
         links = self.links()
         if links is None:
@@ -201,8 +211,8 @@ class ResponseChain:
         if self.explains:
             message = self.explain(exchange) if not is_foreign(snapshot) else f"{message}; why is not told to pages of other origins"
         if methods and "*" not in methods and snapshot.method not in methods:
-            return refusal(405, message, (("allow", ", ".join(sorted(methods))),), error="Method not allowed")
-        return refusal(404, message)
+            return error_response(405, message, (("allow", ", ".join(sorted(methods))),), error="Method not allowed")
+        return error_response(404, message)
 
     def explain(self, exchange: Exchange) -> str:
         """Why nothing matched, for developers: the nearest routes and what each of them wants instead, the plugins that were asked."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.errors import MockForgeError, PluginFailed, PluginUnavailable
-from mockforge_asgi.http.responses import AnswerHead, MockResponse
-from mockforge_asgi.routing.passthrough import Claims
+from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.media_type import MediaType
-from mockforge_asgi.routing.glob import PathGlob
-from mockforge_asgi.http.errors import answer_to
-from mockforge_asgi.mocks.app_response import AppAnswer
+from mockforge_asgi.http.responses import MockResponse, ResponseHead
+from mockforge_asgi.mocks.app_response import AppResponse
 from mockforge_asgi.plugins.plugin import A, Plugin
+from mockforge_asgi.routing.glob import PathGlob
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
@@ -35,7 +35,7 @@ class Modifiers:
         plugins: Iterable[Plugin] = (),
         *,
         max_bytes: int = 1024 * 1024,
-        in_place_of: Callable[[Exchange, MockForgeError], MockResponse] = lambda _, error: answer_to(error),
+        in_place_of: Callable[[Exchange, MockForgeError], MockResponse] = lambda _, error: response_for(error),
     ) -> None:
         self.plugins = tuple(plugins)
         self._steps = tuple((plugin, _Wanted(plugin.facts.modifies)) for plugin in self.plugins)
@@ -43,7 +43,7 @@ class Modifiers:
         self._max_bytes: Final = max_bytes
         self.in_place_of: Final = in_place_of
         filters = [plugin.facts.modifies for plugin, _ in self._of_app]
-        self.claims: Final = Claims((path for f in filters for path in f.paths), everything=not all(f.paths for f in filters))
+        self.claims: Final = ClaimedPaths((path for f in filters for path in f.paths), everything=not all(f.paths for f in filters))
         """Paths where answers of the wrapped app may be changed."""
 
     async def change(self, exchange: Exchange, answer: A, *, of_app: bool = False) -> A:
@@ -70,7 +70,7 @@ class Modifiers:
             return app
 
         async def changed(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope, receive, AppAnswer(self, exchange, send, self._max_bytes).send)
+            await app(scope, receive, AppResponse(self, exchange, send, self._max_bytes).send)
 
         return changed
 
@@ -81,7 +81,7 @@ class Modifiers:
         finally:
             exchange.release()
 
-    def want(self, exchange: Exchange, head: AnswerHead) -> bool:
+    def want(self, exchange: Exchange, head: ResponseHead) -> bool:
         """Whether one of them would be asked about that answer of the wrapped app."""
         return any(wanted.fits(exchange) and wanted.admits(head) for _, wanted in self._of_app)
 
@@ -91,7 +91,7 @@ class _Wanted:
 
     __slots__ = ("_filter", "_globs")
 
-    def __init__(self, filter: AnswerFilter) -> None:
+    def __init__(self, filter: ResponseFilter) -> None:
         self._filter, self._globs = filter, tuple(map(PathGlob, filter.paths))
 
     def fits(self, exchange: Exchange) -> bool:
@@ -101,7 +101,7 @@ class _Wanted:
             return False
         return not self._globs or any(glob.matches(snapshot.match_path) for glob in self._globs)
 
-    def admits(self, answer: MockResponse | AnswerHead) -> bool:
+    def admits(self, answer: MockResponse | ResponseHead) -> bool:
         """Whether an answer with that head is wanted."""
         if self._filter.status and answer.status not in self._filter.status:
             return False

@@ -10,12 +10,12 @@ from enum import Enum
 from typing import Final, Literal, Protocol, TypeAlias
 
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.mocks.static import PluginAnswer, RouteAnswer
-from mockforge_asgi.routing.index import NEEDS_BODY, Found
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.routes import Routes
+from mockforge_asgi.mocks.static import PluginResponse, RouteAnswer
 from mockforge_asgi.plugins.permits import TemplateRights, permit_template
+from mockforge_asgi.routing.index import NEEDS_BODY, Found
 
 PLUGINS: Final = 3.5
 """The priority of response plugins, unless the operator gives another."""
@@ -30,10 +30,10 @@ class Later(Enum):
 
 
 WAIT: Final = Later.WAIT
-LinkAnswer: TypeAlias = MockResponse | TemplateAnswer | None
+ResponderResult: TypeAlias = MockResponse | TemplateResponse | None
 
 
-class Link(Protocol):
+class Responder(Protocol):
     """One link of the chain."""
 
     @property
@@ -46,16 +46,16 @@ class Link(Protocol):
         """Its place: lowest first."""
         ...
 
-    def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
+    def answer_now(self, exchange: Exchange) -> ResponderResult | Literal[Later.WAIT]:
         """Its answer where nothing has to be waited for, else WAIT."""
         ...
 
-    async def answer(self, exchange: Exchange) -> LinkAnswer:
+    async def answer(self, exchange: Exchange) -> ResponderResult:
         """Its answer. Raises MockForgeError."""
         ...
 
 
-class PluginFacts(TemplateRights, Protocol):
+class PluginMeta(TemplateRights, Protocol):
     """What links need to know of a plugin."""
 
     @property
@@ -83,7 +83,7 @@ class ResponsePlugin(Protocol):
         ...
 
     @property
-    def facts(self) -> PluginFacts:
+    def facts(self) -> PluginMeta:
         """What is known of it."""
         ...
 
@@ -91,7 +91,7 @@ class ResponsePlugin(Protocol):
         """Whether it wants to answer."""
         ...
 
-    async def generate(self, exchange: Exchange) -> LinkAnswer:
+    async def generate(self, exchange: Exchange) -> ResponderResult:
         """Its answer."""
         ...
 
@@ -113,7 +113,7 @@ class Plugins(Protocol):
         ...
 
 
-async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool) -> LinkAnswer:
+async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool) -> ResponderResult:
     """A plugin's answer; `directly`: without asking whether it wants to.
 
     Raises PluginFailed and PluginUnavailable unless the plugin is to be skipped when it fails.
@@ -133,7 +133,7 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
         if answer is None:
             _note(exchange, f"Plugin '{name}' was asked, and generate gave no answer.")
             return None
-        if isinstance(answer, TemplateAnswer):
+        if isinstance(answer, TemplateResponse):
             permit_template(name, plugin.facts, "response.generate", answer.template)
         exchange.answered_by = f"plugin {name}"
         return answer
@@ -150,7 +150,7 @@ def _note(exchange: Exchange, why: str) -> None:
         exchange.notes.append(why)
 
 
-class PluginLink:
+class PluginResponder:
     """A response plugin that is asked about every request."""
 
     __slots__ = ("_plugins", "name", "priority")
@@ -164,12 +164,12 @@ class PluginLink:
         """Always WAIT: a plugin is called."""
         return WAIT
 
-    async def answer(self, exchange: Exchange) -> LinkAnswer:
+    async def answer(self, exchange: Exchange) -> ResponderResult:
         """The plugin's answer."""
         return await ask(self._plugins, self.name, exchange, directly=False)
 
 
-class RouteLink:
+class RouteResponder:
     """The configuration's routes."""
 
     __slots__ = ("_plugins", "index", "name", "priority")
@@ -199,7 +199,7 @@ class RouteLink:
         located = exchange.located
         return located if isinstance(located, tuple) else None
 
-    def answer_now(self, exchange: Exchange) -> LinkAnswer | Literal[Later.WAIT]:
+    def answer_now(self, exchange: Exchange) -> ResponderResult | Literal[Later.WAIT]:
         """The answer of a route that has one ready."""
         located = exchange.located
         if located is None:
@@ -210,9 +210,9 @@ class RouteLink:
         if located is False:
             return None
         answer: RouteAnswer = located[0].answer  # type: ignore[index]  # what `locate` put there
-        return WAIT if isinstance(answer, PluginAnswer) else answer
+        return WAIT if isinstance(answer, PluginResponse) else answer
 
-    async def answer(self, exchange: Exchange) -> LinkAnswer:
+    async def answer(self, exchange: Exchange) -> ResponderResult:
         """The answer of the route."""
         found = self._located(exchange)
         if exchange.located is None:
@@ -221,6 +221,6 @@ class RouteLink:
         if found is None:
             return None
         answer = found[0].answer
-        if isinstance(answer, PluginAnswer):
+        if isinstance(answer, PluginResponse):
             return await ask(self._plugins, answer.plugin, exchange, directly=True)
         return answer

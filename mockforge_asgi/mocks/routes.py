@@ -9,8 +9,8 @@ from typing import TypeAlias
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, is_template
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, Problem
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.media_type import MediaType
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.static import AnswerError, RouteAnswer, answer_of
 from mockforge_asgi.routing.index import Route, RouteIndex
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
@@ -100,8 +100,8 @@ def _answer(entry: RouteConfig, position: int) -> RouteAnswer:
     plain = tuple(pair for pair in entry.response.headers if not is_template(pair[1]))
     answer = answer_of(replace(entry.response, headers=plain), inline_name=name)
     if isinstance(answer, MockResponse):
-        return TemplateAnswer(answer.status, answer.headers, header_templates=rendered, body=answer.body, length=answer.length)
-    return replace(answer, header_templates=rendered) if isinstance(answer, TemplateAnswer) else answer
+        return TemplateResponse(answer.status, answer.headers, header_templates=rendered, body=answer.body, length=answer.length)
+    return replace(answer, header_templates=rendered) if isinstance(answer, TemplateResponse) else answer
 
 
 def _matchers(match: RouteMatch) -> Iterator[Matcher]:

@@ -12,9 +12,9 @@ from typing import Final, TypeAlias
 
 from mockforge_asgi.config.objects import RouteResponse
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.types import Headers
 
 MAX_FILE: Final = 64 << 20
@@ -26,13 +26,13 @@ class AnswerError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class PluginAnswer:
+class PluginResponse:
     """The answer is whatever that response plugin generates. `status` and `headers` are not the plugin's concern."""
 
     plugin: str
 
 
-RouteAnswer: TypeAlias = MockResponse | TemplateAnswer | PluginAnswer
+RouteAnswer: TypeAlias = MockResponse | TemplateResponse | PluginResponse
 
 _TYPES: Final[Mapping[str, bytes]] = {
     "json": b"application/json",
@@ -45,13 +45,13 @@ _TYPES: Final[Mapping[str, bytes]] = {
 def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
     """The answer a route's `response:` asks for. `inline_name` is the name its `template_text` is stored under. Raises AnswerError."""
     if response.kind == "plugin":
-        return PluginAnswer(str(response.value))
+        return PluginResponse(str(response.value))
     try:
         headers = wire_headers(response.headers)
         if response.kind in ("template", "template_text"):
             name = inline_name if response.kind == "template_text" else str(response.value)
             MediaType.among(headers).encode("")
-            return TemplateAnswer(response.status, headers, name, dict(response.vars), length=_length(response))
+            return TemplateResponse(response.status, headers, name, dict(response.vars), length=_length(response))
         if response.kind == "empty":
             answer = MockResponse(response.status, headers, b"", _length(response))
         else:

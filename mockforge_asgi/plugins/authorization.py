@@ -11,14 +11,15 @@ from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
-from mockforge_asgi.config.parsing.locations import Path, clip
+from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
 from mockforge_asgi.plugins.package.manifest import GIVEN, Limits, Manifest
-from mockforge_asgi.plugins.start_order import circle_of
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.plugins.package.versions import fits
-from mockforge_asgi.security.permissions import Effective, Permission, Right, intersect
+from mockforge_asgi.plugins.start_order import circle_of
 from mockforge_asgi.security.messages import grant_remedy, missing_problems, unasked_problems
+from mockforge_asgi.security.permissions import EffectivePermissions, Permission, Right, intersect
+from mockforge_asgi.text import clip
 
 Json: TypeAlias = Any
 
@@ -26,13 +27,13 @@ ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class Authorization:
     """A package that may run as it was configured, and everything that decides how."""
 
     use: PluginUse
     package: Package
     manifest: Manifest
-    effective: Effective
+    effective: EffectivePermissions
     config: Json
     """The plugin's configuration with defaults filled in."""
     limits: Limits
@@ -41,10 +42,10 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class CheckReport:
     """What came of looking at every plugin of a configuration: the approved ones, and why the others are not."""
 
-    approved: Mapping[str, Approval]
+    approved: Mapping[str, Authorization]
     refused: Mapping[str, MockForgeError]
     idle: tuple[Problem, ...] = ()
     """Where plugins are asked for that are not enabled."""
@@ -55,7 +56,7 @@ class Examination:
         return (*(warning for approval in self.approved.values() for warning in approval.warnings), *self.idle)
 
 
-def approve(use: PluginUse, config: Config) -> Approval:
+def authorize(use: PluginUse, config: Config) -> Authorization:
     """Read the plugin's package and hold it against the configuration.
 
     Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
@@ -66,7 +67,7 @@ def approve(use: PluginUse, config: Config) -> Approval:
     return approve_package(use, read_package(use.path, use.use), config)
 
 
-def approve_package(use: PluginUse, package: Package, config: Config) -> Approval:
+def approve_package(use: PluginUse, package: Package, config: Config) -> Authorization:
     """The same for a package that is read already."""
     from mockforge_asgi.config.parsing.json_schema import apply_schema
 
@@ -92,7 +93,7 @@ def approve_package(use: PluginUse, package: Package, config: Config) -> Approva
         from mockforge_asgi.plugins.package.python_source import unasked_uses
 
         warnings += tuple(unasked_uses(package))
-    return Approval(
+    return Authorization(
         use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
     )
 
@@ -102,20 +103,20 @@ def remedy_for_absent(manifest: Manifest) -> str:
     return "Build it, or correct the path." if manifest.entry.file.endswith(".wasm") else "Correct the path, or add the file."
 
 
-def _extra_problems(rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
+def _extra_problems(rights: EffectivePermissions, config: Config, base: Path) -> Iterator[Problem]:
     if rights.network and find_spec("httpcore2") is None:
         remedy = "In a clone: pip install '.[http]'; else: pip install 'mockforge-asgi[http]'."
         yield config.places.problem((*base, "grants", "network"), "needs the http extra, which is not installed.", remedy)
 
 
-def examine(config: Config) -> Examination:
+def check_plugins(config: Config) -> CheckReport:
     """Look at every enabled plugin of a configuration, also at what they need of each other. Raises nothing."""
-    approved: dict[str, Approval] = {}
+    approved: dict[str, Authorization] = {}
     refused: dict[str, MockForgeError] = {}
     for name, use in config.plugins.items():
         try:
             if use.enabled:
-                approved[name] = approve(use, config)
+                approved[name] = authorize(use, config)
         except MockForgeError as error:
             refused[name] = error
     problems: dict[str, list[Problem]] = {}
@@ -124,10 +125,10 @@ def examine(config: Config) -> Examination:
     for name, found in problems.items():
         refused.setdefault(name, ConfigError(f"plugin '{name}' not loaded:", found))
         approved.pop(name, None)
-    return Examination(approved, refused, tuple(_idle(config)))
+    return CheckReport(approved, refused, tuple(_idle(config)))
 
 
-def _together(config: Config, approved: Mapping[str, Approval], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
+def _together(config: Config, approved: Mapping[str, Authorization], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
     """(plugin, problem) of what is wrong between plugins, and between them and the rest of the configuration."""
     for name, approval in approved.items():
         yield from ((name, problem) for problem in _dependency_problems(approval, approved, refused, config))
@@ -138,7 +139,7 @@ def _together(config: Config, approved: Mapping[str, Approval], refused: Collect
     yield from _clashes(config, approved)
 
 
-def _misplaced(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+def _misplaced(config: Config, approved: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
     """Plugins that are given a part which they cannot play."""
     for path, name, kind in _parts(config):
         if name in approved and kind not in (kinds := approved[name].manifest.kinds):
@@ -164,7 +165,7 @@ def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
         yield ("sources", source.name, "plugin"), source.plugin, "data_source"
 
 
-def _clashes(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple[str, Problem]]:
+def _clashes(config: Config, approved: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
     """Names and paths that two plugins would have."""
     seen: dict[tuple[str, str], str] = {}
     for name, approval in approved.items():
@@ -177,7 +178,9 @@ def _clashes(config: Config, approved: Mapping[str, Approval]) -> Iterator[tuple
                 yield name, config.places.problem(("plugins", name, key), what, f"Give one of them another {key}.")
 
 
-def _dependency_problems(approval: Approval, others: Mapping[str, Approval], refused: Collection[str], config: Config) -> Iterator[Problem]:
+def _dependency_problems(
+    approval: Authorization, others: Mapping[str, Authorization], refused: Collection[str], config: Config
+) -> Iterator[Problem]:
     """What the plugin needs of other plugins and does not find among them."""
     path = ("plugins", approval.use.name)
     for wanted in approval.manifest.dependencies:
@@ -245,7 +248,7 @@ def empty_input(manifest: Manifest, place: str, remedy: str) -> Iterator[Problem
         yield Problem(place, what, remedy)
 
 
-def _warnings(use: PluginUse, manifest: Manifest, rights: Effective, config: Config, base: Path) -> Iterator[Problem]:
+def _warnings(use: PluginUse, manifest: Manifest, rights: EffectivePermissions, config: Config, base: Path) -> Iterator[Problem]:
     yield from hidden_query(manifest, config.places.where(base))
     if not rights.request_view.body:
         is_asked = "request.body" in manifest.permissions.asked

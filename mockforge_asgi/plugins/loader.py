@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
+from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.contract.results import AnswerReader
-from mockforge_asgi.plugins.authorization import Approval
+from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.breaker import Breaker
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.package.manifest import Limits, Manifest
-from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts
+from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginMeta
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
@@ -32,21 +32,23 @@ KIB: Final = 1024
 class Loader:
     """Loads plugins for one runtime on one loop. `sandbox` is called when the first sandboxed plugin comes."""
 
-    def __init__(self, rooms: Rooms, sandbox: Callable[[], Sandbox], native: Callable[[Approval, PluginDoors], PluginHost]) -> None:
+    def __init__(
+        self, rooms: HostServices, sandbox: Callable[[], Sandbox], native: Callable[[Authorization, PluginHostCalls], PluginHost]
+    ) -> None:
         self.rooms, self._sandbox, self._native = rooms, sandbox, native
 
-    async def load(self, approval: Approval) -> Plugin:
+    async def load(self, approval: Authorization) -> Plugin:
         """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
         began = time.perf_counter()
         use, manifest, package = approval.use, approval.manifest, approval.package
         if manifest.contract != CONTRACT:
             raise PluginRejected(use.name, f"it is written for contract {manifest.contract}; this host speaks {CONTRACT}.")
-        doors = PluginDoors(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
+        doors = PluginHostCalls(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
         breaker = Breaker(use.name, use.breaker, self.rooms.events)
         host = await self._host(approval, doors, breaker)
         try:
             description = await host.open()
-            refuse_unfit(use.name, manifest, description)
+            check_references(use.name, manifest, description)
             await host.start()
         except BaseException:
             await host.close()
@@ -59,11 +61,11 @@ class Loader:
                 kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,
             )
         )  # fmt: skip
-        reader = AnswerReader(use.name, approval.effective.set_headers, doors.headers_left_out, self.rooms.events)
+        reader = ResultReader(use.name, approval.effective.set_headers, doors.headers_left_out, self.rooms.events)
         per_request = approval.isolation == "per_request" and manifest.runtime != "native"
         return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request, breaker=breaker)
 
-    async def _host(self, approval: Approval, doors: PluginDoors, breaker: Breaker) -> PluginHost:
+    async def _host(self, approval: Authorization, doors: PluginHostCalls, breaker: Breaker) -> PluginHost:
         use, manifest, limits = approval.use, approval.manifest, approval.limits
         if manifest.runtime == "native":
             return self._native(approval, doors)
@@ -83,7 +85,7 @@ class Loader:
         return host
 
 
-def refuse_unfit(name: str, manifest: Manifest, description: Description) -> None:
+def check_references(name: str, manifest: Manifest, description: Description) -> None:
     """Raises PluginRejected when the code does not do what the manifest says."""
     ops, places = description.ops, manifest.places
     problems = [
@@ -106,11 +108,11 @@ def refuse_unfit(name: str, manifest: Manifest, description: Description) -> Non
         raise PluginRejected(name, "its code is not what its manifest says:", problems)
 
 
-def facts(approval: Approval) -> PluginFacts:
+def facts(approval: Authorization) -> PluginMeta:
     """What is known of an approved plugin without running it."""
     use, manifest = approval.use, approval.manifest
     priority = manifest.priority if use.priority is None else use.priority
-    return PluginFacts(
+    return PluginMeta(
         name=use.name,
         id=manifest.id,
         version=manifest.version,

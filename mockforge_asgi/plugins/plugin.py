@@ -9,22 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from mockforge_asgi.config.objects import AnswerFilter
-from mockforge_asgi.contract import NOTHING, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost, RequestDoors
-from mockforge_asgi.errors import DoorError
-from mockforge_asgi.http.responses import BODILESS, AnswerHead, MockResponse, TemplateAnswer
-from mockforge_asgi.http.request_document import RequestView, response_document
+from mockforge_asgi.config.objects import ResponseFilter
+from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost
+from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
-from mockforge_asgi.contract.results import AnswerReader
+from mockforge_asgi.http.request_document import RequestView, response_document
+from mockforge_asgi.http.responses import BODILESS, MockResponse, ResponseHead, TemplateResponse
 from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.package.manifest import Endpoint
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_asgi.types import Headers
 
 DEFAULT_PRIORITY: Final = 100.0
-ALL_ANSWERS: Final = AnswerFilter()
-A = TypeVar("A", MockResponse, AnswerHead)
+ALL_ANSWERS: Final = ResponseFilter()
+A = TypeVar("A", MockResponse, ResponseHead)
 
 
 def alias_of(name: str) -> str:
@@ -33,7 +33,7 @@ def alias_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PluginFacts:
+class PluginMeta:
     """What is known of a plugin without running it. `name` is the operator's, `id` the author's."""
 
     name: str
@@ -48,7 +48,7 @@ class PluginFacts:
     endpoints: tuple[Endpoint, ...] = ()
     on_failure: str = "error"
     templates: frozenset[str] = frozenset()
-    modifies: AnswerFilter = ALL_ANSWERS
+    modifies: ResponseFilter = ALL_ANSWERS
     needs: frozenset[str] = frozenset()
     """Ids of the plugins that it depends on: they start before it and stop after it."""
 
@@ -60,11 +60,11 @@ class Plugin:
 
     def __init__(
         self,
-        facts: PluginFacts,
+        facts: PluginMeta,
         description: Description,
         host: PluginHost,
-        rights: Effective,
-        reader: AnswerReader,
+        rights: EffectivePermissions,
+        reader: ResultReader,
         *,
         leases_per_request: bool = False,
         breaker: Breaker | None = None,
@@ -100,7 +100,7 @@ class Plugin:
         """The template functions it offers."""
         return self.description.functions
 
-    async def _call(self, exchange: Exchange | None, op: str, document: Document, request: RequestDoors | None = None) -> Json:
+    async def _call(self, exchange: Exchange | None, op: str, document: Document, request: BodyReader | None = None) -> Json:
         """Run one operation, unless the plugin is in quarantine: on the lease of the request, or without a request on one of its own.
 
         Raises PluginFailed, LimitExceeded, PluginUnavailable.
@@ -137,7 +137,7 @@ class Plugin:
         said = await self._call(exchange, "response.can_handle", await self._with_fingerprint(exchange), exchange)
         return self._reader.flag("response.can_handle", said)
 
-    async def generate(self, exchange: Exchange) -> MockResponse | TemplateAnswer | None:
+    async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         """Its answer to the request. None: not mine."""
         said = await self._call(exchange, "response.generate", await self._with_fingerprint(exchange), exchange)
         return None if said is None else self._reader.response("response.generate", said)
@@ -164,7 +164,7 @@ class Plugin:
         if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
             what = "a body" if has_body else f"status {changed.status}, which has no body,"
             raise self._reader.fault("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")
-        return AnswerHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
+        return ResponseHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
 
     def _kept(self, headers: Headers, changed: Headers) -> Headers:
         """Headers of an answer that the plugin was not shown and did not set, or may not set."""
@@ -181,7 +181,7 @@ class Plugin:
         document = Document({"function": name, "args": list(args), "kwargs": dict(kwargs)})
         return await self._call(exchange, "template.call", document, exchange)
 
-    async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateAnswer:
+    async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
         """Its answer at one of its own endpoints."""
         document = Document.around(exchange.document(self.view), "request", {"endpoint": name})
         said = await self._call(exchange, "endpoint.call", document, exchange)
@@ -217,7 +217,7 @@ class _ResponseDoors:
 
     __slots__ = ("_exchange", "_response")
 
-    def __init__(self, exchange: RequestDoors, response: MockResponse | AnswerHead) -> None:
+    def __init__(self, exchange: BodyReader, response: MockResponse | ResponseHead) -> None:
         self._exchange, self._response = exchange, response
 
     async def read_body(self, of: str) -> bytes:
@@ -225,7 +225,7 @@ class _ResponseDoors:
         if of == "response":
             if isinstance(self._response, MockResponse):
                 return self._response.body
-            raise DoorError("unavailable", "the answer streams, or is one to HEAD: there is no body here to read")
+            raise HostCallError("unavailable", "the answer streams, or is one to HEAD: there is no body here to read")
         if of == "request":
             return await self._exchange.read_body(of)
-        raise DoorError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")
+        raise HostCallError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")

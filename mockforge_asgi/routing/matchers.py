@@ -15,8 +15,8 @@ import orjson
 import re2
 
 from mockforge_asgi.exact_json import dumps, same
+from mockforge_asgi.http.headers import SENSITIVE_HEADERS
 from mockforge_asgi.http.json_body import JsonBody
-from mockforge_asgi.security.redaction import SENSITIVE_HEADERS
 from mockforge_asgi.types import Json
 
 MAX_EXPRESSION: Final = 1000

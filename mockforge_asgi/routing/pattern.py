@@ -164,18 +164,18 @@ def parse(text: str) -> PathPattern:
 
 
 def _segment(text: str, *, tail: int) -> Segment:
-    pieces = list(_PARAMETER.finditer(text))
-    if not pieces:
+    pipeline = list(_PARAMETER.finditer(text))
+    if not pipeline:
         if "{" in text or "}" in text:
             raise PatternError(f"segment {text!r} has a brace without its partner; parameters look like '{{name}}' or '{{name:int}}'")
         return Segment((_LITERAL,), literal=text)
-    name, kind, glob = pieces[0].groups()
-    if len(pieces) == 1 and pieces[0].group() == text:
+    name, kind, glob = pipeline[0].groups()
+    if len(pipeline) == 1 and pipeline[0].group() == text:
         if glob == "**" or kind == "path":
             least = 0 if glob else 1
             return Segment((_MANY, -tail, -least), names=(name,), least=least)
         return _parameter(name, "str" if glob else kind or "str")
-    return _mixed(text, pieces)
+    return _mixed(text, pipeline)
 
 
 def _parameter(name: str | None, kind: str) -> Segment:
@@ -190,9 +190,9 @@ def _parameter(name: str | None, kind: str) -> Segment:
     return Segment((_RANKS[kind],), names=(name,), match=match)
 
 
-def _mixed(text: str, pieces: list[re.Match[str]]) -> Segment:
+def _mixed(text: str, pipeline: list[re.Match[str]]) -> Segment:
     expression, names, kinds, at, fixed = "", [], [], 0, 0
-    for piece in pieces:
+    for piece in pipeline:
         name, kind, glob = piece.groups()
         if glob == "**" or kind == "path":
             raise PatternError(f"segment {text!r}: '**' and 'path' stand alone between two slashes")
@@ -221,4 +221,4 @@ def _mixed(text: str, pieces: list[re.Match[str]]) -> Segment:
         return None if None in values else tuple(value for value in values if value is not None)
 
     anonymous = _PARAMETER.sub(lambda m: "*" if m.group(3) else "{:%s}" % (m.group(2) or "str"), text)
-    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match, prefix=text[: pieces[0].start()])
+    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match, prefix=text[: pipeline[0].start()])

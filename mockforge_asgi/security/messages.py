@@ -8,7 +8,7 @@ from typing import Final
 
 from mockforge_asgi.config.network import DEFAULT_PORTS
 from mockforge_asgi.config.objects import Grants, Right
-from mockforge_asgi.config.parsing.locations import Path, Places
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.security.permissions import DEFAULT_MAX_BYTES, DEFAULT_MAX_KEYS, NAMES, NetworkRule, Permission
 
@@ -17,7 +17,7 @@ _MAX_TOLD: Final = 3
 
 
 def missing_problems(
-    missing: Iterable[Permission], granted: Grants, places: Places, path: Path, *, secrets: Container[str] = frozenset()
+    missing: Iterable[Permission], granted: Grants, places: Locations, path: Path, *, secrets: Container[str] = frozenset()
 ) -> list[Problem]:
     """One problem that names every right that is needed and not granted, with the lines that `grants:` is to have.
 
@@ -77,7 +77,7 @@ def _differences(asked: NetworkRule, granted: NetworkRule) -> list[str]:
     ]
 
 
-def unasked_problems(unasked: Iterable[Right], places: Places, path: Path) -> list[Problem]:
+def unasked_problems(unasked: Iterable[Right], places: Locations, path: Path) -> list[Problem]:
     """Grants without effect, to be shown as warnings: the plugin does not ask for them."""
     return [
         places.problem(

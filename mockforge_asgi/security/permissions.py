@@ -1,6 +1,6 @@
 """Permissions: what a plugin asks for, what the operator grants, and what comes of it.
 
-The effective right is the intersection; nothing is allowed by default. Doors and documents are built from `Effective`,
+The effective right is the intersection; nothing is allowed by default. Doors and documents are built from `EffectivePermissions`,
 which is the only thing that they believe.
 """
 
@@ -70,7 +70,7 @@ class KvRight:
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
+class EffectivePermissions:
     """What a plugin may do. Header names are lower-case; None as a set of names means all."""
 
     request_view: RequestView = field(default_factory=RequestView)
@@ -88,7 +88,7 @@ class Effective:
     """Paths and globs below the plugin's folder."""
 
 
-NOTHING: Final = Effective()
+NOTHING: Final = EffectivePermissions()
 """No right at all."""
 
 
@@ -96,7 +96,7 @@ NOTHING: Final = Effective()
 class Intersection:
     """What comes of asking and granting: the effective rights, what is needed but not granted, what is granted but not asked for."""
 
-    effective: Effective
+    effective: EffectivePermissions
     missing: tuple[Permission, ...] = ()
     unasked: tuple[Right, ...] = ()
 
@@ -183,7 +183,7 @@ def _unasked(permissions: Permissions, grants: Grants) -> Iterator[Right]:
             yield Right(name, names, rules)
 
 
-def _effective(met: Mapping[str, Right]) -> Effective:
+def _effective(met: Mapping[str, Right]) -> EffectivePermissions:
     def names(permission: str) -> frozenset[str]:
         return met[permission].names if permission in met else frozenset()
 
@@ -192,7 +192,7 @@ def _effective(met: Mapping[str, Right]) -> Effective:
         return None if "*" in found else found
 
     kv = met.get("kv")
-    return Effective(
+    return EffectivePermissions(
         request_view=RequestView(
             open_names("request.headers"),
             open_names("request.cookies"),

@@ -27,9 +27,6 @@ _BEGINNING: Final = 6
 _STEP, _HEAD = 3, 8
 _HIDDEN: Final = "[redacted]"
 _ESCAPE: Final = re.compile("%[0-9A-F]{2}")
-SENSITIVE_HEADERS: Final = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token", "x-csrf-token", "authentication-info"}
-)
 _LATIN1 = re2.Options()
 _LATIN1.encoding = re2.Options.Encoding.LATIN1
 _KEY = rb"\b(?:password|passwd|secret|api_?key|access_?token|refresh_?token|id_?token|client_?secret)[\"']?\s*(?:[=!]?=|:)\s*"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mockforge_asgi.config.objects import SecretSource
-from mockforge_asgi.config.parsing.locations import Places
+from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.errors import ConfigError, Problem
 
 MAX_BYTES: Final = 64 * 1024
@@ -31,7 +31,7 @@ class Secrets:
         sources: Mapping[str, SecretSource],
         *,
         environ: Mapping[str, str] | None = None,
-        places: Places | None = None,
+        places: Locations | None = None,
         needed: Iterable[str] | None = None,
     ) -> Secrets:
         """Read every secret, or only those `needed`. Raises ConfigError that names each one that is not there."""
@@ -42,7 +42,7 @@ class Secrets:
         for name, source in wanted.items():
             value, what, remedy = _read(source, environment)
             if value is None:
-                problems.append((places or Places("configuration")).problem(("secrets", name), what, remedy))
+                problems.append((places or Locations("configuration")).problem(("secrets", name), what, remedy))
             else:
                 values[name] = value
         if problems:
@@ -71,7 +71,7 @@ class Secrets:
         raise TypeError("secrets are not pickled")
 
 
-def unreadable(sources: Mapping[str, SecretSource], *, places: Places) -> list[Problem]:
+def unreadable(sources: Mapping[str, SecretSource], *, places: Locations) -> list[Problem]:
     """What a start in this environment would lack."""
     try:
         Secrets.load(sources, places=places)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 
 Json: TypeAlias = Any
 
@@ -25,12 +25,12 @@ _WORDS = {"true": True, "false": False}
 
 
 def typed_parameters(query: str, types: Mapping[str, str], given: Mapping[str, Json]) -> dict[str, Json]:
-    """The given values under the types of the query's parameters. Null stays null. Raises DoorError."""
+    """The given values under the types of the query's parameters. Null stays null. Raises HostCallError."""
     unknown = sorted(str(name) for name in given if name not in types)
     missing = sorted(name for name in types if name not in given)
     if unknown or missing:
         what = f"it has no parameter {unknown[0]!r}" if unknown else f"its parameter {missing[0]!r} is missing"
-        raise DoorError("invalid_input", f"query {query!r}: {what}; its parameters are {', '.join(sorted(types)) or 'none'}")
+        raise HostCallError("invalid_input", f"query {query!r}: {what}; its parameters are {', '.join(sorted(types)) or 'none'}")
     return {name: _typed(query, name, kind, given[name]) for name, kind in types.items()}
 
 
@@ -40,7 +40,7 @@ def _typed(query: str, name: str, kind: str, value: Json) -> Json:
     try:
         return _MAKERS[kind](value)
     except (ValueError, OverflowError):
-        raise DoorError("invalid_input", f"query {query!r}: its parameter {name!r} must be of type {kind}") from None
+        raise HostCallError("invalid_input", f"query {query!r}: its parameter {name!r} must be of type {kind}") from None
 
 
 def _text(value: Json) -> str:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
 from mockforge_asgi.config.objects import NamedQuery, SourceConfig
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.sources.parameters import typed_parameters
 
 Json: TypeAlias = Any
@@ -62,7 +62,7 @@ class Sources:
         asker: str = "",
         raw: bool = False,
     ) -> dict[str, Json]:
-        """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`. Raises DoorError.
+        """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`. Raises HostCallError.
 
         `query` is the name of a query, or with `raw` its text. `asker` is the plugin that waits for the answer.
         """
@@ -70,7 +70,7 @@ class Sources:
         name = configured.plugin if configured is not None else source
         plugin = self._plugins[name] if name in self._plugins else None
         if plugin is None or "data_source" not in plugin.kinds:
-            raise DoorError("not_found", f"there is no data source {source!r}")
+            raise HostCallError("not_found", f"there is no data source {source!r}")
         most = min(limit or MAX_ROWS, MAX_ROWS)
         if configured is not None and not raw:
             named = _named(configured, query)
@@ -88,17 +88,17 @@ class Sources:
 def _named(configured: SourceConfig, query: str) -> NamedQuery:
     named = configured.queries.get(query)
     if named is None:
-        raise DoorError("not_found", f"data source {configured.name!r} has no query {query[:100]!r}")
+        raise HostCallError("not_found", f"data source {configured.name!r} has no query {query[:100]!r}")
     return named
 
 
 def _waiting(source: str, plugin: str, asker: str) -> tuple[str, ...]:
-    """The plugins that wait, when this one is asked too. Raises DoorError where it waits already."""
+    """The plugins that wait, when this one is asked too. Raises HostCallError where it waits already."""
     waiting = (*_asking.get(), asker) if asker else _asking.get()
     if plugin in waiting:
-        raise DoorError("limit", f"data source {source!r} would wait for itself: {' → '.join((*waiting, plugin))}")
+        raise HostCallError("limit", f"data source {source!r} would wait for itself: {' → '.join((*waiting, plugin))}")
     if len(waiting) >= MAX_DEPTH:
-        raise DoorError("limit", f"data sources ask each other more than {MAX_DEPTH} deep: {' → '.join(waiting)}")
+        raise HostCallError("limit", f"data sources ask each other more than {MAX_DEPTH} deep: {' → '.join(waiting)}")
     return waiting
 
 
@@ -106,18 +106,18 @@ async def _ask(plugin: SourcePlugin, source: str, query: str, params: Mapping[st
     try:
         return await plugin.query(None, query, params, limit=limit, cursor=cursor)
     except LimitExceeded as error:
-        raise DoorError(
+        raise HostCallError(
             "timeout" if error.limit == "timeout_ms" else "limit", f"data source {source!r} is over its {error.limit}"
         ) from error
     except PluginFailed as error:
         code = error.code if error.code in ("not_found", "invalid_input", "timeout", "unavailable") else "unavailable"
-        raise DoorError(code, f"data source {source!r} failed in its query", retryable=error.retryable) from error
+        raise HostCallError(code, f"data source {source!r} failed in its query", retryable=error.retryable) from error
     except PluginUnavailable as error:
-        raise DoorError("unavailable", f"data source {source!r} takes no queries now", retryable=True) from error
+        raise HostCallError("unavailable", f"data source {source!r} takes no queries now", retryable=True) from error
 
 
 def checked_result(source: str, found: Json, most: int) -> dict[str, Json]:
-    """A source's answer, its shape checked, cut to `most` rows. Raises DoorError."""
+    """A source's answer, its shape checked, cut to `most` rows. Raises HostCallError."""
     if not isinstance(found, Mapping):
         raise _odd(source, "it is not an object")
     columns, rows = found.get("columns"), found.get("rows")
@@ -138,5 +138,5 @@ def _is_column(column: Json) -> bool:
     return isinstance(column, Mapping) and isinstance(column.get("name"), str) and isinstance(column.get("type", "text"), str)
 
 
-def _odd(source: str, why: str) -> DoorError:
-    return DoorError("unavailable", f"data source {source!r} gave an answer that cannot be read: {why}")
+def _odd(source: str, why: str) -> HostCallError:
+    return HostCallError("unavailable", f"data source {source!r} gave an answer that cannot be read: {why}")

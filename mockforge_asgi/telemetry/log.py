@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, Literal, Protocol
 
 import orjson
@@ -20,10 +19,10 @@ from mockforge_asgi.events import (
     CacheTrouble,
     CallFinished,
     Compiling,
-    DoorDenied,
     Event,
     EventStream,
     GuestLogged,
+    HostCallDenied,
     Level,
     PluginLoaded,
     PluginRefused,
@@ -34,13 +33,13 @@ from mockforge_asgi.events import (
     RenderFailed,
     RequestAnswered,
 )
+from mockforge_asgi.text import escape
 
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 LOGGER: Final = logging.getLogger("mockforge")
 _NUMBERS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_FIELD: Final = 4096
 MAX_LINE: Final = 16 * 1024
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOURS: Final = {"debug": "2", "info": "36", "warning": "33", "error": "31"}
 _WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -159,16 +158,6 @@ def _safe(text: str, most: int) -> str:
     return escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
-def escape(text: str) -> str:
-    """The text with control characters, but for line breaks and tabs, made visible; it cannot steer a terminal."""
-    return text.translate(_written()) if _CONTROL.search(text) else text  # a function called for each sign takes twenty times as long
-
-
-@cache
-def _written() -> dict[int, str]:
-    return {ord(sign): f"\\u{ord(sign):04x}" for sign in _CONTROL.findall("".join(map(chr, range(0x10000))))}
-
-
 def _time(event: Event | None) -> datetime:
     return datetime.now(UTC) if event is None else datetime.fromtimestamp(event.at, UTC)
 
@@ -231,7 +220,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     PluginWarning: lambda e: ("warning", f"{e.plugin}: {e.detail}"),
     CallFinished: _called,
     AnswerRefused: lambda e: ("error", _flat(e.error)),
-    DoorDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
+    HostCallDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
     GuestLogged: _guest,
     Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),
     Recovered: lambda e: ("info", f"{e.plugin} takes calls again, {e.after_s:g} s after it was quarantined"),

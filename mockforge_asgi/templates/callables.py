@@ -15,8 +15,8 @@ from mockforge_asgi.contract import FunctionMetadata
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.bounds.environment import Exposed
-from mockforge_asgi.templates.formats import NotPrintable
 from mockforge_asgi.templates.bounds.meter import SCALARS, meter
+from mockforge_asgi.templates.formats import NotPrintable
 from mockforge_asgi.types import Json
 
 

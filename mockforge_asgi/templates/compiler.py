@@ -15,10 +15,10 @@ from jinja2.loaders import FunctionLoader
 
 from mockforge_asgi.errors import Problem, TemplateFailed
 from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
-from mockforge_asgi.templates.request_view import BODY_PARTS
 from mockforge_asgi.templates.bounds.filters import filters_for
-from mockforge_asgi.templates.functions import choice
 from mockforge_asgi.templates.formats import Kind, kind_of
+from mockforge_asgi.templates.functions import choice
+from mockforge_asgi.templates.request_view import BODY_PARTS
 from mockforge_asgi.templates.store import Source, TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 

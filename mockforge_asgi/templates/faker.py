@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from mockforge_asgi.errors import UnsupportedPlatform
 from mockforge_asgi.templates.bounds.environment import Exposed
-from mockforge_asgi.templates.functions import chance
 from mockforge_asgi.templates.bounds.meter import meter
+from mockforge_asgi.templates.functions import chance
 
 REFUSED: Final = frozenset(
     """add_provider binary csv del_arguments dsv enum fixed_width format get_arguments get_formatter get_providers image json json_bytes

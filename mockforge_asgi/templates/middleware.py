@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from mockforge_asgi.errors import ClientLeft, MockForgeError, Refused, TemplateFailed
+from mockforge_asgi.errors import ClientDisconnected, MockForgeError, RequestRejected, TemplateFailed
 from mockforge_asgi.events import EventStream, RenderFailed
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.cors import is_foreign
+from mockforge_asgi.http.errors import error_response, response_for
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.errors import answer_to, refusal
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -56,11 +56,11 @@ class Templates:
                 return
             headers = wire_headers(message.get("headers", ()))
             status, name, variables = message.get("status", 200), message["name"], message.get("vars", {})
-            answer = TemplateAnswer(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
+            answer = TemplateResponse(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
             try:
                 response = await self.render(exchange, answer)
-            except Refused as error:
-                response = answer_to(error)
+            except RequestRejected as error:
+                response = response_for(error)
             await response.send(send, head=exchange.snapshot.method == "HEAD")
 
         extended = {**scope, "extensions": {**(scope.get("extensions") or {}), EXTENSION: {}}}
@@ -72,18 +72,21 @@ class Templates:
             if is_new:
                 exchange.close()
 
-    async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
-        """The response; a failed rendering gives the answer for failures. Raises Refused and ClientLeft when reading the body does."""
+    async def render(self, exchange: Exchange, answer: TemplateResponse) -> MockResponse:
+        """The response; a failed rendering gives the answer for failures.
+
+        Raises RequestRejected and ClientDisconnected when reading the body does.
+        """
         try:
             return await self.renderer.render(exchange, answer)
-        except (Refused, ClientLeft):
+        except (RequestRejected, ClientDisconnected):
             raise
         except MockForgeError as error:
             return self._failed(exchange, answer, error)
 
-    def _failed(self, exchange: Exchange, answer: TemplateAnswer, error: MockForgeError) -> MockResponse:
+    def _failed(self, exchange: Exchange, answer: TemplateResponse, error: MockForgeError) -> MockResponse:
         told = self.renderer.explain(answer, error)
         self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
         if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
-            return refusal(500, str(told), error="Template failed")
-        return answer_to(error)
+            return error_response(500, str(told), error="Template failed")
+        return response_for(error)

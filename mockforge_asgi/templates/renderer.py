@@ -13,16 +13,16 @@ from typing import Any, Final, Literal, Self, TypeAlias
 from jinja2 import Template
 
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
-from mockforge_asgi.templates.compiler import Compiled, Compiler
-from mockforge_asgi.templates.request_view import RequestFacts
-from mockforge_asgi.templates.faker import Faker
-from mockforge_asgi.templates.functions import CHANCE, make_functions
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
 from mockforge_asgi.templates.callables import DataSources, FunctionPlugin, PluginFunctions, Query
+from mockforge_asgi.templates.compiler import Compiled, Compiler
+from mockforge_asgi.templates.faker import Faker
+from mockforge_asgi.templates.functions import CHANCE, make_functions
+from mockforge_asgi.templates.request_view import TemplateRequest
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 from mockforge_asgi.templates.turns import Turns
@@ -78,7 +78,7 @@ class Renderer:
         if problems:
             raise ConfigError("the templates cannot be used", problems)
 
-    async def render(self, exchange: Exchange, answer: TemplateAnswer) -> MockResponse:
+    async def render(self, exchange: Exchange, answer: TemplateResponse) -> MockResponse:
         """The response. Raises TemplateFailed, and what reading the body, a plugin's function or a query raises."""
         if answer.header_templates:
             answer = await self._with_headers(exchange, answer)
@@ -86,14 +86,14 @@ class Renderer:
             return MockResponse(answer.status, answer.headers, answer.body, answer.length)
         return self._finish(*await self._render(exchange, answer, answer.template), answer)
 
-    async def _render(self, exchange: Exchange, answer: TemplateAnswer, name: str) -> tuple[Compiled, str]:
+    async def _render(self, exchange: Exchange, answer: TemplateResponse, name: str) -> tuple[Compiled, str]:
         compiled = self.compiler.get(name)
         if compiled.needs_body:
             await exchange.body()
         chance = self._chance(compiled, await exchange.fingerprint() if self._seed == "request" else "")
         return compiled, await self._run(compiled, self._values(compiled, exchange, answer), chance)
 
-    async def _with_headers(self, exchange: Exchange, answer: TemplateAnswer) -> TemplateAnswer:
+    async def _with_headers(self, exchange: Exchange, answer: TemplateResponse) -> TemplateResponse:
         rendered: Headers = ()
         for header, name in answer.header_templates:
             _, text = await self._render(exchange, answer, name)
@@ -106,7 +106,7 @@ class Renderer:
         kept = tuple(pair for pair in answer.headers if pair[0] != b"content-type" or pair[0] not in dict(rendered))
         return replace(answer, headers=(*kept, *rendered))
 
-    def explain(self, answer: TemplateAnswer, error: MockForgeError) -> TemplateFailed:
+    def explain(self, answer: TemplateResponse, error: MockForgeError) -> TemplateFailed:
         """The failure of a rendering with the template's place and line; of a plugin's only the first line, for it is told by itself."""
         if isinstance(error, TemplateFailed):
             name, line, message = error.template, error.line, error.message
@@ -117,12 +117,12 @@ class Renderer:
     def _chance(self, compiled: Compiled, fingerprint: str) -> Random | None:
         return None if self._seed is None else Random(f"{self._seed}/{fingerprint}/{compiled.name}")
 
-    def _values(self, compiled: Compiled, exchange: Exchange, answer: TemplateAnswer) -> dict[str, Any]:
+    def _values(self, compiled: Compiled, exchange: Exchange, answer: TemplateResponse) -> dict[str, Any]:
         values = {**compiled.globals, **answer.vars}
         uses = compiled.uses
         for name in uses & self._reserved:
             if name == "request":
-                values[name] = RequestFacts(exchange)
+                values[name] = TemplateRequest(exchange)
             elif name == "vars":
                 values[name] = dict(answer.vars)
             elif name == "data":
@@ -168,7 +168,7 @@ class Renderer:
         used.waited(since)
         made.go_on()
 
-    def _finish(self, compiled: Compiled, text: str, answer: TemplateAnswer) -> MockResponse:
+    def _finish(self, compiled: Compiled, text: str, answer: TemplateResponse) -> MockResponse:
         headers = answer.headers
         declared = next((value for name, value in headers if name == b"content-type"), None)
         try:

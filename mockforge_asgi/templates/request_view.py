@@ -71,7 +71,7 @@ _HEAD: Final[Mapping[str, Callable[[RequestSnapshot], object]]] = {
 }
 
 
-class RequestFacts(Exposed):
+class TemplateRequest(Exposed):
     """The request of an exchange."""
 
     __slots__ = ("_exchange", "_text")

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from mockforge_asgi.templates.bounds.environment import Exposed
-from mockforge_asgi.templates.faker import Faker
-from mockforge_asgi.templates.functions import chance, make_uuid, offset, rand_float, rand_hex, rand_int, show_time
-from mockforge_asgi.templates.formats import Kind, NotPrintable
 from mockforge_asgi.templates.bounds.meter import meter
+from mockforge_asgi.templates.faker import Faker
+from mockforge_asgi.templates.formats import Kind, NotPrintable
+from mockforge_asgi.templates.functions import chance, make_uuid, offset, rand_float, rand_hex, rand_int, show_time
 from mockforge_asgi.types import Json
 
 Values: TypeAlias = Mapping[str, Any]

@@ -1,6 +1,6 @@
 """One call of a guest on its own stack: what it may use, what it waits for, how it ended.
 
-A fiber is polled by `scheduler.py`. Host callbacks run on the fiber's stack and only record a `DoorRequest`; its
+A fiber is polled by `scheduler.py`. Host callbacks run on the fiber's stack and only record a `HostCallRequest`; its
 answer is made and delivered on the loop's stack, between polls.
 """
 
@@ -16,9 +16,9 @@ from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
 from mockforge_asgi.bounded_json import DOOR, BadJson, parse
-from mockforge_asgi.config.parsing.locations import clip
-from mockforge_asgi.contract import Doors, Json, RequestDoors
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginCrashed, PluginFailed
+from mockforge_asgi.contract import BodyReader, HostCalls, Json
+from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginCrashed, PluginFailed
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.inspect.limits import memory_needed
 
 
@@ -33,29 +33,29 @@ class Budget:
     """The host's own, whatever the plugin's `limits` say: for making an instance ready."""
 
 
-class DoorRequest:
+class HostCallRequest:
     """A guest at a door: which one, with what, and how the answer gets to it (`deliver(answer, error)`)."""
 
     __slots__ = ("_deliver", "_payload", "done", "name")
 
-    def __init__(self, name: str, payload: bytes | Mapping[str, Json], deliver: Callable[[Json, DoorError | None], None]) -> None:
+    def __init__(self, name: str, payload: bytes | Mapping[str, Json], deliver: Callable[[Json, HostCallError | None], None]) -> None:
         self.name, self._payload, self._deliver = name, payload, deliver
         self.done = False
 
     def arguments(self) -> Mapping[str, Json]:
-        """What the guest sent, as a JSON object. Raises DoorError when it is none."""
+        """What the guest sent, as a JSON object. Raises HostCallError when it is none."""
         if not isinstance(self._payload, bytes):
             return self._payload
         try:
             self._payload = parse(self._payload, DOOR) if self._payload else {}
         except BadJson as error:
-            raise DoorError("invalid_input", f"door '{self.name}': the payload is {error}") from None
+            raise HostCallError("invalid_input", f"door '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):
             self._payload, kind = {}, type(self._payload).__name__
-            raise DoorError("invalid_input", f"door '{self.name}' takes a JSON object, not {kind}")
+            raise HostCallError("invalid_input", f"door '{self.name}' takes a JSON object, not {kind}")
         return self._payload
 
-    def answer(self, answer: Json, error: DoorError | None) -> None:
+    def answer(self, answer: Json, error: HostCallError | None) -> None:
         """Hand the answer to the guest, which goes on at its next poll."""
         self._deliver(answer, error)
         self.done = True
@@ -81,7 +81,7 @@ class Fiber:
     )
 
     def __init__(
-        self, plugin: str, op: str, budget: Budget, doors: Doors, request: RequestDoors | None, deadline: float | None = None
+        self, plugin: str, op: str, budget: Budget, doors: HostCalls, request: BodyReader | None, deadline: float | None = None
     ) -> None:
         self.plugin, self.op, self.budget, self.doors, self.request = plugin, op, budget, doors, request
         self.deadline = deadline
@@ -89,7 +89,7 @@ class Fiber:
         self.call: Any = None
         self.keep: Any = None
         """The C cells that must stay alive until the call's future is deleted."""
-        self.pending: DoorRequest | None = None
+        self.pending: HostCallRequest | None = None
         self.cpu_s = 0.0
         self.slices = 0
         self.waiter: Any = None

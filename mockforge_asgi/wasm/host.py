@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, Document, HostCalls, Json, Lease
+from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
-from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.instance import Instance, PooledInstance
 from mockforge_asgi.wasm.leases import CallLease, RequestLease
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 
@@ -81,11 +81,11 @@ class WasmHost:
         self,
         options: HostOptions,
         guest: Guest,
-        doors: Doors,
+        doors: HostCalls,
         pool: Pool,
         events: EventStream,
         *,
-        end: Callable[[Doors], None] = lambda _: None,
+        end: Callable[[HostCalls], None] = lambda _: None,
     ) -> None:
         self.options, self._guest, self._doors, self._events, self._end = options, guest, doors, events, end
         self.watch: Watch | None = None
@@ -102,7 +102,7 @@ class WasmHost:
         self._ops: frozenset[str] = frozenset()
         self._has_started = False
 
-    def fiber(self, op: str, *, budget: Budget | None = None, request: RequestDoors | None = None, deadline: float | None = None) -> Fiber:
+    def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None, deadline: float | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
         return Fiber(self.options.plugin, op, budget or self.options.budget, self._doors, request, deadline)
 
@@ -218,7 +218,7 @@ class WasmHost:
         self._pool.dismiss = None
         self._end(self._doors)
 
-    async def taken(self, fiber: Fiber) -> Held:
+    async def taken(self, fiber: Fiber) -> PooledInstance:
         """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -230,7 +230,7 @@ class WasmHost:
             self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))
             raise
 
-    async def run(self, held: Held, fiber: Fiber, document: Document) -> Json:
+    async def run(self, held: PooledInstance, fiber: Fiber, document: Document) -> Json:
         """One call on a taken instance; an event tells of its failure, and of its success when somebody listens."""
         began = time.perf_counter()
         try:
@@ -242,7 +242,7 @@ class WasmHost:
             self._tell(held, fiber, began, "ok")
         return answer
 
-    def _tell(self, held: Held, fiber: Fiber, began: float, outcome: str, error: str = "") -> None:
+    def _tell(self, held: PooledInstance, fiber: Fiber, began: float, outcome: str, error: str = "") -> None:
         self._events.emit(
             CallFinished(
                 plugin=fiber.plugin,
@@ -263,6 +263,6 @@ def _outcome(error: BaseException) -> str:
     return "limit" if isinstance(error, LimitExceeded) else "failed"
 
 
-def _held(instance: Instance) -> Held:
+def _held(instance: Instance) -> PooledInstance:
     """An instance outside the pool, whose age does not count."""
-    return Held(instance, 0.0, 0.0)
+    return PooledInstance(instance, 0.0, 0.0)

@@ -32,7 +32,7 @@ class Instance(Protocol):
 
 
 @dataclass(slots=True)
-class Held:
+class PooledInstance:
     """An instance with its age."""
 
     instance: Instance

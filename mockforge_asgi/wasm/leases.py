@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from mockforge_asgi.contract import Document, Json, RequestDoors
+from mockforge_asgi.contract import BodyReader, Document, Json
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.instance import Held
+from mockforge_asgi.wasm.instance import PooledInstance
 from mockforge_asgi.wasm.pool import PluginPool
 
 
@@ -17,15 +17,15 @@ class Host(Protocol):
 
     is_over: bool
 
-    def fiber(self, op: str, *, request: RequestDoors | None = None) -> Fiber:
+    def fiber(self, op: str, *, request: BodyReader | None = None) -> Fiber:
         """A fiber for one call."""
         ...
 
-    async def taken(self, fiber: Fiber) -> Held:
+    async def taken(self, fiber: Fiber) -> PooledInstance:
         """An instance that had to be waited for. Raises PluginUnavailable, PluginFailed."""
         ...
 
-    async def run(self, held: Held, fiber: Fiber, document: Document) -> Json:
+    async def run(self, held: PooledInstance, fiber: Fiber, document: Document) -> Json:
         """One call on a taken instance."""
         ...
 
@@ -38,7 +38,7 @@ class CallLease:
     def __init__(self, host: Host, pool: PluginPool) -> None:
         self._host, self._pool = host, pool
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         host, pool = self._host, self._pool
         fiber = host.fiber(op, request=request)
@@ -59,11 +59,11 @@ class RequestLease:
 
     def __init__(self, host: Host, pool: PluginPool) -> None:
         self._host, self._pool = host, pool
-        self._held: Held | None = None
+        self._held: PooledInstance | None = None
         self._lock = asyncio.Lock()
         self._is_over = False
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         fiber = self._host.fiber(op, request=request)
         async with self._lock:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from mockforge_asgi.wasm.instance import Held
+from mockforge_asgi.wasm.instance import PooledInstance
 
 _DEFAULT_CAP: Final = 2 << 30
 _SETTLED_S: Final = 1.0
@@ -28,7 +28,7 @@ class Tenant(Protocol):
     """When it last got room."""
 
     @property
-    def idle(self) -> Sequence[Held]:
+    def idle(self) -> Sequence[PooledInstance]:
         """Instances that no call has, the one used last at the end."""
         ...
 
@@ -134,7 +134,7 @@ class Room:
         """Whether a plugin that has no instance at all waits for memory."""
         return any(pool.live == 0 and pool.is_waited_for for pool in self._starved)
 
-    def wants(self, pool: Tenant, held: Held) -> bool:
+    def wants(self, pool: Tenant, held: PooledInstance) -> bool:
         """Whether that busy plugin's instance should go for one that has none: its last one only after a while, so that none thrash."""
         return bool(self._starved) and self._is_owed and (pool.live > 1 or held.used_s - held.born_s >= _SETTLED_S)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginUnavailable
-from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.instance import Instance, PooledInstance
 from mockforge_asgi.wasm.memory_budget import Room
 
 Make = Callable[[], Awaitable[Instance]]
@@ -45,10 +45,10 @@ class PluginPool:
 
     def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
-        self.idle: deque[Held] = deque()
+        self.idle: deque[PooledInstance] = deque()
         self.live = self.leaving = self.turn = 0
         """Instances that exist or are being made, how many of them take their leave, and when room was last made for one."""
-        self._waiting: deque[asyncio.Future[Held]] = deque()
+        self._waiting: deque[asyncio.Future[PooledInstance]] = deque()
         self._making: asyncio.Task[None] | None = None
         self._is_preparing = self._closing = False
         self._unmade = ""
@@ -68,11 +68,11 @@ class PluginPool:
         """Whether it can do without one more: it has one, or nobody waits."""
         return self.live > 0 or not self._waiting
 
-    def take_now(self) -> Held | None:
+    def take_now(self) -> PooledInstance | None:
         """An idle instance at once, or None: then `await take()`."""
         return self.idle.pop() if self.idle else None
 
-    async def take(self, deadline: float) -> Held:
+    async def take(self, deadline: float) -> PooledInstance:
         """An instance before the deadline (loop time). Raises PluginUnavailable, and what making one raises."""
         if self._closing:
             raise self._stopped()
@@ -84,7 +84,7 @@ class PluginPool:
                 f"{len(self._waiting)} calls already wait for one of its {self.limits.max} instances "
                 f"(raise plugins.{self.plugin}.instances.max or .max_waiting)",
             )
-        turn: asyncio.Future[Held] = self._pool.loop.create_future()
+        turn: asyncio.Future[PooledInstance] = self._pool.loop.create_future()
         self._waiting.append(turn)
         self.grow()
         try:
@@ -109,14 +109,14 @@ class PluginPool:
     def _stopped(self) -> PluginUnavailable:
         return PluginUnavailable(self.plugin, "it is being stopped")
 
-    def _pass_on(self, turn: asyncio.Future[Held]) -> None:
+    def _pass_on(self, turn: asyncio.Future[PooledInstance]) -> None:
         """Whoever waited is gone; what it was given is the next one's."""
         if turn in self._waiting:
             self._waiting.remove(turn)
         elif not turn.cancelled() and turn.exception() is None:
             self._ready(turn.result())
 
-    def give(self, held: Held) -> None:
+    def give(self, held: PooledInstance) -> None:
         """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
         held.calls += 1
         now = held.used_s = self._pool.loop.time()
@@ -127,7 +127,7 @@ class PluginPool:
         else:
             self._ready(held)
 
-    def _ready(self, held: Held) -> None:
+    def _ready(self, held: PooledInstance) -> None:
         """Hand an instance to the call that has waited longest; without one it is idle."""
         if self._closing:
             return self.discard(held)
@@ -137,14 +137,14 @@ class PluginPool:
             self.idle.append(held)
             self._pool.feed()
 
-    def _next(self) -> asyncio.Future[Held] | None:
+    def _next(self) -> asyncio.Future[PooledInstance] | None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
                 return turn
         return None
 
-    def discard(self, held: Held) -> None:
+    def discard(self, held: PooledInstance) -> None:
         """Free an instance for good; one that is whole takes its leave first."""
         if self.dismiss is None or held.instance.broken:
             held.instance.close()
@@ -211,7 +211,7 @@ class PluginPool:
                 else:
                     failures, self._unmade = 0, ""
                     now = self._pool.loop.time()
-                    self._ready(Held(instance, now, now))
+                    self._ready(PooledInstance(instance, now, now))
         finally:
             self._making, self._is_preparing = None, False
 

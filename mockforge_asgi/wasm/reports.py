@@ -6,10 +6,9 @@ The same for every kind of guest; how the text is fetched is `guest.py`'s and `g
 from __future__ import annotations
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
-from mockforge_asgi.config.parsing.locations import clip, text_of
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.text import clip, escape, text_of
 from mockforge_asgi.wasm.fiber import Fiber
 
 

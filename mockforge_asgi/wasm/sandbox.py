@@ -14,23 +14,23 @@ from typing import Any, Literal
 from wasmtime import Module
 from wasmtime.component import Component
 
-from mockforge_asgi.contract import Doors
+from mockforge_asgi.contract import HostCalls
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream, PluginWarning
 from mockforge_asgi.wasm.compiled.cache import CompiledCache, Source, default_directory
 from mockforge_asgi.wasm.compiled.compile import CompileLimits
 from mockforge_asgi.wasm.component.guest import ComponentGuest
+from mockforge_asgi.wasm.component.python import PythonGuest, sandbox_digest, sandbox_path
 from mockforge_asgi.wasm.engine import MIB, Engines
-from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismOptions
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
-from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.inspect.limits import TRUSTED
+from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismOptions
 from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
-from mockforge_asgi.wasm.pool import Pool
-from mockforge_asgi.wasm.component.python import PythonGuest, sandbox_digest, sandbox_path
-from mockforge_asgi.wasm.scheduler import Scheduler
+from mockforge_asgi.wasm.host import HostOptions, WasmHost
+from mockforge_asgi.wasm.inspect.limits import TRUSTED
 from mockforge_asgi.wasm.platform import check_platform
+from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
 
@@ -73,7 +73,7 @@ class Sandbox:
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
 
-    async def host(self, options: HostOptions, spec: GuestSpec, doors: Doors) -> WasmHost:
+    async def host(self, options: HostOptions, spec: GuestSpec, doors: HostCalls) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
         if self._check is None or _failed(self._check):
             self._check = asyncio.ensure_future(check_platform(self._cache_dir or _home_directory()))

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.contract import Doors
-from mockforge_asgi.errors import DoorError, MockForgeError, PluginCrashed, PluginUnavailable
-from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber
+from mockforge_asgi.contract import HostCalls
+from mockforge_asgi.errors import HostCallError, MockForgeError, PluginCrashed, PluginUnavailable
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, HostCallRequest
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
 _GREEDY_AFTER_S: Final = 2 * TICK_S
@@ -68,7 +68,7 @@ class Scheduler:
         """Drive the fiber's call to its end; afterwards its result cells hold what the guest left.
 
         Raises LimitExceeded over `cpu_ms` or `timeout_ms`, PluginUnavailable when the scheduler is closed, PluginCrashed when a
-        door broke, DoorError never (the guest sees it), CancelledError when the caller leaves. Whenever it raises, the guest
+        door broke, HostCallError never (the guest sees it), CancelledError when the caller leaves. Whenever it raises, the guest
         was unwound in mid-call and its instance must be thrown away.
         """
         ticker = self.ticker
@@ -96,7 +96,7 @@ class Scheduler:
                     clock.reschedule(self._loop.time())
             await self._idle
 
-    def end(self, doors: Doors) -> None:
+    def end(self, doors: HostCalls) -> None:
         """End the calls of one plugin generation, told by its doors, that still run; each raises PluginUnavailable."""
         for clock, fiber in self._running.items():
             if fiber.doors is doors and not clock.expired():
@@ -131,7 +131,7 @@ class Scheduler:
             self.current = None
             self._spent_s += time.perf_counter() - began
 
-    def _answer_now(self, fiber: Fiber, request: DoorRequest) -> bool:
+    def _answer_now(self, fiber: Fiber, request: HostCallRequest) -> bool:
         if self._doors_from_s is None:
             self._doors_from_s = time.thread_time()
         try:
@@ -139,7 +139,7 @@ class Scheduler:
             if answer is NotImplemented:
                 return False
             request.answer(answer, None)
-        except DoorError as error:
+        except HostCallError as error:
             request.answer(None, error)
         except MockForgeError:
             raise
@@ -169,7 +169,7 @@ class Scheduler:
             if self._idle is not None and not self._running and not self._idle.done():
                 self._idle.set_result(None)
 
-    async def _answer(self, fiber: Fiber, request: DoorRequest) -> None:
+    async def _answer(self, fiber: Fiber, request: HostCallRequest) -> None:
         ticker = self.ticker
         ticker.active -= 1  # nothing computes here
         try:
@@ -177,7 +177,7 @@ class Scheduler:
             began_s = time.thread_time()
             request.answer(answer, None)
             fiber.cpu_s += time.thread_time() - began_s
-        except DoorError as error:
+        except HostCallError as error:
             request.answer(None, error)
         except MockForgeError:
             raise
@@ -263,7 +263,7 @@ class Scheduler:
         fiber.pending = None
         return True
 
-    def suspend(self, continuation: Any, request: DoorRequest) -> None:
+    def suspend(self, continuation: Any, request: HostCallRequest) -> None:
         """Called by a host callback, on the fiber's stack: note the request, give wasmtime the pending continuation."""
         fiber = self.current
         assert fiber is not None
@@ -274,5 +274,5 @@ class Scheduler:
         cell.finalizer = NO_FINALIZER
 
 
-def _broken_door(fiber: Fiber, request: DoorRequest, error: Exception) -> PluginCrashed:
+def _broken_door(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:
     return PluginCrashed(fiber.plugin, fiber.op, f"the door '{request.name[:40]}' failed: {type(error).__name__}: {error}")

@@ -13,13 +13,13 @@ from typing import Final
 
 import wasmtime
 
-from mockforge_asgi.contract import Json, RequestDoors
+from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.extism.guest import ExtismGuest
-from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
+from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
@@ -46,7 +46,7 @@ class _Doors:
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         return NotImplemented
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
         await asyncio.sleep(0.001)
         self.asked += 1
         return {"status": 200, "headers": [], "body": {"text": ""}}

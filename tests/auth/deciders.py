@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal
-from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.request_document import RequestView
 
 Decide = Callable[[Exchange], Awaitable[Decision]]
 KEYS = RequestView(headers=frozenset({"x-api-key", "accept"}))

@@ -7,9 +7,9 @@ from itertools import chain, product
 
 import pytest
 
-from mockforge_asgi.auth.composition import NOBODY, compose
+from mockforge_asgi.auth.composition import NO_DECISION, compose
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
-from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable, Refused
+from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable, RequestRejected
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.testing import Conversation
 from mockforge_plugin.values import Response
@@ -37,8 +37,8 @@ def exchange() -> Exchange:
         ("first", [None, A], A, 2),
         ("first", [None, D], D, 2),
         ("first", [R, A], R, 1),
-        ("first", [None, None], NOBODY, 2),
-        ("first", [], NOBODY, 0),
+        ("first", [None, None], NO_DECISION, 2),
+        ("first", [], NO_DECISION, 0),
         ("first", [A, FAILS], A, 1),
         ("any", [A, D], A, 1),
         ("any", [D, A], A, 2),
@@ -47,16 +47,16 @@ def exchange() -> Exchange:
         ("any", [None, E], E, 2),
         ("any", [R, E], R, 2),
         ("any", [D, R], D, 2),
-        ("any", [None, None], NOBODY, 2),
-        ("any", [], NOBODY, 0),
+        ("any", [None, None], NO_DECISION, 2),
+        ("any", [], NO_DECISION, 0),
         ("any", [FAILS, A], A, 2),
         ("any", [FULL, None, A], A, 3),
         ("all", [A], A, 1),
         ("all", [A, D], D, 2),
         ("all", [D, A], D, 1),
-        ("all", [A, None], NOBODY, 2),
+        ("all", [A, None], NO_DECISION, 2),
         ("all", [A, R], R, 2),
-        ("all", [], NOBODY, 0),
+        ("all", [], NO_DECISION, 0),
         ("optional", [None, None], None, 2),
         ("optional", [], None, 0),
         ("optional", [None, D], D, 2),
@@ -81,15 +81,15 @@ def designed(mode: str, said: Sequence[str]) -> Said:
             return next(SAID[s] for s in said if s in "AB")
         if "F" in said:
             raise PluginUnavailable("p", "failed")
-        return next((SAID[s] for s in said if s != "-"), NOBODY)
+        return next((SAID[s] for s in said if s != "-"), NO_DECISION)
     for s in said:
         if s == "F":
             raise PluginUnavailable("p", "failed")
         if mode == "all" and s not in "AB":
-            return SAID[s] or NOBODY
+            return SAID[s] or NO_DECISION
         if mode != "all" and s != "-":
             return SAID[s]
-    return None if mode == "optional" else NOBODY
+    return None if mode == "optional" else NO_DECISION
 
 
 @pytest.mark.parametrize("mode", ["first", "any", "all", "optional"])
@@ -136,8 +136,8 @@ async def test_a_full_pool_keeps_its_retry_after() -> None:
 
 
 async def test_a_refused_body_is_no_failure_of_a_plugin() -> None:
-    with pytest.raises(Refused):
-        await compose("any", [Decider(Refused(413, "too large")), Decider(A)], exchange())
+    with pytest.raises(RequestRejected):
+        await compose("any", [Decider(RequestRejected(413, "too large")), Decider(A)], exchange())
 
 
 async def test_all_gives_the_first_principal_with_roles_and_claims_of_all() -> None:

@@ -11,9 +11,9 @@ from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.http.request_document import RequestView
-from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.body import BodyLimits
+from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Message, Receive, Scope, Send
 from mockforge_plugin.values import Response

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.auth.responses import denial, refuse_handshake, verdict
+from mockforge_asgi.auth.responses import decision_response, denial, refuse_handshake
 from mockforge_asgi.contract import Deny, Reply
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Scope
 from mockforge_plugin.values import Response
@@ -32,25 +32,27 @@ def test_a_denial_is_never_kept_and_a_401_always_has_a_challenge(deny: Deny, cha
 
 
 def test_a_reply_is_sent_as_it_is_without_framing_headers_of_its_own() -> None:
-    answer = verdict(Reply(Response(302, (("Location", "/login"), ("Content-Length", "99"), ("Connection", "close")), b"go")))
+    answer = decision_response(Reply(Response(302, (("Location", "/login"), ("Content-Length", "99"), ("Connection", "close")), b"go")))
     assert answer == MockResponse(302, ((b"location", b"/login"),), b"go")
 
 
 def test_a_reply_may_be_a_template() -> None:
-    assert verdict(Reply(Response(template="login.html", vars={"next": "/x"}))) == TemplateAnswer(200, (), "login.html", {"next": "/x"})
+    assert decision_response(Reply(Response(template="login.html", vars={"next": "/x"}))) == TemplateResponse(
+        200, (), "login.html", {"next": "/x"}
+    )
 
 
 @pytest.mark.parametrize(
     ("extensions", "answer", "sent"),
     [
         ({"websocket.http.response": {}}, MockResponse(401), ["websocket.http.response.start", "websocket.http.response.body"]),
-        ({"websocket.http.response": {}}, TemplateAnswer(401, (), "t", {}), ["websocket.close"]),
+        ({"websocket.http.response": {}}, TemplateResponse(401, (), "t", {}), ["websocket.close"]),
         ({}, MockResponse(401), ["websocket.close"]),
         (None, MockResponse(401), ["websocket.close"]),
     ],
 )
 async def test_a_handshake_is_refused_as_the_server_allows(
-    extensions: dict[str, object] | None, answer: MockResponse | TemplateAnswer, sent: list[str]
+    extensions: dict[str, object] | None, answer: MockResponse | TemplateResponse, sent: list[str]
 ) -> None:
     talk = Conversation([{"type": "websocket.connect"}])
     scope: Scope = {"type": "websocket", "path": "/", "headers": [], "extensions": extensions}

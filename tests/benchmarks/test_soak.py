@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.conditions import ROOT
-from benchmarks.soak import Held, faults
+from benchmarks.soak import PooledInstance, faults
 
-WHOLE = [Held(n, 100.0, 15, 5, 0, 96.0, 60_000) for n in range(1, 9)]
+WHOLE = [PooledInstance(n, 100.0, 15, 5, 0, 96.0, 60_000) for n in range(1, 9)]
 
 
 def test_calls_reloads_and_crashes_leave_nothing_behind() -> None:

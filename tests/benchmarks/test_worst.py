@@ -8,12 +8,12 @@ import pytest
 
 from benchmarks import worst
 from mockforge_asgi.config import load_config
-from mockforge_asgi.plugins.authorization import examine
+from mockforge_asgi.plugins.authorization import check_plugins
 
 
 def test_the_configuration_and_its_plugins_are_in_order(tmp_path: Path) -> None:
     config = load_config(worst.write(tmp_path, "http://127.0.0.1:9"))
-    assert not examine(config).refused
+    assert not check_plugins(config).refused
     paths = {route.match.path for route in config.routes}
     attacked = {attack.target.partition("?")[0] for name, attack in worst.ATTACKS.items() if not name.startswith("path_")}
     assert attacked == paths - {"/health"}

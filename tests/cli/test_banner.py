@@ -6,7 +6,7 @@ import pytest
 
 from mockforge_asgi.cli.banner import MOST_ROUTES, banner, base_url
 from mockforge_asgi.config import load_config
-from mockforge_asgi.plugins.authorization import Examination
+from mockforge_asgi.plugins.authorization import CheckReport
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_routes_are_urls_with_what_answers_and_who_guards() -> None:
             ],
         }
     )
-    lines = banner(config, Examination({}, {}), "http://x", host="0.0.0.0").splitlines()
+    lines = banner(config, CheckReport({}, {}), "http://x", host="0.0.0.0").splitlines()
     assert lines[1] == "Listening on http://x (Ctrl+C stops)"
     assert "every address" in lines[2]
     assert [line.split() for line in lines[3:]] == [
@@ -47,7 +47,7 @@ def test_routes_are_urls_with_what_answers_and_who_guards() -> None:
 
 def test_many_routes_are_cut_short() -> None:
     routes = [{"match": {"path": f"/r{i}"}, "response": {"text": "x"}} for i in range(MOST_ROUTES + 5)]
-    text = banner(load_config({"version": 1, "routes": routes}), Examination({}, {}), "http://x", host="127.0.0.1")
+    text = banner(load_config({"version": 1, "routes": routes}), CheckReport({}, {}), "http://x", host="127.0.0.1")
     assert text.endswith("… and 5 more routes")
 
 
@@ -68,7 +68,7 @@ def test_the_guard_is_the_one_that_decides() -> None:
             ],
         }
     )
-    lines = banner(config, Examination({}, {}), "http://x", host="127.0.0.1").splitlines()[2:]
+    lines = banner(config, CheckReport({}, {}), "http://x", host="127.0.0.1").splitlines()[2:]
     assert [line.split("text  ")[1] for line in lines] == [
         "optional b",
         "needs a (GET); needs b (POST)",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.types import Json
-from mockforge_asgi.contract.description import accept_config, read_description
 
 WHOLE = {
     "contract": "0.1",

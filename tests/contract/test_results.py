@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Allow, Deny, Json, Principal, Reply
+from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.contract.results import AnswerReader
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 
-READER = AnswerReader("p", frozenset({"set-cookie"}))
+READER = ResultReader("p", frozenset({"set-cookie"}))
 
 
 def test_null_is_not_mine() -> None:
@@ -81,7 +81,7 @@ def test_a_response_has_text_or_bytes() -> None:
 
 
 def test_a_response_may_name_a_template() -> None:
-    assert READER.response("op", {"template": "t.json", "vars": {"a": 1}}) == TemplateAnswer(200, (), "t.json", {"a": 1})
+    assert READER.response("op", {"template": "t.json", "vars": {"a": 1}}) == TemplateResponse(200, (), "t.json", {"a": 1})
 
 
 def test_framing_and_ungranted_headers_are_left_out() -> None:
@@ -146,7 +146,7 @@ def test_whatever_a_guest_says_is_a_value_or_a_failure(said: Json) -> None:
 
 def test_headers_left_out_for_want_of_a_grant_are_told_unless_they_were_only_given_back() -> None:
     told: list[Sequence[str]] = []
-    reader = AnswerReader("p", frozenset(), told.append)
+    reader = ResultReader("p", frozenset(), told.append)
     said = {"headers": [["Set-Cookie", "s=1"], ["x", "1"], ["Clear-Site-Data", "*"]]}
     answer = reader.response("response.generate", said)
     assert answer.headers == ((b"x", b"1"),) and told == [["clear-site-data", "set-cookie"]]
@@ -164,12 +164,12 @@ def test_headers_left_out_for_want_of_a_grant_are_told_unless_they_were_only_giv
     ],
 )
 def test_variables_for_a_template_are_bounded_in_number(variables: dict[str, Json], what: str) -> None:
-    reader = AnswerReader("p", frozenset())
+    reader = ResultReader("p", frozenset())
     with pytest.raises(PluginFailed, match=f"'vars' that have {what}"):
         reader.response("response.generate", {"template": "t", "vars": variables})
     most = {"rows": [{"a": 1}] * 9999}
     found = reader.response("response.generate", {"template": "t", "vars": most})
-    assert isinstance(found, TemplateAnswer) and found.vars == most
+    assert isinstance(found, TemplateResponse) and found.vars == most
 
 
 @pytest.mark.parametrize(

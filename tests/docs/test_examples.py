@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi import MockForge, errors
-from mockforge_asgi.contract import protocol as contract
-from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.config import load_config
-from mockforge_asgi.http.errors import answer_to
+from mockforge_asgi.contract import protocol as contract
+from mockforge_asgi.http.errors import response_for
+from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.testing import Client
 from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, BuildRust, Curl, Npm, Serve, Try, blocks, commands
 from tests.golden import typescript
@@ -185,7 +185,7 @@ def test_every_error_is_in_the_reference() -> None:
 )
 def test_the_status_of_an_error_is_the_one_in_the_reference(error: errors.MockForgeError, name: str, status: int) -> None:
     line = next(row for row in (ROOT / "docs" / "reference" / "errors.md").read_text().splitlines() if row.startswith(f"| `{name}`"))
-    assert answer_to(error).status == status
+    assert response_for(error).status == status
     assert str(status) in line.split("|")[4]
 
 

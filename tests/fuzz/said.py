@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mockforge_asgi.errors import ConfigError, PluginRejected
-from mockforge_asgi.telemetry.log import escape
+from mockforge_asgi.text import escape
 
 MAX_CHARACTERS = 200_000
 MAX_FAILURE = 65_000

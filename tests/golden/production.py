@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 from wasmtime.component import Component
 
-from mockforge_asgi.contract import Json, RequestDoors
-from mockforge_asgi.errors import DoorError, PluginFailed
+from mockforge_asgi.contract import BodyReader, Json
+from mockforge_asgi.errors import HostCallError, PluginFailed
 from mockforge_asgi.plugins.package.manifest import Limits
 from mockforge_asgi.wasm.component.guest import ComponentGuest, ComponentInstance
+from mockforge_asgi.wasm.component.python import PythonGuest
 from mockforge_asgi.wasm.engine import MIB, Engines, config_digest
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.component.python import PythonGuest
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.sandbox.build import build
-from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.doors import DoorRefused, HostCalls
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox_harness import compiled
 
@@ -33,14 +33,14 @@ QUICK = {"log", "secret.get", "clock.now", "random.bytes"}
 class GoldenDoors:
     """A test's doors, as the host wants them: some answer at once, others after a turn of the loop."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: HostCalls) -> None:
         self._doors = doors
 
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         """The quick doors."""
         return self._answer(name, payload) if name in QUICK else NotImplemented
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
         """Any door."""
         await asyncio.sleep(0)
         return self._answer(name, payload)
@@ -52,7 +52,7 @@ class GoldenDoors:
         try:
             return self._doors.answer(name, dict(payload))
         except DoorRefused as refused:
-            raise DoorError(refused.code, str(refused)) from None
+            raise HostCallError(refused.code, str(refused)) from None
 
 
 class Production:
@@ -77,9 +77,9 @@ class Production:
         """Run to the end on the loop."""
         return self._runner.run(work)
 
-    def load(self, files: Mapping[str, str] | str, doors: Doors | None = None) -> ProductionInstance:
+    def load(self, files: Mapping[str, str] | str, doors: HostCalls | None = None) -> ProductionInstance:
         """A fresh instance of a plugin. Raises: GuestError."""
-        made = doors or Doors()
+        made = doors or HostCalls()
         limits = StoreLimits(memory_bytes=64 * MIB, memories=1, tables=2, instances=48)
         guest = PythonGuest(
             "golden",
@@ -93,13 +93,15 @@ class Production:
         )
         return ProductionInstance(self, guest, made)
 
-    def component(self, wasm: Path, doors: Doors | None = None) -> ProductionInstance:
+    def component(self, wasm: Path, doors: HostCalls | None = None) -> ProductionInstance:
         """A fresh instance of a component, under the limits that the product gives it unless told otherwise."""
         limits = StoreLimits(Limits().memory_mb * MIB, memories=4, tables=16, instances=64)
         engine = self._engines.get("component")
         if wasm not in self._components:
             self._components[wasm] = Component(engine, wasm.read_bytes())
-        return ProductionInstance(self, ComponentGuest("golden", engine, self._components[wasm], self._scheduler, limits), doors or Doors())
+        return ProductionInstance(
+            self, ComponentGuest("golden", engine, self._components[wasm], self._scheduler, limits), doors or HostCalls()
+        )
 
     def free(self) -> None:
         """Free every instance made so far."""
@@ -117,7 +119,7 @@ class Production:
 class ProductionInstance:
     """One guest on the product's host."""
 
-    def __init__(self, production: Production, guest: PythonGuest | ComponentGuest, doors: Doors) -> None:
+    def __init__(self, production: Production, guest: PythonGuest | ComponentGuest, doors: HostCalls) -> None:
         self.doors, self._production, self._doors = doors, production, GoldenDoors(doors)
         self._instance: ComponentInstance = self._run(guest.instantiate(self._fiber("plugin.load")))
         production.instances.append(self._instance)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.doors import UNIX_NS, Doors
+from tests.plugin_kit.doors import UNIX_NS, HostCalls
 from tests.plugin_kit.golden import GOLDEN, Instance, files_of
 
 CONFIG = {
@@ -41,7 +41,7 @@ class Login:
 
     def __init__(self, load: Load) -> None:
         self.provider = Provider()
-        doors = Doors(secrets={"oidc_client_secret": "hush"}, http={"POST https://idp.example/token": self.provider})
+        doors = HostCalls(secrets={"oidc_client_secret": "hush"}, http={"POST https://idp.example/token": self.provider})
         self.plugin: Instance = load(files_of(GOLDEN / "plugins" / "oidc_login"), doors)
         self.plugin.call("plugin.init", {"config": CONFIG, "plugin": {"id": "oidc", "version": "1.0.0"}})
         self.cookies: dict[str, str] = {}

@@ -13,7 +13,7 @@ import pytest
 
 from mockforge_asgi.plugins.testkit.cases import DoorsModel, Setting
 from mockforge_asgi.plugins.testkit.diff import agrees, difference_lines
-from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.plugin_kit.golden import GOLDEN, NAMES, golden
 
 CRATE: Final = GOLDEN.parent / "rust" / "golden"
@@ -98,7 +98,7 @@ def with_json(answer: Any) -> Any:
 async def test_a_rust_plugin_answers_the_golden_cases(name: str, tmp_path: Path) -> None:
     document = golden(name)
     doors = {key: value for key, value in document["doors"].items() if key != "files"}
-    async with Trial(placed(tmp_path, name, document["doors"].get("files", {}))) as trial:
+    async with Harness(placed(tmp_path, name, document["doors"].get("files", {}))) as trial:
         config = document["cases"][0]["in"]["config"] if document["cases"][0]["op"] == "plugin.init" else {}
         trial.setting = Setting(config, DoorsModel.model_validate({**doors, "clock": 1790000000}))
         wrong, logged, ran = [], [], 0
@@ -118,7 +118,7 @@ async def test_a_rust_plugin_answers_the_golden_cases(name: str, tmp_path: Path)
 
 
 async def test_functions_are_described_as_in_python(tmp_path: Path) -> None:
-    async with Trial(placed(tmp_path, "plain")) as trial:
+    async with Harness(placed(tmp_path, "plain")) as trial:
         described = {f["name"]: f for f in (await trial.call("describe")).answer["functions"]}
     for name in ("plain", "text_functions"):
         for function in golden(name)["describe"]["functions"]:
@@ -140,7 +140,7 @@ async def test_functions_are_described_as_in_python(tmp_path: Path) -> None:
 )
 async def test_a_failure_names_the_authors_file_and_line(tmp_path: Path, path: str, code: str, message: str, source: str) -> None:
     line = next(i for i, text in enumerate((CRATE / "src/lib.rs").read_text().splitlines(), 1) if source in text)
-    async with Trial(placed(tmp_path, "failing")) as trial:
+    async with Harness(placed(tmp_path, "failing")) as trial:
         outcome = await trial.call("response.generate", {"request": {"path": path}})
         assert outcome.error is not None
         assert (outcome.error["code"], outcome.error["message"]) == (code, message)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.golden import typescript
 from tests.golden.production import Production, ProductionInstance
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.golden import NAMES, doors_of, expected, golden, replay
 
@@ -144,7 +144,7 @@ def called(made: ProductionInstance, function: str) -> Any:
 
 
 def test_clock_chance_timers_and_console_are_the_hosts(production: Production, environment: Path) -> None:
-    doors = Doors()
+    doors = HostCalls()
     made = production.component(environment, doors)
     chance, uuid, _ = called(made, "chance")
     assert 0 <= chance < 1 and doors.asked == ["random.bytes"] * 3

@@ -9,14 +9,14 @@ import pytest
 
 from tests.golden import test_oidc_login as python
 from tests.golden.production import Production, ProductionInstance
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 
 
 @pytest.fixture
 def login(production: Production, typescript_component: Path) -> python.Login:
     """A browser without cookies."""
 
-    def load(_: Mapping[str, str], doors: Doors) -> ProductionInstance:
+    def load(_: Mapping[str, str], doors: HostCalls) -> ProductionInstance:
         made = production.component(typescript_component, doors)
         made.call("golden.use", "oidc_login")
         return made

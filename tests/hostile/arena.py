@@ -25,7 +25,7 @@ from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.events import CallFinished, Event, GuestLogged
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.plugins.authorization import approve
+from mockforge_asgi.plugins.authorization import authorize
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client, Conversation
@@ -96,7 +96,7 @@ class Arena:
             "grants": {n: {k: v for k, v in asked.items() if k != "reason"} for n, asked in manifest.get("permissions", {}).items()},
         }
         config = load_config({"version": 1, "dev": True, "plugins": {"evil": use}})
-        approval = await asyncio.to_thread(approve, config.plugins["evil"], config)
+        approval = await asyncio.to_thread(authorize, config.plugins["evil"], config)
         return await self.runtime._alive().loader.load(approval)
 
     def put(self, plugin: Plugin) -> None:

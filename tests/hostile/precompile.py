@@ -14,8 +14,8 @@ from wasmtime.component import Component
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.wasm.compiled.cache import default_directory, entry_name
-from mockforge_asgi.wasm.engine import EngineKind, config
 from mockforge_asgi.wasm.compiled.entries import Entries
+from mockforge_asgi.wasm.engine import EngineKind, config
 from mockforge_asgi.wasm.inspect.limits import inspect
 from mockforge_asgi.wasm.inspect.sections import COMPONENT_HEADER, CORE_HEADER, without_custom_sections
 from tests.hostile.table import CASES

@@ -1,4 +1,4 @@
-"""Intake: bounded and timed bodies, replay, departure."""
+"""RequestBody: bounded and timed bodies, replay, departure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import ClientLeft, DoorError, Refused
-from mockforge_asgi.http.body import BodyLimits, Intake
+from mockforge_asgi.errors import ClientDisconnected, HostCallError, RequestRejected
+from mockforge_asgi.http.body import BodyLimits, RequestBody
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Message, Receive
 
@@ -44,7 +44,7 @@ def part(body: bytes | None = None, more: bool = False) -> Message:
     ],
 )
 async def test_the_length_is_what_the_head_tells(sent: dict[str, Any], length: int | None) -> None:
-    assert Intake(sent, Conversation().receive).length == length
+    assert RequestBody(sent, Conversation().receive).length == length
 
 
 @pytest.mark.parametrize(
@@ -67,20 +67,20 @@ async def test_the_length_is_what_the_head_tells(sent: dict[str, Any], length: i
     ],
 )
 async def test_a_head_that_leaves_the_length_in_doubt_hides_no_body(sent: dict[str, Any]) -> None:
-    intake = Intake(sent, Conversation([part(b"hid", True), part(b"den")]).receive)
+    intake = RequestBody(sent, Conversation([part(b"hid", True), part(b"den")]).receive)
     assert (intake.length, intake.body_now) == (None, None)
     assert await intake.body() == b"hidden"
 
 
 async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:
     talk = Conversation([part(b"")])
-    assert await Intake(scope(), talk.receive).body() == b""
+    assert await RequestBody(scope(), talk.receive).body() == b""
     assert talk.received == 0
 
 
 async def test_a_body_is_joined_and_replayed_as_one_message() -> None:
     messages = [part(b"ab", True), part(None, True), part(b"", True), part(b"c"), {"type": "http.disconnect"}]
-    intake = Intake(CHUNKED, Conversation(messages).receive)
+    intake = RequestBody(CHUNKED, Conversation(messages).receive)
     assert [await intake.body(), await intake.body()] == [b"abc", b"abc"]
     assert intake.length == 3
     replay = intake.replay()
@@ -106,7 +106,7 @@ PARTS = 20_000
 @pytest.mark.parametrize("reader", ["body", "preview", "cancelled"])
 async def test_what_is_held_is_the_body_and_not_its_messages(body: bytes, reader: str) -> None:
     talk = Conversation(part(body, True) for _ in range(PARTS))
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     tracemalloc.start()
     try:
         if reader == "preview":
@@ -133,14 +133,14 @@ async def test_what_is_held_is_the_body_and_not_its_messages(body: bytes, reader
 
 async def test_endless_empty_messages_end_with_the_time() -> None:
     receive, _ = endless(part(b"a", True), part(b"", True))
-    with pytest.raises(Refused) as refused:
-        await Intake(CHUNKED, receive, BodyLimits(timeout_s=0.001)).body()
+    with pytest.raises(RequestRejected) as refused:
+        await RequestBody(CHUNKED, receive, BodyLimits(timeout_s=0.001)).body()
     assert refused.value.status == 408
 
 
 async def test_messages_after_a_whole_body_are_not_collected() -> None:
     receive, asked = endless(part(b"a"))
-    intake = Intake(CHUNKED, receive)
+    intake = RequestBody(CHUNKED, receive)
     assert await intake.body() == b"a"
     intake.watch(lambda: None)
     for _ in range(10):
@@ -151,7 +151,7 @@ async def test_messages_after_a_whole_body_are_not_collected() -> None:
 
 async def test_a_preview_ends_with_a_body_that_is_whole() -> None:
     receive, asked = endless(part(b"a"))
-    intake = Intake(CHUNKED, receive)
+    intake = RequestBody(CHUNKED, receive)
     look = intake.preview()
     assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
     assert asked() == 2 and await intake.body() == b"a"
@@ -159,7 +159,7 @@ async def test_a_preview_ends_with_a_body_that_is_whole() -> None:
 
 async def test_a_body_that_was_replayed_unread_can_still_be_told() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     look = intake.preview()
     talk.leave()
     assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
@@ -171,53 +171,53 @@ async def test_a_body_that_was_replayed_unread_can_still_be_told() -> None:
 
 async def test_replay_is_the_servers_own_receive_when_nothing_was_read() -> None:
     talk = Conversation([part(b"x")])
-    intake = Intake(CHUNKED, receive := talk.receive)
+    intake = RequestBody(CHUNKED, receive := talk.receive)
     assert intake.replay() is receive
 
 
 async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
     talk = Conversation([part(b"x" * 11)])
-    with pytest.raises(Refused) as refused:
-        await Intake(scope((b"content-length", b"11")), talk.receive, BodyLimits(10)).body()
+    with pytest.raises(RequestRejected) as refused:
+        await RequestBody(scope((b"content-length", b"11")), talk.receive, BodyLimits(10)).body()
     assert refused.value.status == 413 and talk.received == 0
 
 
 async def test_a_body_that_grows_over_the_limit_is_refused_and_stays_refused() -> None:
     talk = Conversation([part(b"123456", True), part(b"123456", True), part(b"x")])
-    intake = Intake(CHUNKED, talk.receive, BodyLimits(10))
+    intake = RequestBody(CHUNKED, talk.receive, BodyLimits(10))
     for _ in range(2):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RequestRejected) as refused:
             await intake.body()
         assert refused.value.status == 413
     assert talk.received == 2
 
 
 async def test_a_body_of_just_the_limit_is_taken() -> None:
-    assert await Intake(CHUNKED, Conversation([part(b"x" * 10)]).receive, BodyLimits(10)).body() == b"x" * 10
+    assert await RequestBody(CHUNKED, Conversation([part(b"x" * 10)]).receive, BodyLimits(10)).body() == b"x" * 10
 
 
 async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
-    with pytest.raises(Refused) as refused:
-        await Intake(CHUNKED, Conversation([part(b"x", True)]).receive, BodyLimits(timeout_s=0.001)).body()
+    with pytest.raises(RequestRejected) as refused:
+        await RequestBody(CHUNKED, Conversation([part(b"x", True)]).receive, BodyLimits(timeout_s=0.001)).body()
     assert refused.value.status == 408
 
 
 async def test_a_client_that_leaves_within_its_body_has_left() -> None:
-    intake = Intake(CHUNKED, Conversation([part(b"x", True), {"type": "http.disconnect"}]).receive)
-    with pytest.raises(ClientLeft):
+    intake = RequestBody(CHUNKED, Conversation([part(b"x", True), {"type": "http.disconnect"}]).receive)
+    with pytest.raises(ClientDisconnected):
         await intake.body()
     assert intake.gone
 
 
 async def test_two_readers_share_one_reading() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     assert list(await asyncio.gather(intake.body(), intake.body())) == [b"ab", b"ab"]
 
 
 async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = Intake(CHUNKED, queue.get)
+    intake = RequestBody(CHUNKED, queue.get)
     queue.put_nowait(part(b"a", True))
     reader = asyncio.ensure_future(intake.body())
     await asyncio.sleep(0)
@@ -230,7 +230,7 @@ async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
 
 async def test_a_departure_is_heard_and_still_replayed() -> None:
     talk, heard = Conversation([part(b"")]), asyncio.Event()
-    intake = Intake(scope(), talk.receive)
+    intake = RequestBody(scope(), talk.receive)
     intake.watch(heard.set)
     talk.leave()
     await heard.wait()
@@ -241,7 +241,7 @@ async def test_a_departure_is_heard_and_still_replayed() -> None:
 
 async def test_nobody_listens_before_the_body_is_whole() -> None:
     talk, heard = Conversation([part(b"a")]), asyncio.Event()
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     intake.watch(heard.set)
     await asyncio.sleep(0)
     assert talk.received == 0
@@ -252,7 +252,7 @@ async def test_nobody_listens_before_the_body_is_whole() -> None:
 
 async def test_a_watch_that_ended_leaves_the_pending_message_to_the_next_reader() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = Intake(scope(), queue.get)
+    intake = RequestBody(scope(), queue.get)
     intake.watch(lambda: None)
     await asyncio.sleep(0)
     intake.unwatch()
@@ -265,7 +265,7 @@ async def test_a_watch_that_ended_leaves_the_pending_message_to_the_next_reader(
 
 
 async def test_a_closed_intake_leaves_no_task_behind() -> None:
-    intake = Intake(scope(), Conversation().receive)
+    intake = RequestBody(scope(), Conversation().receive)
     intake.watch(lambda: None)
     await asyncio.sleep(0)
     intake.close()
@@ -274,14 +274,14 @@ async def test_a_closed_intake_leaves_no_task_behind() -> None:
 
 
 async def test_a_length_longer_than_any_is_not_believed() -> None:
-    assert Intake(scope((b"content-length", b"9" * 5000)), Conversation().receive).length is None
+    assert RequestBody(scope((b"content-length", b"9" * 5000)), Conversation().receive).length is None
 
 
 async def test_what_was_lent_is_not_read_any_more() -> None:
     talk = Conversation([part(b"x")])
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     intake.replay()
-    with pytest.raises(DoorError, match="wrapped app"):
+    with pytest.raises(HostCallError, match="wrapped app"):
         await intake.body()
     intake.watch(lambda: None)
     await asyncio.sleep(0)
@@ -290,7 +290,7 @@ async def test_what_was_lent_is_not_read_any_more() -> None:
 
 async def test_a_reader_of_the_replay_that_is_cancelled_loses_nothing() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = Intake(scope(), queue.get)
+    intake = RequestBody(scope(), queue.get)
     intake.watch(lambda: None)
     await asyncio.sleep(0)
     intake.unwatch()
@@ -306,7 +306,7 @@ async def test_a_reader_of_the_replay_that_is_cancelled_loses_nothing() -> None:
 
 async def test_a_preview_shows_an_empty_body_and_the_leaving_and_takes_nothing() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = Intake(CHUNKED, talk.receive)
+    intake = RequestBody(CHUNKED, talk.receive)
     look = intake.preview()
     assert await look() == part(b"") and talk.received == 0
     talk.leave()
@@ -318,6 +318,6 @@ async def test_a_preview_shows_an_empty_body_and_the_leaving_and_takes_nothing()
 
 async def test_a_preview_holds_no_more_than_a_body_may_have() -> None:
     talk = Conversation([part(b"123456", True)] * 5)
-    look = Intake(CHUNKED, talk.receive, BodyLimits(10)).preview()
+    look = RequestBody(CHUNKED, talk.receive, BodyLimits(10)).preview()
     await look()
     assert (await look())["type"] == "http.disconnect" and talk.received == 2

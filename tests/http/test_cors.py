@@ -8,16 +8,16 @@ import pytest
 from starlette.datastructures import Headers as StarletteHeaders
 from starlette.middleware.cors import CORSMiddleware
 
-from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http.cors import OPEN, Cors, is_foreign
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.testing import Conversation
 
 APP, OTHER = "https://app.test", "https://other.test"
 NAMED = Cors(frozenset({APP, "http://localhost:5173"}), credentials=True, expose=("x-total",), max_age_s=9)
 NARROW = Cors(methods=frozenset({"GET", "PUT"}), headers=frozenset({"x-api-key"}))
-NOBODY = Cors(frozenset())
+NO_DECISION = Cors(frozenset())
 NULL = Cors(frozenset({"null"}))
 
 
@@ -41,7 +41,7 @@ async def grants(cors: Cors, snapshot: RequestSnapshot, *, credentials: bool) ->
     """Whether a browser would go on to the request itself (Fetch §4.8)."""
     try:
         answer = cors.preflight(snapshot)
-    except Refused:
+    except RequestRejected:
         return False
     return passes(await sent(cors, snapshot, answer), snapshot, credentials=credentials)
 
@@ -66,7 +66,7 @@ PREFLIGHTS = [
 ]
 
 
-@pytest.mark.parametrize("cors", [OPEN, NAMED, NARROW, NOBODY, NULL], ids=["open", "named", "narrow", "nobody", "null"])
+@pytest.mark.parametrize("cors", [OPEN, NAMED, NARROW, NO_DECISION, NULL], ids=["open", "named", "narrow", "nobody", "null"])
 async def test_it_allows_what_starlettes_middleware_allows(cors: Cors) -> None:
     theirs = CORSMiddleware(
         lambda *_: None,  # type: ignore[arg-type]  # never called
@@ -100,7 +100,7 @@ async def test_it_allows_what_starlettes_middleware_allows(cors: Cors) -> None:
                 "access-control-expose-headers": "x-total",
             },
         ),
-        (NOBODY, APP, {"vary": "origin"}),
+        (NO_DECISION, APP, {"vary": "origin"}),
         (NULL, "null", {"vary": "origin", "access-control-allow-origin": "null", "access-control-expose-headers": "*"}),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_private_network_is_called_from_outside_only_where_that_is_said(allowe
     ("cors", "snapshot", "status", "reason"),
     [
         (NAMED, asking(OTHER), 403, "this origin"),
-        (NOBODY, asking(), 403, "this origin"),
+        (NO_DECISION, asking(), 403, "this origin"),
         (NARROW, asking(method="DELETE"), 403, "this method"),
         (NARROW, asking(method="put"), 403, "this method"),
         (NARROW, asking(headers="x-api-key, x-b, x-a"), 403, "x-a, x-b"),
@@ -148,7 +148,7 @@ def test_a_private_network_is_called_from_outside_only_where_that_is_said(allowe
     ],
 )
 def test_what_is_not_allowed_is_refused_in_words(cors: Cors, snapshot: RequestSnapshot, status: int, reason: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         cors.preflight(snapshot)
     assert caught.value.status == status and reason in caught.value.reason and len(caught.value.reason) < 400
 

@@ -1,4 +1,4 @@
-"""Departure: a client that leaves ends the wait, and nothing else does."""
+"""DisconnectWatcher: a client that leaves ends the wait, and nothing else does."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from mockforge_asgi.errors import ClientLeft
-from mockforge_asgi.http.disconnect import Departure
-from mockforge_asgi.http.body import Intake
+from mockforge_asgi.errors import ClientDisconnected
+from mockforge_asgi.http.body import RequestBody
+from mockforge_asgi.http.disconnect import DisconnectWatcher
 from mockforge_asgi.testing import Conversation
 
 SCOPE = {"type": "http", "headers": [], "http_version": "1.1"}
@@ -17,8 +17,8 @@ SCOPE = {"type": "http", "headers": [], "http_version": "1.1"}
 async def test_a_client_that_leaves_ends_the_wait() -> None:
     talk = Conversation()
     talk.leave()
-    with pytest.raises(ClientLeft):
-        with Departure(Intake(SCOPE, talk.receive)):
+    with pytest.raises(ClientDisconnected):
+        with DisconnectWatcher(RequestBody(SCOPE, talk.receive)):
             await asyncio.Event().wait()
     task = asyncio.current_task()
     assert task is not None and task.cancelling() == 0
@@ -26,15 +26,15 @@ async def test_a_client_that_leaves_ends_the_wait() -> None:
 
 async def test_a_short_call_never_touches_the_connection() -> None:
     talk = Conversation([{"type": "http.request", "body": b""}])
-    intake = Intake(SCOPE, receive := talk.receive)
-    with Departure(intake):
+    intake = RequestBody(SCOPE, receive := talk.receive)
+    with DisconnectWatcher(intake):
         await asyncio.sleep(0)
     assert talk.received == 0 and intake.replay() is receive
 
 
 async def test_a_cancellation_from_elsewhere_stays_one() -> None:
     async def work() -> None:
-        with Departure(Intake(SCOPE, Conversation().receive)):
+        with DisconnectWatcher(RequestBody(SCOPE, Conversation().receive)):
             await asyncio.Event().wait()
 
     task = asyncio.ensure_future(work())
@@ -45,10 +45,10 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
 
 
 async def test_both_at_once_are_a_cancellation() -> None:
-    intake = Intake(SCOPE, Conversation().receive)
+    intake = RequestBody(SCOPE, Conversation().receive)
 
     async def both() -> None:
-        watch = Departure(intake)
+        watch = DisconnectWatcher(intake)
         with watch:
             task = asyncio.current_task()
             assert task is not None
@@ -62,5 +62,5 @@ async def test_both_at_once_are_a_cancellation() -> None:
 
 async def test_an_error_of_the_call_passes_through() -> None:
     with pytest.raises(ValueError, match="own"):
-        with Departure(Intake(SCOPE, Conversation().receive)):
+        with DisconnectWatcher(RequestBody(SCOPE, Conversation().receive)):
             raise ValueError("own")

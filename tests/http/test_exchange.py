@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import ClientLeft, ConfigError, DoorError
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.http.request_document import Consumed, RequestView
+from mockforge_asgi.errors import ClientDisconnected, ConfigError, HostCallError
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.http.request_document import Consumed, RequestView
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Message
 from mockforge_plugin.values import Principal
@@ -51,7 +51,7 @@ async def test_a_body_shows_in_documents_once_it_was_read() -> None:
 
 
 async def test_a_door_asks_for_the_requests_body_only() -> None:
-    with pytest.raises(DoorError):
+    with pytest.raises(HostCallError):
         await exchange().read_body("response")
 
 
@@ -72,10 +72,10 @@ async def test_an_answer_carries_auths_headers_and_heeds_head() -> None:
 
 async def test_an_answer_to_be_rendered_goes_to_the_templates_around_us() -> None:
     talk = Conversation()
-    await exchange(talk, extensions={"mockforge.template": {}}).respond(TemplateAnswer(200, (), "t"))
+    await exchange(talk, extensions={"mockforge.template": {}}).respond(TemplateResponse(200, (), "t"))
     assert talk.sent[0]["type"] == "mockforge.template"
     with pytest.raises(ConfigError, match="Templates"):
-        await exchange().respond(TemplateAnswer(200, (), "t"))
+        await exchange().respond(TemplateResponse(200, (), "t"))
 
 
 class Thing:
@@ -98,7 +98,7 @@ async def test_watches_nest_and_the_outermost_counts() -> None:
     talk = Conversation()
     one = exchange(talk)
     talk.leave()
-    with pytest.raises(ClientLeft):
+    with pytest.raises(ClientDisconnected):
         with one.watched():
             with one.watched():
                 pass

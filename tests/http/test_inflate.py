@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from tests.security.web import Rule, Server, get, refused, reply, serving
@@ -81,7 +81,7 @@ def test_a_bomb_is_unpacked_in_steps() -> None:
 def test_any_bytes_are_a_body_or_a_door_error(coding: str, sent: bytes, cuts: list[int]) -> None:
     try:
         assert len(take(coding, sent, cuts, 100)) <= 100
-    except DoorError as error:
+    except HostCallError as error:
         assert error.code in ("limit", "unavailable")
 
 
@@ -92,7 +92,7 @@ def test_a_bomb_is_not_unpacked(coding: str) -> None:
     del data
     tracemalloc.start()
     try:
-        with pytest.raises(DoorError, match="more than 100000 bytes"):
+        with pytest.raises(HostCallError, match="more than 100000 bytes"):
             take(coding, bomb, [], 100_000)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
@@ -100,19 +100,19 @@ def test_a_bomb_is_not_unpacked(coding: str) -> None:
 
 
 def test_what_is_sent_is_bounded_before_it_is_unpacked() -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         take("gzip", gzip.compress(b"") * 100, [], 500)
     assert caught.value.code == "limit"
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip, gzip", "zstd"])
 def test_an_encoding_that_was_not_asked_for_is_refused(coding: str) -> None:
-    with pytest.raises(DoorError, match="not asked for"):
+    with pytest.raises(HostCallError, match="not asked for"):
         BoundedBody(coding, 100)
 
 
 def test_a_body_that_ends_early_may_be_asked_for_again() -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         take("gzip", gzip.compress(b"hello")[:-4], [], 100)
     assert caught.value.retryable
 

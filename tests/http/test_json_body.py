@@ -6,7 +6,7 @@ import pytest
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.bounded_json import MAX_DEPTH
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http import json_body
 from mockforge_asgi.http.json_body import NOWHERE, JsonBody
 from mockforge_asgi.testing import Client
@@ -38,7 +38,7 @@ def test_a_body_over_the_bounds_has_no_value_and_is_refused_where_one_is_needed(
     found = JsonBody(body)
     assert found.at(()) is found.at(("a",)) is found.at((0,)) is NOWHERE
     assert "more than" in found.fault
-    with pytest.raises(Refused, match="413 the body is (more|nested more) than"):
+    with pytest.raises(RequestRejected, match="413 the body is (more|nested more) than"):
         found.value()
 
 

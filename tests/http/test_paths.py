@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
-from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.paths import MAX_PATH, check_path, route_path
+from mockforge_asgi.errors import RequestRejected
+from mockforge_asgi.http.paths import route_path
+from mockforge_asgi.routing.ambiguity import MAX_PATH, check_path
 from tests.fuzz.targets.paths import PROTECTION as PROTECTED
 from tests.fuzz.targets.paths import passes
 
@@ -91,14 +92,14 @@ HOSTILE = [
 def test_an_ambiguous_path_to_something_protected_is_refused(path: str, raw: bytes | None, root: str) -> None:
     whole = root + path if path.startswith("/") else path
     sent = scope(whole, raw, root)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         check_path(sent, route_path(sent), rule_for)
     assert refused.value.status == 400
 
 
 def test_a_double_slash_before_the_mount_does_not_lead_around_its_rules() -> None:
     sent = scope("//mounted/hello/x", root="/mounted")
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         check_path(sent, route_path(sent), rule_for)
 
 
@@ -146,14 +147,14 @@ def test_other_paths_pass(path: str, raw: bytes | None) -> None:
     ],
 )
 def test_an_ambiguous_path_is_refused_wherever_it_leads(path: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         check_path(scope(path), path, rule_for)
     assert refused.value.status == 400
 
 
 @pytest.mark.parametrize("path", ["/" + "a" * MAX_PATH, "/" + "a/" * MAX_PATH, "/" + "%25" * MAX_PATH, "/" + "..%2f" * MAX_PATH])
 def test_a_very_long_path_is_refused_before_it_is_compared_with_rules(path: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         check_path(scope(path, path.encode()), path, lambda path: pytest.fail("compared"))
     assert refused.value.status == 414
 

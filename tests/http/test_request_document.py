@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.request_document import (
     EVERYTHING,
     INLINE_BODY_BYTES,
@@ -22,6 +21,7 @@ from mockforge_asgi.http.request_document import (
     request_document,
     response_document,
 )
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_plugin.values import Principal
 

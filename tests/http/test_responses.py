@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.headers import BadHeader
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.testing import Conversation
 
 
@@ -68,5 +68,5 @@ def test_json_and_text_say_their_type() -> None:
 def test_headers_are_added_to_a_new_answer() -> None:
     first = MockResponse(200, ((b"x", b"1"),), b"b")
     assert first.adding(((b"x", b"2"),)) == MockResponse(200, ((b"x", b"2"),), b"b") and first.adding(()) is first
-    waiting = TemplateAnswer(200, (), "t", {"a": 1}).adding(((b"x", b"2"),))
+    waiting = TemplateResponse(200, (), "t", {"a": 1}).adding(((b"x", b"2"),))
     assert waiting.message == {"type": "mockforge.template", "status": 200, "headers": [(b"x", b"2")], "name": "t", "vars": {"a": 1}}

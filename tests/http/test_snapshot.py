@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from mockforge_asgi import MockForge
-from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.request_document import EVERYTHING, request_document
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http.paths import ENCODED_SLASH
+from mockforge_asgi.http.request_document import EVERYTHING, request_document
 from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot
 from mockforge_asgi.testing import Client
 
@@ -103,9 +103,9 @@ MANY: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("over", MANY.values(), ids=MANY)
 def test_more_fields_than_are_read_are_refused_for_whoever_looks(over: dict[str, Any]) -> None:
     shot = snapshot(**over)
-    with pytest.raises(Refused, match="the most that are read is 1,000"):
+    with pytest.raises(RequestRejected, match="the most that are read is 1,000"):
         request_document(shot, replace(EVERYTHING, headers=frozenset({"a"})))
-    with pytest.raises(Refused, match="the most that are read is 1,000"):
+    with pytest.raises(RequestRejected, match="the most that are read is 1,000"):
         _ = shot.query, shot.headers, request_document(shot, replace(EVERYTHING, headers=frozenset()))
 
 

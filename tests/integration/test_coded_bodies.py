@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Receive, Scope, Send

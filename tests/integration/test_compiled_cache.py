@@ -29,8 +29,8 @@ from mockforge_asgi.events import Compiling
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.wasm.compiled.cache import CompiledCache, _Job, entry_name
 from mockforge_asgi.wasm.compiled.compile import CompileLimits
-from mockforge_asgi.wasm.engine import config
 from mockforge_asgi.wasm.compiled.entries import Entries
+from mockforge_asgi.wasm.engine import config
 from mockforge_asgi.wasm.inspect.limits import Caps
 from tests.integration.cache_user import module
 from tests.integration.canaries import keeper

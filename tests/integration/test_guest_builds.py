@@ -13,7 +13,7 @@ from typing import NoReturn, TypeAlias
 
 import pytest
 
-from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.wasm.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
 
 KIT = ROOT / "sdk" / "rust"
@@ -138,7 +138,7 @@ cargo_tests = test_the_kit_and_its_example_pass_their_own_tests.__name__
 
 
 async def test_the_kits_example_passes_its_cases() -> None:
-    async with Trial(KIT / "hello") as trial:
+    async with Harness(KIT / "hello") as trial:
         assert [verdict.differs async for verdict in trial.run()] == [None, None, None]
 
 

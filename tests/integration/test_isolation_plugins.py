@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.errors import MockForgeError, PluginFailed
-from mockforge_asgi.events import CallFinished, DoorDenied, Event, GuestLogged
+from mockforge_asgi.events import CallFinished, Event, GuestLogged, HostCallDenied
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client
@@ -211,8 +211,8 @@ async def test_no_door_gives_what_is_anothers(tmp_path: Path) -> None:
     canaries = [stored, secret, file, configured]
     assert seen("".join(answer), canaries) == []
     assert len(answer) == 26
-    told = [e for e in events if isinstance(e, DoorDenied | GuestLogged | CallFinished) and e.plugin == "spy"]
-    assert {type(e) for e in told} == {DoorDenied, GuestLogged, CallFinished}
+    told = [e for e in events if isinstance(e, HostCallDenied | GuestLogged | CallFinished) and e.plugin == "spy"]
+    assert {type(e) for e in told} == {HostCallDenied, GuestLogged, CallFinished}
     assert seen(repr(told), canaries) == []
     spies = [memory for memory in guest_memories() if b"Asks every door for what another" in memory]
     assert spies and not any(seen(memory, canaries) for memory in spies)

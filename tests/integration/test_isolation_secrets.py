@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.events import Event
-from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.package.package import read_package
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.testing import Answer, Client
 from tests.integration.canaries import Canary, guest_memories, keeper, seen
 from tests.wasm.extism_guests import wasm_of

@@ -12,9 +12,9 @@ import yaml
 from mockforge_asgi import MockForge
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
-from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.testing import Client
 from mockforge_plugin import Request, Response, ResponsePlugin
 from tests.hostile.core import answers

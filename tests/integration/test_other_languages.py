@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.testkit.harness import Trial
 from mockforge_asgi.plugins.package.static_checks import validate
+from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs/reference/other-languages.md"
@@ -39,7 +39,7 @@ def built(language: str, folder: Path, *, instead: tuple[str, str] = ("", "")) -
 async def test_a_plugin_in_another_language_is_built_checked_and_run_as_the_page_says(language: str, tmp_path: Path) -> None:
     plugin = built(language, tmp_path)
     assert validate(plugin).package.manifest.id == "visits"
-    async with Trial(plugin) as trial:
+    async with Harness(plugin) as trial:
         assert [(verdict.case.name, verdict.differs) async for verdict in trial.run()] == [("vowels and visits", None)]
 
 
@@ -55,5 +55,5 @@ async def test_a_command_is_mapped_by_its_entry_and_answers_more_than_once(tmp_p
     manifest.write_text(manifest.read_text().replace("response: visit", "response: _start"))
     cases = FILES["plugins/visits/cases.yaml"]
     (plugin / "cases.yaml").write_text(cases + cases.partition("cases:\n")[2].replace("value: 1", "value: 2"))
-    async with Trial(plugin) as trial:
+    async with Harness(plugin) as trial:
         assert [verdict.differs async for verdict in trial.run()] == [None, None]

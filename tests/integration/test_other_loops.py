@@ -120,7 +120,7 @@ def test_no_other_spelling_leads_around_a_rule(path: str) -> None:
 
 def test_the_response_chain_alone_answers_what_is_static() -> None:
     held = runtime()
-    links = MockForge(app, runtime=held)._pieces.responses.built_in
+    links = MockForge(app, runtime=held)._pipeline.responses.built_in
     chain = ResponseChain(app, runtime=held, links=links)
     assert ask(chain, "/health") == (200, b'{"status":"ok"}') and ask(chain, "/x") == (200, b"app {}")
 

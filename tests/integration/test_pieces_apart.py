@@ -14,12 +14,12 @@ from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.mocks.middleware import ResponseChain
-from mockforge_asgi.mocks.responders import RouteLink
+from mockforge_asgi.mocks.responders import RouteResponder
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 from tests.plain_host import PlainRuntime, plain_plugin
@@ -78,7 +78,7 @@ async def client() -> Client:
     greet = plain_plugin("greet", "response", {"response.generate": generate}, templates=frozenset({"hello.txt"}))
     runtime = PlainRuntime(CONFIG, key, greet)
     await runtime.ensure()
-    responses = ResponseChain(inner, runtime=runtime, links=[RouteLink(build_routes(runtime.config.routes), runtime)])
+    responses = ResponseChain(inner, runtime=runtime, links=[RouteResponder(build_routes(runtime.config.routes), runtime)])
     auth = AuthChain(marking(responses), runtime=runtime, rules=[ProtectRule("/**", ("key",))])
     renderer = Renderer(TemplateStore(None, runtime.config.templates.inline))
     return Client(Templates(auth, runtime=runtime, renderer=renderer))
@@ -113,7 +113,7 @@ async def test_nothing_is_left_running(client: Client) -> None:
 
 def chain(app: ASGIApp, path: str, runtime: PluginRuntime) -> ResponseChain:
     routes = load_config({"version": 1, "routes": [{"match": {"path": path}, "response": {"text": path}}]}).routes
-    return ResponseChain(app, runtime=runtime, links=[RouteLink(build_routes(routes), runtime)])
+    return ResponseChain(app, runtime=runtime, links=[RouteResponder(build_routes(routes), runtime)])
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,7 +22,7 @@ from mockforge_asgi.testing import Answer, Client
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
-from tests.wasm.extism_guests import PluginDoors, wat
+from tests.wasm.extism_guests import PluginHostCalls, wat
 
 MANIFEST = """manifest_version: 1
 id: shaky
@@ -269,7 +269,7 @@ class Unready:
 async def test_an_init_that_fails_is_tried_three_times_not_once_for_each_call_that_waits(is_used: bool) -> None:
     guest, breaker = Unready(), Breaker("unready")
     options = HostOptions("unready", "1", {}, Budget(timeout_s=0.2), True)
-    host = WasmHost(options, guest, PluginDoors(), Pool(asyncio.get_running_loop()), EventStream())
+    host = WasmHost(options, guest, PluginHostCalls(), Pool(asyncio.get_running_loop()), EventStream())
     host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
     await host.open()
     await host.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.golden import typescript
 
 HELLO = typescript.KIT / "hello"
@@ -75,14 +75,14 @@ async def test_the_hello_example_passes_its_cases(tmp_path: Path) -> None:
     folder = shutil.copytree(HELLO, tmp_path / "hello", ignore=shutil.ignore_patterns("node_modules", "*.wasm"))
     done = typescript.built(folder, folder / "plugin.wasm")
     assert done.returncode == 0, done.stderr
-    async with Trial(folder) as trial:
+    async with Harness(folder) as trial:
         verdicts = [verdict async for verdict in trial.run()]
     assert [(verdict.case.name, verdict.differs) for verdict in verdicts if verdict.differs] == []
     assert len(verdicts) == 6
 
 
 async def test_an_endless_loop_ends_at_the_budget_and_the_next_instance_has_its_own_chance(odd: Path) -> None:
-    async with Trial(odd) as trial:
+    async with Harness(odd) as trial:
         first = await trial.call("template.call", {"function": "chance"})
         spun = await trial.call("template.call", {"function": "spin"})
         second = await trial.call("template.call", {"function": "chance"})

@@ -11,7 +11,7 @@ import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.plugins.authorization import examine
+from mockforge_asgi.plugins.authorization import check_plugins
 from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_asgi.testing import Client
 from tests.docs.pages import ROOT, blocks
@@ -34,7 +34,7 @@ def documented(tmp_path: Path) -> Path:
 
 async def test_a_plugin_mapped_as_documented_counts_the_vowels_of_the_body(documented: Path) -> None:
     assert validate(documented / "plugins/vowels", "p").warnings == ()
-    assert examine(load_config(documented / "mockforge.yaml")).warnings == ()
+    assert check_plugins(load_config(documented / "mockforge.yaml")).warnings == ()
     async with Client(MockForge(None, documented / "mockforge.yaml")) as client:
         answer = await client.post("/vowels", body=b"Hello, World!")
     assert (answer.status, answer.json()["count"], answer.header("content-type")) == (200, 3, "application/json")
@@ -55,7 +55,7 @@ async def test_an_export_that_never_gets_a_body_is_warned_of(documented: Path, a
     (folder / "plugin.yaml").write_text(manifest)
     config = yaml.safe_load(file.read_text())
     config["plugins"]["vowels"]["grants"] = {"request": {granted: True}} if granted else {}
-    told = [str(warning) for warning in examine(load_config(config, base_dir=documented)).warnings]
+    told = [str(warning) for warning in check_plugins(load_config(config, base_dir=documented)).warnings]
     by_validate = [str(warning) for warning in validate(folder, "p").warnings]
     assert len(told) == bool(remedy) and all(SILENT in words and remedy in words for words in told)
     assert [SILENT in words and words.startswith("p/plugin.yaml:") for words in by_validate] == [True] * ("request.body" not in asked)

@@ -13,10 +13,10 @@ from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.events import Event, RequestAnswered
 from mockforge_asgi.http.request_document import RequestView
-from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.testing import Client, Conversation
 from tests.plain_host import plain_plugin
 from tests.test_middleware import App, key_auth, mounted

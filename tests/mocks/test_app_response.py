@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.plugin import Plugin
@@ -21,7 +21,7 @@ from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 from tests.plain_host import PlainHost, PlainRuntime, plain_plugin
 
-APP = AnswerFilter(app=True)
+APP = ResponseFilter(app=True)
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/plain"), (b"connection", b"close")]}
 
 
@@ -57,7 +57,7 @@ def stamp(document: Json) -> Json:
     return {"status": 203, "headers": [*about["headers"], ["x-stamp", str(about["body"]["available"])]]}
 
 
-def modifier(modify: Any = stamp, modifies: AnswerFilter = APP, **facts: Any) -> Plugin:
+def modifier(modify: Any = stamp, modifies: ResponseFilter = APP, **facts: Any) -> Plugin:
     return plain_plugin("m", "modifier", {"response.modify": modify}, modifies=modifies, **facts)
 
 
@@ -131,14 +131,14 @@ async def test_server_sent_events_begin_before_their_first_one() -> None:
 @pytest.mark.parametrize(
     "modifies",
     [
-        AnswerFilter(),
-        AnswerFilter(app=True, paths=("/other/**",)),
-        AnswerFilter(app=True, methods=frozenset({"POST"})),
-        AnswerFilter(app=True, status=frozenset({404})),
-        AnswerFilter(app=True, content_types=frozenset({"application/json"})),
+        ResponseFilter(),
+        ResponseFilter(app=True, paths=("/other/**",)),
+        ResponseFilter(app=True, methods=frozenset({"POST"})),
+        ResponseFilter(app=True, status=frozenset({404})),
+        ResponseFilter(app=True, content_types=frozenset({"application/json"})),
     ],
 )
-async def test_what_nobody_asked_for_is_sent_as_the_app_made_it(modifies: AnswerFilter) -> None:
+async def test_what_nobody_asked_for_is_sent_as_the_app_made_it(modifies: ResponseFilter) -> None:
     messages = [start((b"content-length", b"2")), part(b"a", True), part(b"b")]
     assert await sent(forge(sending(*messages), modifier(shout, modifies))) == messages
 
@@ -154,7 +154,7 @@ async def test_paths_that_no_modifier_is_asked_about_keep_the_servers_own_object
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         calls.append(send)
 
-    mounted = forge(app, modifier(modifies=AnswerFilter(app=True, paths=("/a/**",))))
+    mounted = forge(app, modifier(modifies=ResponseFilter(app=True, paths=("/a/**",))))
     await mounted.runtime.ensure()
     for path in ("/a", "/b"):  # the first one learns what is claimed
         talk = Conversation()

@@ -12,10 +12,10 @@ from mockforge_asgi.config import load_config
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.mocks.middleware import PluginLinks, ResponseChain
-from mockforge_asgi.mocks.responders import WAIT, LinkAnswer, RouteLink
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.mocks.middleware import PluginResponders, ResponseChain
+from mockforge_asgi.mocks.responders import WAIT, ResponderResult, RouteResponder
 from mockforge_asgi.mocks.routes import build_routes, plugins_named
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
@@ -52,7 +52,7 @@ class Runtime:
 class FixedLink:
     """A built-in link with one answer; `waits`: only after a wait."""
 
-    def __init__(self, name: str, priority: float, answer: LinkAnswer, *, waits: bool = False) -> None:
+    def __init__(self, name: str, priority: float, answer: ResponderResult, *, waits: bool = False) -> None:
         self.name, self.priority, self._answer, self._waits = name, priority, answer, waits
         self.asked = 0
 
@@ -60,7 +60,7 @@ class FixedLink:
         self.asked += 1
         return WAIT if self._waits else self._answer
 
-    async def answer(self, exchange: Exchange) -> LinkAnswer:
+    async def answer(self, exchange: Exchange) -> ResponderResult:
         await asyncio.sleep(0)
         return self._answer
 
@@ -109,8 +109,8 @@ def chain(
     names = {plugin.name: {"use": f"./{plugin.name}"} for plugin in runtime.registry}
     templates = {"inline": {"t.txt": "of the configuration"}}
     config = load_config({"version": 1, "routes": list(routes), "plugins": names, "templates": templates})
-    plugins = PluginLinks(runtime, named_by_routes=plugins_named(config.routes), priorities=priorities, expects_any=bool(names))
-    own = [RouteLink(build_routes(config.routes), runtime)] if routes else []
+    plugins = PluginResponders(runtime, named_by_routes=plugins_named(config.routes), priorities=priorities, expects_any=bool(names))
+    own = [RouteResponder(build_routes(config.routes), runtime)] if routes else []
     return ResponseChain(app, runtime=runtime, links=[*links, *own], plugins=plugins, explains=explains)
 
 
@@ -210,9 +210,9 @@ async def test_a_failing_plugin_that_is_to_be_skipped_is_passed_over() -> None:
 async def test_a_plugin_names_only_templates_it_is_allowed() -> None:
     asks = {"response.generate": lambda document: {"status": 200, "headers": [], "template": "a.txt", "vars": {"x": 1}}}
     allowed = plain_plugin("p", "response", asks, templates=frozenset(["a.txt"]))
-    assert await chain(Runtime(allowed)).answer(exchange("/")) == TemplateAnswer(200, (), "a.txt", {"x": 1})
+    assert await chain(Runtime(allowed)).answer(exchange("/")) == TemplateResponse(200, (), "a.txt", {"x": 1})
     everything = plain_plugin("p", "response", asks, templates=frozenset(["*"]))
-    assert isinstance(await chain(Runtime(everything)).answer(exchange("/")), TemplateAnswer)
+    assert isinstance(await chain(Runtime(everything)).answer(exchange("/")), TemplateResponse)
     with pytest.raises(PluginFailed, match=r"templates: \[a\.txt\]"):
         await chain(Runtime(plain_plugin("p", "response", asks))).answer(exchange("/"))
 

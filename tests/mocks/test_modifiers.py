@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.config import load_config
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.http.responses import MockResponse
@@ -30,28 +30,28 @@ def appending(name: str, **facts: Json) -> Plugin:
 @pytest.mark.parametrize(
     ("wanted", "is_asked"),
     [
-        (AnswerFilter(), True),
-        (AnswerFilter(paths=("/hello/*",)), True),
-        (AnswerFilter(paths=("/other/**", "/hello/**")), True),
-        (AnswerFilter(paths=("/other/**",)), False),
-        (AnswerFilter(methods=frozenset(["GET"])), True),
-        (AnswerFilter(methods=frozenset(["POST"])), False),
-        (AnswerFilter(status=frozenset([200, 201])), True),
-        (AnswerFilter(status=frozenset([404])), False),
-        (AnswerFilter(content_types=frozenset(["application/json"])), True),
-        (AnswerFilter(content_types=frozenset(["application/*"])), True),
-        (AnswerFilter(content_types=frozenset(["text/*", "application/xml"])), False),
-        (AnswerFilter(paths=("/hello/**",), status=frozenset([404])), False),
+        (ResponseFilter(), True),
+        (ResponseFilter(paths=("/hello/*",)), True),
+        (ResponseFilter(paths=("/other/**", "/hello/**")), True),
+        (ResponseFilter(paths=("/other/**",)), False),
+        (ResponseFilter(methods=frozenset(["GET"])), True),
+        (ResponseFilter(methods=frozenset(["POST"])), False),
+        (ResponseFilter(status=frozenset([200, 201])), True),
+        (ResponseFilter(status=frozenset([404])), False),
+        (ResponseFilter(content_types=frozenset(["application/json"])), True),
+        (ResponseFilter(content_types=frozenset(["application/*"])), True),
+        (ResponseFilter(content_types=frozenset(["text/*", "application/xml"])), False),
+        (ResponseFilter(paths=("/hello/**",), status=frozenset([404])), False),
     ],
 )
-async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: AnswerFilter, is_asked: bool) -> None:
+async def test_a_modifier_is_asked_about_the_answers_that_fit(wanted: ResponseFilter, is_asked: bool) -> None:
     changed = await Modifiers([appending("m", modifies=wanted)]).change(exchange("/hello/Ada"), ANSWER)
     assert changed.body == (b"am" if is_asked else b"a")
 
 
 @pytest.mark.parametrize(("sent", "is_asked"), [("/p/a%2Fb/x", True), ("/p/a/x", True), ("/p/a/b/x", False), ("/p/a%2Fx", False)])
 async def test_an_encoded_slash_is_data_of_its_segment_to_globs(sent: str, is_asked: bool) -> None:
-    changed = await Modifiers([appending("m", modifies=AnswerFilter(paths=("/p/*/x",)))]).change(exchange(sent), ANSWER)
+    changed = await Modifiers([appending("m", modifies=ResponseFilter(paths=("/p/*/x",)))]).change(exchange(sent), ANSWER)
     assert changed.body == (b"am" if is_asked else b"a")
 
 
@@ -71,7 +71,7 @@ async def test_an_encoded_slash_is_data_of_its_segment_to_globs(sent: str, is_as
 )
 async def test_a_filter_takes_structured_types_for_their_syntax(content_type: str, wanted: str, is_asked: bool) -> None:
     answer = MockResponse.of(200, {"content-type": content_type}, b"a")
-    filter = AnswerFilter(content_types=frozenset([wanted]))
+    filter = ResponseFilter(content_types=frozenset([wanted]))
     assert (await Modifiers([appending("m", modifies=filter)]).change(exchange(), answer)).body == (b"am" if is_asked else b"a")
 
 
@@ -96,4 +96,4 @@ async def test_a_failing_modifier_is_the_answer_unless_it_is_to_be_skipped() -> 
 def test_the_filter_is_configured_under_the_plugin() -> None:
     modifies = {"paths": "/a/**", "status": [200], "content_types": ["Text/*"], "app": True}
     config = load_config({"version": 1, "plugins": {"m": {"use": "./m", "modifies": modifies}}})
-    assert config.plugins["m"].modifies == AnswerFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]), True)
+    assert config.plugins["m"].modifies == ResponseFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]), True)

@@ -9,11 +9,11 @@ import pytest
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.errors import ConfigError
-from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
-from mockforge_asgi.routing.index import NEEDS_BODY
 from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_paths, inline_templates, plugins_named
+from mockforge_asgi.routing.index import NEEDS_BODY
 from tests.templates.rendering import exchange
 
 OK = RouteResponse("text", "ok")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.config.objects import RouteResponse
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
-from mockforge_asgi.mocks.static import AnswerError, PluginAnswer, answer_of
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.mocks.static import AnswerError, PluginResponse, answer_of
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_a_file_is_read_and_typed_by_its_name(tmp_path: Path, name: str, content
 
 def test_templates_and_plugins_are_asked_later() -> None:
     asked = RouteResponse("template", "a.json", 201, (("x-a", "1"),), {"who": "Ada"})
-    assert answer_of(asked) == TemplateAnswer(201, ((b"x-a", b"1"),), "a.json", {"who": "Ada"})
-    assert answer_of(RouteResponse("template_text", "{{ x }}"), inline_name="routes[0].txt") == TemplateAnswer(template="routes[0].txt")
-    assert answer_of(RouteResponse("plugin", "greet")) == PluginAnswer("greet")
+    assert answer_of(asked) == TemplateResponse(201, ((b"x-a", b"1"),), "a.json", {"who": "Ada"})
+    assert answer_of(RouteResponse("template_text", "{{ x }}"), inline_name="routes[0].txt") == TemplateResponse(template="routes[0].txt")
+    assert answer_of(RouteResponse("plugin", "greet")) == PluginResponse("greet")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.golden import Instance
 from tests.plugin_kit.native_harness import NativeInstance
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -28,7 +28,7 @@ def load(request: pytest.FixtureRequest) -> Load:
         return NativeInstance
     box: Sandbox = request.getfixturevalue("sandbox")
 
-    def in_sandbox(files: Mapping[str, str] | str, doors: Doors | None = None) -> Instance:
+    def in_sandbox(files: Mapping[str, str] | str, doors: HostCalls | None = None) -> Instance:
         return box.load(files, doors)
 
     return in_sandbox

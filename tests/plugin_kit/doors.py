@@ -18,7 +18,7 @@ class DoorRefused(Exception):
         super().__init__(message)
 
 
-class Doors:
+class HostCalls:
     """One plugin's doors.
 
     `asked` lists the doors asked, `logged` the lines, `slept_ns` the waits, `followed` what HTTP requests said of redirects.

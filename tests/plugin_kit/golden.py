@@ -7,7 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.doors import DoorRefused, HostCalls
 from tests.plugin_kit.errors import GuestError
 
 GOLDEN = Path(__file__).resolve().parents[2] / "sdk" / "golden"
@@ -17,7 +17,7 @@ NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 class Instance(Protocol):
     """A loaded plugin, whatever runs it."""
 
-    doors: Doors
+    doors: HostCalls
 
     def describe(self) -> Any: ...
     def call(self, op: str, document: Any = None) -> Any: ...
@@ -33,11 +33,11 @@ def files_of(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*.py"))}
 
 
-def doors_of(document: dict[str, Any]) -> Doors:
+def doors_of(document: dict[str, Any]) -> HostCalls:
     """The doors that a golden file describes."""
     files = {path: _bytes(body) for path, body in document.get("files", {}).items()}
     data = {name: _Pages(answer) if "pages" in answer else answer for name, answer in document.get("data", {}).items()}
-    return Doors(
+    return HostCalls(
         secrets=document.get("secrets"),
         http=document.get("http"),
         data=data,

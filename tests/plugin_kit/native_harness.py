@@ -14,7 +14,7 @@ from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import load_plugin
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError, error_envelope
-from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.doors import DoorRefused, HostCalls
 from tests.plugin_kit.errors import GuestError
 
 _numbers = itertools.count()
@@ -23,7 +23,7 @@ _numbers = itertools.count()
 class DirectContext:
     """Asks the doors of a test."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: HostCalls) -> None:
         self.doors = doors
 
     def door_now(self, name: str, payload: dict[str, Any]) -> Any:
@@ -44,8 +44,8 @@ class DirectContext:
 class NativeInstance:
     """One plugin, loaded from its files."""
 
-    def __init__(self, files: Mapping[str, str] | str, doors: Doors | None = None, *, entry: str = "plugin.py") -> None:
-        self.doors = doors or Doors()
+    def __init__(self, files: Mapping[str, str] | str, doors: HostCalls | None = None, *, entry: str = "plugin.py") -> None:
+        self.doors = doors or HostCalls()
         self._context = DirectContext(self.doors)
         self.bundle = Bundle({"plugin.py": files} if isinstance(files, str) else files, prefix=f"golden_{next(_numbers)}")
         try:

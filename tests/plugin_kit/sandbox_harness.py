@@ -12,7 +12,7 @@ from typing import Any
 from wasmtime import Config, Engine, Store, component
 
 from mockforge_plugin.sandbox.build import OUT, build
-from tests.plugin_kit.doors import DoorRefused, Doors
+from tests.plugin_kit.doors import DoorRefused, HostCalls
 from tests.plugin_kit.errors import GuestError
 
 SEED = "5e" * 32
@@ -27,11 +27,13 @@ class Sandbox:
         self.engine = Engine(config)
         self.component = compiled(self.engine, path or build(OUT), "plain")
 
-    def instance(self, doors: Doors | None = None, memory_mb: int = 64) -> Instance:
+    def instance(self, doors: HostCalls | None = None, memory_mb: int = 64) -> Instance:
         """A fresh instance with nothing loaded."""
-        return Instance(self, doors or Doors(), memory_mb)
+        return Instance(self, doors or HostCalls(), memory_mb)
 
-    def load(self, files: Mapping[str, str] | str, doors: Doors | None = None, *, seed: str = SEED, entry: str = "plugin.py") -> Instance:
+    def load(
+        self, files: Mapping[str, str] | str, doors: HostCalls | None = None, *, seed: str = SEED, entry: str = "plugin.py"
+    ) -> Instance:
         """A fresh instance of a plugin. Raises: GuestError."""
         instance = self.instance(doors)
         instance.load({"plugin.py": files} if isinstance(files, str) else files, seed=seed, entry=entry)
@@ -41,7 +43,7 @@ class Sandbox:
 class Instance:
     """One guest."""
 
-    def __init__(self, sandbox: Sandbox, doors: Doors, memory_mb: int) -> None:
+    def __init__(self, sandbox: Sandbox, doors: HostCalls, memory_mb: int) -> None:
         self.doors = doors
         self.store = Store(sandbox.engine)
         self.store.set_limits(memory_size=memory_mb << 20)

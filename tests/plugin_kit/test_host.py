@@ -6,7 +6,7 @@ import pytest
 
 from mockforge_plugin import HostError, data, http, kv, log, now, resource, secret
 from mockforge_plugin.context import entered
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.native_harness import DirectContext
 
 
@@ -20,7 +20,12 @@ def test_a_host_call_outside_a_call_is_refused_in_words(ask: object) -> None:
 
 def test_bodies_of_requests_keep_their_form() -> None:
     sent: list[object] = []
-    doors = Doors(http={"POST https://a.example/": lambda headers, body: sent.append((headers, body)) or {"status": 204, "headers": []}})  # type: ignore[func-returns-value]
+
+    def noted(headers: object, body: object) -> dict[str, object]:
+        sent.append((headers, body))
+        return {"status": 204, "headers": []}
+
+    doors = HostCalls(http={"POST https://a.example/": noted})
     with entered(DirectContext(doors)):
         assert http.post("https://a.example/", body="ü").result().status == 204
         http.post("https://a.example/", body=b"\x00").result()
@@ -33,7 +38,7 @@ def test_bodies_of_requests_keep_their_form() -> None:
 
 
 def test_redirects_are_followed_when_asked() -> None:
-    doors = Doors(http={f"{method} https://a.example/": {"status": 204, "headers": []} for method in ("GET", "POST")})
+    doors = HostCalls(http={f"{method} https://a.example/": {"status": 204, "headers": []} for method in ("GET", "POST")})
     with entered(DirectContext(doors)):
         http.get("https://a.example/").result()
         http.get("https://a.example/", follow_redirects=True).result()
@@ -42,11 +47,11 @@ def test_redirects_are_followed_when_asked() -> None:
 
 
 def test_a_refusal_carries_its_code() -> None:
-    with entered(DirectContext(Doors())), pytest.raises(HostError) as refused:
+    with entered(DirectContext(HostCalls())), pytest.raises(HostError) as refused:
         data.query("shop", "orders").result()
     assert refused.value.code == "denied"
 
 
 def test_the_hosts_time_is_in_utc() -> None:
-    with entered(DirectContext(Doors())):
+    with entered(DirectContext(HostCalls())):
         assert now().isoformat() == "2026-09-21T14:13:20.123456+00:00"

@@ -10,7 +10,7 @@ from mockforge_plugin import kv
 from mockforge_plugin.context import entered
 from mockforge_plugin.host_call import settled
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.native_harness import DirectContext
 
 
@@ -21,18 +21,18 @@ def test_several_calls_can_be_awaited_together() -> None:
     async def _incr(key: str) -> int:
         return await kv.incr(key)
 
-    with entered(DirectContext(Doors())):
+    with entered(DirectContext(HostCalls())):
         assert sorted(asyncio.run(both())) == [1, 2]
 
 
 def test_a_call_can_be_changed_before_it_is_made() -> None:
-    with entered(DirectContext(Doors())):
+    with entered(DirectContext(HostCalls())):
         assert kv.incr("n").then(lambda n: n * 10).then(str).result() == "10"
     assert settled(3).then(lambda n: n + 1).result() == 4
 
 
 def test_a_call_is_used_once() -> None:
-    with entered(DirectContext(Doors())):
+    with entered(DirectContext(HostCalls())):
         call = kv.incr("n")
         assert call.result() == 1
         with pytest.raises(RuntimeError, match="used once"):

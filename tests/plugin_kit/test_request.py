@@ -8,7 +8,7 @@ import pytest
 
 from mockforge_plugin import Answer, Headers, Principal, Query, Request, Response
 from mockforge_plugin.context import entered
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.native_harness import DirectContext
 
 
@@ -40,7 +40,7 @@ def test_query_names_are_exact() -> None:
 
 @pytest.mark.parametrize(("offset", "length", "part"), [(0, None, b"0123456789"), (2, 3, b"234"), (8, 9, b"89"), (20, 5, b""), (0, 0, b"")])
 def test_a_body_at_the_host_is_read_in_chunks(offset: int, length: int | None, part: bytes) -> None:
-    doors = Doors(request_body=b"0123456789", chunk=4)
+    doors = HostCalls(request_body=b"0123456789", chunk=4)
     request = Request.from_document({"method": "GET", "path": "/", "headers": [], "body": {"available": 10}})
     with entered(DirectContext(doors)):
         assert request.read(offset=offset, length=length).result() == part
@@ -48,7 +48,7 @@ def test_a_body_at_the_host_is_read_in_chunks(offset: int, length: int | None, p
 
 def test_a_body_of_unknown_length_is_asked_for() -> None:
     request = Request.from_document({"method": "GET", "path": "/", "headers": [], "body": {"available": -1}})
-    with entered(DirectContext(Doors(request_body=b"x"))):
+    with entered(DirectContext(HostCalls(request_body=b"x"))):
         assert request.read().result() == b"x"
 
 

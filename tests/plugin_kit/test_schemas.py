@@ -11,11 +11,11 @@ import jsonschema_rs
 import pytest
 
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, PluginDoors, Rooms
+from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, HostServices, PluginHostCalls
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.failure import CODES
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.golden import GOLDEN, NAMES, doors_of, files_of, golden, replay
 from tests.plugin_kit.native_harness import NativeInstance
 
@@ -44,7 +44,7 @@ def test_every_operation_and_every_code_has_a_schema() -> None:
 
 
 def test_every_door_has_a_schema_and_a_line_in_the_contract() -> None:
-    doors = PluginDoors("p", None, Rooms(state=MemoryStore(), events=EventStream()))
+    doors = PluginHostCalls("p", None, HostServices(state=MemoryStore(), events=EventStream()))
     known = {*doors._quick, *doors._waiting, *_KV}
     assert set(SCHEMAS["doors"]["$defs"]) == known
     page = (FOLDER.parents[1] / "docs/reference/contract.md").read_text()
@@ -70,7 +70,7 @@ def test_golden_cases_follow_the_schemas(name: str) -> None:
             assert valid("error", {"error": case["error"]}) == [], case["name"]
 
 
-class CheckedDoors(Doors):
+class CheckedDoors(HostCalls):
     """Doors that hold payloads and answers against the schemas."""
 
     def answer(self, door: str, payload: dict[str, Any]) -> Any:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.contract import Document, RequestDoors
+from mockforge_asgi.contract import BodyReader, Document
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.events import Event, EventStream, GuestLogged
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
-from mockforge_asgi.plugins.native.runner import InProcess, Runner
-from mockforge_asgi.plugins.native.host import NativeHost, NativeOptions
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.native.code import FileCode
+from mockforge_asgi.plugins.native.host import NativeHost, NativeOptions
 from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.runner import InProcess, Runner
 from mockforge_asgi.plugins.native.threads import WorkerThreads
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state.memory import MemoryStore
@@ -45,9 +45,9 @@ class Told:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def doors(told: Told, *, plugin: str = "native") -> PluginDoors:
+def doors(told: Told, *, plugin: str = "native") -> PluginHostCalls:
     """Trusted doors over memory."""
-    return PluginDoors(plugin, None, Rooms(state=MemoryStore(), events=told.stream, secrets=Secrets({"key": "s3cret"})))
+    return PluginHostCalls(plugin, None, HostServices(state=MemoryStore(), events=told.stream, secrets=Secrets({"key": "s3cret"})))
 
 
 def host(
@@ -80,7 +80,7 @@ class Bodies:
         return b"the body"
 
 
-BODIES: RequestDoors = Bodies()
+BODIES: BodyReader = Bodies()
 
 
 async def begun(plugin: NativeHost, told: Told, document: Document, op: str = "template.call") -> asyncio.Future[Any]:

@@ -12,7 +12,7 @@ import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected
-from mockforge_asgi.plugins.authorization import Approval, approve, examine
+from mockforge_asgi.plugins.authorization import Authorization, authorize, check_plugins
 from mockforge_asgi.plugins.package.manifest import Limits
 from mockforge_asgi.plugins.package.package import read_package
 from mockforge_asgi.plugins.package.static_checks import validate
@@ -22,10 +22,10 @@ GRANTS = {"request": {"headers": ["x-api-key"]}, "secrets": ["api_keys"]}
 OTHER = "sha256-" + "0" * 64
 
 
-def use(path: Path, *, dev: bool = False, **more: Any) -> Approval:
+def use(path: Path, *, dev: bool = False, **more: Any) -> Authorization:
     plugin = {"use": str(path), "grants": GRANTS, **more}
     config = load_config({"version": 1, "dev": dev, "plugins": {"auth": plugin}, "secrets": {"api_keys": {"value": "k"}}})
-    return approve(config.plugins["auth"], config)
+    return authorize(config.plugins["auth"], config)
 
 
 def refusal(path: Path, **more: Any) -> str:
@@ -179,7 +179,7 @@ def test_one_bad_plugin_does_not_hide_the_others(tmp_path: Path) -> None:
         "needs": {"use": str(folder(tmp_path, {**FILES, "plugin.yaml": needs}, name="needs")), "grants": GRANTS},
         "ungranted": {"use": str(tmp_path / "hello_auth")},
     }
-    found = examine(load_config({"version": 1, "plugins": plugins, "secrets": {"api_keys": {"value": "k"}}}))
+    found = check_plugins(load_config({"version": 1, "plugins": plugins, "secrets": {"api_keys": {"value": "k"}}}))
     assert set(found.approved) == {"good"}
     assert set(found.refused) == {"gone", "needs", "ungranted"}
     words = str(found.refused["needs"])
@@ -196,7 +196,7 @@ def found_together(tmp_path: Path, more: dict[str, Any], **kinds: str) -> dict[s
         plugins[name] = {"use": str(folder(tmp_path, {**FILES, "plugin.yaml": text}, name=name)), "grants": GRANTS}
     plugins = {name: {**use, **more.get("plugins", {}).get(name, {})} for name, use in plugins.items()}
     config = load_config({"version": 1, "secrets": {"api_keys": {"value": "k"}}, **more, "plugins": plugins})
-    return {name: [str(p) for p in getattr(error, "problems", ())] for name, error in examine(config).refused.items()}
+    return {name: [str(p) for p in getattr(error, "problems", ())] for name, error in check_plugins(config).refused.items()}
 
 
 def test_a_circle_of_dependencies_is_found_without_running_anything(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_plugin_is_named_only_for_what_it_is(tmp_path: Path) -> None:
 
 def test_asking_for_a_plugin_that_is_not_enabled_is_a_warning() -> None:
     plugins = {"a": {"use": "./a", "enabled": False}}
-    found = examine(load_config({"version": 1, "plugins": plugins, "protect": [{"path": "/a", "auth": "a"}]}))
+    found = check_plugins(load_config({"version": 1, "plugins": plugins, "protect": [{"path": "/a", "auth": "a"}]}))
     assert not found.refused
     assert [str(warning) for warning in found.warnings] == [
         (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.middleware import MockForge
+from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 

@@ -1,10 +1,10 @@
-"""Claims: the sieve by first segment."""
+"""ClaimedPaths: the sieve by first segment."""
 
 from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.routing.passthrough import Claims
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 
 @pytest.mark.parametrize(
@@ -19,34 +19,40 @@ from mockforge_asgi.routing.passthrough import Claims
     ],
 )
 def test_paths_are_claimed_by_their_first_segment(patterns: list[str], yes: list[str], no: list[str]) -> None:
-    claims = Claims(patterns)
+    claims = ClaimedPaths(patterns)
     assert [p for p in yes if not claims.cover(p)] == [] and [p for p in no if claims.cover(p)] == []
 
 
 def test_what_nobody_claims_is_let_by_if_it_has_one_reading() -> None:
-    claims = Claims(["/hello"], checked=True)
+    claims = ClaimedPaths(["/hello"], checked=True)
     for _ in range(2):  # the second time from memory
-        assert claims.let_by("/a/b", b"/a/b") and claims.let_by("/a/b", None) and claims.let_by("/" + "a" * 999, None)
-        assert not claims.let_by("/hello/x", None)
-        assert not claims.let_by("/a//b", None) and not claims.let_by("/a/b", b"/a%2fb") and not claims.let_by("/a#b", None)
-        assert not Claims(everything=True).let_by("/a/b", None)
-    both = claims | Claims(["/a"])
-    assert not both.let_by("/a/b", b"/a/b") and not both.let_by("/x//b", None)
+        assert (
+            claims.passes_through("/a/b", b"/a/b") and claims.passes_through("/a/b", None) and claims.passes_through("/" + "a" * 999, None)
+        )
+        assert not claims.passes_through("/hello/x", None)
+        assert (
+            not claims.passes_through("/a//b", None)
+            and not claims.passes_through("/a/b", b"/a%2fb")
+            and not claims.passes_through("/a#b", None)
+        )
+        assert not ClaimedPaths(everything=True).passes_through("/a/b", None)
+    both = claims | ClaimedPaths(["/a"])
+    assert not both.passes_through("/a/b", b"/a/b") and not both.passes_through("/x//b", None)
 
 
 def test_where_nothing_is_protected_every_path_is_let_by_that_nobody_claims() -> None:
-    claims = Claims(["/hello"])
-    assert all(claims.let_by(path, None) for path in ("/a//b", "//hello", "/a/../hello", "/a%2Fb", "hello", "*", ""))
-    assert not claims.let_by("/hello//x", None) and not claims.let_by("/hello", b"/%68ello")
+    claims = ClaimedPaths(["/hello"])
+    assert all(claims.passes_through(path, None) for path in ("/a//b", "//hello", "/a/../hello", "/a%2Fb", "hello", "*", ""))
+    assert not claims.passes_through("/hello//x", None) and not claims.passes_through("/hello", b"/%68ello")
 
 
 def test_paths_without_end_are_not_all_remembered() -> None:
-    claims = Claims()
-    assert all(claims.let_by(f"/{n}", b"/x" * (n % 300) + b"/%d" % n) for n in range(5000))
-    assert len(claims._let_by) <= 1024 and all(len(raw or b"") <= 200 for _, raw in claims._let_by)
+    claims = ClaimedPaths()
+    assert all(claims.passes_through(f"/{n}", b"/x" * (n % 300) + b"/%d" % n) for n in range(5000))
+    assert len(claims._passing) <= 1024 and all(len(raw or b"") <= 200 for _, raw in claims._passing)
 
 
 def test_claims_add_up() -> None:
-    both = Claims(["/a"]) | Claims(["/b"])
+    both = ClaimedPaths(["/a"]) | ClaimedPaths(["/b"])
     assert both.cover("/a/x") and both.cover("/b") and not both.cover("/c")
-    assert (both | Claims(everything=True)).cover("/c")
+    assert (both | ClaimedPaths(everything=True)).cover("/c")

@@ -6,15 +6,15 @@ import pytest
 import yaml
 
 from mockforge_asgi.config.objects import Grants
-from mockforge_asgi.config.parsing.locations import Places
-from mockforge_asgi.security.permissions import intersect
+from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.security.messages import grant_lines, grant_remedy, missing_problems, unasked_problems
+from mockforge_asgi.security.permissions import intersect
 from tests.security.test_permissions import ALL, asked, granted
 
 
 def test_a_grant_that_nobody_asked_for_is_told() -> None:
     met = intersect(asked({"network": {"allow": ["https://a.example.com"]}}), granted({"network": ["https://b.example.com"]}))
-    words = str(unasked_problems(met.unasked, Places("m"), ("grants",))[0])
+    words = str(unasked_problems(met.unasked, Locations("m"), ("grants",))[0])
     assert (
         words
         == "m grants.network: connects to: https://b.example.com: granted, but the manifest does not ask for it. Ask there, or remove it."
@@ -34,7 +34,7 @@ def test_the_lines_to_add_grant_just_what_is_lacking() -> None:
 
 def test_what_is_lacking_is_one_problem_with_its_remedy() -> None:
     permissions = asked({"request.headers": {"names": ["x-api-key"], "reason": "reads the key"}, "secrets": {"names": ["api_keys"]}})
-    problems = missing_problems(intersect(permissions, Grants()).missing, Grants(), Places("mockforge.yaml"), ("plugins", "p"))
+    problems = missing_problems(intersect(permissions, Grants()).missing, Grants(), Locations("mockforge.yaml"), ("plugins", "p"))
     assert [str(p) for p in problems] == [
         (
             "mockforge.yaml plugins.p: the plugin needs request.headers, secrets, which are not granted. "
@@ -60,7 +60,7 @@ def test_what_is_lacking_is_one_problem_with_its_remedy() -> None:
 def test_a_network_grant_that_misses_is_held_against_what_is_asked_for(wanted: str, given: str, told: str) -> None:
     permissions, grants = asked({"network": {"allow": [wanted]}}), granted({"network": [given]})
     met = intersect(permissions, grants)
-    (problem,) = missing_problems(met.missing, grants, Places("m"), ("plugins", "p"))
+    (problem,) = missing_problems(met.missing, grants, Locations("m"), ("plugins", "p"))
     assert "the plugin needs network, which is not granted. It asks for " in str(problem)
     assert told in str(problem)
 
@@ -68,7 +68,7 @@ def test_a_network_grant_that_misses_is_held_against_what_is_asked_for(wanted: s
 def test_of_several_grants_the_nearest_is_told_and_of_many_rules_a_few() -> None:
     permissions = asked({"network": {"allow": [f"https://h{n}.example.com" for n in range(9)]}})
     grants = granted({"network": ["http://other.example.org", "http://h0.example.com"]})
-    words = str(missing_problems(intersect(permissions, grants).missing, grants, Places("m"), ("plugins", "p"))[0])
+    words = str(missing_problems(intersect(permissions, grants).missing, grants, Locations("m"), ("plugins", "p"))[0])
     assert "It asks for https://h0.example.com; granted is http://h0.example.com, another scheme." in words
     assert words.count("It asks for") == 3
 
@@ -101,5 +101,5 @@ def test_the_suggested_lines_in_place_of_those_of_their_name_grant_what_was_gran
 
 def test_entries_for_secrets_that_are_not_there_are_told_with_the_grant() -> None:
     missing = intersect(asked({"secrets": {"names": ["there", "api-key.2"]}}), Grants()).missing
-    (problem,) = missing_problems(missing, Grants(), Places("m"), ("plugins", "p"), secrets={"there"})
+    (problem,) = missing_problems(missing, Grants(), Locations("m"), ("plugins", "p"), secrets={"there"})
     assert problem.remedy.endswith("\n      and under `secrets:`\n        api-key.2: {env: API_KEY_2}")

@@ -12,7 +12,7 @@ from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.plugins.package.manifest import manifest_of
 from mockforge_asgi.security.permissions import (
     NOTHING,
-    Effective,
+    EffectivePermissions,
     KvRight,
     Permissions,
     intersect,
@@ -40,7 +40,7 @@ def granted(grants: dict[str, Any]) -> Grants:
     return load_config({"version": 1, "plugins": plugins, "sources": sources, "secrets": secrets}).plugins["p"].grants
 
 
-def effective(permissions: dict[str, Any], grants: dict[str, Any]) -> Effective:
+def effective(permissions: dict[str, Any], grants: dict[str, Any]) -> EffectivePermissions:
     return intersect(asked(permissions), granted(grants)).effective
 
 
@@ -65,7 +65,7 @@ ALL = {
 
 def test_nothing_is_allowed_by_default() -> None:
     met = intersect(asked(ALL), Grants())
-    assert met.effective == NOTHING == Effective()
+    assert met.effective == NOTHING == EffectivePermissions()
     assert {p.right.name for p in met.missing} == set(ALL)
 
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
@@ -98,9 +98,9 @@ def get(url: str, **more: Any) -> dict[str, Any]:
     return {"method": "GET", "url": url, "headers": [], **more}
 
 
-async def refused(egress: Egress, payload: dict[str, Any]) -> DoorError:
+async def refused(egress: Egress, payload: dict[str, Any]) -> HostCallError:
     """Why the door does not do it."""
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         await egress.request(payload)
     await egress.close()
     return caught.value

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from mockforge_asgi.config.objects import AnswerFilter
+from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
@@ -215,7 +215,7 @@ def runtime() -> PlainRuntime:
         plain_plugin("signature", "auth", {"auth.authenticate": read_whole}),
         plain_plugin("greet", "response", {"response.generate": generate}),
         plain_plugin("never", "response", {"response.generate": never}),
-        plain_plugin("change", "modifier", {"response.modify": change}, modifies=AnswerFilter(app=True, paths=("/changed/**",))),
+        plain_plugin("change", "modifier", {"response.modify": change}, modifies=ResponseFilter(app=True, paths=("/changed/**",))),
     )
 
 

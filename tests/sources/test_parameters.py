@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.sources.parameters import typed_parameters
 
 TYPES = ["text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"]
@@ -43,13 +43,13 @@ def test_a_value_takes_its_type(kind: str, given_value: object, made: object) ->
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_is_refused(kind: str, value: object) -> None:
-    with pytest.raises(DoorError, match=f"must be of type {kind}"):
+    with pytest.raises(HostCallError, match=f"must be of type {kind}"):
         typed_parameters("q", {"p": kind}, {"p": value})
 
 
 @pytest.mark.parametrize("given_values", [{}, {"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_parameters_are_just_those_of_the_query(given_values: dict[str, int]) -> None:
-    with pytest.raises(DoorError, match="its parameters are a, b"):
+    with pytest.raises(HostCallError, match="its parameters are a, b"):
         typed_parameters("q", {"a": "integer", "b": "integer"}, given_values)
 
 
@@ -62,5 +62,5 @@ JSON = st.recursive(
 def test_whatever_is_given_is_typed_or_refused(kind: str, value: Any) -> None:
     try:
         typed_parameters("q", {"p": kind}, {"p": value})
-    except DoorError as error:
+    except HostCallError as error:
         assert error.code == "invalid_input"

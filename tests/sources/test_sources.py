@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.config.objects import NamedQuery, SourceConfig
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.sources.sources import Sources, checked_result
 
 Json = Any
@@ -71,7 +71,7 @@ async def test_a_configured_query_is_sent_in_its_own_words_with_typed_parameters
 )
 async def test_what_is_not_configured_so_is_refused(query: str, params: dict[str, str], code: str) -> None:
     source = Source("db", found(USERS))
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         await Sources({"users": CONFIGURED}, {"db": source}).query("users", query, params)
     assert caught.value.code == code
     assert not source.asked
@@ -80,12 +80,12 @@ async def test_what_is_not_configured_so_is_refused(query: str, params: dict[str
 async def test_a_plugin_of_another_kind_is_no_source() -> None:
     source = Source("db", found(USERS))
     source.kinds = frozenset({"auth"})
-    with pytest.raises(DoorError, match="no data source"):
+    with pytest.raises(HostCallError, match="no data source"):
         await sources(source).query("db", "all", {})
 
 
 async def test_an_unknown_source_is_not_found() -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         await sources().query("db", "all", {})
     assert caught.value.code == "not_found"
 
@@ -101,7 +101,7 @@ async def test_an_unknown_source_is_not_found() -> None:
     ],
 )
 async def test_a_source_that_fails_is_told_without_its_inside(error: Exception, code: str, retryable: bool) -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         await sources(Source("db", found(error))).query("db", "all", {})
     assert (caught.value.code, caught.value.retryable) == (code, retryable)
     assert "secret" not in caught.value.message
@@ -115,9 +115,9 @@ async def test_a_source_never_waits_for_itself() -> None:
         return await every.query("view", "all", {}, asker="db")
 
     every = sources(Source("db", ask_view), Source("view", ask_back))
-    with pytest.raises(DoorError, match="would wait for itself: caller → db → view → db"):
+    with pytest.raises(HostCallError, match="would wait for itself: caller → db → view → db"):
         await every.query("db", "all", {}, asker="caller")
-    with pytest.raises(DoorError, match="would wait for itself"):
+    with pytest.raises(HostCallError, match="would wait for itself"):
         await every.query("db", "all", {}, asker="db")
 
 
@@ -126,14 +126,14 @@ async def test_chains_are_bounded() -> None:
         return Source(name, lambda: every.query(below, "all", {}, asker=name))
 
     every = sources(*(asks(f"s{n}", f"s{n + 1}") for n in range(10)))
-    with pytest.raises(DoorError, match="more than 4 deep"):
+    with pytest.raises(HostCallError, match="more than 4 deep"):
         await every.query("s0", "all", {}, asker="caller")
 
 
 async def test_a_failed_chain_leaves_nothing_behind() -> None:
     every = sources(Source("db", found(USERS)), Source("bad", found(PluginFailed("bad", "data.query", "x"))))
     for _ in range(10):
-        with pytest.raises(DoorError):
+        with pytest.raises(HostCallError):
             await every.query("bad", "all", {}, asker="db")
     assert (await every.query("db", "all", {}, asker="caller"))["rows"]
 
@@ -145,7 +145,7 @@ async def test_a_failed_chain_leaves_nothing_behind() -> None:
      "rows": []}],
 )  # fmt: skip
 async def test_an_odd_answer_is_refused(answer: Json) -> None:
-    with pytest.raises(DoorError, match="cannot be read"):
+    with pytest.raises(HostCallError, match="cannot be read"):
         await sources(Source("db", found(answer))).query("db", "all", {})
 
 
@@ -158,6 +158,6 @@ JSON = st.recursive(
 def test_whatever_a_source_answers_is_a_result_or_a_door_error(answer: Json) -> None:
     try:
         result = checked_result("db", answer, 5)
-    except DoorError:
+    except HostCallError:
         return
     assert all(len(row) == len(result["columns"]) for row in result["rows"])

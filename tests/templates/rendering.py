@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
-from mockforge_asgi.templates.renderer import Renderer, Seed
 from mockforge_asgi.templates.callables import Query
+from mockforge_asgi.templates.renderer import Renderer, Seed
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json, Message
 from mockforge_plugin.values import FunctionMetadata
@@ -115,17 +115,17 @@ async def no_others() -> None:
 async def render(text: str, kind: str = "txt", *plugins: PlainPlugin, on: Exchange | None = None, **vars: Json) -> str:
     """The text that a template of that kind makes."""
     made = renderer({f"t.{kind}": text}, *plugins)
-    response = await made.render(on or exchange(), TemplateAnswer(template=f"t.{kind}", vars=vars))
+    response = await made.render(on or exchange(), TemplateResponse(template=f"t.{kind}", vars=vars))
     return response.body.decode()
 
 
 def render_now(text: str, kind: str = "txt", *, limits: TemplateLimits | None = None, on: Exchange | None = None, **vars: Json) -> str:
     """The same for a template that waits for nobody."""
-    answer = TemplateAnswer(template=f"t.{kind}", vars=vars)
+    answer = TemplateResponse(template=f"t.{kind}", vars=vars)
     return at_once(renderer({f"t.{kind}": text}, limits=limits), on or exchange(), answer).body.decode()
 
 
-def at_once(made: Renderer, on: Exchange, answer: TemplateAnswer) -> MockResponse:
+def at_once(made: Renderer, on: Exchange, answer: TemplateResponse) -> MockResponse:
     """What a renderer makes where nothing has to be waited for."""
     try:
         made.render(on, answer).send(None)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from mockforge_asgi.errors import DoorError, PluginFailed, PluginUnavailable, TemplateFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.errors import HostCallError, PluginFailed, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.types import Json
 from tests.templates.rendering import Facts, PlainPlugin, exchange, render, renderer
@@ -110,7 +110,7 @@ async def test_64_renderings_at_once_each_get_their_own_answer() -> None:
     made = renderer({"t.txt": "{{ n }}:{{ p.meet(n) }}:{{ request.path }}"}, PlainPlugin("p", {"meet": meet}))
 
     async def one(n: int) -> str:
-        return (await made.render(exchange(f"/{n}"), TemplateAnswer(template="t.txt", vars={"n": n}))).body.decode()
+        return (await made.render(exchange(f"/{n}"), TemplateResponse(template="t.txt", vars={"n": n}))).body.decode()
 
     assert await asyncio.gather(*map(one, range(64))) == [f"{n}:{n * 10}:/{n}" for n in range(64)]
 
@@ -129,7 +129,7 @@ async def test_time_spent_waiting_is_not_the_templates_own() -> None:
         limits=TemplateLimits(time_ms=50),
         timer=lambda: now,
     )
-    assert (await made.render(exchange(), TemplateAnswer(template="t.txt"))).body == b"ok"
+    assert (await made.render(exchange(), TemplateResponse(template="t.txt"))).body == b"ok"
 
 
 async def query(exchange: Exchange, source: str, query: str, params: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -137,7 +137,7 @@ async def query(exchange: Exchange, source: str, query: str, params: Mapping[str
     if query == "nothing":
         return {"columns": [{"name": "id", "type": "integer"}], "rows": [], "truncated": False}
     if query == "gone":
-        raise DoorError("not_found", "no such query")
+        raise HostCallError("not_found", "no such query")
     columns = [{"name": "id", "type": "integer"}, {"name": "price", "type": "float"}, {"name": "of", "type": "text"}]
     return {"columns": columns, "rows": [[params["id"], 0.5, source], [2, None, "{{ 7*7 }}"]], "truncated": False}
 
@@ -145,7 +145,7 @@ async def query(exchange: Exchange, source: str, query: str, params: Mapping[str
 async def from_data(text: str, kind: str = "txt") -> str:
     """The text that a template with data makes."""
     made = renderer({f"t.{kind}": text}, query=query, sources=["users"])
-    return (await made.render(exchange(), TemplateAnswer(template=f"t.{kind}"))).body.decode()
+    return (await made.render(exchange(), TemplateResponse(template=f"t.{kind}"))).body.decode()
 
 
 async def test_rows_of_a_query_keep_their_types() -> None:
@@ -159,7 +159,7 @@ async def test_rows_of_a_query_keep_their_types() -> None:
 async def test_an_unknown_source_or_query_fails() -> None:
     with pytest.raises(TemplateFailed, match="data has no 'orders'"):
         await from_data("{{ data.orders.all() }}")
-    with pytest.raises(DoorError):
+    with pytest.raises(HostCallError):
         await from_data("{{ data.users.gone() }}")
     with pytest.raises(TemplateFailed):
         await render("{{ data.users.all() }}")

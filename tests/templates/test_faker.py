@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mockforge_asgi.errors import TemplateFailed, UnsupportedPlatform
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates import faker as fake
 from mockforge_asgi.templates.renderer import Seed
 from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
@@ -17,7 +17,7 @@ PERSON = "{{ faker.name() }}|{{ faker.email() }}|{{ faker.date_of_birth() }}|{{ 
 
 async def person(seed: Seed, url: str = "/a", text: str = PERSON, *plugins: PlainPlugin) -> str:
     """Fake data for a request."""
-    return (await renderer({"t.txt": text}, *plugins, seed=seed).render(exchange(url), TemplateAnswer(template="t.txt"))).body.decode()
+    return (await renderer({"t.txt": text}, *plugins, seed=seed).render(exchange(url), TemplateResponse(template="t.txt"))).body.decode()
 
 
 async def test_fake_data_is_data() -> None:
@@ -41,7 +41,7 @@ async def test_renderings_that_take_turns_do_not_draw_from_one_another() -> None
 
 
 def test_a_locale_is_used() -> None:
-    made = at_once(renderer({"t.txt": "{{ faker.postcode() }}"}, locale="de_DE"), exchange(), TemplateAnswer(template="t.txt"))
+    made = at_once(renderer({"t.txt": "{{ faker.postcode() }}"}, locale="de_DE"), exchange(), TemplateResponse(template="t.txt"))
     assert made is not None
     assert len(made.body) == 5
 

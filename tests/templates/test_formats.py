@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.formats import HTML, JSON, TEXT, XML, Kind, kind_of
 from mockforge_asgi.types import Json
 from tests.templates.rendering import at_once, exchange, render_now, renderer
@@ -64,13 +64,13 @@ def test_a_structured_suffix_tells_kind_and_type(name: str, kind: str, content_t
     ],
 )
 def test_values_are_escaped_for_a_structured_suffix(name: str, text: str, made: str) -> None:
-    response = at_once(renderer({name: text}), exchange(), TemplateAnswer(template=name, vars={"v": 'a"<&'}))
+    response = at_once(renderer({name: text}), exchange(), TemplateResponse(template=name, vars={"v": 'a"<&'}))
     assert response is not None and response.body.decode() == made
 
 
 def test_what_a_structured_json_template_makes_is_checked() -> None:
     with pytest.raises(TemplateFailed, match="the result is not JSON"):
-        at_once(renderer({"t.hal+json": "{{ v }}"}), exchange(), TemplateAnswer(template="t.hal+json", vars={"v": "x"}))
+        at_once(renderer({"t.hal+json": "{{ v }}"}), exchange(), TemplateResponse(template="t.hal+json", vars={"v": "x"}))
 
 
 @pytest.mark.parametrize(

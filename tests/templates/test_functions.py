@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.functions import offset, show_time
 from mockforge_asgi.templates.renderer import Seed
 from tests.templates.rendering import at_once, exchange, render_now, renderer
@@ -33,7 +33,7 @@ MOMENT = datetime(2026, 3, 4, 5, 6, 7, 891000, UTC)
 
 def at_moment(text: str) -> str:
     """The text that a template makes at one fixed moment."""
-    made = at_once(renderer({"t.txt": text}, clock=MOMENT.timestamp), exchange(), TemplateAnswer(template="t.txt"))
+    made = at_once(renderer({"t.txt": text}, clock=MOMENT.timestamp), exchange(), TemplateResponse(template="t.txt"))
     assert made is not None
     return made.body.decode()
 
@@ -100,7 +100,7 @@ DRAWN = "{{ uuid() }} {{ rand_int() }} {{ rand_float() }} {{ range(9) | random }
 async def drawn(seed: Seed, url: str = "/a", template: str = "t.txt") -> str:
     """What chance gives for a request."""
     made = renderer({"t.txt": DRAWN, "u.txt": DRAWN}, seed=seed)
-    return (await made.render(exchange(url), TemplateAnswer(template=template))).body.decode()
+    return (await made.render(exchange(url), TemplateResponse(template=template))).body.decode()
 
 
 async def test_seeded_by_the_request_the_same_request_gives_the_same_answer() -> None:

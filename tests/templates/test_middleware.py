@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mockforge_asgi.errors import PluginFailed, Refused
+from mockforge_asgi.errors import PluginFailed, RequestRejected
 from mockforge_asgi.events import Event, EventStream, RenderFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
+from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from mockforge_asgi.templates.middleware import Templates
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import Receive, Scope, Send
 from tests.templates.rendering import PlainPlugin, exchange, renderer
@@ -87,6 +87,6 @@ async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
 async def test_the_clients_own_fault_is_not_a_failed_template() -> None:
     runtime = Runtime()
     templates = piece(runtime, {"b.txt": "{{ request.text }}"})
-    with pytest.raises(Refused):
-        await templates.render(exchange(method="POST", body=b"x" * (64 << 20)), TemplateAnswer(template="b.txt"))
+    with pytest.raises(RequestRejected):
+        await templates.render(exchange(method="POST", body=b"x" * (64 << 20)), TemplateResponse(template="b.txt"))
     assert not runtime.told

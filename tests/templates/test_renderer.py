@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.errors import PluginUnavailable, Refused, TemplateFailed
-from mockforge_asgi.http.responses import MockResponse, TemplateAnswer
+from mockforge_asgi.errors import PluginUnavailable, RequestRejected, TemplateFailed
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.renderer import SLICE_S, Renderer
 from mockforge_asgi.templates.store import TemplateStore
@@ -22,13 +22,13 @@ from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now
     ],
 )
 def test_the_name_tells_the_content_type(name: str, content_type: bytes) -> None:
-    made = at_once(renderer({name: "1"}), exchange(), TemplateAnswer(201, ((b"x-a", b"1"),), name))
+    made = at_once(renderer({name: "1"}), exchange(), TemplateResponse(201, ((b"x-a", b"1"),), name))
     assert made == MockResponse(201, ((b"content-type", content_type), (b"x-a", b"1")), b"1")
 
 
 def test_a_content_type_of_the_answer_is_kept() -> None:
     headers = ((b"content-type", b"application/problem+json"),)
-    made = at_once(renderer({"a.json": "{}"}), exchange(), TemplateAnswer(400, headers, "a.json"))
+    made = at_once(renderer({"a.json": "{}"}), exchange(), TemplateResponse(400, headers, "a.json"))
     assert made is not None
     assert made.headers == headers
 
@@ -39,25 +39,25 @@ def test_variables_do_not_take_the_names_of_the_host() -> None:
 
 async def test_a_plugins_alias_cannot_be_taken_by_a_variable() -> None:
     made = renderer({"t.txt": "{{ p.f() }}"}, PlainPlugin("p", {"f": lambda: "plugin"}))
-    assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"p": {"f": "var"}}))).body == b"plugin"
+    assert (await made.render(exchange(), TemplateResponse(template="t.txt", vars={"p": {"f": "var"}}))).body == b"plugin"
 
 
 async def test_the_name_of_a_plugin_without_functions_is_free_for_a_variable() -> None:
     made = renderer({"t.txt": "Hi {{ name }}"}, PlainPlugin("name", {}))
-    assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"name": "Ada"}))).body == b"Hi Ada"
+    assert (await made.render(exchange(), TemplateResponse(template="t.txt", vars={"name": "Ada"}))).body == b"Hi Ada"
 
 
 async def test_a_plugin_that_is_not_loaded_is_unavailable() -> None:
     nothing: dict[str, PlainPlugin] = {}
     made = Renderer(TemplateStore(None, {"t.txt": "{{ p.f() }}"}), aliases={"p": "gone"}, plugin=nothing.__getitem__)
     with pytest.raises(PluginUnavailable, match="gone"):
-        await made.render(exchange(), TemplateAnswer(template="t.txt"))
+        await made.render(exchange(), TemplateResponse(template="t.txt"))
 
 
 async def test_a_body_that_is_too_large_is_the_clients_fault() -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         await renderer({"b.txt": "{{ request.text }}"}).render(
-            exchange(method="POST", body=b"x" * (64 << 20)), TemplateAnswer(template="b.txt")
+            exchange(method="POST", body=b"x" * (64 << 20)), TemplateResponse(template="b.txt")
         )
 
 
@@ -75,7 +75,7 @@ async def test_a_failure_names_template_and_line(templates: dict[str, str], wher
     for waits in ({}, {"p": PlainPlugin("p", {"f": lambda: 1})}):
         made = renderer({**templates, "waits.txt": "{{ p.f() }}"}, *waits.values())
         with pytest.raises(TemplateFailed) as caught:
-            await made.render(exchange(), TemplateAnswer(template="t.txt"))
+            await made.render(exchange(), TemplateResponse(template="t.txt"))
         assert (caught.value.template, caught.value.line) == where
 
 
@@ -84,7 +84,7 @@ def test_a_rendering_leaves_nothing_behind() -> None:
     made = renderer({"t.txt": text}, limits=TemplateLimits(steps=20, time_ms=60_000))
     xs = [1, 2]
     for _ in range(5):
-        response = at_once(made, exchange(), TemplateAnswer(template="t.txt", vars={"xs": xs}))
+        response = at_once(made, exchange(), TemplateResponse(template="t.txt", vars={"xs": xs}))
         assert response is not None and response.body == b"32"
     assert xs == [1, 2]
 
@@ -125,21 +125,21 @@ async def test_a_long_rendering_lets_others_have_their_turn_and_their_time_is_no
     templates = {"t.txt": text, "rows": "{% for row in rows %}{{ row.name }}{% endfor %}"}
     limits = TemplateLimits(time_ms=30_000)
     made = renderer(templates, PlainPlugin("p", {"f": lambda n: n}), limits=limits, timer=clock, turn=clock.turn)
-    response = await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"rows": ROWS}))
+    response = await made.render(exchange(), TemplateResponse(template="t.txt", vars={"rows": ROWS}))
     assert response.body and clock.turns >= least
 
 
 async def test_tokens_are_replaced_in_slices_too() -> None:
     clock = Clock()
     made = renderer({"t.tokens.txt": "{{path}} " * 600}, timer=clock, turn=clock.turn)
-    assert (await made.render(exchange("/a"), TemplateAnswer(template="t.tokens.txt"))).body == b"/a " * 600
+    assert (await made.render(exchange("/a"), TemplateResponse(template="t.tokens.txt"))).body == b"/a " * 600
     assert clock.turns >= 150
 
 
 async def test_a_short_rendering_takes_no_turn() -> None:
     clock = Clock()
     made = renderer({"t.txt": "{{ name }}"}, timer=clock, turn=clock.turn)
-    assert (await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"name": "Ada"}))).body == b"Ada"
+    assert (await made.render(exchange(), TemplateResponse(template="t.txt", vars={"name": "Ada"}))).body == b"Ada"
     assert clock.turns == 0
 
 
@@ -148,7 +148,7 @@ async def test_a_rendering_that_computes_too_long_ends_however_often_it_waits() 
     text, limits = "{% for row in rows %}{{ row.name }}{% endfor %}", TemplateLimits(time_ms=20)
     made = renderer({"t.txt": text}, limits=limits, timer=clock, turn=clock.turn)
     with pytest.raises(TemplateFailed, match="computes too long"):
-        await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"rows": ROWS}))
+        await made.render(exchange(), TemplateResponse(template="t.txt", vars={"rows": ROWS}))
     assert 0 < clock.turns < 30
 
 
@@ -157,7 +157,7 @@ async def test_a_rendering_that_computes_too_long_ends_however_often_it_waits() 
 )
 async def test_a_declared_charset_is_obeyed(charset: str, body: bytes) -> None:
     headers = ((b"content-type", f"text/plain; charset={charset}".encode()),)
-    answer = TemplateAnswer(headers=headers, template="t.txt", vars={"v": "é"})
+    answer = TemplateResponse(headers=headers, template="t.txt", vars={"v": "é"})
     assert (await renderer({"t.txt": "{{ v }}"}).render(exchange(), answer)).body == body
 
 
@@ -165,4 +165,4 @@ async def test_a_declared_charset_is_obeyed(charset: str, body: bytes) -> None:
 async def test_text_that_a_declared_charset_cannot_carry_is_a_failure(charset: str, why: str) -> None:
     headers = ((b"content-type", f"text/plain; charset={charset}".encode()),)
     with pytest.raises(TemplateFailed, match=why):
-        await renderer({"t.txt": "€"}).render(exchange(), TemplateAnswer(headers=headers, template="t.txt"))
+        await renderer({"t.txt": "€"}).render(exchange(), TemplateResponse(headers=headers, template="t.txt"))

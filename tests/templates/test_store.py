@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import ConfigError, TemplateFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import at_once, exchange, renderer
@@ -25,7 +25,7 @@ def write(folder: Path, name: str, text: str | bytes, *, age: int = 0) -> None:
 
 def text_of(made: Renderer, name: str) -> str:
     """What a template without variables makes."""
-    response = at_once(made, exchange(), TemplateAnswer(template=name))
+    response = at_once(made, exchange(), TemplateResponse(template=name))
     assert response is not None
     return response.body.decode()
 

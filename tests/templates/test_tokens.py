@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from tests.templates.rendering import at_once, exchange, renderer
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 0, UTC)
@@ -20,7 +20,7 @@ async def made(text: str, kind: str = "txt", body: bytes = b'{"user": {"id": 7, 
     """The text that a token template makes."""
     request = exchange("/o/5?page=2", method="POST", headers={"x-trace": "t1"}, body=body, route="/o/{id}", params={"id": "5"})
     tokens = renderer({f"t.tokens.{kind}": text}, clock=MOMENT.timestamp)
-    answer = TemplateAnswer(template=f"t.tokens.{kind}", vars={"NAME": "Ada", "a": {"b": 1}})
+    answer = TemplateResponse(template=f"t.tokens.{kind}", vars={"NAME": "Ada", "a": {"b": 1}})
     return (await tokens.render(request, answer)).body.decode()
 
 
@@ -93,4 +93,4 @@ def test_any_text_is_rendered(text: str) -> None:
     tokens = renderer({"t.tokens.txt": text})
     compiled = tokens.compiler.get("t.tokens.txt")
     if not compiled.needs_body and "\ud800" > max(text, default="a"):
-        at_once(tokens, exchange(), TemplateAnswer(template="t.tokens.txt"))
+        at_once(tokens, exchange(), TemplateResponse(template="t.tokens.txt"))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import wasmtime
 
-from mockforge_asgi.contract import Json, RequestDoors
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.contract import BodyReader, Json
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismInstance, ExtismOptions
-from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
+from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
@@ -71,7 +71,7 @@ ECHO = wat(
 )
 
 
-class PluginDoors:
+class PluginHostCalls:
     """Doors of the test. They record; `http.request` and everything else answer when `open` is set."""
 
     def __init__(self) -> None:
@@ -97,10 +97,10 @@ class PluginDoors:
         if name == "random.bytes":
             return {"hex": "ab" * payload["n"]}
         if name == "secret.get":
-            raise DoorError("denied", "the secret is not granted")
+            raise HostCallError("denied", "the secret is not granted")
         return NotImplemented
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
         """What `answer` holds, once the test lets it through."""
         self.asked.append((name, payload))
         self.waiting += 1
@@ -111,7 +111,7 @@ class PluginDoors:
         if name == "body.read":
             part = self.body[payload["offset"] : payload["offset"] + 3]
             return {"base64": base64.b64encode(part).decode(), "total": len(self.body)}
-        if isinstance(self.answer, DoorError):
+        if isinstance(self.answer, HostCallError):
             raise self.answer
         return self.answer
 
@@ -122,7 +122,7 @@ class ExtismBench:
 
     kernel: Kernel
     scheduler: Scheduler
-    doors: PluginDoors = field(default_factory=PluginDoors)
+    doors: PluginHostCalls = field(default_factory=PluginHostCalls)
     made: list[ExtismInstance] = field(default_factory=list)
 
     def fiber(self, op: str = "op", *, cpu_s: float = 2.0, timeout_s: float = 30.0, output_bytes: int = 1 << 20) -> Fiber:

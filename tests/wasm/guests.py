@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from wasmtime.component import Component
 
-from mockforge_asgi.contract import Json, RequestDoors
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.contract import BodyReader, Json
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.fiber import Budget, Fiber
@@ -95,10 +95,10 @@ class TestDoors:
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
         """Echoes for the quick door."""
         if name == "door.denied":
-            raise DoorError("denied", "not granted")
+            raise HostCallError("denied", "not granted")
         return {"now": payload} if name == "door.now" else NotImplemented
 
-    async def call(self, name: str, payload: Mapping[str, Json], request: RequestDoors | None) -> Json:
+    async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
         """Echoes once the test has opened the door."""
         self.waiting += 1
         await self.open.wait()

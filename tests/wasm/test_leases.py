@@ -13,7 +13,7 @@ from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.instance import Held
+from mockforge_asgi.wasm.instance import PooledInstance
 from mockforge_asgi.wasm.pool import Pool
 from tests.wasm.guests import Bench, bench
 
@@ -112,7 +112,7 @@ async def test_no_instance_is_in_two_hands(stand: Bench, monkeypatch: pytest.Mon
     host, busy = await opened(stand, per_request=False), set[int]()
     run = host.run
 
-    async def watched(held: Held, *rest: object) -> Json:
+    async def watched(held: PooledInstance, *rest: object) -> Json:
         assert id(held.instance) not in busy
         busy.add(id(held.instance))
         try:

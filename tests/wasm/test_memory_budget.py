@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
-from mockforge_asgi.wasm.instance import Held, Instance
+from mockforge_asgi.wasm.instance import Instance, PooledInstance
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 from tests.wasm.things import Thing, make, soon
 
@@ -172,8 +172,8 @@ class Stand:
 
     def __init__(self, shared: Pool, name: str, charge: int, limits: InstancesConfig) -> None:
         self.pool: PluginPool = shared.add(name, self._make, limits, charge)
-        self.calls: list[asyncio.Task[Held]] = []
-        self.held: list[Held] = []
+        self.calls: list[asyncio.Task[PooledInstance]] = []
+        self.held: list[PooledInstance] = []
         self.births: list[asyncio.Future[bool]] = []
         self.deaths: list[asyncio.Future[None]] = []
         self.things: list[Thing] = []

@@ -14,9 +14,9 @@ from mockforge_asgi.events import EventStream
 from mockforge_asgi.wasm import platform as selfcheck
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
-from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
 from mockforge_asgi.wasm.platform import check_platform, check_wheel, refuse_interpreter, refuse_wheel
-from tests.wasm.extism_guests import ECHO, PluginDoors
+from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
+from tests.wasm.extism_guests import ECHO, PluginHostCalls
 
 
 def test_this_wheel_and_this_interpreter_will_do() -> None:
@@ -87,6 +87,6 @@ async def test_the_sandbox_loads_nothing_where_guests_cannot_run(tmp_path: Path,
     sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), cache_dir=tmp_path / "compiled")
     options, spec = HostOptions("guest", "1", {}, Budget()), GuestSpec("extism", "a.wasm", {"a.wasm": ECHO}, 16)
     with pytest.raises(UnsupportedPlatform, match="do not run on cpython"):
-        await sandbox.host(options, spec, PluginDoors())
+        await sandbox.host(options, spec, PluginHostCalls())
     await sandbox.close()
     assert not (tmp_path / "compiled").exists()

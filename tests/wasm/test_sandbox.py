@@ -16,7 +16,7 @@ from mockforge_asgi.events import CallFinished, EventStream, PluginWarning
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
-from tests.wasm.extism_guests import PluginDoors, wasm_of, wat
+from tests.wasm.extism_guests import PluginHostCalls, wasm_of, wat
 
 SPIN = wat('(func (export "response_generate") (result i32) (loop $l (br $l)) (i32.const 0))', "alloc")
 WASI = wasm_of("""(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
@@ -32,7 +32,7 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 async def host(sandbox: Sandbox, wasm: bytes, plugin: str = "guest") -> WasmHost:
     options = HostOptions(plugin, "1.0.0", {}, Budget(cpu_s=60.0, timeout_s=60.0))
-    made = await sandbox.host(options, GuestSpec("extism", "plugin.wasm", {"plugin.wasm": wasm}, 16), PluginDoors())
+    made = await sandbox.host(options, GuestSpec("extism", "plugin.wasm", {"plugin.wasm": wasm}, 16), PluginHostCalls())
     await made.open()
     await made.start()
     return made

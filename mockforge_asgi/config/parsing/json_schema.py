@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 import jsonschema_rs
 
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
-from mockforge_asgi.config.parsing.locations import Path, Places, clip, quote
 from mockforge_asgi.config.parsing.schema_complexity import MAX_UNFOLDED, REFERENCES, unfolded
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.text import clip, quote
 
 Json: TypeAlias = Any
 MAX_SCHEMA_VALUES = 5000
@@ -31,7 +32,7 @@ _OF_MAPPINGS = _OPEN | {
 """Keywords whose value may be a mapping."""
 
 
-def check_schema(schema: Json, places: Places, base: Path) -> list[Problem]:
+def check_schema(schema: Json, places: Locations, base: Path) -> list[Problem]:
     """What is wrong with a manifest's `config:`."""
     if not isinstance(schema, dict):
         return [places.problem(base, f"must be a JSON Schema, not {quote(schema)}.", "Begin it with `type: object`.")]
@@ -84,7 +85,7 @@ def _walk(value: Json, path: Path) -> Iterator[tuple[Path, Json]]:
             todo += [((*at, i), v) for i, v in enumerate(node)]
 
 
-def _check_defaults(nodes: list[tuple[Path, Json]], schema: Json, places: Places) -> list[Problem]:
+def _check_defaults(nodes: list[tuple[Path, Json]], schema: Json, places: Locations) -> list[Problem]:
     """Defaults that their own schema refuses."""
     found = []
     for path, node in nodes:
@@ -110,7 +111,9 @@ def _validator(schema: Json) -> Any:
     return make(schema, retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions(size_limit=1 << 20), validate_formats=True)
 
 
-def apply_schema(schema: Mapping[str, Json] | None, config: Mapping[str, Json], places: Places, base: Path) -> tuple[Json, list[Problem]]:
+def apply_schema(
+    schema: Mapping[str, Json] | None, config: Mapping[str, Json], places: Locations, base: Path
+) -> tuple[Json, list[Problem]]:
     """The configuration with defaults filled in, and what is wrong with it. No schema: there is nothing to configure."""
     if schema is None:
         return dict(config), [places.problem((*base, k), "this plugin takes no configuration.", "Remove it.") for k in config]
@@ -143,7 +146,7 @@ def _with_defaults(schema: Json, value: Json, depth: int) -> Json:
     return value
 
 
-def _unknown_keys(schema: Mapping[str, Json], config: Mapping[str, Json], places: Places, base: Path) -> Iterator[Problem]:
+def _unknown_keys(schema: Mapping[str, Json], config: Mapping[str, Json], places: Locations, base: Path) -> Iterator[Problem]:
     """Keys that the schema does not name, where it does not say that more are welcome: nearly always slips of the pen."""
     if _OPEN & set(schema):
         return
@@ -153,7 +156,7 @@ def _unknown_keys(schema: Mapping[str, Json], config: Mapping[str, Json], places
             yield places.problem((*base, key), f"the key '{clip(str(key))}' is not known.", suggest(str(key), known))
 
 
-def schema_problems(error: Any, schema: Mapping[str, Json], places: Places, base: Path) -> Iterator[Problem]:
+def schema_problems(error: Any, schema: Mapping[str, Json], places: Locations, base: Path) -> Iterator[Problem]:
     """What an error of a validator says, in our words; `base` is where the value stands."""
     path, kind = (*base, *error.instance_path), error.kind
     if kind.name == "required":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 
-from mockforge_asgi.config.parsing.locations import Path, Places, quote
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.text import quote
 
 MAX_DEPTH = 64
 MAX_VALUES = 500_000
@@ -15,7 +16,7 @@ MAX_BITS = 1000
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def not_json(value: object, places: Places, *, exact: bool = False) -> list[Problem]:
+def not_json(value: object, places: Locations, *, exact: bool = False) -> list[Problem]:
     """What in the data JSON cannot say, or is too deep or too much; at most a few problems. `exact`: see `no_json_scalar`."""
     problems: list[Problem] = []
     todo: list[tuple[Path, object]] = [((), value)]

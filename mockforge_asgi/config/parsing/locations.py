@@ -5,23 +5,20 @@ Filled by the reader; asked by whatever finds something wrong.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.text import show_path
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the root of a document to a value."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Locations:
     """The lines of a document's values. `name` is the file as the operator wrote it, or a word for a document without one."""
 
     name: str
@@ -43,44 +40,3 @@ class Places:
     def problem(self, path: Path, what: str, remedy: str = "") -> Problem:
         """A problem at that path."""
         return Problem(self.where(path), what, remedy)
-
-
-def show_path(path: Path) -> str:
-    """`routes[0].match.path`; keys that are no plain names are quoted and cut."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _PLAIN_KEY.match(part):
-            text += f".{clip(part)}" if text else clip(part)
-        else:
-            text += f"[{quote(part)}]"
-    return text
-
-
-_USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
-"""The user and password of a URL, which no message shows."""
-
-
-def clip(text: str, most: int = 60) -> str:
-    """The text on one line and no longer than `most`, with control characters made visible."""
-    short = text if len(text) <= most else text[: most - 1] + "…"
-    return _CONTROL.sub(lambda m: m.group().encode("unicode_escape").decode(), short)
-
-
-def text_of(value: object, most: int) -> str:
-    """A text, cut; anything else is named, not written out: a stranger's list of a million numbers takes long to write."""
-    return value[:most] if isinstance(value, str) else quote(value, most)
-
-
-def quote(value: object, most: int = 60) -> str:
-    """A value as it may be shown in a message: text in quotes, anything else in the file's own words."""
-    if isinstance(value, str):
-        return f"'{clip(_USER.sub('…@', value), most)}'"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, int | float):
-        return clip(str(value), most) if not isinstance(value, int) or value.bit_length() < 200 else "a very large number"
-    return "a list" if isinstance(value, list | tuple) else "a mapping" if isinstance(value, dict) else type(value).__name__

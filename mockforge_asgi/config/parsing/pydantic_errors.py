@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mockforge_asgi.config.parsing.locations import Path, Places, clip, quote
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.text import clip, quote
 
 _SECRET_SECTIONS = frozenset({"secrets"})
 _TYPES = {
@@ -47,7 +48,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], places: Places, base: Path = ()) -> list[Problem]:
+def problems_of(error: ValidationError, model: type[BaseModel], places: Locations, base: Path = ()) -> list[Problem]:
     """Every fault of a validation, in the order of the document. `base` is where the model stands in it."""
     found = []
     for detail in error.errors(include_url=False, include_context=True):

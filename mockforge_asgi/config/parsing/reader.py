@@ -18,10 +18,11 @@ import yaml
 
 from mockforge_asgi.config.parsing.anchors import MERGE_KEY, Anchors, TooLarge, merged
 from mockforge_asgi.config.parsing.json_values import MAX_DEPTH, MAX_VALUES, no_json_scalar, not_json
-from mockforge_asgi.config.parsing.locations import Path, Places, clip
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.exact_json import written
+from mockforge_asgi.text import clip
 
 Json: TypeAlias = Any
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,7 +43,7 @@ class Unreadable(Exception):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False, exact: bool = False) -> tuple[Json, Places]:
+def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False, exact: bool = False) -> tuple[Json, Locations]:
     """The document's data and places. `aliases`: anchors and merge keys are accepted. `exact`: numbers keep their text, and may have
     more than 64 bits (see `exact_json`). Raises Unreadable with every fault found."""
     text = _text(data, name, max_bytes)
@@ -51,7 +52,7 @@ def read(data: bytes | str, name: str, *, max_bytes: int, aliases: bool = False,
     builder = _build(text, name, aliases, exact)
     if builder.problems:
         raise Unreadable(builder.problems)
-    return builder.root, Places(name, builder.lines)
+    return builder.root, Locations(name, builder.lines)
 
 
 def _text(data: bytes | str, name: str, max_bytes: int) -> str:
@@ -250,7 +251,7 @@ def _build(text: str, name: str, aliases: bool = False, exact: bool = False) -> 
     return builder
 
 
-def _read_json(text: str, name: str, exact: bool) -> tuple[Json, Places]:
+def _read_json(text: str, name: str, exact: bool) -> tuple[Json, Locations]:
     """JSON by the letter of RFC 8259; lines and keys given twice come from the YAML parser where it can read the same text."""
     twice: set[str] = set()
 
@@ -272,9 +273,9 @@ def _read_json(text: str, name: str, exact: bool) -> tuple[Json, Places]:
         raise Unreadable([Problem(name, f"is not usable JSON: {clip(str(error), 120)}.")]) from None
     try:
         builder = _build(text, name)
-        places, problems = Places(name, builder.lines), builder.problems if twice else []
+        places, problems = Locations(name, builder.lines), builder.problems if twice else []
     except Unreadable:
-        places, problems = Places(name), []
+        places, problems = Locations(name), []
     if twice and not problems:
         problems = [Problem(name, f"the key '{clip(k)}' is given twice in one object.", "Keep one of them.") for k in sorted(twice)]
     if problems := [*problems, *not_json(value, places, exact=exact)]:

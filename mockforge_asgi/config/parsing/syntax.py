@@ -6,8 +6,8 @@ import re
 
 import yaml
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.text import clip
 
 _SYNTAX = (
     (

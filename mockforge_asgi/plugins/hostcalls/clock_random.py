@@ -10,23 +10,23 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ClockAndRandom:
     """Clock and randomness as functions. `REAL` is the operating system's."""
 
     unix_ns: Callable[[], int] = time.time_ns
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     random_bytes: Callable[[int], bytes] = os.urandom
 
-    def frozen_at(self, unix_s: float) -> Surroundings:
+    def frozen_at(self, unix_s: float) -> ClockAndRandom:
         """The same with a clock that stands still."""
         at = int(unix_s * 1_000_000_000)
         return replace(self, unix_ns=lambda: at, monotonic_ns=lambda: 0)
 
-    def seeded(self, seed: str) -> Surroundings:
+    def seeded(self, seed: str) -> ClockAndRandom:
         """The same with randomness that repeats: one stream for each call of this, whoever draws from it."""
         return replace(self, random_bytes=_Stream(seed).take)
 
-    def for_kinds(self, kinds: Iterable[str]) -> Surroundings:
+    def for_kinds(self, kinds: Iterable[str]) -> ClockAndRandom:
         """What a plugin of these kinds gets: one that authenticates always the real ones."""
         return REAL if "auth" in kinds else self
 
@@ -45,4 +45,4 @@ class _Stream:
         return made[:size]
 
 
-REAL = Surroundings()
+REAL = ClockAndRandom()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream, GuestLogged, Level
 
 MAX_CHARS = 2048
@@ -30,12 +30,12 @@ class GuestLog:
         self._left, self._at, self._dropped = BURST, clock(), 0
 
     def write(self, payload: Mapping[str, Json]) -> None:
-        """Hand the line on as an event. Raises DoorError for what is no line."""
+        """Hand the line on as an event. Raises HostCallError for what is no line."""
         level, message = payload.get("level", "info"), payload.get("message")
         if not isinstance(message, str):
-            raise DoorError("invalid_input", "`message` must be a text")
+            raise HostCallError("invalid_input", "`message` must be a text")
         if not isinstance(level, str) or level not in _LEVELS:
-            raise DoorError("invalid_input", f"`level` must be one of {', '.join(_LEVELS)}")
+            raise HostCallError("invalid_input", f"`level` must be one of {', '.join(_LEVELS)}")
         level = _LEVELS[level]
         if not self._events.wants(GuestLogged, _HEARD.get(level, "debug")):
             return

@@ -1,6 +1,6 @@
 """The doors of one plugin: every host function it may call, under its grants.
 
-A door checks the right first, then the payload, then acts; what it refuses is a DoorError for the guest and an event for
+A door checks the right first, then the payload, then acts; what it refuses is a HostCallError for the guest and an event for
 the operator. Quick doors answer at once (`call_now`), the others are awaited (`call`). How a guest reaches a door is its
 host's affair.
 """
@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from mockforge_asgi.contract import Json, RequestDoors
-from mockforge_asgi.errors import DoorError, StateError
-from mockforge_asgi.events import DoorDenied, EventStream, PluginWarning
+from mockforge_asgi.contract import BodyReader, Json
+from mockforge_asgi.errors import HostCallError, StateError
+from mockforge_asgi.events import EventStream, HostCallDenied, PluginWarning
 from mockforge_asgi.http.request_document import base64_text
 from mockforge_asgi.plugins.hostcalls import payload as read
+from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog, escaped
 from mockforge_asgi.plugins.hostcalls.package_files import OwnFiles
-from mockforge_asgi.plugins.hostcalls.clock_random import REAL, Surroundings
-from mockforge_asgi.security.permissions import Effective, KvRight, NetworkRule
+from mockforge_asgi.security.permissions import EffectivePermissions, KvRight, NetworkRule
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import KeySpace, Quota, StateStore
 from mockforge_asgi.state.operations import AddIfAbsent, CompareAndSet, Delete, Get, Incr, Operation, Set, check_by, check_key, check_ttl
@@ -37,7 +37,7 @@ _SPLIT = (
 
 Payload: TypeAlias = Mapping[str, Json]
 Quick: TypeAlias = Callable[[Payload], Json]
-Waiting: TypeAlias = Callable[[Payload, RequestDoors | None], Awaitable[Json]]
+Waiting: TypeAlias = Callable[[Payload, BodyReader | None], Awaitable[Json]]
 
 
 class Way(Protocol):
@@ -63,7 +63,7 @@ class Queries(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
+class HostServices:
     """What lies behind the doors of a runtime's plugins. `egress` makes a plugin's way out from its rules, when first used."""
 
     state: StateStore
@@ -73,18 +73,18 @@ class Rooms:
     """Where their values are set, in words."""
     sources: Queries | None = None
     egress: Callable[[Sequence[NetworkRule] | None], Way] | None = None
-    surroundings: Surroundings = REAL
+    clock_random: ClockAndRandom = REAL
     redact: Callable[[str], str] = str
 
 
-class PluginDoors:
-    """The doors of one plugin; see `contract.Doors`."""
+class PluginHostCalls:
+    """The doors of one plugin; see `contract.HostCalls`."""
 
     def __init__(
         self,
         plugin: str,
-        rights: Effective | None,
-        rooms: Rooms,
+        rights: EffectivePermissions | None,
+        rooms: HostServices,
         *,
         config: Json = None,
         files: Mapping[str, bytes] | None = None,
@@ -98,7 +98,7 @@ class PluginDoors:
         self._way: Way | None = None
         self._log = GuestLog(plugin, rooms.events, rooms.redact)
         self._files = OwnFiles(files or {}, None if rights is None else rights.files)
-        self._around = rooms.surroundings.for_kinds(kinds)
+        self._around = rooms.clock_random.for_kinds(kinds)
         kv = _TRUSTED_KV if rights is None else rights.kv
         self._space = None if kv is None else KeySpace(rooms.state, f"plugin/{plugin}", _quota(kv))
         self._quick: dict[str, Quick] = {
@@ -118,7 +118,7 @@ class PluginDoors:
         }
 
     def call_now(self, name: str, payload: Payload) -> Json:
-        """The answer of a door that needs no waiting, or `NotImplemented`. Raises DoorError."""
+        """The answer of a door that needs no waiting, or `NotImplemented`. Raises HostCallError."""
         try:
             quick = self._quick.get(name)
             if quick is not None:
@@ -130,15 +130,15 @@ class PluginDoors:
                 return NotImplemented if found is NotImplemented else answer(found)
         except StateError as error:
             raise self._state_failed(name, error) from error
-        except DoorError as error:
+        except HostCallError as error:
             self._told(name, error)
             raise
         if name not in self._waiting:
-            raise DoorError("not_found", f"there is no door {name[:40]!r}")
+            raise HostCallError("not_found", f"there is no door {name[:40]!r}")
         return NotImplemented
 
-    async def call(self, name: str, payload: Payload, request: RequestDoors | None) -> Json:
-        """The answer of any door. Raises DoorError."""
+    async def call(self, name: str, payload: Payload, request: BodyReader | None) -> Json:
+        """The answer of any door. Raises HostCallError."""
         answer = self.call_now(name, payload)
         if answer is not NotImplemented:
             return answer
@@ -149,7 +149,7 @@ class PluginDoors:
             return await self._waiting[name](_mapping(payload), request)
         except StateError as error:
             raise self._state_failed(name, error) from error
-        except DoorError as error:
+        except HostCallError as error:
             self._told(name, error)
             raise
 
@@ -162,25 +162,25 @@ class PluginDoors:
     def headers_left_out(self, names: Sequence[str]) -> None:
         """Tell the operator of headers that the plugin's answers name and may not set."""
         what = f"{', '.join(names)}: left out of its answer; to allow it, ask for response.set_headers in plugin.yaml and grant it"
-        self._told("response.set_headers", DoorError("denied", what))
+        self._told("response.set_headers", HostCallError("denied", what))
 
-    def _told(self, door: str, error: DoorError) -> None:
+    def _told(self, door: str, error: HostCallError) -> None:
         if error.code == "denied" and self._denials < _DENIALS_TOLD:
             self._denials += 1
-            self._rooms.events.emit(DoorDenied(plugin=self.plugin, door=door, detail=escaped(error.message[:500])))
+            self._rooms.events.emit(HostCallDenied(plugin=self.plugin, door=door, detail=escaped(error.message[:500])))
 
-    def _state_failed(self, door: str, error: StateError) -> DoorError:
+    def _state_failed(self, door: str, error: StateError) -> HostCallError:
         """What the plugin hears of it. Where the state is kept, and what is wrong there, only the operator hears."""
         if error.code != "unavailable":
-            return DoorError(error.code, str(error))
+            return HostCallError(error.code, str(error))
         if self._denials < _DENIALS_TOLD:
             self._denials += 1
             self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=f"{door}: {error}"))
-        return DoorError("unavailable", "the key-value storage cannot be used now", retryable=True)
+        return HostCallError("unavailable", "the key-value storage cannot be used now", retryable=True)
 
     def _storage(self) -> KeySpace:
         if self._space is None:
-            raise DoorError("denied", "key-value storage is not granted to this plugin (kv)")
+            raise HostCallError("denied", "key-value storage is not granted to this plugin (kv)")
         if not self._is_split_told:
             self._is_split_told = True
             if self._rooms.state.is_split(self._space.name):
@@ -190,10 +190,10 @@ class PluginDoors:
     def _secret(self, payload: Payload) -> Json:
         name = read.text(payload, "name")
         if self.rights is not None and name not in self.rights.secrets:
-            raise DoorError("denied", f"the secret {name!r} is not granted to this plugin")
+            raise HostCallError("denied", f"the secret {name!r} is not granted to this plugin")
         value = self._rooms.secrets.get(name)
         if value is None:
-            raise DoorError("not_found", f"the secret {name!r} has no value; set it under {self._rooms.secrets_place}")
+            raise HostCallError("not_found", f"the secret {name!r} has no value; set it under {self._rooms.secrets_place}")
         return {"value": value}
 
     def _config_value(self, payload: Payload) -> Json:
@@ -209,44 +209,44 @@ class PluginDoors:
         data = self._files.read(payload)
         return {"base64": base64.b64encode(data).decode("ascii")} if len(data) <= MAX_CHUNK else NotImplemented
 
-    async def _large_file(self, payload: Payload, request: RequestDoors | None) -> Json:
+    async def _large_file(self, payload: Payload, request: BodyReader | None) -> Json:
         return {"base64": await base64_text(self._files.read(payload))}
 
-    async def _sleep(self, payload: Payload, request: RequestDoors | None) -> Json:
+    async def _sleep(self, payload: Payload, request: BodyReader | None) -> Json:
         await asyncio.sleep(read.whole(payload, "ns", None, least=0, most=1 << 62) / 1e9)  # the call's `timeout_ms` ends it earlier
 
-    async def _http(self, payload: Payload, request: RequestDoors | None) -> Json:
+    async def _http(self, payload: Payload, request: BodyReader | None) -> Json:
         rules = None if self.rights is None else self.rights.network
         if rules is not None and not rules:
-            raise DoorError("denied", "no network place is granted to this plugin")
+            raise HostCallError("denied", "no network place is granted to this plugin")
         if self._way is None:
             if self._rooms.egress is None:
-                raise DoorError("unavailable", "this runtime has no way out")
+                raise HostCallError("unavailable", "this runtime has no way out")
             self._way = self._rooms.egress(rules)
         return await self._way.request(payload)
 
-    async def _query(self, payload: Payload, request: RequestDoors | None) -> Json:
+    async def _query(self, payload: Payload, request: BodyReader | None) -> Json:
         source, query = read.text(payload, "source"), read.text(payload, "query", max_chars=65_536)
         rights = self.rights
         is_named = rights is None or f"{source}/{query}" in rights.data
         if rights is not None and not is_named and source not in rights.data_raw:
-            raise DoorError("denied", f"the query {source + '/' + query[:100]!r} is not granted to this plugin")
+            raise HostCallError("denied", f"the query {source + '/' + query[:100]!r} is not granted to this plugin")
         if self._rooms.sources is None:
-            raise DoorError("unavailable", "this runtime has no data sources")
+            raise HostCallError("unavailable", "this runtime has no data sources")
         cursor = read.text(payload, "cursor", max_chars=4096) if payload.get("cursor") is not None else None
         limit = read.optional_whole(payload, "limit", least=1, most=100_000)
         params = read.members(payload, "params")
         return await self._rooms.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
 
-    async def _body(self, payload: Payload, request: RequestDoors | None) -> Json:
+    async def _body(self, payload: Payload, request: BodyReader | None) -> Json:
         of = read.text(payload, "of")
         if of not in ("request", "response"):
-            raise DoorError("invalid_input", "`of` must be 'request' or 'response'")
+            raise HostCallError("invalid_input", "`of` must be 'request' or 'response'")
         rights = self.rights
         if rights is not None and not (rights.request_view.body if of == "request" else rights.response_body):
-            raise DoorError("denied", f"the {of}'s body is not granted to this plugin ({of}.body)")
+            raise HostCallError("denied", f"the {of}'s body is not granted to this plugin ({of}.body)")
         if request is None:
-            raise DoorError("unavailable", "no request belongs to this call")
+            raise HostCallError("unavailable", "no request belongs to this call")
         offset = read.whole(payload, "offset", 0, least=0, most=2**53)
         length = read.whole(payload, "length", MAX_CHUNK, least=0, most=2**53)
         body = await request.read_body(of)
@@ -260,7 +260,7 @@ def _quota(right: KvRight) -> Quota:
 
 def _mapping(payload: object) -> Payload:
     if not isinstance(payload, Mapping):
-        raise DoorError("invalid_input", "a door takes a JSON object")
+        raise HostCallError("invalid_input", "a door takes a JSON object")
     return payload
 
 

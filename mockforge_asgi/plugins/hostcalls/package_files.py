@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from fnmatch import translate
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.plugins.hostcalls import payload as read
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -26,15 +26,15 @@ class OwnFiles:
         self._globs = None if allowed is None else re.compile("|".join(translate(glob.removeprefix("./")) for glob in allowed) or "(?!)")
 
     def read(self, payload: Mapping[str, Json]) -> bytes:
-        """The file that a `file.read` asks for. Raises DoorError."""
+        """The file that a `file.read` asks for. Raises HostCallError."""
         path = read.text(payload, "path", max_chars=1024).removeprefix("./")
         if "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):
-            raise DoorError("invalid_input", "`path` is a relative path with `/` between its parts and without `..`")
+            raise HostCallError("invalid_input", "`path` is a relative path with `/` between its parts and without `..`")
         if self._globs is not None and not self._globs.match(path):
-            raise DoorError("denied", f"the file {path!r} is not among those granted to this plugin")
+            raise HostCallError("denied", f"the file {path!r} is not among those granted to this plugin")
         data = self._files.get(path)
         if data is None:
-            raise DoorError("not_found", f"there is no file {path!r} in the plugin's folder")
+            raise HostCallError("not_found", f"there is no file {path!r} in the plugin's folder")
         if len(data) > MAX_FILE_BYTES:
-            raise DoorError("limit", f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} can be read")
+            raise HostCallError("limit", f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} can be read")
         return data

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from mockforge_asgi.contract import Doors, Json, RequestDoors
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.contract import BodyReader, HostCalls, Json
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.exact_json import loads
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError
@@ -28,7 +28,7 @@ class PluginContext:
 
     __slots__ = ("_doors", "_ended", "_loop", "_request", "_thread", "_waits", "is_queued")
 
-    def __init__(self, doors: Doors, request: RequestDoors | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, doors: HostCalls, request: BodyReader | None, loop: asyncio.AbstractEventLoop) -> None:
         """Made on the loop's own thread."""
         self._doors, self._request, self._loop = doors, request, loop
         self._thread = threading.get_ident()
@@ -75,7 +75,7 @@ class PluginContext:
         self._check()
         try:
             return self._doors.call_now(name, _plain(payload))
-        except DoorError as error:
+        except HostCallError as error:
             raise _host_error(error) from None
 
     def _submit(self, name: str, payload: dict[str, Json]) -> concurrent.futures.Future[Json]:
@@ -90,13 +90,13 @@ class PluginContext:
         self._check()
         try:
             return await self._doors.call(name, payload, self._request)
-        except DoorError as error:
+        except HostCallError as error:
             raise _host_error(error) from None
 
     def _log(self, payload: Mapping[str, Json]) -> None:
         try:
             self._doors.call_now("log", payload)
-        except DoorError:
+        except HostCallError:
             pass  # a line that cannot be logged is lost; the thread that wrote it has gone on
 
     def _check(self) -> None:
@@ -113,5 +113,5 @@ def _over() -> HostError:
     return HostError("the call that this host call belongs to is over", code="unavailable")
 
 
-def _host_error(error: DoorError) -> HostError:
+def _host_error(error: HostCallError) -> HostError:
     return HostError(error.message, code=error.code, retryable=error.retryable, details=error.details)

@@ -11,16 +11,16 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.contract import NOTHING, Description, Document, Doors, Json, Lease, RequestDoors
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, Document, HostCalls, Json, Lease
+from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
-from mockforge_asgi.plugins.authorization import Approval
-from mockforge_asgi.plugins.native.context import PluginContext
-from mockforge_asgi.plugins.native.runner import InProcess, Runner
+from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
+from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.runner import InProcess, Runner
 from mockforge_asgi.plugins.native.threads import WorkerThreads
-from mockforge_asgi.contract.description import accept_config, read_description
 
 _SETUP_S: Final = 30.0
 """How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
@@ -44,7 +44,7 @@ class NativeOptions:
 class NativeHost:
     """A `PluginHost` over trusted Python; itself the one lease, since its object is shared."""
 
-    def __init__(self, options: NativeOptions, runner: Runner, doors: Doors, events: EventStream) -> None:
+    def __init__(self, options: NativeOptions, runner: Runner, doors: HostCalls, events: EventStream) -> None:
         self.options, self.runner, self._doors, self._events = options, runner, doors, events
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
@@ -92,7 +92,7 @@ class NativeHost:
     def release(self) -> None:
         """Nothing is held between calls."""
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         began = time.perf_counter()
         try:
@@ -138,7 +138,7 @@ class NativeHost:
         except TimeoutError:
             return False
 
-    async def _call(self, op: str, document: Document, request: RequestDoors | None, timeout_s: float) -> Json:
+    async def _call(self, op: str, document: Document, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
         context = PluginContext(self._doors, request, asyncio.get_running_loop())
@@ -171,7 +171,7 @@ class NativeHost:
             self._tell(op, "failed", 0.0, str(error))
 
 
-def native_host(approval: Approval, doors: Doors, events: EventStream) -> NativeHost:
+def native_host(approval: Authorization, doors: HostCalls, events: EventStream) -> NativeHost:
     """The host of an approved native package: in threads, or in worker processes where the operator says so."""
     use, manifest, limits, package = approval.use, approval.manifest, approval.limits, approval.package
     options = NativeOptions(use.name, manifest.version, approval.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
@@ -183,7 +183,7 @@ def native_host(approval: Approval, doors: Doors, events: EventStream) -> Native
     return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), doors, events)
 
 
-def own_host(name: str, target: object, doors: Doors, events: EventStream, *, config: Json = None) -> NativeHost:
+def own_host(name: str, target: object, doors: HostCalls, events: EventStream, *, config: Json = None) -> NativeHost:
     """The host of the developer's own object or class."""
     options = NativeOptions(name, config=config)
     return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), doors, events)

@@ -12,17 +12,17 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from types import ModuleType
 from typing import Final
 
-from mockforge_asgi.config.objects import AnswerFilter, BreakerConfig
+from mockforge_asgi.config.objects import BreakerConfig, ResponseFilter
 from mockforge_asgi.contract import CONTRACT, OPS, Description
+from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.request_document import EVERYTHING
-from mockforge_asgi.contract.results import AnswerReader
 from mockforge_asgi.plugins.breaker import Breaker
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
-from mockforge_asgi.plugins.package.manifest import Endpoint
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.native.host import own_host
-from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginFacts, alias_of
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.plugins.package.manifest import Endpoint
+from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginMeta, alias_of
+from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_plugin import AuthPlugin
 
 
@@ -34,14 +34,14 @@ class _EveryName(frozenset[str]):
 
 
 _ANY_HEADER: Final = _EveryName()
-TRUSTED: Final = Effective(request_view=EVERYTHING, response_headers=None, response_body=True, set_headers=_ANY_HEADER)
+TRUSTED: Final = EffectivePermissions(request_view=EVERYTHING, response_headers=None, response_body=True, set_headers=_ANY_HEADER)
 """What the developer's own code sees of requests and answers; its doors are all open besides."""
 
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,16}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-async def load_own(targets: Iterable[object], rooms: Rooms, *, taken: Collection[str] = ()) -> AsyncIterator[Plugin]:
+async def load_own(targets: Iterable[object], rooms: HostServices, *, taken: Collection[str] = ()) -> AsyncIterator[Plugin]:
     """A started plugin for each object, class or module. Raises ConfigError where a name is taken, PluginRejected, PluginFailed."""
     names = set(taken)
     for target in targets:
@@ -69,8 +69,8 @@ def own_name(target: object) -> str:
     return _HUMP.sub("-", made_of.__name__.strip("_")).replace("_", "-").lower()
 
 
-async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
-    doors = PluginDoors(name, None, rooms, kinds=("auth",) if _authenticates(target) else ())
+async def _load(name: str, target: object, rooms: HostServices) -> Plugin:
+    doors = PluginHostCalls(name, None, rooms, kinds=("auth",) if _authenticates(target) else ())
     host = own_host(name, target, doors, rooms.events)
     try:
         description = await host.open()
@@ -80,10 +80,10 @@ async def _load(name: str, target: object, rooms: Rooms) -> Plugin:
         await host.close()
         raise
     breaker = Breaker(name, _breaker(target), rooms.events)
-    return Plugin(facts, description, host, TRUSTED, AnswerReader(name, _ANY_HEADER, events=rooms.events), breaker=breaker)
+    return Plugin(facts, description, host, TRUSTED, ResultReader(name, _ANY_HEADER, events=rooms.events), breaker=breaker)
 
 
-def _facts(name: str, target: object, description: Description) -> PluginFacts:
+def _facts(name: str, target: object, description: Description) -> PluginMeta:
     """What its attributes and its marks say. Raises ConfigError with every fault."""
     priority, prefix, on_failure = (getattr(target, k, None) for k in ("priority", "prefix", "on_failure"))
     place = f"plugins= {name}"
@@ -97,7 +97,7 @@ def _facts(name: str, target: object, description: Description) -> PluginFacts:
     try:
         modifies = _modifies(target)
     except ValueError as error:
-        modifies = AnswerFilter()
+        modifies = ResponseFilter()
         problems.append(Problem(f"{place}.modifies", f"{error}.", "Write it as under `plugins:`, such as {'app': True}."))
     try:
         _breaker(target)
@@ -112,17 +112,17 @@ def _facts(name: str, target: object, description: Description) -> PluginFacts:
     if problems:
         raise ConfigError("the developer's own plugin cannot be used:", problems)
     number = float(DEFAULT_PRIORITY if priority is None else priority)
-    return PluginFacts(
+    return PluginMeta(
         name, name, "0", "", "native", kinds_of(description), number, alias=alias_of(name), prefix=prefix, endpoints=endpoints,
         on_failure=on_failure or "error", templates=frozenset({"*"}), modifies=modifies,
     )  # fmt: skip
 
 
-def _modifies(target: object) -> AnswerFilter:
+def _modifies(target: object) -> ResponseFilter:
     """Which answers it says to modify. Raises ValueError."""
     said = getattr(target, "modifies", None)
     if said is None:
-        return AnswerFilter()
+        return ResponseFilter()
     from mockforge_asgi.config.models_routes import ModifiesModel  # loads pydantic
 
     try:

@@ -12,8 +12,8 @@ from typing import Final
 
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import PluginUnavailable
-from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.code import FileCode
+from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.worker_process import WorkerProcess
 
 START_S: Final = 30.0
@@ -29,12 +29,12 @@ class InWorkers:
         self._slots = asyncio.Semaphore(most)
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
-        self._birthing = asyncio.Lock()
+        self._starting = asyncio.Lock()
         """Workers are started one after the other: calls that crash theirs keep one core busy at most."""
         self._births: set[asyncio.Task[WorkerProcess]] = set()
         self._unclaimed: list[asyncio.Task[WorkerProcess]] = []
         """Births that nobody waits for: the next call that needs a worker takes one of them."""
-        self._stillborn: BaseException | None = None
+        self._start_error: BaseException | None = None
         self._watching: set[asyncio.Task[None]] = set()
         self._dying: set[asyncio.Task[None]] = set()
         self._init: tuple[Document, PluginContext] | None = None
@@ -116,8 +116,8 @@ class InWorkers:
         return worker
 
     async def _born(self) -> WorkerProcess:
-        if self._stillborn is not None:
-            error, self._stillborn = self._stillborn, None
+        if self._start_error is not None:
+            error, self._start_error = self._start_error, None
             raise error
         birth = self._unclaimed.pop() if self._unclaimed else self._birth()
         try:
@@ -156,11 +156,11 @@ class InWorkers:
         if (error := birth.exception()) is None:
             self._idle.append(birth.result())
         elif tells:
-            self._stillborn = error
+            self._start_error = error
 
     async def _ready(self) -> WorkerProcess:
         try:
-            async with self._birthing, asyncio.timeout(START_S):
+            async with self._starting, asyncio.timeout(START_S):
                 worker = await self._spawned()
                 if self._init is not None:
                     await self._initialise(worker)
@@ -198,11 +198,11 @@ class InWorkers:
         self._kill(worker)
 
     def _kill(self, worker: WorkerProcess) -> None:
-        worker.condemn()
+        worker.kill()
         if worker in self._idle:
             self._idle.remove(worker)
         if worker in self._all:
             self._all.remove(worker)
-            task = asyncio.get_running_loop().create_task(worker.buried(), name=f"mockforge-kill-{worker.process.pid}")
+            task = asyncio.get_running_loop().create_task(worker.wait_closed(), name=f"mockforge-kill-{worker.process.pid}")
             self._dying.add(task)
             task.add_done_callback(self._dying.discard)

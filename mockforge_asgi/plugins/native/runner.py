@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from mockforge_asgi.bounded_json import BadJson, parse
-from mockforge_asgi.config.parsing.locations import text_of
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.exact_json import loads
-from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.code import NativeCode
+from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.threads import WorkerThreads
+from mockforge_asgi.text import text_of
 from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode

@@ -1,6 +1,6 @@
 """The host's side of one worker process: what is asked and answered through its pipe, and its end.
 
-How many there are and who gets which is decided in `plugins/native/process_pool.py`; the other side of the pipe is `plugins/native/worker_main.py`.
+How many there are and who gets which is decided in `process_pool.py`; the other side of the pipe is `worker_main.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Document, Json
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps, loads
+from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.runner import failure
-from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_plugin.failure import HostError
 
 MAX_LINE: Final = 32 * 1024 * 1024
@@ -61,7 +61,7 @@ class WorkerProcess:
             await self._send(dumps(await _door_answer(context, loads(line))))
         return self._read(op, line, self._output_bytes)
 
-    def condemn(self) -> None:
+    def kill(self) -> None:
         """End the process and everything it started; only once, since its number may be another's later."""
         self._in_step = False
         if self._is_condemned:
@@ -72,7 +72,7 @@ class WorkerProcess:
         except (ProcessLookupError, PermissionError):
             pass  # it has ended by itself; some systems say so in the other way
 
-    async def buried(self) -> None:
+    async def wait_closed(self) -> None:
         """Return when a condemned process is gone."""
         if self.process.stdin is not None:
             self.process.stdin.close()
@@ -119,7 +119,8 @@ async def _spawn(limit: int) -> asyncio.subprocess.Process:
     """A fresh interpreter with this one's import path: `-P`, since `-m` alone would put the current folder before it."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "mockforge_asgi.plugins.native.worker_main", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-P", "-m", "mockforge_asgi.plugins.native.worker_main",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         limit=limit, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
 

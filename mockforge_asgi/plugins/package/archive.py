@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mockforge_asgi.plugins.package.package import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Unsafe, check_collisions, checked_path, is_left_out
+from mockforge_asgi.plugins.package.package import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_TOTAL_BYTES,
+    Unsafe,
+    check_collisions,
+    checked_path,
+    is_left_out,
+)
 
 MAX_ARCHIVE_BYTES: Final = 64 << 20
 _MAX_DIRECTORY_BYTES: Final = 1 << 20

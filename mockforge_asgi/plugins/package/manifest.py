@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from mockforge_asgi.config.objects import Isolation, LimitOverrides
-from mockforge_asgi.config.parsing.locations import Places, clip, quote
+from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.security.permissions import Permissions
+from mockforge_asgi.text import clip, quote
 
 Json: TypeAlias = Any
 Runtime: TypeAlias = Literal["native", "python", "component", "extism"]
@@ -110,7 +111,7 @@ class Manifest:
     config_schema: Mapping[str, Json] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
-    places: Places = field(default_factory=lambda: Places(FILE), repr=False, compare=False)
+    places: Locations = field(default_factory=lambda: Locations(FILE), repr=False, compare=False)
 
 
 def read_manifest(data: bytes | str, name: str = FILE) -> Manifest:
@@ -124,11 +125,11 @@ def read_manifest(data: bytes | str, name: str = FILE) -> Manifest:
     return manifest_of(value, places)
 
 
-def manifest_of(value: Json, places: Places | None = None) -> Manifest:
+def manifest_of(value: Json, places: Locations | None = None) -> Manifest:
     """The manifest that the data says. Raises PluginRejected with every problem found."""
     from mockforge_asgi.plugins.package.manifest_models import check
 
-    places = places or Places(FILE)
+    places = places or Locations(FILE)
     if not isinstance(value, dict):
         what = "is empty." if value is None else f"must be a mapping, not {quote(value)}."
         raise rejected(_UNNAMED, [places.problem((), what, "Begin it with `manifest_version: 1`.")])

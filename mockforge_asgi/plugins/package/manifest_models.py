@@ -12,15 +12,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from mockforge_asgi.bounded_json import crowded
-from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, problems_of
 from mockforge_asgi.config.fields import Id, InnerPath, LimitsModel, Methods, Strict, as_list, matching, short_form
-from mockforge_asgi.config.parsing.locations import Places, quote
 from mockforge_asgi.config.parsing.json_schema import check_schema
+from mockforge_asgi.config.parsing.locations import Locations
+from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, problems_of
 from mockforge_asgi.contract import CONTRACT
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Limits, Manifest
 from mockforge_asgi.plugins.package.permission_models import PermissionsModel
 from mockforge_asgi.plugins.package.versions import is_range, is_version
+from mockforge_asgi.text import quote
 
 _VERSION = re.compile(
     r"(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?\Z"
@@ -121,7 +122,7 @@ class ManifestModel(Strict):
     dependencies: Dependencies = Field(default_factory=list, description="Plugins that it needs.")
 
 
-def check(value: dict[str, Any], places: Places) -> Manifest | list[Problem]:
+def check(value: dict[str, Any], places: Locations) -> Manifest | list[Problem]:
     """The manifest, or everything that is wrong with it."""
     if (long := crowded({key: inner for key, inner in value.items() if key != "config"})) is not None:
         return [places.problem(long[0], f"has {long[1]}.", "Keep what the plugin needs.")]
@@ -133,12 +134,12 @@ def check(value: dict[str, Any], places: Places) -> Manifest | list[Problem]:
     return in_order(problems) if problems else _build(model, places)
 
 
-def _config_problems(value: dict[str, Any], places: Places) -> list[Problem]:
+def _config_problems(value: dict[str, Any], places: Locations) -> list[Problem]:
     schema = value.get("config")
     return check_schema(schema, places, ("config",)) if isinstance(schema, dict) else []
 
 
-def _unfit(value: dict[str, Any], places: Places) -> Iterator[Problem]:
+def _unfit(value: dict[str, Any], places: Locations) -> Iterator[Problem]:
     """What is well-formed but does not fit together; whatever has the wrong form is skipped."""
     contract, runtime, entry = value.get("contract"), value.get("runtime"), value.get("entry")
     if isinstance(contract, str) and contract != CONTRACT:
@@ -171,7 +172,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _build(model: ManifestModel, places: Places) -> Manifest:
+def _build(model: ManifestModel, places: Locations) -> Manifest:
     defaults = DEFAULT_LIMITS[model.runtime]
     return Manifest(
         id=model.id,

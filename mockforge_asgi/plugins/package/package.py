@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from mockforge_asgi.config.parsing.locations import clip, quote
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.package.manifest import FILE, Manifest, read_manifest
+from mockforge_asgi.text import clip, quote
 
 MAX_FILES: Final = 2000
 MAX_FILE_BYTES: Final = 64 << 20

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.config.fields import (
     AskedNetwork,
     CookieName,
@@ -27,6 +26,7 @@ from mockforge_asgi.config.fields import (
     short_form,
 )
 from mockforge_asgi.config.objects import Right
+from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.security.permissions import Permission, Permissions
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.plugins.package.package import Package
 from mockforge_asgi.security.permissions import is_asked
+from mockforge_asgi.text import clip
 
 KIT: Final = "mockforge_plugin"
 CALLS: Final = {"kv": "kv", "http": "network", "secret": "secrets", "resource": "files"}

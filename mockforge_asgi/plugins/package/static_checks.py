@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, Examination, empty_input, hidden_query, remedy_for_absent
+from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, CheckReport, empty_input, hidden_query, remedy_for_absent
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.plugins.package.python_source import absent_modules, unasked_uses
 from mockforge_asgi.security.messages import describe
+from mockforge_asgi.text import clip
 
 PYTHON_FLOOR: Final = (3, 11)
 """The syntax that plugins in Python may use."""
@@ -44,7 +44,7 @@ def validate(path: Path, source: str | None = None) -> Validation:
     return Validation(package, asks, tuple(_advice(package)))
 
 
-def examine_code(examination: Examination) -> Examination:
+def examine_code(examination: CheckReport) -> CheckReport:
     """The examination with those plugins refused, too, whose code cannot be used; of the others, what is odd in it."""
     approvals = examination.approved.items()
     faults = {name: refusal for name, a in approvals if (refusal := _refusal(a.package, a.limits.memory_mb))}
@@ -53,7 +53,7 @@ def examine_code(examination: Examination) -> Examination:
         for name, approval in approvals
         if name not in faults
     }
-    return Examination(approved, {**examination.refused, **faults}, examination.idle)
+    return CheckReport(approved, {**examination.refused, **faults}, examination.idle)
 
 
 def _refusal(package: Package, memory_mb: int) -> PluginRejected | None:

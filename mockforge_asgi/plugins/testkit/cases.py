@@ -13,14 +13,15 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from mockforge_asgi.config.parsing.pydantic_errors import fault, problems_of
 from mockforge_asgi.config.fields import Strict
 from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.parsing.json_values import not_json
-from mockforge_asgi.config.parsing.locations import Path, Places, clip, quote
+from mockforge_asgi.config.parsing.locations import Locations, Path
+from mockforge_asgi.config.parsing.pydantic_errors import fault, problems_of
 from mockforge_asgi.config.parsing.reader import Unreadable, read
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.plugins.testkit.diff import is_pattern
+from mockforge_asgi.text import clip, quote
 
 Json: TypeAlias = Any
 _M = TypeVar("_M", bound=BaseModel)
@@ -138,7 +139,7 @@ class Setting:
     config: Mapping[str, Json]
     doors: DoorsModel
     grants: GrantsModel | None = None
-    places: Places = field(default_factory=lambda: Places("configuration"))
+    places: Locations = field(default_factory=lambda: Locations("configuration"))
     base: Path = ()
 
 
@@ -165,7 +166,7 @@ class Cases:
 
     setting: Setting
     cases: tuple[Case, ...]
-    places: Places
+    places: Locations
 
 
 def find_cases(files: Mapping[str, bytes], source: str) -> Cases | None:
@@ -184,7 +185,7 @@ def read_cases(data: bytes | str, name: str) -> Cases:
     if value is None:
         raise ConfigError(f"{name} is empty. Write a case: `- {{op: …, in: …, out: …}}`.")
     if isinstance(value, list):
-        value, places = {"cases": value}, Places(name, {("cases", *path): line for path, line in places.lines.items()})
+        value, places = {"cases": value}, Locations(name, {("cases", *path): line for path, line in places.lines.items()})
     model = _checked(FileModel, value, places)
     setting = Setting(model.config, model.doors, model.grants, places, ("config",))
     return Cases(setting, tuple(_case(case, i, setting) for i, case in enumerate(model.cases)), places)
@@ -193,10 +194,10 @@ def read_cases(data: bytes | str, name: str) -> Cases:
 def read_setting(config: str | None, doors: str | None, otherwise: Setting) -> Setting:
     """A setting from the JSON texts of a command line; what is not given is as `otherwise`. Raises ConfigError."""
     if doors is not None:
-        otherwise = replace(otherwise, doors=_checked(DoorsModel, read_json(doors, "--doors"), Places("--doors")))
+        otherwise = replace(otherwise, doors=_checked(DoorsModel, read_json(doors, "--doors"), Locations("--doors")))
     if config is None:
         return otherwise
-    return replace(otherwise, config=_mapping(read_json(config, "--config"), "--config"), places=Places("--config"), base=())
+    return replace(otherwise, config=_mapping(read_json(config, "--config"), "--config"), places=Locations("--config"), base=())
 
 
 def json_text(value: Json) -> str:
@@ -210,7 +211,7 @@ def read_json(text: str, name: str) -> Json:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {clip(str(error), 200)}.") from None
-    if problems := not_json(value, Places(name)):
+    if problems := not_json(value, Locations(name)):
         raise ConfigError(f"{name} cannot be used:", problems)
     return value
 
@@ -247,14 +248,14 @@ def _expressions(value: Json) -> Iterator[str]:
             yield from _expressions(part)
 
 
-def _read(data: bytes | str, name: str) -> tuple[Json, Places]:
+def _read(data: bytes | str, name: str) -> tuple[Json, Locations]:
     try:
         return read(data, name, max_bytes=MAX_BYTES)
     except Unreadable as error:
         raise ConfigError(f"{name} cannot be read:", error.problems) from None
 
 
-def _checked(model: type[_M], value: Json, places: Places) -> _M:
+def _checked(model: type[_M], value: Json, places: Locations) -> _M:
     try:
         return model.model_validate(_mapping(value, places.name))
     except ValidationError as error:

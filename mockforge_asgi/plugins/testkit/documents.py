@@ -12,14 +12,15 @@ from urllib.parse import quote as percent_encoded
 
 import jsonschema_rs
 
-from mockforge_asgi.config.parsing.pydantic_errors import suggest
-from mockforge_asgi.config.parsing.locations import Path, Places, clip
 from mockforge_asgi.config.parsing.json_schema import schema_problems
+from mockforge_asgi.config.parsing.locations import Locations, Path
+from mockforge_asgi.config.parsing.pydantic_errors import suggest
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.http.request_document import INLINE_BODY_BYTES
 from mockforge_asgi.plugins.testkit.cases import BodyModel, DoorsModel, json_text
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.security.permissions import EffectivePermissions
+from mockforge_asgi.text import clip
 
 REQUEST_OPS: Final = {
     "auth.authenticate": (), "response.can_handle": ("request",), "response.generate": ("request",), "response.modify": ("request",),
@@ -54,7 +55,7 @@ def bodies_of(op: str, document: Json, doors: DoorsModel) -> Bodies:
     return Bodies(_shown(_request_of(op, document)) or _bytes(doors.request_body), _bytes(doors.response_body))
 
 
-def complete(op: str, document: Json, bodies: Bodies, rights: Effective) -> Json:
+def complete(op: str, document: Json, bodies: Bodies, rights: EffectivePermissions) -> Json:
     """The document with what a host always sends and this one leaves out."""
     if not isinstance(document, dict | None):
         return document
@@ -108,10 +109,10 @@ def _pairs(mapping: dict[str, Json]) -> list[Json]:
     return [[name, value] for name, given in mapping.items() for value in (given if isinstance(given, list) else [given])]
 
 
-def faults(op: str, document: Json, whole: Json, rights: Effective) -> list[Problem]:
+def faults(op: str, document: Json, whole: Json, rights: EffectivePermissions) -> list[Problem]:
     """Why no host would send it to a plugin with these rights: of the document as it was given, and of the completed one."""
     return [*_unknown(op, document), *_misshapen(op, whole)] or [
-        Places(op).problem(place, f"the plugin would not be sent {what}.", f"Ask for it in plugin.yaml: permissions: {{{asked}}}.")
+        Locations(op).problem(place, f"the plugin would not be sent {what}.", f"Ask for it in plugin.yaml: permissions: {{{asked}}}.")
         for place, what, asked in _unseen(op, whole, rights)
     ]
 
@@ -125,10 +126,10 @@ def _unknown(op: str, document: Json) -> Iterator[Problem]:
         return
     for key in document.keys() - known.keys():
         remedy = f"Write it inside `request`: {{request: {{{key}: …}}}}." if place and key in asked else suggest(key, known)
-        yield Places(op).problem((), f"the key '{clip(key)}' is not known.", remedy)
+        yield Locations(op).problem((), f"the key '{clip(key)}' is not known.", remedy)
     if place:
         for key in _request_of(op, document).keys() - asked.keys():
-            yield Places(op).problem(place, f"the key '{clip(key)}' is not known.", suggest(key, asked))
+            yield Locations(op).problem(place, f"the key '{clip(key)}' is not known.", suggest(key, asked))
 
 
 def _misshapen(op: str, whole: Json) -> list[Problem]:
@@ -139,9 +140,9 @@ def _misshapen(op: str, whole: Json) -> list[Problem]:
         path: Path = tuple(error.instance_path)
         named = next((i for i, part in enumerate(path) if part in _SHAPES), None) if op in REQUEST_OPS else None
         if named is None:
-            found += schema_problems(error, {}, Places(op), ())
+            found += schema_problems(error, {}, Locations(op), ())
         else:
-            found.append(Places(op).problem(path[: named + 1], f"must be {_SHAPES[str(path[named])]}."))
+            found.append(Locations(op).problem(path[: named + 1], f"must be {_SHAPES[str(path[named])]}."))
     return list(dict.fromkeys(found))
 
 
@@ -158,7 +159,7 @@ def _validator(op: str) -> Any:
     return jsonschema_rs.Draft202012Validator({"$ref": f"{_SCHEMA}operations#/$defs/{op}/properties/in"}, registry=registry)
 
 
-def _unseen(op: str, document: Json, rights: Effective) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def _unseen(op: str, document: Json, rights: EffectivePermissions) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """(place in the document, what, permission) of all that a plugin with these rights would never be sent."""
     request, view = _request_of(op, document), rights.request_view
     at = REQUEST_OPS.get(op, ())

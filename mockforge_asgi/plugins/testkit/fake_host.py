@@ -10,15 +10,15 @@ from typing import Final
 
 from mockforge_asgi.config.network import ANY_HOST
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream
+from mockforge_asgi.plugins.hostcalls.clock_random import ClockAndRandom
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices
 from mockforge_asgi.plugins.testkit.cases import AnswerModel, DoorsModel
-from mockforge_asgi.plugins.hostcalls.hostcalls import Rooms
-from mockforge_asgi.plugins.hostcalls.clock_random import Surroundings
+from mockforge_asgi.security.egress.request import read_spec
 from mockforge_asgi.security.permissions import NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
-from mockforge_asgi.security.egress.request import read_spec
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import KeySpace, StateStore
 
@@ -26,17 +26,17 @@ MAX_ROWS: Final = 100_000
 SECRETS_PLACE: Final = "`doors.secrets` of its cases, or `--doors '{\"secrets\": {…}}'`"
 
 
-def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> Rooms:
+def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> HostServices:
     """The rooms that a case describes."""
     secrets = Secrets(doors.secrets)
-    return Rooms(
+    return HostServices(
         state=state,
         events=events,
         secrets=secrets,
         secrets_place=SECRETS_PLACE,
         sources=_Results(doors.data),
         egress=lambda rules: _Answers(doors.http, rules),
-        surroundings=_surroundings(doors),
+        clock_random=_surroundings(doors),
         redact=Redactor(secrets),
     )
 
@@ -48,15 +48,15 @@ async def fill(state: StateStore, plugin: str, values: Mapping[str, Json]) -> No
         await space.set(key, value)
 
 
-class _Anyone(Surroundings):
+class _Anyone(ClockAndRandom):
     """The same time and chance for plugins of every kind, those that authenticate among them."""
 
-    def for_kinds(self, kinds: object) -> Surroundings:
+    def for_kinds(self, kinds: object) -> ClockAndRandom:
         return self
 
 
-def _surroundings(doors: DoorsModel) -> Surroundings:
-    made: Surroundings = _Anyone()
+def _surroundings(doors: DoorsModel) -> ClockAndRandom:
+    made: ClockAndRandom = _Anyone()
     if doors.clock is not None:
         made = made.frozen_at(doors.clock)
     return made if doors.seed is None else made.seeded(doors.seed)
@@ -72,7 +72,7 @@ class _Answers:
         self._egress = Egress(None if rules is None else [rule for rule in rules if rule.host != ANY_HOST])
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
-        """The answer for its method and URL. Raises DoorError."""
+        """The answer for its method and URL. Raises HostCallError."""
         spec = read_spec(payload, max_body_bytes=self._egress.limits.max_request_bytes)
         place = spec.target
         if not any(rule.matches(place.scheme, place.host, place.port) for rule in self._any_host):
@@ -80,7 +80,9 @@ class _Answers:
         found = next((self._answers[key] for key in (f"{spec.method} {payload['url']}", f"{spec.method} {spec.target.url}")
                       if key in self._answers), None)  # fmt: skip
         if found is None:
-            raise DoorError("unavailable", f"doors.http (of its cases, or of --doors) has no answer for '{spec.method} {payload['url']}'")
+            raise HostCallError(
+                "unavailable", f"doors.http (of its cases, or of --doors) has no answer for '{spec.method} {payload['url']}'"
+            )
         _raise_error(found.model_dump(include={"error"}, exclude_none=True))
         headers = [list(pair) for pair in found.headers.items()] if isinstance(found.headers, dict) else found.headers
         return {"status": found.status, "headers": headers, "body": {"text": ""} if found.body is None else found.body.document}
@@ -99,14 +101,14 @@ class _Results:
     async def query(
         self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str, raw: bool
     ) -> Json:
-        """The result of its name. Raises DoorError."""
+        """The result of its name. Raises HostCallError."""
         found = self._results.get(f"{source}/{query}")
         if found is None:
-            raise DoorError("not_found", f"doors.data (of its cases, or of --doors) has no result for '{source}/{query}'")
+            raise HostCallError("not_found", f"doors.data (of its cases, or of --doors) has no result for '{source}/{query}'")
         if isinstance(pages := found.get("pages"), list):
             page = (found.get("cursors") or {"": 0}).get(cursor or "")
             if type(page) is not int or not 0 <= page < len(pages):
-                raise DoorError("invalid_input", "this cursor is not of this query")
+                raise HostCallError("invalid_input", "this cursor is not of this query")
             found = pages[page]
         _raise_error(found)
         return checked_result(source, found, min(limit or MAX_ROWS, MAX_ROWS))
@@ -115,7 +117,7 @@ class _Results:
 def _raise_error(found: Json) -> None:
     error = found.get("error") if isinstance(found, Mapping) else None
     if isinstance(error, Mapping):
-        raise DoorError(
+        raise HostCallError(
             str(error.get("code", "unavailable")), str(error.get("message", "")), retryable=error.get("retryable") is True,
             details=error.get("details") or {},
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Trial: one plugin from its folder, loaded and called as in production, without a server and without a configuration.
+"""Harness: one plugin from its folder, loaded and called as in production, without a server and without a configuration.
 
-    async with Trial(Path("plugins/greet")) as trial:
+    async with Harness(Path("plugins/greet")) as trial:
         outcome = await trial.call("response.generate", {"request": {"path_params": {"name": "Ada"}}})
 
 Host, limits, doors and the reading of its answers are the product's own; behind the doors stands what its cases say (`fake_host.py`).
@@ -18,27 +18,28 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, LimitOverrides, NativeTrust, PluginUse
-from mockforge_asgi.config.parsing.locations import Path as Place
-from mockforge_asgi.config.parsing.locations import Places, clip
 from mockforge_asgi.config.parsing.json_schema import apply_schema
+from mockforge_asgi.config.parsing.locations import Locations
+from mockforge_asgi.config.parsing.locations import Path as Place
 from mockforge_asgi.contract import Description, Document, Json, PluginHost
-from mockforge_asgi.errors import ConfigError, DoorError, MockForgeError, PluginFailed, PluginUnavailable, Problem
-from mockforge_asgi.events import DoorDenied, EventStream
+from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.errors import ConfigError, HostCallError, MockForgeError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.events import EventStream, HostCallDenied
 from mockforge_asgi.exact_json import dumps, loads
-from mockforge_asgi.contract.results import AnswerReader
-from mockforge_asgi.plugins.authorization import Approval, approve_package
+from mockforge_asgi.plugins.authorization import Authorization, approve_package
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginHostCalls
+from mockforge_asgi.plugins.loader import Loader
+from mockforge_asgi.plugins.package.package import Package, read_package
+from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.testkit.case_updates import updated
 from mockforge_asgi.plugins.testkit.case_verdict import Difference, Verdict, difference
 from mockforge_asgi.plugins.testkit.cases import DESCRIBE, FILES, Case, Cases, DoorsModel, Setting, find_cases
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors
-from mockforge_asgi.plugins.loader import Loader
-from mockforge_asgi.plugins.testkit.outcome import Heard, Outcome
-from mockforge_asgi.plugins.package.package import Package, read_package
-from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.plugins.testkit.fake_host import MAX_ROWS, fill, furnish
 from mockforge_asgi.plugins.testkit.documents import bodies_of, complete, faults
+from mockforge_asgi.plugins.testkit.fake_host import MAX_ROWS, fill, furnish
+from mockforge_asgi.plugins.testkit.outcome import EventRecorder, Outcome
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import StateStore, open_store
+from mockforge_asgi.text import clip
 
 if TYPE_CHECKING:
     from mockforge_asgi.wasm.sandbox import Sandbox
@@ -47,7 +48,7 @@ ONE_INSTANCE: Final = InstancesConfig(warm=1, max=1)
 """What one case keeps in the instance, the next one finds."""
 
 
-class Trial:
+class Harness:
     """A plugin's package and a sandbox to try it in. `trust_native`: the caller's word that native code may run here, unconfined."""
 
     def __init__(self, path: Path, source: str | None = None, *, trust_native: bool = False, cache_dir: Path | None = None) -> None:
@@ -63,7 +64,7 @@ class Trial:
         self._sandbox: Sandbox | None = None
         self._loaded: _Loaded | None = None
 
-    async def __aenter__(self) -> Trial:
+    async def __aenter__(self) -> Harness:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -134,7 +135,7 @@ class Trial:
             await loaded.close()
 
     async def _load(self, setting: Setting) -> _Loaded:
-        approval, state, heard = self._approve(setting), open_store("memory://"), Heard(self.events)
+        approval, state, heard = self._approve(setting), open_store("memory://"), EventRecorder(self.events)
         loader = Loader(furnish(setting.doors, state, self.events), self._ready_sandbox, self._native)
         await state.open()
         try:
@@ -148,7 +149,7 @@ class Trial:
         finally:
             heard.end()
 
-    def _approve(self, setting: Setting) -> Approval:
+    def _approve(self, setting: Setting) -> Authorization:
         manifest = self.package.manifest
         _, problems = apply_schema(manifest.config_schema, setting.config, setting.places, setting.base)
         if problems:
@@ -169,7 +170,7 @@ class Trial:
             raise ConfigError(
                 f"plugin '{manifest.id}' not loaded:", [Problem(self.package.source, what, "If you trust it: --trust-native.")]
             )
-        return approve_package(use, self.package, Config(dev=True, places=Places(setting.places.name)))
+        return approve_package(use, self.package, Config(dev=True, places=Locations(setting.places.name)))
 
     def _ready_sandbox(self) -> Sandbox:
         if self._sandbox is None:
@@ -178,7 +179,7 @@ class Trial:
             self._sandbox = Sandbox(asyncio.get_running_loop(), self.events, cache_dir=self._cache_dir)
         return self._sandbox
 
-    def _native(self, approval: Approval, doors: PluginDoors) -> PluginHost:
+    def _native(self, approval: Authorization, doors: PluginHostCalls) -> PluginHost:
         from mockforge_asgi.plugins.native.host import native_host
 
         return native_host(approval, doors, self.events)
@@ -189,7 +190,7 @@ class _Loaded:
     """A started plugin and what stands behind its doors."""
 
     plugin: Plugin
-    approval: Approval
+    approval: Authorization
     doors: DoorsModel
     state: StateStore
     events: EventStream
@@ -210,7 +211,7 @@ class _Loaded:
         whole = complete(op, document, bodies, self.approval.effective)
         if problems := faults(op, document, whole, self.approval.effective):
             raise ConfigError("the document is not one that the plugin would be sent:", problems)
-        heard, lease = Heard(self.events), self.plugin.host.lease()
+        heard, lease = EventRecorder(self.events), self.plugin.host.lease()
         try:
             answer = self._read(op, whole, await lease.call(op, Document(whole), request=bodies))
             return heard.outcome(op, answer)
@@ -232,7 +233,7 @@ class _Loaded:
     def _read(self, op: str, sent: Json, said: Json) -> Json:
         """The answer, once it was read as the chains read it. Raises PluginFailed."""
         effective, name = self.approval.effective, self.plugin.name
-        reader = AnswerReader(name, effective.set_headers, self._left_out)
+        reader = ResultReader(name, effective.set_headers, self._left_out)
         if op == "auth.authenticate":
             reader.decision(op, said)
         elif op == "endpoint.call" or (op == "response.generate" and said is not None):
@@ -244,13 +245,13 @@ class _Loaded:
         elif op == "data.query":
             try:
                 checked_result(name, said, MAX_ROWS)
-            except DoorError as error:
+            except HostCallError as error:
                 raise reader.fault(op, error.message) from None
         return said
 
     def _left_out(self, names: Sequence[str]) -> None:
         what = f"{', '.join(names)}: left out of its answer; ask for it in plugin.yaml"
-        self.events.emit(DoorDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
+        self.events.emit(HostCallDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
 
 
 def _envelope(error: PluginFailed) -> dict[str, Json]:

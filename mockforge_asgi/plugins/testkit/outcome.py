@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.events import CallFinished, DoorDenied, Event, EventStream, GuestLogged
+from mockforge_asgi.events import CallFinished, Event, EventStream, GuestLogged, HostCallDenied
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Outcome:
     """What it asked for without a grant."""
 
 
-class Heard:
+class EventRecorder:
     """Listens to what happens in a plugin, until it ends."""
 
     def __init__(self, events: EventStream) -> None:
@@ -40,7 +40,7 @@ class Heard:
     def outcome(self, op: str, answer: Json = None, error: Mapping[str, Json] | None = None, traceback: str = "") -> Outcome:
         """What was heard of an operation."""
         log = tuple((e.level, e.message) for e in self._events if isinstance(e, GuestLogged))
-        denied = tuple(f"{e.door}: {e.detail}" for e in self._events if isinstance(e, DoorDenied))
+        denied = tuple(f"{e.door}: {e.detail}" for e in self._events if isinstance(e, HostCallDenied))
         made = Outcome(op, answer, error, traceback, log=log, denied=denied)
         ends = [e for e in self._events if isinstance(e, CallFinished) and e.op == op]
         if not ends:

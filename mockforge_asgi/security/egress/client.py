@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeAlias, cast
 
-from mockforge_asgi.errors import DoorError, UnsupportedPlatform
-from mockforge_asgi.http.request_document import long_body_document
+from mockforge_asgi.errors import HostCallError, UnsupportedPlatform
 from mockforge_asgi.http.inflate import BoundedBody
+from mockforge_asgi.http.request_document import long_body_document
 from mockforge_asgi.security.egress.addresses import canonical_host, is_inside, is_never_meant, is_own
-from mockforge_asgi.security.egress.resolver import Lookups, Resolver, system_resolver
-from mockforge_asgi.security.egress.request import Pair, Spec, Target, read_spec
 from mockforge_asgi.security.egress.metering import Allowance, Metered
+from mockforge_asgi.security.egress.request import Pair, Spec, Target, read_spec
+from mockforge_asgi.security.egress.resolver import Lookups, Resolver, system_resolver
 
 try:
     import httpcore2
@@ -96,7 +96,7 @@ class Egress:
         _keep_answers_out_of_logs()
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
-        """Answer an `http.request`: `{"status", "headers", "body"}`. Raises DoorError."""
+        """Answer an `http.request`: `{"status", "headers", "body"}`. Raises HostCallError."""
         spec = read_spec(payload, max_body_bytes=self.limits.max_request_bytes)
         self.rule_for(spec.target)
         timeout_s = min(self.limits.timeout_s, spec.timeout_s or self.limits.timeout_s)
@@ -105,23 +105,25 @@ class Egress:
                 return await self._follow(spec)
         except TimeoutError:
             message = f"no answer from {spec.target.scheme}://{spec.target.authority} within {timeout_s:g} s"
-            raise DoorError("timeout", message, retryable=True) from None
+            raise HostCallError("timeout", message, retryable=True) from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
-            raise DoorError("unavailable", f"{spec.target.scheme}://{spec.target.authority}: {_words(error)}", retryable=True) from error
+            raise HostCallError(
+                "unavailable", f"{spec.target.scheme}://{spec.target.authority}: {_words(error)}", retryable=True
+            ) from error
         except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol) as error:
-            raise DoorError(
+            raise HostCallError(
                 "unavailable", f"{spec.target.scheme}://{spec.target.authority} does not speak HTTP: {_words(error)}"
             ) from error
 
     def rule_for(self, target: Target) -> Rule:
-        """The rule that allows the place. Raises DoorError (`denied`)."""
+        """The rule that allows the place. Raises HostCallError (`denied`)."""
         if self._hosts is None:
             return _Anywhere(target.scheme, target.host, target.port)
         allowed = [
             rule for rule, host in self._hosts if rule.scheme == target.scheme and rule.port == target.port and _covers(host, target.host)
         ]
         if not allowed:
-            raise DoorError("denied", f"{target.scheme}://{target.host}:{target.port} is not among the places granted to this plugin")
+            raise HostCallError("denied", f"{target.scheme}://{target.host}:{target.port} is not among the places granted to this plugin")
         return next((rule for rule in allowed if rule.private), allowed[0])
 
     async def close(self) -> None:
@@ -139,7 +141,7 @@ class Egress:
             if not spec.follow_redirects or status not in _REDIRECTS or location is None:
                 return {"status": status, "headers": [list(pair) for pair in headers], "body": await long_body_document(body)}
             spec = spec.redirected(status, location)
-        raise DoorError("unavailable", f"more than {self.limits.max_redirects} redirects")
+        raise HostCallError("unavailable", f"more than {self.limits.max_redirects} redirects")
 
     async def _exchange(self, spec: Spec) -> tuple[int, list[Pair], bytes]:
         connection = await self._connection(spec.target)
@@ -187,16 +189,16 @@ class Egress:
             found = [literal] if literal else (await self._lookups.addresses(target.host, target.port))[:_MAX_ADDRESSES]
             addresses = [ip_address(text.split("%", 1)[0]) for text in found]
         except (OSError, ValueError) as error:
-            raise DoorError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
+            raise HostCallError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
         if not addresses:
-            raise DoorError("unavailable", f"the name {target.host!r} has no address", retryable=True)
+            raise HostCallError("unavailable", f"the name {target.host!r} has no address", retryable=True)
         for address in addresses:
             if not rule.private and (is_inside(address) or is_own(address)):
-                raise DoorError(
+                raise HostCallError(
                     "denied", f"{target.host!r} leads to an address inside; a rule with `private: true` for it would allow that"
                 )
             if is_never_meant(address) and not literal:
-                raise DoorError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
+                raise HostCallError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
         return [str(address) for address in addresses]
 
     async def _kept(self, origin: tuple[str, str, int]) -> _Connection | None:

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from typing import Any, Final, Protocol
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 
 HEAD_BYTES: Final = 32 * 1024
 """Room for an answer's head, interim answers (1xx) and the end of a chunked body included."""
@@ -61,10 +61,10 @@ class Allowance:
         self._left = self._most
 
     def take(self, n: int) -> None:
-        """That many have come. Raises DoorError."""
+        """That many have come. Raises HostCallError."""
         self._left -= n
         if self._left < 0:
-            raise DoorError("limit", f"the {self._what} has more than {self._most} bytes")
+            raise HostCallError("limit", f"the {self._what} has more than {self._most} bytes")
 
 
 class Metered:
@@ -76,7 +76,7 @@ class Metered:
         self._stream, self._allowance = stream, allowance
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes; none at the end. Raises DoorError once there are too many."""
+        """Some bytes; none at the end. Raises HostCallError once there are too many."""
         await asyncio.sleep(0)  # what lies ready in a buffer is read without waiting: others get their turn all the same
         data = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
         self._allowance.take(len(data))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote, urljoin
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.addresses import canonical_host
 
 Json: TypeAlias = Any
@@ -64,13 +64,13 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
     def join(self, location: str) -> Target:
-        """Where a `Location` seen in an answer from here points to. Raises DoorError."""
+        """Where a `Location` seen in an answer from here points to. Raises HostCallError."""
         if len(location) > MAX_URL:
-            raise DoorError("unavailable", "the server redirects to a URL that is too long")
+            raise HostCallError("unavailable", "the server redirects to a URL that is too long")
         try:
             joined = urljoin(self.url, location)
         except ValueError as error:  # `http://[::1/`
-            raise DoorError("unavailable", f"the server redirects to what is no URL: {error}") from None
+            raise HostCallError("unavailable", f"the server redirects to what is no URL: {error}") from None
         return read_url(joined)
 
 
@@ -86,7 +86,7 @@ class Spec:
     follow_redirects: bool
 
     def redirected(self, status: int, location: str) -> Spec:
-        """The request that follows a redirect (RFC 9110 §15.4), without anything secret where the origin changes. Raises DoorError."""
+        """The request that follows a redirect (RFC 9110 §15.4), without anything secret where the origin changes. Raises HostCallError."""
         spec, target = self, self.target.join(location)
         if status == 303 or (status in (301, 302) and spec.method == "POST"):
             spec = replace(spec, method="HEAD" if spec.method == "HEAD" else "GET", body=b"",
@@ -95,12 +95,12 @@ class Spec:
             return replace(spec, target=target)
         if spec.body:
             where = f"{target.scheme}://{target.authority}"
-            raise DoorError("denied", f"the server redirects the body to another place, {where}; it is not sent on")
+            raise HostCallError("denied", f"the server redirects the body to another place, {where}; it is not sent on")
         return replace(spec, target=target, headers=tuple(pair for pair in spec.headers if pair[0] in _KEPT_ELSEWHERE))
 
 
 def read_spec(payload: Mapping[str, Json], *, max_body_bytes: int) -> Spec:
-    """The request that a door's payload describes. Raises DoorError."""
+    """The request that a door's payload describes. Raises HostCallError."""
     method = payload.get("method", "GET")
     if not isinstance(method, str) or not _METHOD.fullmatch(method) or method in ("CONNECT", "TRACE"):
         raise _wrong("`method` is a method in capitals, such as GET or POST")
@@ -118,7 +118,7 @@ def read_spec(payload: Mapping[str, Json], *, max_body_bytes: int) -> Spec:
 
 
 def read_url(url: str) -> Target:
-    """A URL of http or https, without user. Raises DoorError."""
+    """A URL of http or https, without user. Raises HostCallError."""
     if len(url) > MAX_URL:
         raise _wrong(f"the URL is longer than {MAX_URL} characters")
     if _FORBIDDEN_IN_URL.search(url):
@@ -143,7 +143,7 @@ def read_url(url: str) -> Target:
 
 
 def read_headers(headers: Json) -> tuple[Pair, ...]:
-    """The headers to send, lower-case. Raises DoorError for those that are the host's own affair and for control characters."""
+    """The headers to send, lower-case. Raises HostCallError for those that are the host's own affair and for control characters."""
     items = list(headers.items()) if isinstance(headers, Mapping) else [] if headers is None else headers
     if not isinstance(items, list) or len(items) > MAX_HEADERS:
         raise _wrong(f"`headers` is a list of at most {MAX_HEADERS} [name, value] pairs")
@@ -166,7 +166,7 @@ def read_headers(headers: Json) -> tuple[Pair, ...]:
 
 
 def read_body(body: Json, max_bytes: int) -> bytes:
-    """The body to send from `{"text"}` or `{"base64"}`. Raises DoorError."""
+    """The body to send from `{"text"}` or `{"base64"}`. Raises HostCallError."""
     if body is None:
         return b""
     if not isinstance(body, Mapping):
@@ -182,9 +182,9 @@ def read_body(body: Json, max_bytes: int) -> bytes:
     except ValueError as error:
         raise _wrong(f"`body` cannot be decoded: {error}") from error
     if len(data) > max_bytes:
-        raise DoorError("limit", f"the request body has {len(data)} bytes; at most {max_bytes} are allowed")
+        raise HostCallError("limit", f"the request body has {len(data)} bytes; at most {max_bytes} are allowed")
     return data
 
 
-def _wrong(message: str) -> DoorError:
-    return DoorError("invalid_input", f"http.request: {message}")
+def _wrong(message: str) -> HostCallError:
+    return HostCallError("invalid_input", f"http.request: {message}")

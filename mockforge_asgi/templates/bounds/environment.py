@@ -22,9 +22,9 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 
 from mockforge_asgi.templates.bounds.arithmetic import OPERATORS
-from mockforge_asgi.templates.formats import Kind, to_text
-from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, meter
 from mockforge_asgi.templates.bounds.ast import Bounds, ExactLexer, Generator
+from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, meter
+from mockforge_asgi.templates.formats import Kind, to_text
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from markupsafe import Markup
 from markupsafe import escape as html_escape
 
 from mockforge_asgi.templates.bounds.arithmetic import do_int, do_round, number
-from mockforge_asgi.templates.formats import Kind, to_json, to_text
 from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, meter
+from mockforge_asgi.templates.formats import Kind, to_json, to_text
 
 _FIELD: Final = re.compile(r"%(?:%|[-+ #0]{0,5}(\d{0,4})(?:\.(\d{0,4}))?[diouxXeEfFgGcs])")
 _WIDEST: Final = 1000

@@ -22,12 +22,12 @@ import platformdirs
 import wasmtime
 from wasmtime.component import Component
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import CacheTrouble, Event
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.compiled.compile import CompileLimits, compile_wasm
-from mockforge_asgi.wasm.engine import EngineKind, config_digest
 from mockforge_asgi.wasm.compiled.entries import Entries, EntriesUnusable
+from mockforge_asgi.wasm.engine import EngineKind, config_digest
 from mockforge_asgi.wasm.inspect.limits import Caps, inspect
 
 _FORMAT: Final = "3"

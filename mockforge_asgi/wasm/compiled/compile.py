@@ -17,12 +17,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Final
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import PluginRejected, Problem, UnsupportedPlatform
 from mockforge_asgi.events import Compiling
+from mockforge_asgi.text import clip
+from mockforge_asgi.wasm.compiled.interpreter import command, environment
 from mockforge_asgi.wasm.compiled.worker import REFUSED
 from mockforge_asgi.wasm.engine import EngineKind
-from mockforge_asgi.wasm.compiled.interpreter import command, environment
 
 OnProgress = Callable[[Compiling], None]
 _PROGRESS_S: Final = 2.0

@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
     import wasmtime
     from wasmtime.component import Component
 
-    from mockforge_asgi.wasm.inspect.binary import Malformed
     from mockforge_asgi.wasm.engine import config
+    from mockforge_asgi.wasm.inspect.binary import Malformed
     from mockforge_asgi.wasm.inspect.sections import without_custom_sections
 
     with open(int(source), "rb") as file:

@@ -12,14 +12,14 @@ from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError, LimitExceeded, PluginRejected
+from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginRejected
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.wasm.reports import answer_json, reported
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.component.interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
-from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, DoorRequest, Fiber, GuestTrapped, failure
+from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, GuestTrapped, HostCallRequest, failure
+from mockforge_asgi.wasm.reports import answer_json, reported
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
@@ -218,11 +218,11 @@ def _door_callback(scheduler: Scheduler) -> Any:
                 raise TypeError("called with another type than its own")
             for i, most in enumerate((_MAX_DOOR_NAME, _MAX_DOOR_PAYLOAD)):
                 if (size := args[i].of.string.size) > most:
-                    _deliver(results, None, DoorError("limit", f"{size} bytes sent to a door, over the limit of {most}"))
+                    _deliver(results, None, HostCallError("limit", f"{size} bytes sent to a door, over the limit of {most}"))
                     _done(continuation)
                     return
             door, payload = _text(args[0]), _text(args[1])
-            scheduler.suspend(continuation, DoorRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
+            scheduler.suspend(continuation, HostCallRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
         except BaseException as error:  # an exception must not cross the trampoline
             _refuse(error_ret, continuation, error)
 
@@ -248,7 +248,7 @@ def _text(value: Any) -> bytes:
     return ctypes.string_at(string.data, string.size) if string.size else b""
 
 
-def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
+def _deliver(results: Any, answer: Json, error: HostCallError | None) -> None:
     text = dumps(answer) if error is None else envelope(error)
     inner = ffi.wasmtime_component_val_t()
     inner.kind = _STRING
@@ -259,7 +259,7 @@ def _deliver(results: Any, answer: Json, error: DoorError | None) -> None:
     cell.of.result.val = ffi._wasmtime_component_val_new(ctypes.byref(inner))
 
 
-def envelope(error: DoorError) -> bytes:
+def envelope(error: HostCallError) -> bytes:
     """The error envelope of a door's refusal or failure."""
     return dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
 

@@ -13,8 +13,8 @@ from wasmtime import Engine
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, ComponentInstanceType, FuncType, ResultType, String, ValType
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.text import clip
 
 HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
 """The only interface a component may import, beside WASI, which is linked to traps."""

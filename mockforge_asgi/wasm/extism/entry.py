@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, TooMuch, parse
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
-from mockforge_asgi.errors import DoorError, PluginFailed, PluginRejected, Problem
+from mockforge_asgi.errors import HostCallError, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.exact_json import dumps, loads
-from mockforge_asgi.wasm.reports import answer_json
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.extism.hostcalls import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.reports import answer_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ async def _request_body(fiber: Fiber, request: Json) -> bytes:
     while size < total:
         try:
             answer = await fiber.doors.call("body.read", {"of": "request", "offset": size}, fiber.request)
-        except DoorError as error:
+        except HostCallError as error:
             raise PluginFailed(fiber.plugin, fiber.op, error.message, code=error.code, retryable=error.retryable) from error
         part, total = base64.b64decode(answer["base64"]), int(answer["total"])
         if not part:

@@ -14,13 +14,11 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, Problem
-from mockforge_asgi.wasm.reports import reported, trapped
-from mockforge_asgi.wasm.extism.hostcalls import GuestDoors
+from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
-from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
+from mockforge_asgi.wasm.extism.hostcalls import GuestHostCalls
 from mockforge_asgi.wasm.extism.kernel import (
     FAULT_ABORT,
     FAULT_EXIT,
@@ -33,8 +31,10 @@ from mockforge_asgi.wasm.extism.kernel import (
     settings_table,
 )
 from mockforge_asgi.wasm.extism.linking import ENV, USER, Kernel, define, extern, functions, initialisers, signature
-from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
+from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
+from mockforge_asgi.wasm.reports import reported, trapped
+from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
 _MAX_TOLD: Final = 20  # problems of a module that may have thousands
 _MEMORY: Final = 3
@@ -135,7 +135,7 @@ class ExtismInstance:
 
     def __init__(self, guest: ExtismGuest, store: GuestStore, memory: KernelMemory) -> None:
         self._guest, self.store, self.memory = guest, store, memory
-        self.doors = GuestDoors(memory)
+        self.doors = GuestHostCalls(memory)
         self.broken = False
         self._functions: dict[str, Any] = {}
         self._results = (ffi.wasmtime_val_t * 2)()

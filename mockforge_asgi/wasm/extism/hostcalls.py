@@ -1,7 +1,7 @@
 """What an Extism guest asks of its host, as door requests, and the answers as bytes in kernel memory.
 
-The kernel stands at a numbered door (`kernel.wat`); here its number and argument words become a `DoorRequest` by name.
-`open` runs on the guest's stack and only reads and records; `DoorRequest.answer` is called on the loop's.
+The kernel stands at a numbered door (`kernel.wat`); here its number and argument words become a `HostCallRequest` by name.
+`open` runs on the guest's stack and only reads and records; `HostCallRequest.answer` is called on the loop's.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.wasm.fiber import DoorRequest
-from mockforge_asgi.wasm.extism.log import GuestLines
 from mockforge_asgi.wasm.extism.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
+from mockforge_asgi.wasm.extism.log import GuestLines
 from mockforge_asgi.wasm.extism.wasi import FIRST as FIRST_WASI
 from mockforge_asgi.wasm.extism.wasi import GuestMemory, serve
+from mockforge_asgi.wasm.fiber import HostCallRequest
 
 FLUSH, TAKE, HTTP, HEADERS, OTHER = 1, 2, 3, 4, 5
 _MAX_NAME: Final = 100
@@ -30,7 +30,7 @@ Cell = Any
 """The C cell of a host function's result."""
 
 
-class GuestDoors:
+class GuestHostCalls:
     """The doors of one instance, with what they keep between a request and the guest's next words."""
 
     __slots__ = ("_headers", "_waiting", "guest_memory", "log", "memory", "refused")
@@ -39,13 +39,13 @@ class GuestDoors:
         self.memory = memory
         self.guest_memory: GuestMemory | None = None
         """The plugin's own memory, once it is instantiated and exports one."""
-        self.refused: DoorError | None = None
+        self.refused: HostCallError | None = None
         """Why the last call was ended by a door."""
         self._waiting = b""
         self._headers: dict[str, str] = {}
         self.log = GuestLines(memory)
 
-    def open(self, number: int, cell: Cell) -> DoorRequest | None:
+    def open(self, number: int, cell: Cell) -> HostCallRequest | None:
         """The request to wait for; None when the cell already holds the answer."""
         if number == TAKE:
             self.memory.write(self.memory.arguments()[0], self._waiting)
@@ -69,19 +69,19 @@ class GuestDoors:
         self._waiting = data if answer == REPLY_WAITS else b""
         return answer
 
-    def _refuse(self, cell: Cell, error: DoorError) -> None:
+    def _refuse(self, cell: Cell, error: HostCallError) -> None:
         self.refused = error
         _set(cell, REPLY_REFUSED)
 
-    def _http(self, cell: Cell) -> DoorRequest | None:
+    def _http(self, cell: Cell) -> HostCallRequest | None:
         at, n, body_at, body_n = self.memory.arguments()[:4]
         try:
             payload = http_payload(_bounded(self.memory, at, n), _bounded(self.memory, body_at, body_n))
-        except DoorError as error:
+        except HostCallError as error:
             self._refuse(cell, error)
             return None
 
-        def deliver(answer: Json, error: DoorError | None) -> None:
+        def deliver(answer: Json, error: HostCallError | None) -> None:
             if error is not None:
                 self._refuse(cell, error)
                 return
@@ -92,16 +92,16 @@ class GuestDoors:
             self.memory.set_status(int(answer["status"]))
             _set(cell, self._reply(body_bytes(answer.get("body"))))
 
-        return DoorRequest("http.request", payload, deliver)
+        return HostCallRequest("http.request", payload, deliver)
 
-    def _other(self, cell: Cell) -> DoorRequest | None:
+    def _other(self, cell: Cell) -> HostCallRequest | None:
         name_at, name_n, at, n = self.memory.arguments()[:4]
         if name_n > _MAX_NAME or n > _MAX_PAYLOAD:
-            self._refuse(cell, DoorError("limit", "too much was sent to a door"))
+            self._refuse(cell, HostCallError("limit", "too much was sent to a door"))
             return None
         name = self.memory.read(name_at, name_n).decode("utf-8", "replace")
 
-        def deliver(answer: Json, error: DoorError | None) -> None:
+        def deliver(answer: Json, error: HostCallError | None) -> None:
             said = (
                 {"ok": answer}
                 if error is None
@@ -109,26 +109,26 @@ class GuestDoors:
             )
             _set(cell, self._reply(dumps(said)))
 
-        return DoorRequest(name, _bounded(self.memory, at, n), deliver)
+        return HostCallRequest(name, _bounded(self.memory, at, n), deliver)
 
-    def _wasi(self, number: int, cell: Cell) -> DoorRequest | None:
+    def _wasi(self, number: int, cell: Cell) -> HostCallRequest | None:
         wanted = serve(self.guest_memory, number, self.memory.arguments(), self.log.printed)
         if isinstance(wanted, int):
             _set(cell, wanted)
             return None
         name, payload, finish = wanted
-        return DoorRequest(name, payload, _finisher(cell, finish))
+        return HostCallRequest(name, payload, _finisher(cell, finish))
 
 
-def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, DoorError | None], None]:
-    def deliver(answer: Json, error: DoorError | None) -> None:
+def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, HostCallError | None], None]:
+    def deliver(answer: Json, error: HostCallError | None) -> None:
         _set(cell, finish(answer) if error is None else 29)  # io
 
     return deliver
 
 
 def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
-    """The `http.request` payload for an Extism HTTP request. Raises DoorError when it is none."""
+    """The `http.request` payload for an Extism HTTP request. Raises HostCallError when it is none."""
     try:
         said = parse(request, DOOR)
         headers = said.get("headers") or said.get("header") or {}
@@ -138,7 +138,7 @@ def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
             "headers": [[str(k), str(v)] for k, v in headers.items()],
         }
     except (BadJson, AttributeError, KeyError, TypeError):
-        raise DoorError("invalid_input", "http_request takes JSON: {url, method, headers}") from None
+        raise HostCallError("invalid_input", "http_request takes JSON: {url, method, headers}") from None
     if body:
         payload["body"] = body_document(body)
     return payload
@@ -166,7 +166,7 @@ def body_bytes(document: Json) -> bytes:
 
 def _bounded(memory: KernelMemory, at: int, n: int) -> bytes:
     if n > _MAX_PAYLOAD:
-        raise DoorError("limit", f"{n} bytes sent to a door, over the limit of {_MAX_PAYLOAD}")
+        raise HostCallError("limit", f"{n} bytes sent to a door, over the limit of {_MAX_PAYLOAD}")
     return memory.read(at, n) if n else b""
 
 

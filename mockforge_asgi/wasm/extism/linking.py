@@ -12,11 +12,11 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.wasm.extism.hostcalls import GuestDoors
+from mockforge_asgi.wasm.extism.hostcalls import GuestHostCalls
+from mockforge_asgi.wasm.extism.wasi import WASI
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore
-from mockforge_asgi.wasm.extism.wasi import WASI
 
 ENV: Final = "extism:host/env"
 USER: Final = "extism:host/user"
@@ -83,7 +83,7 @@ def _door_callback(scheduler: Scheduler) -> Any:
     def record(_env: object, _caller: object, args: Any, _n: int, results: Any, _m: int, trap_ret: Any, continuation: Any) -> None:
         try:
             fiber = scheduler.current
-            assert fiber is not None and isinstance(fiber.keep, GuestDoors)
+            assert fiber is not None and isinstance(fiber.keep, GuestHostCalls)
             request = fiber.keep.open(args[0].of.i32, results[0])
             if request is not None:
                 scheduler.suspend(continuation, request)

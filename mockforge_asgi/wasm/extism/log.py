@@ -9,9 +9,9 @@ import asyncio
 import time
 from typing import Final
 
-from mockforge_asgi.errors import DoorError
-from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.wasm.extism.kernel import KernelMemory, log_records
+from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.ticker import TICK_S
 
 _MAX_BYTES: Final = 128 << 10
@@ -107,5 +107,5 @@ class GuestLines:
 def _log(fiber: Fiber, level: str, message: str) -> None:
     try:
         fiber.doors.call_now("log", {"level": level, "message": message})
-    except DoorError:
+    except HostCallError:
         pass  # a full log is no reason to fail the call

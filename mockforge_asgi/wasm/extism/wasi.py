@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.contract import Json
+from mockforge_asgi.text import clip
 
 WASI: Final = "wasi_snapshot_preview1"
 FIRST: Final = 16

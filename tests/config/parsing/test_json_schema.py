@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.config.parsing.locations import Places
 from mockforge_asgi.config.parsing.json_schema import apply_schema, check_schema
+from mockforge_asgi.config.parsing.locations import Locations
 
-PLACES = Places("m")
+PLACES = Locations("m")
 SCHEMA = {
     "type": "object",
     "properties": {

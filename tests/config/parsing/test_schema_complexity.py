@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.config.parsing.locations import Places
 from mockforge_asgi.config.parsing.json_schema import apply_schema, check_schema
+from mockforge_asgi.config.parsing.locations import Locations
 
-PLACES = Places("m")
+PLACES = Locations("m")
 
 
 def doubling(levels: int, refer: str = "#/$defs/a{}") -> dict[str, Any]:

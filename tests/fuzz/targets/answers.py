@@ -12,21 +12,21 @@ from typing import Any
 
 import orjson
 
-from mockforge_asgi.contract import Allow, Decision, Deny, Description, Document, Json, Lease, Reply, RequestDoors
-from mockforge_asgi.errors import ConfigError, DoorError, PluginFailed, PluginRejected
-from mockforge_asgi.http.responses import AnswerHead, MockResponse, TemplateAnswer
-from mockforge_asgi.http.request_document import EVERYTHING
+from mockforge_asgi.contract import Allow, BodyReader, Decision, Deny, Description, Document, Json, Lease, Reply
+from mockforge_asgi.contract.description import accept_config, read_description
+from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed, PluginRejected
+from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.headers import OURS, is_restricted
-from mockforge_asgi.http.errors import answer_to
-from mockforge_asgi.contract.results import AnswerReader
-from mockforge_asgi.plugins.plugin import Plugin, PluginFacts
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.http.request_document import EVERYTHING
+from mockforge_asgi.http.responses import MockResponse, ResponseHead, TemplateResponse
+from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
+from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.types import Message
-from mockforge_asgi.wasm.reports import answer_json
-from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.reports import answer_json
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.said import MAX_FAILURE, in_bounds
 from tests.fuzz.trees import changer
@@ -48,7 +48,7 @@ class Said:
 
     said: Json = None
 
-    async def call(self, op: str, document: Document, *, request: RequestDoors | None = None) -> Json:
+    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
         return self.said
 
     def lease(self) -> Lease:
@@ -68,13 +68,13 @@ class Said:
 
 
 HOST = Said()
-RIGHTS = Effective(request_view=EVERYTHING, response_headers=frozenset({"x-shown"}), set_headers=MAY_SET)
+RIGHTS = EffectivePermissions(request_view=EVERYTHING, response_headers=frozenset({"x-shown"}), set_headers=MAY_SET)
 PLUGIN = Plugin(
-    PluginFacts("guest", "guest", "1.0.0", "", "extism", frozenset({"response"})),
+    PluginMeta("guest", "guest", "1.0.0", "", "extism", frozenset({"response"})),
     Description("0.1", frozenset({"response.can_handle"})),
     HOST,
     RIGHTS,
-    AnswerReader("guest", MAY_SET),
+    ResultReader("guest", MAY_SET),
 )
 MADE = MockResponse(200, ((b"content-type", b"text/html"), (b"set-cookie", b"app=1"), (b"x-shown", b"1")), b"made")
 
@@ -91,9 +91,9 @@ def check(data: bytes) -> None:
         assert not text or orjson.dumps(ExtismEntry.json(fiber, text)) == orjson.dumps(HOST.said)
         ROOM.run_until_complete(_read(op))
     except PluginFailed as error:
-        assert len(str(error)) < MAX_FAILURE and answer_to(error).wire
+        assert len(str(error)) < MAX_FAILURE and response_for(error).wire
         str(error).encode()
-    except DoorError as error:
+    except HostCallError as error:
         assert len(error.message) < 1000
     except (ConfigError, PluginRejected) as error:
         in_bounds(error, in_guests_words=op != "plugin.validate_config")
@@ -118,7 +118,7 @@ async def _read(op: str) -> None:
             if (changed := await PLUGIN.modify(exchange(), MADE)) is not None:
                 await sendable(changed, given=MADE.headers)
         case "response.modify:head":
-            head = AnswerHead(200, MADE.headers)
+            head = ResponseHead(200, MADE.headers)
             if (changed_head := await PLUGIN.modify(exchange(), head)) is not None:
                 await sendable(MockResponse(changed_head.status, changed_head.headers), given=MADE.headers)
         case "template.call":
@@ -152,13 +152,13 @@ def _described(said: Description) -> None:
     again([said.kit, dict(said.capabilities), [f.description for f in said.functions]])
 
 
-async def sendable(answer: MockResponse | TemplateAnswer, given: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+async def sendable(answer: MockResponse | TemplateResponse, given: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     """It has a status and headers that HTTP can carry, and none that the plugin may not set, unless they were there before."""
     assert type(answer.status) is int and 200 <= answer.status <= 599
     for name, value in answer.headers:
         assert _TOKEN.fullmatch(name) and not set(value) & {0, 10, 13, 127}, (name, value)
         assert (name, value) in given or (name not in OURS and (name.decode() in MAY_SET or not is_restricted(name))), name
-    if isinstance(answer, TemplateAnswer):
+    if isinstance(answer, TemplateResponse):
         again(answer.message["vars"])
         answer.template.encode()
         return

@@ -6,9 +6,9 @@ import io
 import zipfile
 from random import Random
 
-from mockforge_asgi.config.parsing.locations import clip
 from mockforge_asgi.plugins.package.archive import files_of
 from mockforge_asgi.plugins.package.package import MAX_FILES, MAX_TOTAL_BYTES, Unsafe, checked_path, digest_of, is_left_out
+from mockforge_asgi.text import clip
 from tests.fuzz.fuzzing import Target
 from tests.fuzz.said import is_harmless
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from random import Random
 
 from mockforge_asgi.bounded_json import CLIENT, MAX_DEPTH
-from mockforge_asgi.errors import Refused
+from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.exact_json import dumps, loads, same
 from mockforge_asgi.http.json_body import NOWHERE, JsonBody
 from mockforge_asgi.types import Json
@@ -33,7 +33,7 @@ def check(data: bytes) -> None:
         assert all(each is NOWHERE for each in found)
         try:
             assert read.value() is None
-        except Refused as error:
+        except RequestRejected as error:
             assert error.status == 413
         return
     value = read.value()

@@ -1,4 +1,4 @@
-"""Every door with any payload: an answer that can be written, or a DoorError that can; what is not granted is denied.
+"""Every door with any payload: an answer that can be written, or a HostCallError that can; what is not granted is denied.
 
 An input is a JSON list of [door, payload] pairs, asked one after the other; where it is none, it is the text of one payload for each door.
 """
@@ -12,20 +12,20 @@ from urllib.parse import urlsplit
 import orjson
 
 from mockforge_asgi.contract import ERROR_CODES, Json
-from mockforge_asgi.errors import DoorError
-from mockforge_asgi.events import DoorDenied, Event, EventStream, GuestLogged
+from mockforge_asgi.errors import HostCallError
+from mockforge_asgi.events import Event, EventStream, GuestLogged, HostCallDenied
 from mockforge_asgi.http.request_document import EVERYTHING
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors, Rooms
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.security.egress.addresses import canonical_host
 from mockforge_asgi.security.egress.client import Egress
-from mockforge_asgi.security.permissions import NOTHING, Effective, KvRight, NetworkRule
+from mockforge_asgi.security.egress.request import read_url
+from mockforge_asgi.security.permissions import NOTHING, EffectivePermissions, KvRight, NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
-from mockforge_asgi.security.egress.request import read_url
 from mockforge_asgi.sources.parameters import typed_parameters
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_asgi.wasm.component.guest import envelope
-from mockforge_asgi.wasm.fiber import DoorRequest
+from mockforge_asgi.wasm.fiber import HostCallRequest
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.trees import changer
 
@@ -39,7 +39,7 @@ SEEDS = kept("doors")
 TYPES = {
     "t": "text", "id": "integer", "f": "float", "b": "boolean", "at": "datetime", "bin": "binary", "j": "json", "u": "uuid",
 }  # fmt: skip
-RIGHTS = Effective(
+RIGHTS = EffectivePermissions(
     request_view=EVERYTHING,
     response_body=True,
     secrets=frozenset({"key"}),
@@ -75,7 +75,7 @@ async def nowhere(host: str, port: int) -> Sequence[str]:
 
 def told(event: Event) -> None:
     """What operators read is one line, in bounds."""
-    text = event.message if isinstance(event, GuestLogged) else event.detail if isinstance(event, DoorDenied) else ""
+    text = event.message if isinstance(event, GuestLogged) else event.detail if isinstance(event, HostCallDenied) else ""
     assert text.isprintable() or all(char == "\t" or char.isprintable() or char.isspace() for char in text), ascii(text)
     assert "\n" not in text and "\r" not in text and "\x1b" not in text and len(text) < 30_000
     assert "k-a-n-a-r-y" not in text
@@ -100,13 +100,13 @@ def check(data: bytes) -> None:
 async def _ask_all(wanted: list[tuple[str, bytes]]) -> None:
     events = EventStream()
     events.subscribe(told)
-    rooms = Rooms(
+    rooms = HostServices(
         state=MemoryStore(), events=events, secrets=SECRETS, sources=Typed(), redact=Redactor(SECRETS),
         egress=lambda rules: Egress(rules, resolver=nowhere),
     )  # fmt: skip
     files = {"data/a.txt": b"x", "secret.txt": b"no"}
     for rights in (RIGHTS, NOTHING):
-        doors = PluginDoors("guest", rights, rooms, config={"a": {"b": [1]}}, files=files)
+        doors = PluginHostCalls("guest", rights, rooms, config={"a": {"b": [1]}}, files=files)
         for name, payload in wanted:
             answer = await _ask(doors, name, payload)
             assert answer is None or rights is RIGHTS or name in FREE, (name, answer)
@@ -114,9 +114,9 @@ async def _ask_all(wanted: list[tuple[str, bytes]]) -> None:
     await rooms.state.close()
 
 
-async def _ask(doors: PluginDoors, name: str, payload: bytes) -> Json:
+async def _ask(doors: PluginHostCalls, name: str, payload: bytes) -> Json:
     """The answer in an object of its own, or None for a refusal."""
-    request = DoorRequest(name, payload, lambda answer, error: None)
+    request = HostCallRequest(name, payload, lambda answer, error: None)
     try:
         given = request.arguments()
         if name == "clock.sleep" and given.get("ns"):
@@ -124,7 +124,7 @@ async def _ask(doors: PluginDoors, name: str, payload: bytes) -> Json:
         if name == "http.request" and isinstance(given.get("url"), str):
             _one_reading(given["url"])
         answer = await doors.call(name, given, Bodies())
-    except DoorError as error:
+    except HostCallError as error:
         assert error.code in ERROR_CODES and len(error.message) < 200_000 and envelope(error)
         return None
     return orjson.dumps({"ok": answer})

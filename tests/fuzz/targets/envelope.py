@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.wasm.reports import reported
 from mockforge_asgi.wasm.fiber import Budget, Fiber
+from mockforge_asgi.wasm.reports import reported
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.said import MAX_FAILURE, is_harmless
 from tests.fuzz.trees import changer

@@ -14,7 +14,7 @@ from random import Random
 import wasmtime
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError, PluginFailed
+from mockforge_asgi.errors import HostCallError, PluginFailed
 from mockforge_asgi.wasm.extism.guest import ExtismInstance, ExtismOptions
 from mockforge_asgi.wasm.extism.linking import ENV, USER
 from tests.fuzz.fuzzing import Choices, Target
@@ -22,13 +22,13 @@ from tests.fuzz.said import MAX_FAILURE
 from tests.wasm.extism_guests import ExtismBench, extism_bench
 
 ROOM = asyncio.new_event_loop()
-ANSWERS: tuple[Json | DoorError, ...] = (
+ANSWERS: tuple[Json | HostCallError, ...] = (
     {"status": 200, "headers": [["x-a", "b"], ["X-A", "c"]], "body": {"text": "there"}},
     {"status": 599, "headers": [], "body": {"base64": "AAEC"}},
     {"status": 200, "headers": [], "body": {"text": "x" * 300_000}},
     {"ok": 1},
-    DoorError("denied", "not granted"),
-    DoorError("unavailable", "not now", retryable=True),
+    HostCallError("denied", "not granted"),
+    HostCallError("unavailable", "not now", retryable=True),
 )
 PROBE = b"as ever"
 SHIMS = frozenset(

@@ -11,8 +11,8 @@ from random import Random
 import h11
 import httptools
 
-from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.headers import OURS, BadHeader, guest_headers, is_restricted
+from mockforge_asgi.http.responses import MockResponse
 from tests.fuzz.fuzzing import Target
 
 GRANTED = frozenset({"set-cookie", "x-accel-redirect"})

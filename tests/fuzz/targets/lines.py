@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from random import Random
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import Event, EventStream, GuestLogged
-from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.plugins.hostcalls.guest_log import MAX_CHARS, GuestLog, escaped
-from mockforge_asgi.wasm.extism.log import GuestLines
+from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.wasm.extism.kernel import LOG_LEVELS, log_records
+from mockforge_asgi.wasm.extism.log import GuestLines
 from tests.fuzz.fuzzing import Choices, Target
 from tests.wasm.kernel_model import Kernel
 
@@ -61,7 +61,7 @@ def _told(lines: list[tuple[str, str]]) -> None:
     for level, message in lines:
         try:
             door.write({"level": level, "message": message})
-        except DoorError:
+        except HostCallError:
             raise AssertionError((level, message)) from None
     for event in seen:
         assert isinstance(event, GuestLogged) and len(event.message) <= 6 * MAX_CHARS + 60

@@ -14,8 +14,9 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
-from mockforge_asgi.errors import Refused
-from mockforge_asgi.http.paths import ENCODED_SLASH, below, check_path, is_plain, route_path
+from mockforge_asgi.errors import RequestRejected
+from mockforge_asgi.http.paths import ENCODED_SLASH, below, route_path
+from mockforge_asgi.routing.ambiguity import check_path, is_plain
 from tests.fuzz.fuzzing import Target
 
 PROTECTION = Protection(
@@ -57,7 +58,7 @@ def passes(sent: str, raw: bytes | None, root: str, protection: Protection = PRO
     path = route_path(scope)
     try:
         check_path(scope, path, partial(protection.rule_for, "GET"))
-    except Refused as refused:
+    except RequestRejected as refused:
         assert refused.status == 400
         return False
     rule = protection.rule_for("GET", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.sandbox_harness import Sandbox
 
 PLUGIN = """
@@ -18,6 +18,6 @@ def run(text):
 """
 
 
-def run(sandbox: Sandbox, text: str, doors: Doors | None = None) -> Any:
+def run(sandbox: Sandbox, text: str, doors: HostCalls | None = None) -> Any:
     """The value that the code leaves in `r`. Raises: GuestError."""
     return sandbox.load(PLUGIN, doors).call("template.call", {"function": "run", "args": [text], "kwargs": {}})

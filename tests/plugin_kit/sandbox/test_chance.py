@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
 
@@ -25,7 +25,7 @@ from tests.plugin_kit.sandbox_harness import Sandbox
     ],
 )
 def test_real_randomness_is_asked_of_the_host(sandbox: Sandbox, code: str) -> None:
-    doors = Doors()
+    doors = HostCalls()
     assert run(sandbox, code, doors)
     assert "random.bytes" in doors.asked
 
@@ -39,6 +39,6 @@ def test_real_randomness_is_asked_of_the_host(sandbox: Sandbox, code: str) -> No
     ],
 )
 def test_seeded_randomness_asks_nobody(sandbox: Sandbox, code: str) -> None:
-    doors = Doors()
+    doors = HostCalls()
     assert run(sandbox, code, doors) == run(sandbox, code)
     assert doors.asked == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import UNIX_NS, Doors
+from tests.plugin_kit.doors import UNIX_NS, HostCalls
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -67,7 +67,7 @@ def test_an_unknown_clock_is_a_value_error(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("code", ["import time; time.sleep(0.25)", "import mockforge_plugin; mockforge_plugin.sleep(0.25).result()"])
 def test_sleeping_is_the_hosts_affair(sandbox: Sandbox, code: str) -> None:
-    doors = Doors()
+    doors = HostCalls()
     run(sandbox, code, doors)
     assert doors.slept_ns == [250_000_000]
     with pytest.raises(GuestError, match="ValueError: sleep length must be non-negative"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox_harness import Instance, Sandbox
 
@@ -167,7 +167,7 @@ def test_a_folder_without_init_is_a_package(sandbox: Sandbox) -> None:
 
 
 def test_a_doubtful_escape_is_a_warning_with_its_line(sandbox: Sandbox) -> None:
-    doors = Doors()
+    doors = HostCalls()
     sandbox.load("from mockforge_plugin import function\nodd = '\\d'\n@function\ndef f(): pass\n", doors)
     assert [level for level, _ in doors.logged] == ["warning", "warning"]
     assert doors.logged[0][1].startswith('plugin.py:2: SyntaxWarning: "\\d" is an invalid escape sequence')
@@ -194,7 +194,7 @@ def test_nothing_loaded_is_said(sandbox: Sandbox) -> None:
 def test_host_answers_that_are_errors_reach_the_author(sandbox: Sandbox) -> None:
     source = "from mockforge_plugin import HostError, secret\ndef generate(request):\n    return secret('a')\n"
     with pytest.raises(GuestError) as failed:
-        sandbox.load(source, Doors()).call("response.generate", {"request": {"method": "GET", "path": "/", "headers": []}})
+        sandbox.load(source, HostCalls()).call("response.generate", {"request": {"method": "GET", "path": "/", "headers": []}})
     assert (failed.value.error["code"], failed.value.error["details"]["line"]) == ("denied", 3)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from mockforge_plugin.sandbox.output import MAX_LINE, LogStream
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.sandbox.asking import run
 from tests.plugin_kit.sandbox_harness import Sandbox
 
 
 def logged(sandbox: Sandbox, code: str) -> list[tuple[str, str]]:
     """The lines that the code leaves in the log."""
-    doors = Doors()
+    doors = HostCalls()
     run(sandbox, code, doors)
     return doors.logged
 
@@ -30,7 +30,7 @@ def test_the_standard_logging_works(sandbox: Sandbox) -> None:
 
 
 def test_a_failed_call_sends_what_it_printed(sandbox: Sandbox) -> None:
-    doors = Doors()
+    doors = HostCalls()
     try:
         run(sandbox, "print('before', end=''); raise ValueError", doors)
     except Exception:

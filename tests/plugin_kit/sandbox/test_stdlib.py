@@ -6,7 +6,7 @@ import pytest
 from wasmtime import WasmtimeError
 
 from mockforge_plugin.sandbox.stdlib import HINTS, MODULES, offered, refusal
-from tests.plugin_kit.doors import Doors
+from tests.plugin_kit.doors import HostCalls
 from tests.plugin_kit.errors import GuestError
 from tests.plugin_kit.sandbox.asking import PLUGIN, run
 from tests.plugin_kit.sandbox_harness import Sandbox
@@ -87,7 +87,7 @@ r = count
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "__future__"])
 def test_whatever_a_published_module_is_asked_the_instance_lives_on(sandbox: Sandbox, name: str) -> None:
     """Every function, class and method of the module, with arguments of many kinds: an answer or an exception, never a trap."""
-    doors = Doors()
+    doors = HostCalls()
     try:
         assert run(sandbox, SWEEP.replace("NAME", repr(name)), doors) >= 0
     except WasmtimeError as trap:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream, GuestLogged
 from mockforge_asgi.plugins.hostcalls.guest_log import BURST, LINES_PER_S, MAX_CHARS, GuestLog, escaped
 from mockforge_asgi.security.redaction import Redactor
@@ -75,7 +75,7 @@ def test_too_many_lines_are_left_out_and_counted() -> None:
 )
 def test_what_is_no_line_is_refused(payload: dict[str, object]) -> None:
     log, _, _ = listening()
-    with pytest.raises(DoorError):
+    with pytest.raises(HostCallError):
         log.write(payload)
 
 

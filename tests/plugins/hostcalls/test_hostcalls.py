@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
-from mockforge_asgi.events import DoorDenied, Event, EventStream, GuestLogged, PluginWarning
+from mockforge_asgi.errors import HostCallError
+from mockforge_asgi.events import Event, EventStream, GuestLogged, HostCallDenied, PluginWarning
 from mockforge_asgi.http.request_document import RequestView
-from mockforge_asgi.plugins.hostcalls.hostcalls import MAX_CHUNK, PluginDoors, Rooms
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL
-from mockforge_asgi.security.permissions import NOTHING, Effective, KvRight, NetworkRule
+from mockforge_asgi.plugins.hostcalls.hostcalls import MAX_CHUNK, HostServices, PluginHostCalls
+from mockforge_asgi.security.permissions import NOTHING, EffectivePermissions, KvRight, NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import StateStore
@@ -63,21 +63,21 @@ def told() -> list[Event]:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def rooms(request: pytest.FixtureRequest, tmp_path: Path, told: list[Event]) -> AsyncIterator[Rooms]:
+async def rooms(request: pytest.FixtureRequest, tmp_path: Path, told: list[Event]) -> AsyncIterator[HostServices]:
     state: StateStore = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "state.db")
     events = EventStream()
     events.subscribe(told.append)
     secrets = Secrets({"api_keys": "k1-secret", "other": "hidden-one"})
-    yield Rooms(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoWay, redact=Redactor(secrets))
+    yield HostServices(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoWay, redact=Redactor(secrets))
     await state.close()
 
 
-def doors(rooms: Rooms, rights: Effective | None = NOTHING, **options: Any) -> PluginDoors:
-    return PluginDoors("guest", rights, rooms, **options)
+def doors(rooms: HostServices, rights: EffectivePermissions | None = NOTHING, **options: Any) -> PluginHostCalls:
+    return PluginHostCalls("guest", rights, rooms, **options)
 
 
-async def refusal(door: PluginDoors, name: str, payload: Any) -> DoorError:
-    with pytest.raises(DoorError) as caught:
+async def refusal(door: PluginHostCalls, name: str, payload: Any) -> HostCallError:
+    with pytest.raises(HostCallError) as caught:
         await door.call(name, payload, None)
     return caught.value
 
@@ -91,20 +91,20 @@ async def refusal(door: PluginDoors, name: str, payload: Any) -> DoorError:
     ],
 )  # fmt: skip
 async def test_nothing_is_granted_by_default_and_the_operator_is_told(
-    rooms: Rooms, told: list[Event], name: str, payload: dict[str, Json]
+    rooms: HostServices, told: list[Event], name: str, payload: dict[str, Json]
 ) -> None:
     assert (await refusal(doors(rooms, files={"data.json": b"{}"}), name, payload)).code == "denied"
-    assert [(e.plugin, e.door) for e in told if isinstance(e, DoorDenied)] == [("guest", name)]
+    assert [(e.plugin, e.door) for e in told if isinstance(e, HostCallDenied)] == [("guest", name)]
 
 
-async def test_a_guest_that_is_denied_for_ever_does_not_flood_the_operator(rooms: Rooms, told: list[Event]) -> None:
+async def test_a_guest_that_is_denied_for_ever_does_not_flood_the_operator(rooms: HostServices, told: list[Event]) -> None:
     door = doors(rooms)
     for _ in range(500):
         await refusal(door, "secret.get", {"name": "x"})
     assert len(told) == 100
 
 
-async def test_trusted_code_may_ask_for_everything(rooms: Rooms) -> None:
+async def test_trusted_code_may_ask_for_everything(rooms: HostServices) -> None:
     door = doors(rooms, None, files={"a.txt": b"x"})
     assert await door.call("secret.get", {"name": "api_keys"}, None) == {"value": "k1-secret"}
     assert await door.call("file.read", {"path": "a.txt"}, None) == {"base64": "eA=="}
@@ -114,23 +114,23 @@ async def test_trusted_code_may_ask_for_everything(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "kv", "kv.drop", "__class__", "LOG"])
-async def test_an_unknown_door_is_not_found(rooms: Rooms, name: str) -> None:
+async def test_an_unknown_door_is_not_found(rooms: HostServices, name: str) -> None:
     assert (await refusal(doors(rooms), name, {})).code == "not_found"
 
 
-async def test_a_secret_is_given_by_its_granted_name_only(rooms: Rooms) -> None:
-    door = doors(rooms, Effective(secrets=frozenset({"api_keys", "missing"})))
+async def test_a_secret_is_given_by_its_granted_name_only(rooms: HostServices) -> None:
+    door = doors(rooms, EffectivePermissions(secrets=frozenset({"api_keys", "missing"})))
     assert door.call_now("secret.get", {"name": "api_keys"}) == {"value": "k1-secret"}
     assert (await refusal(door, "secret.get", {"name": "other"})).code == "denied"
     assert (await refusal(door, "secret.get", {"name": "missing"})).code == "not_found"
 
 
-async def test_config_values_are_those_of_the_plugin(rooms: Rooms) -> None:
+async def test_config_values_are_those_of_the_plugin(rooms: HostServices) -> None:
     door = doors(rooms, config={"header": "x-key", "n": [1]})
     assert [door.call_now("config.get", {"key": key}) for key in ("header", "n", "none")] == ["x-key", [1], None]
 
 
-async def test_the_clock_and_chance_are_real_unless_said_otherwise(rooms: Rooms) -> None:
+async def test_the_clock_and_chance_are_real_unless_said_otherwise(rooms: HostServices) -> None:
     door = doors(rooms)
     before = door.call_now("clock.now", {})
     assert door.call_now("clock.now", {})["monotonic_ns"] >= before["monotonic_ns"]
@@ -139,26 +139,26 @@ async def test_the_clock_and_chance_are_real_unless_said_otherwise(rooms: Rooms)
 
 
 @pytest.mark.parametrize("n", [0, -1, 65_537, 1.5, "3", True, None])
-async def test_an_odd_amount_of_chance_is_refused(rooms: Rooms, n: object) -> None:
+async def test_an_odd_amount_of_chance_is_refused(rooms: HostServices, n: object) -> None:
     assert (await refusal(doors(rooms), "random.bytes", {"n": n})).code == "invalid_input"
 
 
-async def test_frozen_surroundings_are_seen_but_never_by_auth(rooms: Rooms) -> None:
-    frozen = Rooms(state=rooms.state, events=rooms.events, surroundings=REAL.frozen_at(5.0).seeded("s"))
+async def test_frozen_surroundings_are_seen_but_never_by_auth(rooms: HostServices) -> None:
+    frozen = HostServices(state=rooms.state, events=rooms.events, clock_random=REAL.frozen_at(5.0).seeded("s"))
     assert doors(frozen, kinds=("response",)).call_now("clock.now", {}) == {"unix_ns": 5_000_000_000, "monotonic_ns": 0}
     assert doors(frozen, kinds=("response", "auth")).call_now("clock.now", {})["unix_ns"] > 10**18
 
 
-async def test_keys_belong_to_the_plugin(rooms: Rooms) -> None:
-    rights = Effective(kv=KvRight(max_keys=5, max_bytes=1000))
-    one, two = PluginDoors("one", rights, rooms), PluginDoors("two", rights, rooms)
+async def test_keys_belong_to_the_plugin(rooms: HostServices) -> None:
+    rights = EffectivePermissions(kv=KvRight(max_keys=5, max_bytes=1000))
+    one, two = PluginHostCalls("one", rights, rooms), PluginHostCalls("two", rights, rooms)
     await one.call("kv.set", {"key": "k", "value": {"a": 1}}, None)
     assert await one.call("kv.get", {"key": "k"}, None) == {"value": {"a": 1}}
     assert await two.call("kv.get", {"key": "k"}, None) == {"value": None}
 
 
-async def test_every_kv_door_answers_in_its_shape(rooms: Rooms) -> None:
-    door = doors(rooms, Effective(kv=KvRight(max_keys=10, max_bytes=1000)))
+async def test_every_kv_door_answers_in_its_shape(rooms: HostServices) -> None:
+    door = doors(rooms, EffectivePermissions(kv=KvRight(max_keys=10, max_bytes=1000)))
     asked: list[tuple[str, dict[str, Json], Json]] = [
         ("kv.set", {"key": "k", "value": 1, "ttl_s": 60}, None),
         ("kv.get", {"key": "k"}, {"value": 1}),
@@ -172,8 +172,8 @@ async def test_every_kv_door_answers_in_its_shape(rooms: Rooms) -> None:
         assert await door.call(name, payload, None) == answer
 
 
-async def test_the_quota_of_the_grant_holds(rooms: Rooms) -> None:
-    door = doors(rooms, Effective(kv=KvRight(max_keys=2, max_bytes=100)))
+async def test_the_quota_of_the_grant_holds(rooms: HostServices) -> None:
+    door = doors(rooms, EffectivePermissions(kv=KvRight(max_keys=2, max_bytes=100)))
     for key in ("a", "b"):
         await door.call("kv.set", {"key": key, "value": 1}, None)
     assert (await refusal(door, "kv.set", {"key": "c", "value": 1})).code == "limit"
@@ -181,20 +181,20 @@ async def test_the_quota_of_the_grant_holds(rooms: Rooms) -> None:
 
 
 async def test_kv_in_memory_needs_no_waiting(told: list[Event]) -> None:
-    door = doors(Rooms(state=MemoryStore(), events=EventStream()), Effective(kv=KvRight()))
+    door = doors(HostServices(state=MemoryStore(), events=EventStream()), EffectivePermissions(kv=KvRight()))
     assert door.call_now("kv.incr", {"key": "n"}) == {"value": 1}
 
 
-async def test_a_query_needs_its_own_grant_or_the_raw_one(rooms: Rooms) -> None:
-    door = doors(rooms, Effective(data=frozenset({"db/by_id"}), data_raw=frozenset({"files"})))
+async def test_a_query_needs_its_own_grant_or_the_raw_one(rooms: HostServices) -> None:
+    door = doors(rooms, EffectivePermissions(data=frozenset({"db/by_id"}), data_raw=frozenset({"files"})))
     answer = await door.call("data.query", {"source": "db", "query": "by_id", "params": {"id": 1}, "limit": 5, "cursor": "c"}, None)
     assert answer == {"asked": ["db", "by_id", {"id": 1}, {"limit": 5, "cursor": "c", "asker": "guest", "raw": False}]}
     assert (await door.call("data.query", {"source": "files", "query": "select 1"}, None))["asked"][3]["raw"]
     assert (await refusal(door, "data.query", {"source": "db", "query": "select 1"})).code == "denied"
 
 
-async def test_a_body_is_read_in_chunks(rooms: Rooms) -> None:
-    door = doors(rooms, Effective(request_view=RequestView(body=True)))
+async def test_a_body_is_read_in_chunks(rooms: HostServices) -> None:
+    door = doors(rooms, EffectivePermissions(request_view=RequestView(body=True)))
     first = await door.call("body.read", {"of": "request"}, Bodies())
     rest = await door.call("body.read", {"of": "request", "offset": MAX_CHUNK, "length": 10_000_000}, Bodies())
     assert [len(base64.b64decode(part["base64"])) for part in (first, rest)] == [MAX_CHUNK, 10]
@@ -203,7 +203,7 @@ async def test_a_body_is_read_in_chunks(rooms: Rooms) -> None:
     assert (await refusal(door, "body.read", {"of": "request"})).code == "unavailable"
 
 
-async def test_the_way_out_is_made_with_the_granted_rules_and_closed(rooms: Rooms) -> None:
+async def test_the_way_out_is_made_with_the_granted_rules_and_closed(rooms: HostServices) -> None:
     made: list[EchoWay] = []
 
     def egress(rules: Sequence[NetworkRule] | None) -> EchoWay:
@@ -211,14 +211,14 @@ async def test_the_way_out_is_made_with_the_granted_rules_and_closed(rooms: Room
         return made[-1]
 
     rules = (NetworkRule("https", "idp.example", 443),)
-    door = doors(Rooms(state=rooms.state, events=rooms.events, egress=egress), Effective(network=rules))
+    door = doors(HostServices(state=rooms.state, events=rooms.events, egress=egress), EffectivePermissions(network=rules))
     for _ in range(2):
         await door.call("http.request", {"url": "https://idp.example/"}, None)
     await door.close()
     assert [(way.rules, way.is_closed) for way in made] == [(rules, True)]
 
 
-async def test_lines_are_told_without_secrets_and_without_tricks(rooms: Rooms, told: list[Event]) -> None:
+async def test_lines_are_told_without_secrets_and_without_tricks(rooms: HostServices, told: list[Event]) -> None:
     doors(rooms).call_now("log", {"level": "warn", "message": "key k1-secret\n\x1b[31mred\u202eeslaf"})
     (line,) = told
     assert isinstance(line, GuestLogged)
@@ -227,7 +227,7 @@ async def test_lines_are_told_without_secrets_and_without_tricks(rooms: Rooms, t
 
 @given(name=st.sampled_from(DOORS), payload=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
-async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: Rooms, name: str, payload: st.DataObject) -> None:
+async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: HostServices, name: str, payload: st.DataObject) -> None:
     json = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3))
     fields = ["key", "value", "ttl_s", "by", "expected", "name", "of", "offset", "length", "n", "path", "source", "query", "params",
     "limit",
@@ -236,16 +236,16 @@ async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: R
     door = doors(rooms, None)
     try:
         await door.call(name, sent, Bodies())
-    except DoorError as error:
+    except HostCallError as error:
         assert error.code in ("invalid_input", "limit", "not_found", "denied")
     except KeyError:
         assert name == "http.request"  # the test's own way out wants a url
 
 
-def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: Rooms, told: list[Event]) -> None:
+def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: HostServices, told: list[Event]) -> None:
     doors(rooms).headers_left_out(["set-cookie"])
     (denied,) = told
-    assert isinstance(denied, DoorDenied) and denied.door == "response.set_headers" and denied.detail.startswith("set-cookie: left out")
+    assert isinstance(denied, HostCallDenied) and denied.door == "response.set_headers" and denied.detail.startswith("set-cookie: left out")
 
 
 async def test_where_the_state_is_kept_is_told_to_the_operator_alone(tmp_path: Path, told: list[Event]) -> None:
@@ -253,8 +253,8 @@ async def test_where_the_state_is_kept_is_told_to_the_operator_alone(tmp_path: P
     events.subscribe(told.append)
     file = tmp_path / "operators-folder" / "state.db"
     state = SqliteStore(file)
-    made = PluginDoors("p", Effective(kv=KvRight()), Rooms(state=state, events=events))
-    with pytest.raises(DoorError) as caught:
+    made = PluginHostCalls("p", EffectivePermissions(kv=KvRight()), HostServices(state=state, events=events))
+    with pytest.raises(HostCallError) as caught:
         await made.call("kv.get", {"key": "k"}, None)
     assert (caught.value.code, caught.value.retryable) == ("unavailable", True)
     assert "operators-folder" not in caught.value.message

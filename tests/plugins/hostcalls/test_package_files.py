@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.plugins.hostcalls.package_files import MAX_FILE_BYTES, OwnFiles
 
 FILES = {"a.txt": b"inside", "data/b.json": b"{}", "large": b"\0" * (MAX_FILE_BYTES + 1)}
@@ -24,7 +24,7 @@ def test_an_own_file_is_read(path: str, content: bytes) -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(path: str, code: str) -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         OwnFiles(FILES, None).read({"path": path})
     assert caught.value.code == code
 
@@ -33,7 +33,7 @@ def test_only_granted_files_are_read() -> None:
     files = OwnFiles(FILES, ("data/*", "./a.txt"))
     assert files.read({"path": "data/b.json"}) == b"{}"
     assert files.read({"path": "a.txt"})
-    with pytest.raises(DoorError, match="not among those granted"):
+    with pytest.raises(HostCallError, match="not among those granted"):
         files.read({"path": "large"})
 
 
@@ -41,12 +41,12 @@ def test_many_globs_are_one_expression_made_once() -> None:
     files = OwnFiles(FILES, [*(f"other/{n}/*" for n in range(99)), "data/[ab].json"])
     assert files.read({"path": "data/b.json"}) == b"{}"
     for path in ("other", "other/7", "a.txt", "data/bjson", "xdata/b.json", "data/b.json.x"):
-        with pytest.raises(DoorError, match="not among those granted"):
+        with pytest.raises(HostCallError, match="not among those granted"):
             files.read({"path": path})
-    with pytest.raises(DoorError, match="there is no file"):
+    with pytest.raises(HostCallError, match="there is no file"):
         files.read({"path": "other/98/x"})
 
 
 def test_without_a_glob_nothing_is_read() -> None:
-    with pytest.raises(DoorError, match="not among those granted"):
+    with pytest.raises(HostCallError, match="not among those granted"):
         OwnFiles(FILES, ()).read({"path": "a.txt"})

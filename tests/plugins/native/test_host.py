@@ -15,10 +15,10 @@ import pytest
 from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, GuestLogged
-from mockforge_asgi.plugins.native.runner import InProcess
-from mockforge_asgi.plugins.native.host import NativeHost, own_host
 from mockforge_asgi.plugins.native.code import FileCode
+from mockforge_asgi.plugins.native.host import NativeHost, own_host
 from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.runner import InProcess
 from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, function, kv
 from mockforge_plugin.failure import error_envelope
 from tests.plugins.native_parts import AUTHENTICATE, BODIES, GENERATE, Told, begun, call, doors, host, over_time

@@ -9,7 +9,7 @@ import pytest
 
 from mockforge_asgi.errors import ConfigError, PluginCrashed
 from mockforge_asgi.events import EventStream
-from mockforge_asgi.plugins.hostcalls.hostcalls import Rooms
+from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices
 from mockforge_asgi.plugins.native.inline import load_own, own_name
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
@@ -41,15 +41,15 @@ class HTTPEchoOne(ResponsePlugin, TemplatePlugin):
 
 
 @pytest.fixture
-async def rooms() -> AsyncIterator[Rooms]:
-    yield Rooms(state=MemoryStore(), events=EventStream())
+async def rooms() -> AsyncIterator[HostServices]:
+    yield HostServices(state=MemoryStore(), events=EventStream())
 
 
-async def loaded(rooms: Rooms, *targets: object) -> list[Plugin]:
+async def loaded(rooms: HostServices, *targets: object) -> list[Plugin]:
     return [plugin async for plugin in load_own(targets, rooms)]
 
 
-async def test_an_object_or_a_class_is_a_plugin_of_its_kinds(rooms: Rooms) -> None:
+async def test_an_object_or_a_class_is_a_plugin_of_its_kinds(rooms: HostServices) -> None:
     auth, echo = await loaded(rooms, MyAuth(), HTTPEchoOne)
     assert (auth.name, auth.kinds, auth.priority, auth.facts.runtime) == ("my-auth", frozenset({"auth"}), 5.0, "native")
     assert (echo.name, echo.kinds) == ("http-echo-one", frozenset({"response", "template"}))
@@ -58,7 +58,7 @@ async def test_an_object_or_a_class_is_a_plugin_of_its_kinds(rooms: Rooms) -> No
         await plugin.host.close()
 
 
-async def test_two_of_one_name_are_refused_with_what_to_do(rooms: Rooms) -> None:
+async def test_two_of_one_name_are_refused_with_what_to_do(rooms: HostServices) -> None:
     async def load_both() -> None:
         async for plugin in load_own([MyAuth(), MyAuth()], rooms):
             made.append(plugin)
@@ -84,7 +84,7 @@ async def test_a_runtime_loads_them() -> None:
     await runtime.stop()
 
 
-async def test_its_breaker_is_as_it_says(rooms: Rooms) -> None:
+async def test_its_breaker_is_as_it_says(rooms: HostServices) -> None:
     class Brittle(MyAuth):
         breaker: ClassVar = {"crashes": 2, "backoff_s": 5}
 
@@ -99,7 +99,7 @@ async def test_its_breaker_is_as_it_says(rooms: Rooms) -> None:
     assert (brittle.breaker.is_quarantined, never.breaker.is_quarantined) == (True, False)
 
 
-async def test_faults_of_its_attributes_are_told_at_once(rooms: Rooms) -> None:
+async def test_faults_of_its_attributes_are_told_at_once(rooms: HostServices) -> None:
     class Odd(MyAuth):
         priority = "first"  # type: ignore[assignment]  # the fault
         prefix = "/a/{b}"

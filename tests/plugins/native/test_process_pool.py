@@ -113,10 +113,10 @@ async def test_closing_in_the_turn_in_which_the_last_process_was_buried_does_not
     async def nothing() -> None:
         """Done after its first step."""
 
-    buried = loop.create_task(nothing())
-    runner._dying.add(buried)
-    buried.add_done_callback(runner._dying.discard)
-    await loop.create_task(runner.close())  # runs in the same turn of the loop, before what `buried` calls when it is done
+    wait_closed = loop.create_task(nothing())
+    runner._dying.add(wait_closed)
+    wait_closed.add_done_callback(runner._dying.discard)
+    await loop.create_task(runner.close())  # runs in the same turn of the loop, before what `wait_closed` calls when it is done
     assert not runner._dying
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.authorization import examine
+from mockforge_asgi.plugins.authorization import check_plugins
 from mockforge_asgi.plugins.package.static_checks import examine_code, validate
 from tests.plugins.plugin_folders import FILES, MANIFEST, folder, minimal
 
@@ -100,6 +100,6 @@ def test_a_module_that_the_sandbox_does_not_have_is_refused_with_its_line(tmp_pa
 def test_check_tells_it_once_and_a_start_in_development_mode_too(tmp_path: Path, dev: bool) -> None:
     folder(tmp_path, {"plugin.yaml": minimal("a", "description: d"), "plugin.py": "def f(request): return request.client"}, name="a")
     (tmp_path / "mockforge.yaml").write_text(f"version: 1\ndev: {str(dev).lower()}\nplugins: {{a: {{use: ./a}}}}\n")
-    looked = examine(load_config(tmp_path / "mockforge.yaml"))
+    looked = check_plugins(load_config(tmp_path / "mockforge.yaml"))
     assert len(looked.warnings) == int(dev)
     assert ["plugin.py:1: uses request.client" in str(w) for w in examine_code(looked).warnings] == [True]

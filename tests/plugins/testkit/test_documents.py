@@ -11,9 +11,9 @@ from mockforge_asgi.http.request_document import INLINE_BODY_BYTES, RequestView,
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.plugins.testkit.cases import DoorsModel
 from mockforge_asgi.plugins.testkit.documents import Bodies, bodies_of, complete, faults
-from mockforge_asgi.security.permissions import Effective
+from mockforge_asgi.security.permissions import EffectivePermissions
 
-SEEING = Effective(request_view=RequestView(frozenset({"x-a"}), frozenset({"crumb"}), frozenset({"page"}), True, True, True))
+SEEING = EffectivePermissions(request_view=RequestView(frozenset({"x-a"}), frozenset({"crumb"}), frozenset({"page"}), True, True, True))
 PAIRS = "a mapping of names to texts, or a list of [name, value] pairs"
 NOTHING = Bodies(b"", b"")
 
@@ -26,7 +26,7 @@ def test_what_a_request_always_has_is_filled_in() -> None:
     whole = complete("response.generate", {"request": {"path": "/x", "method": "PUT"}}, Bodies(b"abc", b""), SEEING)
     assert whole["request"]["raw_path"] == "/x" and whole["request"]["method"] == "PUT" and len(whole["fingerprint"]) == 64
     assert whole["request"]["body"] == {"available": 3}
-    assert complete("response.generate", None, Bodies(b"abc", b""), Effective())["request"]["body"] == {"available": 0}
+    assert complete("response.generate", None, Bodies(b"abc", b""), EffectivePermissions())["request"]["body"] == {"available": 0}
     changed = complete("response.modify", {"response": {"status": 201}}, Bodies(b"", b"four"), SEEING)
     assert changed["response"] == {"status": 201, "headers": [], "body": {"available": 4}} and "fingerprint" not in changed
     assert complete("template.call", {"function": "f"}, NOTHING, SEEING) == {"function": "f", "args": [], "kwargs": {}}
@@ -48,7 +48,7 @@ def test_a_body_shown_in_the_document_is_the_one_to_be_read() -> None:
     assert bodies_of("response.modify", None, DoorsModel.model_validate({"response_body": {"json": None}})).response == b"null"
 
 
-def found(op: str, document: Json, rights: Effective = SEEING) -> list[str]:
+def found(op: str, document: Json, rights: EffectivePermissions = SEEING) -> list[str]:
     return [str(problem) for problem in faults(op, document, complete(op, document, bodies_of(op, document, DoorsModel()), rights), rights)]
 
 
@@ -65,12 +65,12 @@ def test_what_a_plugin_has_no_right_to_see_is_named() -> None:
             ("query", "query parameter", "q", "request.query: {names: [q]}"),
         ]
     ]
-    places = {line.split(": ")[0] for line in found("response.generate", {"request": request}, Effective())}
+    places = {line.split(": ")[0] for line in found("response.generate", {"request": request}, EffectivePermissions())}
     assert places == {f"response.generate request.{part}" for part in ("headers", "query", "client", "principal", "body")}
     answer = {"request": {}, "response": {"headers": [["etag", "1"], ["x-secret", "2"]]}}
-    (told,) = found("auth.authenticate", {"body": {"text": "x" * 100_000}}, Effective())
+    (told,) = found("auth.authenticate", {"body": {"text": "x" * 100_000}}, EffectivePermissions())
     assert "would not be sent the body" in told
-    (told,) = found("response.modify", answer, Effective(response_headers=frozenset({"etag"})))
+    (told,) = found("response.modify", answer, EffectivePermissions(response_headers=frozenset({"etag"})))
     assert "response.headers: the plugin would not be sent the answer's header 'x-secret'." in told
 
 

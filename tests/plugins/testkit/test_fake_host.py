@@ -10,19 +10,19 @@ import pytest
 
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.contract import Json
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream
+from mockforge_asgi.plugins.hostcalls.hostcalls import PluginHostCalls
 from mockforge_asgi.plugins.testkit.cases import DoorsModel
-from mockforge_asgi.plugins.hostcalls.hostcalls import PluginDoors
 from mockforge_asgi.plugins.testkit.fake_host import fill, furnish
-from mockforge_asgi.security.permissions import Effective, KvRight
+from mockforge_asgi.security.permissions import EffectivePermissions, KvRight
 from mockforge_asgi.state import open_store
 
 
-async def doors(said: dict[str, Any], kinds: tuple[str, ...] = ("response",), **rights: Any) -> PluginDoors:
+async def doors(said: dict[str, Any], kinds: tuple[str, ...] = ("response",), **rights: Any) -> PluginHostCalls:
     model, state = DoorsModel.model_validate(said), open_store("memory://")
     await fill(state, "p", model.kv)
-    return PluginDoors("p", Effective(**rights), furnish(model, state, EventStream()), kinds=kinds)
+    return PluginHostCalls("p", EffectivePermissions(**rights), furnish(model, state, EventStream()), kinds=kinds)
 
 
 async def test_storage_begins_with_what_the_case_says() -> None:
@@ -53,7 +53,7 @@ async def test_http_is_answered_from_the_case_within_the_grant() -> None:
         ("POST", "https://a.example/x", "timeout", "too slow"),
         ("get", "https://a.example/x", "invalid_input", "method in capitals"),
     ]:
-        with pytest.raises(DoorError, match=words) as raised:
+        with pytest.raises(HostCallError, match=words) as raised:
             await made.call("http.request", {"method": method, "url": url}, None)
         assert raised.value.code == code
     await made.close()
@@ -65,7 +65,7 @@ async def test_a_plugin_that_leaves_the_host_to_the_operator_is_answered_from_an
     made = await doors({"http": answers}, network=rules)
     for url in ("https://a.example/", "http://b.example/"):
         assert (await made.call("http.request", {"method": "GET", "url": url}, None))["status"] == 200
-    with pytest.raises(DoorError, match="not among the places granted"):
+    with pytest.raises(HostCallError, match="not among the places granted"):
         await made.call("http.request", {"method": "GET", "url": "http://a.example/"}, None)
     await made.close()
 
@@ -90,7 +90,7 @@ async def test_data_is_answered_from_the_case_page_by_page() -> None:
         ("odd", {}, "unavailable"),
         ("x", {}, "denied"),
     ]:
-        with pytest.raises(DoorError) as raised:
+        with pytest.raises(HostCallError) as raised:
             await ask(query, **more)
         assert raised.value.code == code
 

@@ -10,7 +10,7 @@ import pytest
 
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginRejected
 from mockforge_asgi.plugins.testkit.case_verdict import Verdict
-from mockforge_asgi.plugins.testkit.harness import Trial
+from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.plugins.plugin_folders import folder, minimal
 from tests.wasm.extism_guests import GREET, wat
 
@@ -52,12 +52,12 @@ def call(function: str, *args: object) -> Mapping[str, object]:
 
 
 async def verdicts(path: Path) -> list[Verdict]:
-    async with Trial(path) as trial:
+    async with Harness(path) as trial:
         return [verdict async for verdict in trial.run()]
 
 
 async def test_calls_share_an_instance_and_tell_what_they_took(tmp_path: Path) -> None:
-    async with Trial(plugin(tmp_path)) as trial:
+    async with Harness(plugin(tmp_path)) as trial:
         first = await trial.call("template.call", call("remember", "a"))
         second = await trial.call("template.call", call("remember", "b"))
         assert (first.answer, second.answer) == ([["a"], 1], [["a", "b"], 2])
@@ -70,14 +70,14 @@ async def test_calls_share_an_instance_and_tell_what_they_took(tmp_path: Path) -
 
 async def test_whoever_tries_it_gives_what_its_manifest_asks_for(tmp_path: Path) -> None:
     limits = "limits: {memory_mb: 128, output_kb: 2048, cpu_ms: 500, timeout_ms: 20000}"
-    async with Trial(
+    async with Harness(
         plugin(tmp_path, "from mockforge_plugin import function\n@function\ndef f():\n    return 'x' * 1_500_000", limits, "[template]")
     ) as trial:
         assert len((await trial.call("template.call", call("f"))).answer) == 1_500_000
 
 
 async def test_a_compiled_guest_tells_its_memory() -> None:
-    async with Trial(GREET.parent) as trial:
+    async with Harness(GREET.parent) as trial:
         outcome = await trial.call("response.generate", {"request": {"path_params": {"name": "Ada"}}})
         assert outcome.answer["status"] == 200 and outcome.memory_bytes >= 1 << 16
         described = await trial.call("describe")
@@ -85,19 +85,19 @@ async def test_a_compiled_guest_tells_its_memory() -> None:
 
 
 async def test_a_failure_names_the_authors_line(tmp_path: Path) -> None:
-    async with Trial(plugin(tmp_path)) as trial:
+    async with Harness(plugin(tmp_path)) as trial:
         outcome = await trial.call("template.call", call("remember"))
     assert outcome.error is not None and "word" in outcome.error["message"] and outcome.answer is None
 
 
 async def test_an_answer_is_read_as_in_production(tmp_path: Path) -> None:
     code = "def generate(request):\n    from mockforge_plugin import Response\n    return Response(200, [('set-cookie', 'a=1')], b'x')\n"
-    async with Trial(plugin(tmp_path, code, kinds="[response]")) as trial:
+    async with Harness(plugin(tmp_path, code, kinds="[response]")) as trial:
         outcome = await trial.call("response.generate")
     assert outcome.denied == ("response.set_headers: set-cookie: left out of its answer; ask for it in plugin.yaml",)
     odd = folder(tmp_path, {"plugin.yaml": EXTISM_MANIFEST}, name="odd")
     (odd / "odd.wasm").write_bytes(ODD)
-    async with Trial(odd) as trial:
+    async with Harness(odd) as trial:
         outcome = await trial.call("response.generate")
         decided = await trial.call("auth.authenticate")
     assert outcome.error is not None and outcome.error["code"] == "invalid_output"
@@ -117,7 +117,7 @@ def modify(request, response):
 
 async def test_a_changed_answer_is_read_as_in_production(tmp_path: Path) -> None:
     more = "permissions: {response.headers: {names: ['*']}}"
-    async with Trial(plugin(tmp_path, STAMP, more, kinds="[modifier]")) as trial:
+    async with Harness(plugin(tmp_path, STAMP, more, kinds="[modifier]")) as trial:
         kept = await trial.call("response.modify", {"response": {"headers": [["Set-Cookie", "a=1"]]}})
         drawn = await trial.call("response.modify", {"request": {"path": "/template"}})
     assert kept.denied == () and kept.answer["headers"] == [["set-cookie", "a=1"], ["x-stamp", "1"]], (
@@ -136,7 +136,7 @@ async def test_a_changed_answer_is_read_as_in_production(tmp_path: Path) -> None
     ],
 )
 async def test_what_no_host_would_send_is_not_sent(tmp_path: Path, op: str, document: object, words: str) -> None:
-    async with Trial(plugin(tmp_path)) as trial:
+    async with Harness(plugin(tmp_path)) as trial:
         with pytest.raises(ConfigError) as raised:
             await trial.call(op, document)
     assert words in str(raised.value)
@@ -144,13 +144,13 @@ async def test_what_no_host_would_send_is_not_sent(tmp_path: Path, op: str, docu
 
 async def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     with pytest.raises(PluginRejected, match=r"is no folder and no file"):
-        Trial(tmp_path / "none")
-    async with Trial(plugin(tmp_path, "def generate(:\n")) as trial:
+        Harness(tmp_path / "none")
+    async with Harness(plugin(tmp_path, "def generate(:\n")) as trial:
         with pytest.raises((PluginRejected, PluginFailed), match=r"plugin\.py"):
             await trial.call("response.generate")
     shutil.rmtree(tmp_path / "keeper")
     config = "config: {type: object, additionalProperties: false, properties: {n: {type: integer}}}"
-    async with Trial(plugin(tmp_path, more=config, **{"cases.yaml": "config: {n: x}\ncases: [{op: a, out: 1}]"})) as trial:
+    async with Harness(plugin(tmp_path, more=config, **{"cases.yaml": "config: {n: x}\ncases: [{op: a, out: 1}]"})) as trial:
         with pytest.raises(ConfigError, match=r"cases\.yaml:1 config\.n: "):
             await trial.call("response.generate")
 
@@ -158,10 +158,10 @@ async def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
 async def test_native_code_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     manifest = minimal("keeper", MORE, kinds="[template]").replace("runtime: python", "runtime: native")
     made = folder(tmp_path, {"plugin.yaml": manifest, "plugin.py": KEEPER}, name="keeper")
-    async with Trial(made) as trial:
+    async with Harness(made) as trial:
         with pytest.raises(ConfigError, match="runs unconfined"):
             await trial.call("template.call", call("remember", "a"))
-    async with Trial(made, trust_native=True) as trial:
+    async with Harness(made, trust_native=True) as trial:
         assert (await trial.call("template.call", call("remember", "a"))).answer == [["a"], 1]
 
 
@@ -255,7 +255,7 @@ async def test_what_all_cases_share_is_told_once_where_it_cannot_be_loaded(tmp_p
 async def test_code_that_is_not_what_its_manifest_says_is_told_with_the_manifests_line(tmp_path: Path) -> None:
     more = "endpoints: [/one, /two]"
     code = "from mockforge_plugin import endpoint\n\n@endpoint('one')\ndef one(request):\n    return 1\n"
-    async with Trial(plugin(tmp_path, code, more, "[auth]"), "keeper") as trial:
+    async with Harness(plugin(tmp_path, code, more, "[auth]"), "keeper") as trial:
         with pytest.raises(PluginRejected) as raised:
             await trial.call("describe")
     assert [str(problem).partition(" Implement")[0] for problem in raised.value.problems] == [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from tests.security.web import Answer, Authority, Rule, Server, drip, get, make_authority, refused, reply, resolver, serving, silent
 
@@ -428,7 +428,7 @@ async def test_waiting_for_a_slot_counts_as_waiting_for_the_answer(server: Serve
     first = asyncio.ensure_future(egress.request(get(f"http://127.0.0.1:{server.port}/silent")))
     while not server.heads:
         await asyncio.sleep(0)
-    with pytest.raises(DoorError, match="no answer"):
+    with pytest.raises(HostCallError, match="no answer"):
         await egress.request(get(f"http://127.0.0.1:{server.port}/", timeout_ms=40))
     first.cancel()
     await asyncio.wait([first])

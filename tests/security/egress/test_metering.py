@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from mockforge_asgi.security.egress.metering import HEAD_BYTES, READ_BYTES, Allowance, Metered
 from tests.security.web import Answer, Rule, get, make_authority, refused, reply, resolver, serving
@@ -180,7 +180,7 @@ async def test_reads_are_small_and_counted_before_they_are_parsed() -> None:
     stream = Metered(Plenty(), allowance)
     sizes = [len(await stream.read(65_536)) for _ in range(HEAD_BYTES // READ_BYTES)]
     assert set(sizes) == {READ_BYTES}
-    with pytest.raises(DoorError):
+    with pytest.raises(HostCallError):
         await stream.read(1)
     allowance.body(10)
     assert await stream.read(1) == b"x"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.errors import DoorError
+from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.request import read_spec, read_url
 
 
@@ -37,14 +37,14 @@ def test_a_url_is_written_canonically(url: str, canonical: str) -> None:
      "http://2130706433/", "http://host/\ud800", "http://[fe80::1%25eth0]/", "http://ho st/", "http://" + "a" * 9000],
 )  # fmt: skip
 def test_an_odd_url_is_refused(url: str) -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         read_url(url)
     assert caught.value.code == "invalid_input"
 
 
 @pytest.mark.parametrize("method", ["", "get", "GET /", "G\r\nT", "CONNECT", "TRACE", "A" * 30, 5, None])
 def test_an_odd_method_is_refused(method: object) -> None:
-    with pytest.raises(DoorError, match="method"):
+    with pytest.raises(HostCallError, match="method"):
         read_spec({"method": method, "url": "http://h/"}, max_body_bytes=10)
 
 
@@ -56,7 +56,7 @@ def test_an_odd_method_is_refused(method: object) -> None:
       "b" * 20_000]], 5],
 )  # fmt: skip
 def test_odd_headers_are_refused(headers: object) -> None:
-    with pytest.raises(DoorError, match="header"):
+    with pytest.raises(HostCallError, match="header"):
         read_spec({"method": "GET", "url": "http://h/", "headers": headers}, max_body_bytes=10)
 
 
@@ -64,12 +64,12 @@ def test_odd_headers_are_refused(headers: object) -> None:
     "body", [5, "text", {}, {"text": 5}, {"base64": "?"}, {"base64": "é"}, {"text": "a", "base64": "YQ=="}, {"text": "\ud800"}]
 )
 def test_an_odd_body_is_refused(body: object) -> None:
-    with pytest.raises(DoorError, match="body"):
+    with pytest.raises(HostCallError, match="body"):
         read_spec({"method": "POST", "url": "http://h/", "body": body}, max_body_bytes=10)
 
 
 def test_a_body_over_its_limit_is_refused() -> None:
-    with pytest.raises(DoorError) as caught:
+    with pytest.raises(HostCallError) as caught:
         read_spec({"method": "POST", "url": "http://h/", "body": {"text": "x" * 11}}, max_body_bytes=10)
     assert caught.value.code == "limit"
 
@@ -101,7 +101,7 @@ JSON = st.recursive(
 def test_whatever_is_asked_gives_a_request_or_a_door_error(payload: dict[str, Any]) -> None:
     try:
         read_spec(payload, max_body_bytes=100)
-    except DoorError as error:
+    except HostCallError as error:
         assert error.code in ("invalid_input", "limit")
 
 
@@ -109,7 +109,7 @@ def test_whatever_is_asked_gives_a_request_or_a_door_error(payload: dict[str, An
 def test_a_url_that_is_accepted_has_no_white_space_or_user(url: str) -> None:
     try:
         target = read_url("http://" + url)
-    except DoorError:
+    except HostCallError:
         return
     assert target.url.isascii()
     assert not set(target.url) & set(" \r\n\t\\@") - set(target.path)
@@ -124,11 +124,11 @@ def test_a_url_that_is_accepted_has_no_white_space_or_user(url: str) -> None:
 def test_wherever_a_server_redirects_to_is_a_place_or_a_door_error(location: str) -> None:
     try:
         target = read_url("http://good.example/a").join(location)
-    except DoorError:
+    except HostCallError:
         return
     assert target.scheme in ("http", "https") and target.host and "@" not in target.authority
 
 
 def test_a_redirect_to_half_an_address_is_no_fault_of_ours() -> None:
-    with pytest.raises(DoorError, match="no URL"):
+    with pytest.raises(HostCallError, match="no URL"):
         read_url("http://good.example/a").join("http://[::1/")

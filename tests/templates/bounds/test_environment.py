@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
-from mockforge_asgi.http.responses import TemplateAnswer
+from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.types import Json
 from tests.templates.rendering import PlainPlugin, at_once, exchange, render, render_now, renderer
@@ -107,7 +107,7 @@ def test_line_ends_change_nothing_but_themselves(text: str, tagged: str) -> None
 @pytest.mark.parametrize("suffix", ["txt", "json", "html", "tokens.txt"])
 def test_files_keep_their_last_line_end(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"t.{suffix}").write_bytes(b"[1,\r\n2]\r\n\n")
-    response = at_once(renderer({}, folder=tmp_path), exchange(), TemplateAnswer(template=f"t.{suffix}"))
+    response = at_once(renderer({}, folder=tmp_path), exchange(), TemplateResponse(template=f"t.{suffix}"))
     assert response is not None and response.body == b"[1,\r\n2]\r\n\n"
 
 
@@ -279,7 +279,7 @@ def test_a_clock_that_has_run_out_ends_the_rendering() -> None:
         {"t.txt": "{% for i in range(9999) %}{% endfor %}"}, limits=TemplateLimits(time_ms=50), timer=lambda: float(next(seconds))
     )
     with pytest.raises(TemplateFailed, match="time_ms"):
-        at_once(made, exchange(), TemplateAnswer(template="t.txt"))
+        at_once(made, exchange(), TemplateResponse(template="t.txt"))
 
 
 A_LOT = "{% set s = 'x' * 9999 %}{% set l = [s] * 1900 %}"
@@ -302,7 +302,7 @@ A_LOT = "{% set s = 'x' * 9999 %}{% set l = [s] * 1900 %}"
 )
 def test_text_that_would_be_too_long_is_not_made_first(name: str, text: str) -> None:
     made = renderer({name: text}, limits=TemplateLimits(output_bytes=20_000, made_bytes=200_000, values=4000, time_ms=60_000))
-    answer = TemplateAnswer(template=name, vars={"x": "x" * 9999})
+    answer = TemplateResponse(template=name, vars={"x": "x" * 9999})
     made.compiler.get(name)
     tracemalloc.start()
     try:
@@ -338,7 +338,7 @@ async def test_what_takes_long_in_few_steps_ends_by_the_clock(text: str, waits: 
     made = renderer({"t.txt": ("{{ p.f() }}" if waits else "") + text}, plugin, limits=limits, timer=lambda: float(next(ticks)))
     lists: Json = list(range(150))
     with pytest.raises(TemplateFailed, match="time_ms"):
-        await made.render(exchange(), TemplateAnswer(template="t.txt", vars={"l": lists, "m": list(lists)}))
+        await made.render(exchange(), TemplateResponse(template="t.txt", vars={"l": lists, "m": list(lists)}))
 
 
 @pytest.mark.parametrize("call", ["strip(%s)", "lstrip(%s)", "rstrip(%s)", "rfind(%s)", "rsplit(%s)", "rsplit(sep=%s)", "rpartition(%s)"])
@@ -354,7 +354,7 @@ def test_a_search_that_compares_all_with_all_is_paid_for_in_steps(call: str) -> 
 @pytest.mark.parametrize("how", ["{% import 'lib.txt' as lib %}{{ lib.id }}", "{% from 'lib.txt' import id %}{{ id }}"])
 async def test_what_an_imported_template_sets_is_of_one_rendering(how: str, waits: str) -> None:
     made = renderer({"t.txt": waits + how, "lib.txt": "{% set id = uuid() %}"}, PlainPlugin("p", {"f": lambda: ""}))
-    bodies = {(await made.render(exchange(), TemplateAnswer(template="t.txt"))).body for _ in range(5)}
+    bodies = {(await made.render(exchange(), TemplateResponse(template="t.txt"))).body for _ in range(5)}
     assert len(bodies) == 5
 
 
@@ -380,9 +380,9 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, min_size=1, max_size=8), st.sampled_from(["txt", "json", "html"]))
-def test_any_mix_of_expressions_makes_a_text_or_fails_with_words(pieces: list[str], kind: str) -> None:
+def test_any_mix_of_expressions_makes_a_text_or_fails_with_words(pipeline: list[str], kind: str) -> None:
     text = "{% set x = 3 %}"
-    for piece in pieces:
+    for piece in pipeline:
         text += "{% for i in [1, 2] %}{% set x = " + piece + " %}{{ x is defined }}{% endfor %}{% set x = " + piece + " %}"
     try:
         made = render_now(text + "{{ x }}", kind, limits=SMALL)

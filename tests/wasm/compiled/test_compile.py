@@ -16,8 +16,8 @@ import wasmtime
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.wasm.compiled.compile import CompileLimits, _wait, compile_wasm
-from mockforge_asgi.wasm.engine import config
 from mockforge_asgi.wasm.compiled.interpreter import command, environment
+from mockforge_asgi.wasm.engine import config
 
 ROOT = Path(__file__).resolve().parents[2]
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))

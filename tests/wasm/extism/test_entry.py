@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
-from mockforge_asgi.wasm.extism.guest import ExtismOptions
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
+from mockforge_asgi.wasm.extism.guest import ExtismOptions
 from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wasm_of
 
 

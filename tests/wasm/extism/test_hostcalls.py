@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mockforge_asgi.errors import DoorError, PluginFailed
+from mockforge_asgi.errors import HostCallError, PluginFailed
 from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wat
 
 
@@ -39,7 +39,7 @@ async def test_a_large_answer_of_a_door_arrives_whole(stand: ExtismBench, size: 
 
 async def test_a_refused_http_request_ends_the_call_with_the_doors_reason(stand: ExtismBench) -> None:
     ours = await stand.instance(PLAIN.read_bytes())
-    stand.doors.answer = DoorError("denied", "http://x.example is not granted")
+    stand.doors.answer = HostCallError("denied", "http://x.example is not granted")
     with pytest.raises(PluginFailed, match="not granted") as failed:
         await ours.invoke(stand.fiber(), "fetch", b"http://x.example")
     assert failed.value.code == "denied" and ours.broken

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.contract import Json
-from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.extism.log import GuestLines
 from mockforge_asgi.wasm.extism.kernel import KernelMemory, kernel_wasm
+from mockforge_asgi.wasm.extism.log import GuestLines
+from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.ticker import TICK_S
 from tests.wasm.guests import TestDoors
 
