@@ -12,7 +12,7 @@
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
     ├── HostCallError                  the guest asked a door for something it may not have, or the door failed
     ├── StateError                 the state store cannot do it
-    ├── Refused                    the client: malformed path, body too large, too slow
+    ├── RequestRejected            the client: malformed path, body too large, too slow
     └── ClientDisconnected                 the client went away; nobody is left to answer
 
 A message says what happened to which thing, why, and what to do. A client never sees a plugin's inside.

@@ -142,7 +142,7 @@ class AuthChain:
     async def decide(self, exchange: Exchange) -> Decision:
         """The decision about this request; None lets an anonymous caller pass. What an Allow brings is noted in the exchange.
 
-        Raises Refused, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
+        Raises RequestRejected, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
         """
         rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
         if rule is None:

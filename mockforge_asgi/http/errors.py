@@ -27,7 +27,7 @@ _TITLES = {
 def error_response(status: int, message: str, headers: tuple[tuple[str, str], ...] = (), *, error: str | None = None) -> MockResponse:
     """`{"error", "message"}` under that status."""
     named = (("cache-control", "no-store"), *headers)
-    return MockResponse.json({"error": error or _TITLES.get(status, "RequestRejected"), "message": message}, status, named)
+    return MockResponse.json({"error": error or _TITLES.get(status, "Refused"), "message": message}, status, named)
 
 
 def response_for(error: MockForgeError, told: str = "") -> MockResponse:

@@ -149,7 +149,7 @@ class Exchange:
     async def body(self) -> bytes:
         """The whole body, without its coding: the wrapped app alone gets it as it came.
 
-        Raises Refused (413, 408, 400), ClientDisconnected, and HostCallError once the wrapped app has it.
+        Raises RequestRejected (413, 408, 400), ClientDisconnected, and HostCallError once the wrapped app has it.
         """
         body = self.body_now
         if body is None:

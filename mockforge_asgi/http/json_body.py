@@ -37,7 +37,7 @@ class JsonBody:
         return self._fault
 
     def value(self) -> Json:
-        """The value; None where the body is not JSON. Raises Refused (413) over the bounds."""
+        """The value; None where the body is not JSON. Raises RequestRejected (413) over the bounds."""
         self._read()
         if self._is_over:
             raise RequestRejected(413, f"the body is {self._fault}")

@@ -110,7 +110,7 @@ def _all(snapshot: RequestSnapshot, name: str) -> list[str]:
 
 
 def _crumbs(line: str) -> list[tuple[str, str]]:
-    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1). Raises Refused for too many."""
+    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1). Raises RequestRejected for too many."""
     bounded(line.count(";"), "cookies", 431)
     return [(crumb.partition("=")[0].strip(), crumb.strip()) for crumb in line.split(";") if crumb.strip()]
 

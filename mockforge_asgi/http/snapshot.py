@@ -26,7 +26,7 @@ def _text(value: str) -> str:
 
 
 def bounded(number: int, what: str, status: int) -> None:
-    """Raises Refused over `MAX_FIELDS`."""
+    """Raises RequestRejected over `MAX_FIELDS`."""
     if number > MAX_FIELDS:
         raise RequestRejected(status, f"the request has {number:,} {what}; the most that are read is {MAX_FIELDS:,}")
 
@@ -57,7 +57,7 @@ class RequestSnapshot:
 
     @property
     def headers(self) -> Pairs:
-        """Every header, in order, names lower-case, values as latin-1 text (RFC 9110 §5.5). Raises Refused for too many."""
+        """Every header, in order, names lower-case, values as latin-1 text (RFC 9110 §5.5). Raises RequestRejected for too many."""
         if self._headers is None:
             bounded(len(self.raw_headers), "header fields", 431)
             self._headers = tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.raw_headers)
@@ -73,7 +73,7 @@ class RequestSnapshot:
 
     @property
     def query(self) -> Pairs:
-        """The query's pairs, percent-decoded, in order, repeated names kept, blank values kept. Raises Refused for too many."""
+        """The query's pairs, percent-decoded, in order, repeated names kept, blank values kept. Raises RequestRejected for too many."""
         if self._query is None:
             bounded(self.query_string.count(b"&") + 1, "fields in the query", 400)
             text = self.query_string.decode("latin-1")

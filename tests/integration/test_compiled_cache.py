@@ -181,7 +181,7 @@ def test_a_process_killed_while_it_compiles_leaves_no_lock_no_compiler_and_no_ru
 def is_compiler(pid: str) -> bool:
     """Whether the process compiles; one that has just ended does not."""
     try:
-        return b"compile_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"compiled.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

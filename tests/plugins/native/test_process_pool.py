@@ -354,7 +354,7 @@ async def test_memory_is_bounded() -> None:
 
 async def test_modules_of_the_current_folder_are_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('taken over')\n")
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)])
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[3]), *(entry for entry in sys.path if entry)])
     monkeypatch.chdir(tmp_path)
     plugin = host(ENDS, processes=True, most=1)
     await plugin.open()

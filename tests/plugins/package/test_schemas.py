@@ -13,7 +13,7 @@ import yaml
 from mockforge_asgi.plugins.package.schemas import json_schema
 from tests.plugins.plugin_folders import MANIFEST
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WHICH: tuple[Literal["manifest", "config"], ...] = ("manifest", "config")
 
 

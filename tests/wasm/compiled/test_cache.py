@@ -23,7 +23,7 @@ from mockforge_asgi.wasm.engine import config, config_digest
 from mockforge_asgi.wasm.inspect.limits import TRUSTED, Caps
 from mockforge_asgi.wasm.sandbox import Sandbox
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
 PARTS = bytes(wasmtime.wat2wasm("(component)"))
 

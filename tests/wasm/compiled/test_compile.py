@@ -19,7 +19,7 @@ from mockforge_asgi.wasm.compiled.compile import CompileLimits, _wait, compile_w
 from mockforge_asgi.wasm.compiled.interpreter import command, environment
 from mockforge_asgi.wasm.engine import config
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEVEN = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) (i32.const 7)))'))
 
 
@@ -153,7 +153,7 @@ async def test_the_subprocess_sees_nothing_of_the_operators_environment(monkeypa
         for pid in children() - before:
             try:
                 seen.add(
-                    Path(f"/proc/{pid}/environ").read_bytes() if b"compile_worker" in Path(f"/proc/{pid}/cmdline").read_bytes() else b""
+                    Path(f"/proc/{pid}/environ").read_bytes() if b"compiled.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() else b""
                 )
             except OSError:
                 continue  # it ended between the look and the read

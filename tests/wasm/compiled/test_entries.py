@@ -20,7 +20,7 @@ from mockforge_asgi.wasm.compiled.entries import Entries, EntriesUnusable
 from mockforge_asgi.wasm.compiled.private_files import TEMPORARY
 from tests.unprivileged import nobody, open_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAME, OTHER = "a" * 64, "b" * 64
 
 

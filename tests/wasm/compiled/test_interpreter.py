@@ -11,7 +11,7 @@ import pytest
 from mockforge_asgi.errors import UnsupportedPlatform
 from mockforge_asgi.wasm.compiled.interpreter import command, environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHOWS = "import sys\nimport shown\nprint(sys.flags.no_user_site, sys.flags.safe_path, sys.argv[1:])\n"
 
 

@@ -11,7 +11,7 @@ import pytest
 from mockforge_asgi.errors import PluginRejected
 from tests.wasm.guests import COMPONENT, bench
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOOR = '(export "call" (func (param "door" string) (param "payload" string) (result (result string (error string)))))'
 INTERFACE = "mockforge:plugin/host@0.1.0"
 
@@ -63,7 +63,7 @@ async def test_every_fault_is_told_at_once() -> None:
 CALLS_A_DOOR_OF_ITS_OWN_MAKING = """
 import asyncio
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.wasm import component
+from mockforge_asgi.wasm.component import guest as component
 from tests.wasm.guests import bench
 
 TEXT = '''(component (import "mockforge:plugin/host@0.1.0" (instance $h (export "call" (func TYPE))))
