@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from mockforge_asgi.events import Compiling, Event
-from mockforge_asgi.logs import escape
+from mockforge_asgi.text import escape
 
 _ERASE: Final = "\r\x1b[K"
 
