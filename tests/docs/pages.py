@@ -134,6 +134,8 @@ def commands(block: Block) -> Iterator[BuildRust | Curl | Npm | Serve | Try]:
             current = parse(words[1:]) if words and words[0] == "curl" else None
             if words[:2] == ["mockforge", "plugin"]:
                 current = Try(words)
+            if words == ["./scripts/serve"]:
+                yield Serve("examples/quickstart/mockforge.yaml", reload=False)
             if words[:2] == ["mockforge", "serve"]:
                 yield Serve(words[-1], "--reload" in words)
             if words and words[0].endswith("sdk/rust/build.sh"):

@@ -103,9 +103,16 @@ class Reader:
             self._client = None
 
 
+def place_of(page: Path, folder: Path) -> Path:
+    """Where a reader of that page is: in an empty folder, for the README in a clone."""
+    if page.name == "README.md":
+        shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("target", "__pycache__"))
+    return folder
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path: Path) -> None:
-    reader = Reader(ROOT / "examples" / "quickstart" if page.name == "README.md" else tmp_path)
+    reader = Reader(place_of(page, tmp_path))
     try:
         for block in blocks(page):
             if block.title:
@@ -139,7 +146,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
             source += f"\n# {page.name}:{block.line}\n{block.text}"
     if not source:
         return
-    folder = ROOT if page.name == "README.md" else tmp_path
+    folder = place_of(page, tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", source], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -199,6 +206,18 @@ def test_the_component_world_in_the_reference_is_the_one_in_the_kit() -> None:
     shown = next(b.text for b in blocks(ROOT / "docs" / "reference" / "contract.md") if b.language == "wit")
     code = re.sub(r"//[^\n]*", "", (ROOT / "mockforge_plugin" / "wit" / "plugin.wit").read_text())
     assert "".join(shown.split())[:-1] in "".join(code.split())
+
+
+def test_the_figures_in_the_readme_are_those_of_the_benchmarks() -> None:
+    pages = [(ROOT / folder / "README.md").read_text() for folder in (".", "benchmarks")]
+    shown = re.findall(r"^\| ([^|]+) \| ([\d,.]+) \|$", pages[0], re.MULTILINE)
+    assert len(shown) >= 5
+    assert [row for row in shown if f"| {row[0]} | {row[1]} |" not in pages[1]] == []
+
+
+def test_the_readme_begins_with_a_whole_mock_of_six_lines() -> None:
+    first = blocks(ROOT / "README.md")[0]
+    assert first.title == "mockforge.yaml" and len(first.text.splitlines()) == 6 and first.line < 10
 
 
 def test_the_interpreters_that_the_readme_names_are_those_of_the_package() -> None:
