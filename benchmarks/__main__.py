@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--json FILE] [--quick]`: runs benchmarks, prints a table and JSON lines."""
+"""`python -m benchmarks [NAME ...] [--json FILE] [--quick] [--peers] [--against COMMIT]`: a table and JSON lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TextIO
 
@@ -16,16 +17,18 @@ from benchmarks.figures import Figure, show
 NAMES = ("calls", "concurrency", "fairness", "hostile", "in_process", "redaction", "routes", "service", "templates")
 
 
-def runner(name: str) -> Callable[[bool], AsyncIterator[Figure]]:
-    """The benchmark's `run(quick)`."""
-    found: Callable[[bool], AsyncIterator[Figure]] = import_module(f"benchmarks.{name}").run
+def runner(name: str) -> Callable[..., AsyncIterator[Figure]]:
+    """The benchmark's `run(quick)`, which may know more options."""
+    found: Callable[..., AsyncIterator[Figure]] = import_module(f"benchmarks.{name}").run
     return found
 
 
-async def measure(names: list[str], quick: bool, out: TextIO) -> None:
+async def measure(names: list[str], quick: bool, out: TextIO, **options: object) -> None:
     """Run the benchmarks one after the other; each figure is shown and written as it comes, so that a failure loses none before it."""
     for name in names:
-        async for figure in runner(name)(quick):
+        run = runner(name)
+        known = {option: value for option, value in options.items() if option in signature(run).parameters}
+        async for figure in run(quick, **known):
             show(figure)
             out.write(figure.line() + "\n")
             out.flush()
@@ -37,9 +40,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=f"one or more of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON lines there instead of to standard output")
     parser.add_argument("--quick", action="store_true", help="few and short turns: to see that it runs, not to quote")
+    parser.add_argument("--peers", action="store_true", help="service: beside WireMock and Prism, where they are installed")
+    parser.add_argument("--against", metavar="COMMIT", help="in_process, service: beside another commit, in the same run")
     options = parser.parse_args()
     with options.json.open("w", encoding="utf-8") if options.json else nullcontext(sys.stdout) as out:
-        asyncio.run(measure(options.names or list(NAMES), options.quick, out))
+        asyncio.run(measure(options.names or list(NAMES), options.quick, out, peers=options.peers, against=options.against))
     return 0
 
 

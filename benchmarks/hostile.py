@@ -74,8 +74,8 @@ async def sending(names: Iterable[str], seconds: float) -> AsyncIterator[Figure]
     """Each attack in turn, after a time without any."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
-        other = await stack.enter_async_context(serving("benchmarks.apps:control_characters"))
-        url = await stack.enter_async_context(serving("benchmarks.apps:watched", {"BENCH_CONFIG": str(worst.write(folder, other))}))
+        other = await stack.enter_async_context(serving("benchmarks.hostile_apps:control_characters"))
+        url = await stack.enter_async_context(serving("benchmarks.hostile_apps:watched", {"BENCH_CONFIG": str(worst.write(folder, other))}))
         host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
         calm = 0.0
         for name in ("idle", *names):

@@ -9,27 +9,35 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from benchmarks.cases import Case
 from benchmarks.conditions import ROOT
+from benchmarks.script import CHECKED
 
 _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a load generator saw."""
+    """What a load generator saw. `wrong` tells of answers that a script found not to be their request's; empty if there are none."""
 
     requests_s: float
     p50_ms: float
     p99_ms: float
     errors: int
+    requests: int = 0
+    wrong: str = ""
 
 
-async def wrk(url: str, *, seconds: float, connections: int = 32, headers: Mapping[str, str] | None = None) -> Load:
-    """As many requests as go through, over that many connections, from one thread."""
+async def wrk(
+    url: str, *, seconds: float, connections: int = 32, headers: Mapping[str, str] | None = None, script: Path | None = None
+) -> Load:
+    """As many requests as go through, over that many connections, from one thread; each is what the script makes, if there is one."""
     if shutil.which("wrk") is None:
         raise RuntimeError("wrk is not installed. On Debian and Ubuntu: apt-get install wrk")
     extra = [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
+    extra += ["-s", str(script)] if script else []
     text = await _output("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", *extra, url)
     return parse_wrk(text)
 
@@ -47,15 +55,19 @@ def parse_wrk(text: str) -> Load:
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     errors = (int(refused[1]) if refused else 0) + (sum(map(int, broken.groups())) if broken else 0)
-    return Load(float(rate[1]), milliseconds("50%"), milliseconds("99%"), errors)
+    total = re.search(r"^\s*(\d+) requests in ", text, re.MULTILINE)
+    checked = re.search(rf"^{CHECKED}(\d+), wrong: (\d+) ?(.*)", text, re.MULTILINE)
+    is_right = checked is None or (checked[1] != "0" and checked[2] == "0")
+    wrong = "" if is_right or checked is None else f"{checked[2]} of {checked[1]}, such as {checked[3]}"
+    return Load(float(rate[1]), milliseconds("50%"), milliseconds("99%"), errors, int(total[1]) if total else 0, wrong)
 
 
-async def locust(url: str, path: str, *, rate: int, seconds: int, headers: Mapping[str, str] | None = None) -> Load:
+async def locust(url: str, case: Case, *, rate: int, seconds: int) -> Load:
     """`rate` requests a second in all, spread evenly over 20 users."""
     text = await _output(
         *(sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "locustfile.py"), "--headless", "--json", "--skip-log"),
-        *("--users", "20", "--spawn-rate", "20", "--run-time", f"{seconds}s", "--host", url),
-        *("--path", path, "--rate", str(rate), "--request-headers", json.dumps(dict(headers or {}))),
+        *("--users", "20", "--spawn-rate", "20", "--run-time", f"{seconds}s", "--host", url, "--rate", str(rate)),
+        *("--path", case.path, "--method", case.method, "--request-headers", json.dumps(dict(case.headers)), "--body", case.body),
     )
     return parse_locust(text)
 

@@ -1,24 +1,39 @@
-"""Whole requests over sockets: uvicorn in one process, the load generator in another.
+"""Whole requests over sockets: each server in a process of its own, the load generator in another.
 
-Throughput ratios from wrk (32 connections, one thread), in turns; percentiles and errors from locust at a fixed rate that
-all of them can serve.
+wrk (32 connections, one thread), in turns, gives throughput (`wrk/<case>`), latency (`latency/<case>`: median and p99) and, with the
+server's processor time meanwhile, what a request costs the server (`cpu/<case>`, against the Starlette route;
+`cpu_to_bare/<case>`, the same against the bare app). locust at a fixed rate, which all of them can serve, gives percentiles and errors.
+
+In the first turn, which warms up, each answer is looked at: it must belong to a request of its own.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
-from benchmarks import chain
-from benchmarks.conditions import ROOT
+from benchmarks import peers as others
+from benchmarks.cases import Case, cases
 from benchmarks.figures import Figure, Turn, compare, summary
-from benchmarks.load import locust, wrk
-from benchmarks.servers import serving
+from benchmarks.load import Load, locust, wrk
+from benchmarks.processes import cpu_s
+from benchmarks.revision import revision
+from benchmarks.script import script
+from benchmarks.servers import Server, measured, workers
 
+CASES = (
+    *("bare", "starlette", "wrapped", "static", "templated"),
+    *("native_chain", "native_threads_chain", "sandboxed_chain", "sandboxed_full_chain", "python_chain"),
+    *("quickstart", "quickstart_dev"),
+)
+WORKERS = "workers_2"
+"""The sandboxed chain under `mockforge serve --workers 2`."""
+FOREIGN = ("bare", "starlette")
+"""Nothing of ours is in them."""
 AGAINST = {
     "starlette": "bare",
     "wrapped": "starlette",
@@ -26,68 +41,134 @@ AGAINST = {
     "sandboxed_chain": "native_chain",
     "native_threads_chain": "native_chain",
     "quickstart": "native_chain",
+    WORKERS: "sandboxed_chain",
 }
-"""Which case each one is compared with."""
+"""Which case's requests a second each one's are compared with."""
+CONNECTIONS = 32
+_AGREE = 0.05
+_LEAST_WARMING, _MOST_WARMING = 4, 30
+"""Turns of a peer that is warmed up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An application, and the request sent to it."""
+@dataclass(slots=True)
+class Measured:
+    """A case, where it is served, and what its turns gave."""
 
-    app: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    config: Path | None = None
+    name: str
+    case: Case
+    server: Server
+    loads: list[Load] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """What a request that does not vary asks for."""
+        return self.server.url + self.case.path
+
+    async def turn(self, n: int, seconds: float, folder: Path) -> tuple[Load, float]:
+        """One turn of wrk, and the server's microseconds of processor time a request. Number 0 checks answers. Raises: RuntimeError."""
+        before = cpu_s(self.server.pid)
+        if self.case.varies:
+            path = folder / f"{self.name}.lua"
+            path.write_text(script(self.case, first=n * 10_000_000, check=n == 0))
+            load = await wrk(self.server.url, seconds=seconds, connections=CONNECTIONS, script=path)
+        else:
+            load = await wrk(self.url, seconds=seconds, connections=CONNECTIONS, headers=self.case.headers)
+        if load.wrong:
+            raise RuntimeError(f"{self.name}: an answer is not its request's: {load.wrong}")
+        return load, (cpu_s(self.server.pid) - before) / load.requests * 1e6 if load.requests else math.nan
+
+    def keep(self, load: Load, cpu_us: float) -> None:
+        """What a turn that counts gave."""
+        self.loads.append(load)
+        self.cpu_us.append(cpu_us)
 
 
-def cases(folder: Path) -> dict[str, Case]:
-    """All of them; the chains' plugins are written below the folder."""
-    runtimes: tuple[Literal["native", "native_threads", "extism"], ...] = ("native", "native_threads", "extism")
-    files = {}
-    for runtime in runtimes:
-        (folder / runtime).mkdir()
-        files[runtime] = chain.write(folder / runtime, runtime)
-    return {
-        "bare": Case("bare", "/health"),
-        "starlette": Case("starlette", "/app"),
-        "wrapped": Case("wrapped", "/app"),
-        "static": Case("static", "/health"),
-        "native_chain": Case("configured", "/hello/Ada", chain.KEY, files["native"]),
-        "native_threads_chain": Case("configured", "/hello/Ada", chain.KEY, files["native_threads"]),
-        "sandboxed_chain": Case("configured", "/hello/Ada", chain.KEY, files["extism"]),
-        "quickstart": Case("configured", "/hello/Ada", chain.KEY, ROOT / "examples" / "quickstart" / "mockforge.yaml"),
-    }
-
-
-async def run(quick: bool) -> AsyncIterator[Figure]:
+async def run(quick: bool, peers: bool = False, against: str | None = None) -> AsyncIterator[Figure]:
     """wrk over all cases in turns, then locust over each."""
     seconds, turns, rate = (1.0, 2, 500) if quick else (5.0, 5, 1000)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
-        listed = cases(folder)
-        urls = {}
-        for name, case in listed.items():
-            environment = {"BENCH_CONFIG": str(case.config)} if case.config else {}
-            urls[name] = await stack.enter_async_context(serving(f"benchmarks.apps:{case.app}", environment))
-        seen: dict[str, list[Turn]] = {name: [] for name in listed}
-        errors = dict.fromkeys(listed, 0)
+        ours = await served(stack, folder)
+        before = await _before(stack, folder, against) if against else []
+        beside = await _peers(stack, folder) if peers else []
+        for peer in beside:
+            await warmed(peer, seconds, folder)
         for turn in range(turns + 1):
-            for name, case in listed.items():
-                load = await wrk(urls[name] + case.path, seconds=seconds, headers=case.headers)
-                errors[name] += load.errors
+            for each in (*ours, *before, *beside):
+                load, cpu_us = await each.turn(turn, seconds, folder)
                 if turn:  # the first turn warms up
-                    seen[name].append(Turn(load.requests_s, load.p99_ms))
-        conditions = {"tool": "wrk", "connections": 32, "seconds": seconds, "turns": turns}
-        figures = []
-        for name, turns_seen in seen.items():
-            middle = summary(turns_seen)
-            facts = {**conditions, "errors": errors[name]}
-            figures.append(
-                Figure(bench="service", case=f"wrk/{name}", value=middle.value, unit="requests/s", p99=middle.p99, conditions=facts)
-            )
-        for figure in compare(figures, {f"wrk/{a}": f"wrk/{b}" for a, b in AGAINST.items()}):
+                    each.keep(load, cpu_us)
+        conditions = {"tool": "wrk", "connections": CONNECTIONS, "seconds": seconds, "turns": turns}
+        for figure in figures([*ours, *before, *beside], conditions):
             yield figure
-        for name, case in listed.items():
-            measured = await locust(urls[name], case.path, rate=rate, seconds=5 if quick else 15, headers=case.headers)
-            facts = {"tool": "locust", "rate": rate, "seen_rate": round(measured.requests_s), "errors": measured.errors}
-            yield Figure(bench="service", case=f"locust/{name}", value=measured.p50_ms, unit="ms", p99=measured.p99_ms, conditions=facts)
+        for each in ours:
+            at_rate = await locust(each.server.url, each.case, rate=rate, seconds=5 if quick else 15)
+            facts = {"tool": "locust", "rate": rate, "seen_rate": round(at_rate.requests_s), "errors": at_rate.errors}
+            yield Figure(bench="service", case=f"locust/{each.name}", value=at_rate.p50_ms, unit="ms", p99=at_rate.p99_ms, conditions=facts)
+
+
+async def served(stack: AsyncExitStack, folder: Path) -> list[Measured]:
+    """The cases of this tree, each served."""
+    listed = []
+    for name, case in cases(folder, CASES).items():
+        listed.append(Measured(name, case, await stack.enter_async_context(measured(case.app, case.config))))
+        if name == "sandboxed_chain":
+            assert case.config is not None
+            server = await stack.enter_async_context(workers(case.config, 2))
+            listed.append(Measured(WORKERS, case, server))
+    return listed
+
+
+async def _before(stack: AsyncExitStack, folder: Path, commit: str) -> list[Measured]:
+    """The same cases of another commit, as far as there is anything of it in them."""
+    of = stack.enter_context(revision(commit))
+    listed = cases(folder / of.label, (name for name in CASES if name not in FOREIGN))
+    return [
+        Measured(of.case(name), case, await stack.enter_async_context(measured(case.app, case.config, of))) for name, case in listed.items()
+    ]
+
+
+async def _peers(stack: AsyncExitStack, folder: Path) -> list[Measured]:
+    """Other mock servers, as far as they are installed."""
+    listed = []
+    for peer in others.peers(others.home(), folder / "peers"):
+        server = await stack.enter_async_context(others.running(peer))
+        listed += [Measured(name, case, server) for name, case in peer.cases.items()]
+    return listed
+
+
+async def warmed(peer: Measured, seconds: float, folder: Path) -> None:
+    """Turns until the costs of a request in two that follow each other agree within 5 %: a compiler at run time takes its time."""
+    last = math.inf
+    for n in range(1, _MOST_WARMING + 1):
+        _, cpu_us = await peer.turn(1_000 + n, max(seconds, 3.0), folder)
+        if n > _LEAST_WARMING and abs(cpu_us - last) <= _AGREE * min(cpu_us, last):
+            return
+        last = cpu_us
+    raise RuntimeError(f"{peer.name} does not become even: still {last:.1f} us a request after {_MOST_WARMING} turns")
+
+
+def figures(seen: Sequence[Measured], conditions: Mapping[str, object]) -> Iterator[Figure]:
+    """What the turns of all cases come to, by what is measured; then again against the other commit, where there is one."""
+    rates, latencies, costs = [], [], []
+    for each in seen:
+        facts = {**conditions, "errors": sum(load.errors for load in each.loads)}
+        rate = summary([Turn(load.requests_s, load.p99_ms) for load in each.loads])
+        latency = summary([Turn(load.p50_ms, load.p99_ms) for load in each.loads])
+        tail = round(latency.p99 / latency.value, 2) if latency.p99 and latency.value else None
+        rates.append(_figure(f"wrk/{each.name}", rate, "requests/s", facts))
+        latencies.append(_figure(f"latency/{each.name}", latency, "ms", {**facts, "p99_to_median": tail}))
+        costs.append(_figure(f"cpu/{each.name}", summary([Turn(us) for us in each.cpu_us]), "us", facts))
+    names = [each.name for each in seen]
+    yield from compare(rates, {f"wrk/{a}": f"wrk/{b}" for a, b in AGAINST.items()})
+    yield from latencies
+    yield from compare(costs, {f"cpu/{name}": "cpu/starlette" for name in names if name != "starlette"})
+    to_bare = [replace(cost, case=f"cpu_to_bare/{name}") for name, cost in zip(names, costs, strict=True) if name != "bare"]
+    yield from compare([*costs, *to_bare], {figure.case: "cpu/bare" for figure in to_bare})[len(costs) :]
+    before = {f"{what}/{name.partition('@')[0]}": f"{what}/{name}" for name in names if "@" in name for what in ("wrk", "cpu")}
+    yield from (figure for figure in compare([*rates, *costs], before) if figure.against)
+
+
+def _figure(case: str, turn: Turn, unit: str, conditions: Mapping[str, object]) -> Figure:
+    return Figure(bench="service", case=case, value=turn.value, unit=unit, p99=turn.p99, conditions=conditions)

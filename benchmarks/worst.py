@@ -125,7 +125,7 @@ ATTACKS: Mapping[str, Attack] = {
 
 
 def write(folder: Path, url: str) -> Path:
-    """The plugins' folders and the configuration file; gives the file. `url` is that of `apps.control_characters`."""
+    """The plugins' folders and the configuration file; gives the file. `url` is that of `hostile_apps.control_characters`."""
     uses: dict[str, Any] = {}
     limits = {"memory_mb": 64, "cpu_ms": 500, "timeout_ms": 10_000, "output_kb": 1024}
     for name in (*_GUESTS, *_PYTHON):

@@ -23,12 +23,24 @@ WRK = """Running 1s test @ http://127.0.0.1:8000/health
 
 
 def test_wrk_is_read_in_milliseconds() -> None:
-    assert parse_wrk(WRK + "Requests/sec:  30250.12\nTransfer/sec:      4.00MB\n") == Load(30250.12, 0.98, 0.91, 0)
+    assert parse_wrk(WRK + "Requests/sec:  30250.12\nTransfer/sec:      4.00MB\n") == Load(30250.12, 0.98, 0.91, 0, 30300)
 
 
 def test_answers_that_are_no_success_are_errors() -> None:
     text = WRK + "  Socket errors: connect 0, read 1, write 0, timeout 2\n  Non-2xx or 3xx responses: 7\nRequests/sec: 10.0\n"
     assert parse_wrk(text).errors == 10
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("Answers checked: 30300, wrong: 0 ", ""),
+        ('Answers checked: 30300, wrong: 2 200 {"hello":"Bob"}', '2 of 30300, such as 200 {"hello":"Bob"}'),
+        ("Answers checked: 0, wrong: 0 ", "0 of 0, such as "),
+    ],
+)
+def test_answers_to_other_requests_are_told(line: str, wrong: str) -> None:
+    assert parse_wrk(WRK + "Requests/sec:  30250.12\n" + line + "\n").wrong == wrong
 
 
 def test_a_report_without_a_rate_is_an_error() -> None:
