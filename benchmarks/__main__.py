@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--json FILE] [--quick] [--peers] [--against COMMIT]`: a table and JSON lines."""
+"""`python -m benchmarks [NAME ...] [--json FILE] [--quick] ...`: a table and JSON lines."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few and short turns: to see that it runs, not to quote")
     parser.add_argument("--peers", action="store_true", help="service: beside WireMock and Prism, where they are installed")
     parser.add_argument("--against", metavar="COMMIT", help="in_process, service: beside another commit, in the same run")
+    parser.add_argument("--cases", metavar="CASE,...", help="in_process, service: only these")
     options = parser.parse_args()
+    more = {"peers": options.peers, "against": options.against, "only": options.cases.split(",") if options.cases else None}
     with options.json.open("w", encoding="utf-8") if options.json else nullcontext(sys.stdout) as out:
-        asyncio.run(measure(options.names or list(NAMES), options.quick, out, peers=options.peers, against=options.against))
+        asyncio.run(measure(options.names or list(NAMES), options.quick, out, **more))
     return 0
 
 

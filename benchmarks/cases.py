@@ -83,6 +83,7 @@ CHAINS: Mapping[str, tuple[chain.Runtime, bool]] = {
     "native_chain": ("native", False),
     "native_threads_chain": ("native_threads", False),
     "sandboxed_chain": ("extism", False),
+    "workers_2": ("extism", False),
     "sandboxed_full_chain": ("extism", True),
     "python_chain": ("python", False),
 }

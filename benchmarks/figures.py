@@ -67,6 +67,14 @@ def compare(figures: Iterable[Figure], against: Mapping[str, str]) -> list[Figur
     ]
 
 
+def chosen(cases: Iterable[str], only: Iterable[str] | None) -> list[str]:
+    """Those cases that are wanted, all if nothing is said. Raises: ValueError for one that there is not."""
+    listed = list(cases)
+    if unknown := sorted(set(only or ()) - set(listed)):
+        raise ValueError(f"no such case: {', '.join(unknown)}; there are {', '.join(listed)}")
+    return [case for case in listed if only is None or case in only]
+
+
 def show(figure: Figure, out: TextIO = sys.stderr) -> None:
     """A figure for a reader."""
     tail = f"  p99 {figure.p99:,.4g}" if figure.p99 is not None else ""

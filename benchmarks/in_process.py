@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, Turn, compare, summary
+from benchmarks.figures import Figure, Turn, chosen, compare, summary
 from benchmarks.revision import HERE, Revision, revision
 
 CASES = {
@@ -143,13 +143,14 @@ async def measure(revisions: Sequence[Revision], *, names: Sequence[str], rounds
     return seen
 
 
-async def run(quick: bool, against: str | None = None) -> AsyncIterator[Figure]:
-    """Time, processor time and Python calls of all cases; ratios are to another case, and to the other commit."""
+async def run(quick: bool, against: str | None = None, only: Sequence[str] | None = None) -> AsyncIterator[Figure]:
+    """Time, processor time and Python calls of the cases; ratios are to another case, and to the other commit."""
     rounds, turns, share = (1, 3, 10) if quick else (3, 5, 1)
+    names = chosen(CASES, only)
     with ExitStack() as stack:
         other = stack.enter_context(revision(against)) if against else None
         revisions = [HERE, other] if other else [HERE]
-        seen = await measure(revisions, names=list(CASES), rounds=rounds, turns=turns, share=share)
+        seen = await measure(revisions, names=names, rounds=rounds, turns=turns, share=share)
     for figure in figures(seen, other):
         yield figure
 

@@ -18,22 +18,22 @@ from pathlib import Path
 
 from benchmarks import peers as others
 from benchmarks.cases import Case, cases
-from benchmarks.figures import Figure, Turn, compare, summary
+from benchmarks.figures import Figure, Turn, chosen, compare, summary
 from benchmarks.load import Load, locust, wrk
 from benchmarks.processes import cpu_s
 from benchmarks.revision import revision
 from benchmarks.script import script
 from benchmarks.servers import Server, measured, workers
 
-CASES = (
-    *("bare", "starlette", "wrapped", "static", "templated"),
-    *("native_chain", "native_threads_chain", "sandboxed_chain", "sandboxed_full_chain", "python_chain"),
-    *("quickstart", "quickstart_dev"),
-)
 WORKERS = "workers_2"
 """The sandboxed chain under `mockforge serve --workers 2`."""
-FOREIGN = ("bare", "starlette")
-"""Nothing of ours is in them."""
+CASES = (
+    *("bare", "starlette", "wrapped", "static", "templated"),
+    *("native_chain", "native_threads_chain", "sandboxed_chain", WORKERS, "sandboxed_full_chain", "python_chain"),
+    *("quickstart", "quickstart_dev"),
+)
+FOREIGN = ("bare", "starlette", WORKERS)
+"""Nothing of ours is in the first two; the third is not measured with another commit."""
 AGAINST = {
     "starlette": "bare",
     "wrapped": "starlette",
@@ -84,13 +84,14 @@ class Measured:
         self.cpu_us.append(cpu_us)
 
 
-async def run(quick: bool, peers: bool = False, against: str | None = None) -> AsyncIterator[Figure]:
-    """wrk over all cases in turns, then locust over each."""
+async def run(quick: bool, peers: bool = False, against: str | None = None, only: Sequence[str] | None = None) -> AsyncIterator[Figure]:
+    """wrk over the cases in turns, then locust over each."""
+    names = chosen(CASES, only)
     seconds, turns, rate = (1.0, 2, 500) if quick else (5.0, 5, 1000)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
-        ours = await served(stack, folder)
-        before = await _before(stack, folder, against) if against else []
+        ours = await _served(stack, folder, names)
+        before = await _before(stack, folder, names, against) if against else []
         beside = await _peers(stack, folder) if peers else []
         for peer in beside:
             await warmed(peer, seconds, folder)
@@ -108,22 +109,22 @@ async def run(quick: bool, peers: bool = False, against: str | None = None) -> A
             yield Figure(bench="service", case=f"locust/{each.name}", value=at_rate.p50_ms, unit="ms", p99=at_rate.p99_ms, conditions=facts)
 
 
-async def served(stack: AsyncExitStack, folder: Path) -> list[Measured]:
+async def _served(stack: AsyncExitStack, folder: Path, names: Sequence[str]) -> list[Measured]:
     """The cases of this tree, each served."""
     listed = []
-    for name, case in cases(folder, CASES).items():
-        listed.append(Measured(name, case, await stack.enter_async_context(measured(case.app, case.config))))
-        if name == "sandboxed_chain":
-            assert case.config is not None
+    for name, case in cases(folder, names).items():
+        if name == WORKERS and case.config is not None:
             server = await stack.enter_async_context(workers(case.config, 2))
-            listed.append(Measured(WORKERS, case, server))
+        else:
+            server = await stack.enter_async_context(measured(case.app, case.config))
+        listed.append(Measured(name, case, server))
     return listed
 
 
-async def _before(stack: AsyncExitStack, folder: Path, commit: str) -> list[Measured]:
+async def _before(stack: AsyncExitStack, folder: Path, names: Sequence[str], commit: str) -> list[Measured]:
     """The same cases of another commit, as far as there is anything of it in them."""
     of = stack.enter_context(revision(commit))
-    listed = cases(folder / of.label, (name for name in CASES if name not in FOREIGN))
+    listed = cases(folder / of.label, (name for name in names if name not in FOREIGN))
     return [
         Measured(of.case(name), case, await stack.enter_async_context(measured(case.app, case.config, of))) for name, case in listed.items()
     ]
@@ -165,7 +166,8 @@ def figures(seen: Sequence[Measured], conditions: Mapping[str, object]) -> Itera
     yield from latencies
     yield from compare(costs, {f"cpu/{name}": "cpu/starlette" for name in names if name != "starlette"})
     to_bare = [replace(cost, case=f"cpu_to_bare/{name}") for name, cost in zip(names, costs, strict=True) if name != "bare"]
-    yield from compare([*costs, *to_bare], {figure.case: "cpu/bare" for figure in to_bare})[len(costs) :]
+    against_bare = compare([*costs, *to_bare], {figure.case: "cpu/bare" for figure in to_bare})
+    yield from (figure for figure in against_bare if figure.against == "cpu/bare")
     before = {f"{what}/{name.partition('@')[0]}": f"{what}/{name}" for name in names if "@" in name for what in ("wrk", "cpu")}
     yield from (figure for figure in compare([*rates, *costs], before) if figure.against)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.figures import Figure, Turn, compare, percentile, summary
+import pytest
+
+from benchmarks.figures import Figure, Turn, chosen, compare, percentile, summary
 
 
 def test_the_value_is_the_median_of_the_turns() -> None:
@@ -28,3 +30,10 @@ def test_a_line_has_the_agreed_keys() -> None:
     assert list(line) == ["bench", "case", "value", "unit", "p99", "ratio", "against", "conditions"]
     assert line["value"] == 1.235
     assert {"cpu", "cores", "python", "packages", "commit", "n"} <= set(line["conditions"])
+
+
+def test_cases_are_chosen_by_name_and_keep_their_order() -> None:
+    assert chosen(("a", "b", "c"), None) == ["a", "b", "c"]
+    assert chosen(("a", "b", "c"), ["c", "a"]) == ["a", "c"]
+    with pytest.raises(ValueError, match="no such case: d; there are a, b, c"):
+        chosen(("a", "b", "c"), ["d"])
