@@ -28,7 +28,9 @@ _HOMES = {
 __all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "Templates", "__version__"]
 
 
-def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'mockforge_asgi' has no attribute '{name}'")
+if not TYPE_CHECKING:  # or any name would be an attribute to a type checker
+
+    def __getattr__(name: str) -> object:
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'mockforge_asgi' has no attribute '{name}'")

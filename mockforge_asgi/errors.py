@@ -24,6 +24,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+__all__ = [
+    "ClientDisconnected",
+    "ConfigError",
+    "HostCallError",
+    "LimitExceeded",
+    "MockForgeError",
+    "PluginCrashed",
+    "PluginFailed",
+    "PluginRejected",
+    "PluginUnavailable",
+    "Problem",
+    "RequestRejected",
+    "StateError",
+    "TemplateFailed",
+    "UnsupportedEventLoop",
+    "UnsupportedPlatform",
+]
+
 
 class MockForgeError(Exception):
     """The root of all errors raised on purpose."""

@@ -1,10 +1,14 @@
-"""Client: an ASGI app called in the process and event loop of a test, without server or sockets.
+"""What tests are written with: `Client` calls an ASGI app, `Harness` a plugin; both in the process of the test, without server or sockets.
 
     async with Client(MockForge(app, "mockforge.yaml")) as client:
-        answer = await client.get("/hello/Ada", headers={"x-api-key": "k1"})
-        assert answer.status == 200 and answer.json() == {"hello": "Ada"}
+        response = await client.get("/hello/Ada", headers={"x-api-key": "k1"})
+        assert response.status == 200 and response.json() == {"hello": "Ada"}
 
 The `async with` runs the app's lifespan; without it, plugins start with the first request. Exceptions of the app reach the test.
+
+    async with Harness(Path("plugins/shouts")) as plugin:
+        outcome = await plugin.call("template.call", {"function": "shout", "args": ["hello"]})
+        assert outcome.answer == "HELLO"
 """
 
 from __future__ import annotations
@@ -12,15 +16,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import ASGIApp, Json, Message, Scope
 
+if TYPE_CHECKING:
+    from mockforge_asgi.plugins.testkit.case_verdict import Difference as Difference
+    from mockforge_asgi.plugins.testkit.case_verdict import Verdict as Verdict
+    from mockforge_asgi.plugins.testkit.cases import Case as Case
+    from mockforge_asgi.plugins.testkit.harness import Harness as Harness
+    from mockforge_asgi.plugins.testkit.outcome import Outcome as Outcome
+
+_HARNESS = {"Case": "cases", "Difference": "case_verdict", "Harness": "harness", "Outcome": "outcome", "Verdict": "case_verdict"}
+"""Modules of the plugin harness, which are loaded when first asked for."""
+
+__all__ = ["Case", "Client", "Conversation", "Difference", "Harness", "Outcome", "Response", "Verdict"]
+
+
+if not TYPE_CHECKING:  # or any name would be an attribute to a type checker
+
+    def __getattr__(name: str) -> object:
+        if name in _HARNESS:
+            return getattr(import_module(f"mockforge_asgi.plugins.testkit.{_HARNESS[name]}"), name)
+        raise AttributeError(f"module 'mockforge_asgi.testing' has no attribute '{name}'")
+
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What the app answered. Header names are lower-case."""
 
     status: int
@@ -90,8 +116,8 @@ class Client:
 
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), body: Body = b"", json: Json = None
-    ) -> Answer:
-        """Send a request and wait for the whole answer. `json` replaces `body`."""
+    ) -> Response:
+        """Send a request and wait for the whole response. `json` replaces `body`."""
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
         if json is not None:
             body = dumps(json)
@@ -102,15 +128,15 @@ class Client:
             pairs.append(("transfer-encoding", "chunked"))
         conversation = Conversation([m async for m in _messages(body)])
         await self.app(self.scope(method, url, pairs), conversation.receive, conversation.send)
-        return conversation.answer
+        return conversation.response
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Answer:
+    async def get(self, url: str, *, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> Response:
         """A GET request."""
         return await self.request("GET", url, headers=headers)
 
     async def post(
         self, url: str, *, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), body: Body = b"", json: Json = None
-    ) -> Answer:
+    ) -> Response:
         """A POST request."""
         return await self.request("POST", url, headers=headers, body=body, json=json)
 
@@ -154,14 +180,14 @@ class Conversation:
         self._left.set()
 
     @property
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """What was answered, as far as it came."""
         start = next((m for m in self.sent if m["type"].endswith("response.start")), None)
         if start is None:
             raise AssertionError(f"the app sent no answer, only {[m['type'] for m in self.sent]}")
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers") or ())
         body = b"".join(m.get("body") or b"" for m in self.sent if m["type"].endswith("response.body"))
-        return Answer(start["status"], headers, body)
+        return Response(start["status"], headers, body)
 
 
 class _Lifespan:

@@ -18,7 +18,7 @@ from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.testing import Answer, Client, Conversation
+from mockforge_asgi.testing import Client, Conversation, Response
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 from tests.plain_host import PlainHost, PlainRuntime, plain_plugin
 
@@ -98,7 +98,7 @@ async def test_what_nobody_claims_reaches_the_app_with_the_very_same_objects() -
 
 async def test_a_static_route_answers() -> None:
     answer = await Client(await mounted(App())).get("/health")
-    assert answer == Answer(200, (("content-type", "application/json"), ("content-length", "15")), b'{"status":"ok"}')
+    assert answer == Response(200, (("content-type", "application/json"), ("content-length", "15")), b'{"status":"ok"}')
 
 
 async def test_a_template_is_rendered_by_the_host() -> None:

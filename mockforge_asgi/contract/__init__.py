@@ -1,3 +1,4 @@
 """What a plugin is, whatever runs it: operations, value types, the Protocols of host and lease; how answers are read."""
 
 from mockforge_asgi.contract.protocol import *  # noqa: F403
+from mockforge_asgi.contract.protocol import __all__ as __all__

@@ -150,7 +150,7 @@ async def test_a_reply_may_only_have_templates_rendered_that_the_operator_lists(
         scope = {**Client(guarded).scope("GET", "/hello/x"), "extensions": {"mockforge.template": {}}}
         await guarded(scope, talk.receive, talk.send)
         assert talk.sent[0]["type"] == kind
-    assert talk.answer.status == 503
+    assert talk.response.status == 503
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ async def handshake(
 async def test_a_websocket_is_refused_with_the_challenge_where_the_server_can_send_it() -> None:
     sent, talk = await handshake(guarded := chain(), "/hello/ws", {}, {"websocket.http.response": {}})
     assert [m["type"] for m in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
-    assert (talk.answer.status, talk.answer.header("www-authenticate"), talk.received) == (401, "ApiKey", 1)
+    assert (talk.response.status, talk.response.header("www-authenticate"), talk.received) == (401, "ApiKey", 1)
     assert app_of(guarded).calls == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Deny, Principal
-from mockforge_asgi.testing import Answer, Client
+from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.types import Receive, Scope, Send
 from tests.auth.deciders import Decider, Runtime
 
@@ -39,7 +39,7 @@ def guarded(
 
 async def ask(
     app: AuthChain, headers: dict[str, str] = ASKS, *, method: str = "OPTIONS", path: str = "/hello/x", body: bytes = b""
-) -> Answer:
+) -> Response:
     return await Client(app).request(method, path, headers=headers, body=body)
 
 

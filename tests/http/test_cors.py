@@ -32,7 +32,7 @@ async def sent(cors: Cors, snapshot: RequestSnapshot, answer: MockResponse) -> d
     talk = Conversation()
     await answer.send(cors.around(talk.send, snapshot))
     told: dict[str, str] = {}
-    for name, value in talk.answer.headers:
+    for name, value in talk.response.headers:
         told[name] = f"{told[name]}, {value}" if name in told else value
     return told
 

@@ -67,7 +67,7 @@ async def test_an_answer_carries_auths_headers_and_heeds_head() -> None:
     one = exchange(talk, method="HEAD")
     one.allowed(Principal("demo"), {}, ((b"set-cookie", b"s=1"),))
     await one.respond(MockResponse.text("abc"))
-    assert talk.answer.body == b"" and talk.answer.header("content-length") == "3" and talk.answer.header("set-cookie") == "s=1"
+    assert talk.response.body == b"" and talk.response.header("content-length") == "3" and talk.response.header("set-cookie") == "s=1"
 
 
 async def test_an_answer_to_be_rendered_goes_to_the_templates_around_us() -> None:

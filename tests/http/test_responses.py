@@ -24,8 +24,8 @@ from mockforge_asgi.testing import Conversation
 async def test_length_and_body_fit_status_and_method(status: int, head: bool, length: str | None, body: bytes) -> None:
     talk = Conversation()
     await MockResponse(status, ((b"etag", b"1"),), b"abc").send(talk.send, head=head)
-    assert talk.answer.status == status and talk.answer.body == body
-    assert talk.answer.header("content-length") == length and talk.answer.header("etag") == "1"
+    assert talk.response.status == status and talk.response.body == body
+    assert talk.response.header("content-length") == length and talk.response.header("etag") == "1"
 
 
 async def test_framing_is_ours_whatever_the_answer_says() -> None:
@@ -33,7 +33,7 @@ async def test_framing_is_ours_whatever_the_answer_says() -> None:
     await MockResponse(200, ((b"Content-Length", b"99"), (b"transfer-encoding", b"chunked"), (b"connection", b"close")), b"abc").send(
         talk.send
     )
-    assert talk.answer.headers == (("content-length", "3"),)
+    assert talk.response.headers == (("content-length", "3"),)
 
 
 async def test_an_answer_sent_twice_shares_no_list_with_its_receivers() -> None:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mockforge_asgi import MockForge
-from mockforge_asgi.testing import Answer, Client
+from mockforge_asgi.testing import Client, Response
 from tests.plugin_kit.golden import GOLDEN
 
 HEAD = 'manifest_version: 1\nid: {id}\nversion: 1.0.0\ncontract: "0.1"\nruntime: python\nentry: plugin.py\n'
@@ -127,7 +127,7 @@ class Browser:
         self._client = client
         self.cookies: dict[str, str] = {}
 
-    async def get(self, url: str) -> Answer:
+    async def get(self, url: str) -> Response:
         """Ask, and keep what the answer sets."""
         cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         answer = await self._client.get(url, headers={"accept": "text/html", **cookie})

@@ -116,7 +116,7 @@ async def test_a_preflight_is_answered_before_the_app_has_ended() -> None:
     forge = await mounted(app, key_auth(), protect=[{"path": "/**", "auth": ["key"], "preflight": "app"}])
     talk = Conversation()
     await forge(Client(forge).scope("OPTIONS", "/items", ASKS), talk.receive, talk.send)
-    assert answered.is_set() and talk.answer.body == b""
+    assert answered.is_set() and talk.response.body == b""
 
 
 async def test_a_lone_mock_answers_preflights_of_endpoints_too() -> None:

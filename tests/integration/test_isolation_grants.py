@@ -11,7 +11,7 @@ import pytest
 from mockforge_asgi.events import Event, HostCallDenied
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.testing import Answer, Client
+from mockforge_asgi.testing import Client, Response
 from tests.integration.canaries import Canary, guest_memories, seen
 
 GUARD = '''
@@ -117,7 +117,7 @@ async def test_past_the_kit_there_is_no_more_than_was_asked_for_and_granted(tmp_
     life = mounted(tmp_path, text["secret"], isolation)
     events: list[Event] = []
     life.events.subscribe(events.append)
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Response] = {}
     async with Client(MockForge(runtime=life)) as client:
         client.client = text["client"]
         for name in ("bare", "wide", "some", "bare"):  # of each request all three are asked in turn

@@ -17,7 +17,7 @@ from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.package.package import read_package
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.telemetry.log import LogWriter
-from mockforge_asgi.testing import Answer, Client
+from mockforge_asgi.testing import Client, Response
 from tests.integration.canaries import Canary, guest_memories, keeper, seen
 from tests.wasm.extism_guests import wasm_of
 
@@ -173,7 +173,7 @@ async def test_what_was_not_granted_turns_up_nowhere(
     }
     mounted = Mounted(tmp_path, dev=dev)
     planted = [secret, environment, *parts.values()]
-    answers: list[tuple[str, str, Answer]] = []
+    answers: list[tuple[str, str, Response]] = []
     async with Client(MockForge(runtime=mounted.runtime)) as client:
         for mode in ("", "log", "fail", "wrong"):
             for path in PATHS:

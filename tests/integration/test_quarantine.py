@@ -18,7 +18,7 @@ from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.events import CallFinished, Event, EventStream, Quarantined, Recovered
 from mockforge_asgi.plugins.breaker import UNMADE, Breaker
 from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.testing import Answer, Client
+from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
@@ -120,7 +120,7 @@ async def serving(folder: Path, **plugin: Any) -> AsyncIterator[Stand]:
         yield stand
 
 
-def refused(answer: Answer) -> int:
+def refused(answer: Response) -> int:
     """The seconds after which to come again."""
     assert answer.status == 503 and answer.json()["error"] == "Unavailable"
     return int(answer.header("retry-after") or "0")
