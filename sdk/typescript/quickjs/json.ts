@@ -22,8 +22,10 @@ function loss(value: any): string | undefined {
   if (value.constructor !== Object) {
     if (value instanceof Promise) return " is a Promise, which is not JSON; await it";
     const isList = value instanceof Map || value instanceof Set || ArrayBuffer.isView(value);
-    const name = value.constructor.name;
-    if (isList) return ` is ${/^[AEIO]/.test(name) ? "an" : "a"} ${name}, which is not JSON; use [...]`;
+    if (isList) {
+      const name = value.constructor.name;
+      return ` is ${/^[AEIO]/.test(name) ? "an" : "a"} ${name}, which is not JSON; use [...]`;
+    }
   }
   const keys = Object.keys(value);
   for (let i = 0, lost; i < keys.length; i++) if ((lost = loss(value[keys[i]!]))) return `['${keys[i]}']${lost}`;
