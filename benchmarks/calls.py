@@ -22,7 +22,7 @@ from wasmtime import _bindings as ffi
 from benchmarks import guests
 from benchmarks.figures import Figure, Turn, compare, percentile, summary
 from benchmarks.sandbox import host, native, sandbox, spec
-from mockforge_asgi.contract import Document, PluginHost
+from mockforge_asgi.contract import PluginHost
 from mockforge_asgi.wasm.compiled.cache import CompiledCache
 from mockforge_asgi.wasm.component.python import sandbox_path
 from mockforge_asgi.wasm.engine import config
@@ -99,7 +99,7 @@ async def _timed(call: Call, times: int) -> Turn:
 def _leased(reached: PluginHost, text: bytes) -> Call:
     async def call() -> None:
         lease = reached.lease()
-        answer = await lease.call("template.call", Document.of_json(text))
+        answer = await lease.call("template.call", text)
         lease.release()
         assert answer
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from benchmarks import guests
 from benchmarks.figures import Figure, Turn, summary
 from benchmarks.sandbox import MIB, host, sandbox, spec
-from mockforge_asgi.contract import Document
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.host import WasmHost
 
 
@@ -31,7 +31,7 @@ async def run(quick: bool) -> AsyncIterator[Figure]:
 
 
 async def _together(reached: WasmHost, runtime: str, count: int, op: str, value: object, quick: bool) -> Figure:
-    document = Document(value)
+    document = dumps(value)
     await _wave(reached, count, op, document)  # makes the instances
     turns = [await _wave(reached, count, op, document) for _ in range(2 if quick else 7)]
     middle = summary(turns)
@@ -48,7 +48,7 @@ async def _together(reached: WasmHost, runtime: str, count: int, op: str, value:
     )
 
 
-async def _wave(reached: WasmHost, count: int, op: str, document: Document) -> Turn:
+async def _wave(reached: WasmHost, count: int, op: str, document: bytes) -> Turn:
     """All at once; p99 here is the latest heartbeat of a task beside them."""
     late: list[float] = []
 
@@ -66,7 +66,7 @@ async def _wave(reached: WasmHost, count: int, op: str, document: Document) -> T
     return Turn(took, sorted(late)[int(0.99 * len(late))] if late else None)
 
 
-async def _call(reached: WasmHost, op: str, document: Document) -> None:
+async def _call(reached: WasmHost, op: str, document: bytes) -> None:
     lease = reached.lease()
     await lease.call(op, document)
     lease.release()

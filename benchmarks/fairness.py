@@ -21,9 +21,9 @@ from typing import Literal
 from benchmarks import guests
 from benchmarks.figures import Figure, percentile
 from benchmarks.sandbox import MEMORY_MB, MIB, host, sandbox
-from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.events import CallFinished, Event, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.host import WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec
 
@@ -118,20 +118,20 @@ async def _turn(tongue: Tongue, hosts: Mapping[str, WasmHost], greedy: int, seco
     await asyncio.gather(*hogs, return_exceptions=True)
 
 
-_CALLS: Mapping[Tongue, tuple[str, Document]] = {
-    "extism": ("response.generate", Document({})),
-    "python": ("template.call", Document({"function": "echo", "args": ["x"], "kwargs": {}})),
+_CALLS: Mapping[Tongue, tuple[str, bytes]] = {
+    "extism": ("response.generate", dumps({})),
+    "python": ("template.call", dumps({"function": "echo", "args": ["x"], "kwargs": {}})),
 }
 
 
-async def _caller(reached: WasmHost, op: str, document: Document, think_s: float, end: float, waits: list[float]) -> None:
+async def _caller(reached: WasmHost, op: str, document: bytes, think_s: float, end: float, waits: list[float]) -> None:
     while (due := time.perf_counter() + think_s) < end:
         await asyncio.sleep(think_s)
         await _call(reached, op, document)
         waits.append(time.perf_counter() - due)  # with what the loop was late
 
 
-async def _hog(reached: WasmHost, op: str, document: Document) -> None:
+async def _hog(reached: WasmHost, op: str, document: bytes) -> None:
     while True:
         try:
             await _call(reached, op, document)
@@ -139,7 +139,7 @@ async def _hog(reached: WasmHost, op: str, document: Document) -> None:
             pass
 
 
-async def _call(reached: WasmHost, op: str, document: Document) -> None:
+async def _call(reached: WasmHost, op: str, document: bytes) -> None:
     lease = reached.lease()
     try:
         await lease.call(op, document)

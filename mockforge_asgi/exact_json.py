@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 Json: TypeAlias = Any
+"""A JSON value."""
+
 _ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG: Final = (b"0" * 20, b"-" + b"0" * 19)
 """Fewer digits than these fit into 64 bits."""

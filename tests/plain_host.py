@@ -7,8 +7,9 @@ from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
-from mockforge_asgi.contract import BodyReader, Description, Document, Json, Lease
+from mockforge_asgi.contract import BodyReader, Description, Json, Lease
 from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.exact_json import loads
 from mockforge_asgi.http.request_document import EVERYTHING, RequestView
 from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.runtime import PluginRuntime
@@ -43,14 +44,10 @@ class PlainLease:
     def __init__(self, host: PlainHost) -> None:
         self._host = host
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         self._host.log.append(op)
         run = self._host.operations[op]
-        said = (
-            run(Document.of_json(document.json).value, request)
-            if run.__code__.co_argcount == 2
-            else run(Document.of_json(document.json).value)
-        )
+        said = run(loads(document), request) if run.__code__.co_argcount == 2 else run(loads(document))
         return await said if isawaitable(said) else said
 
     def release(self) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
 from mockforge_asgi.exact_json import WrittenNumber, dumps, loads, same, written
-from mockforge_asgi.types import Document, Json
+from mockforge_asgi.types import Json
 
 BIG = [2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**64 + 1, -(2**63), -(2**63) - 1, 12345678901234567890123, 10**300 + 7, -(10**18)]
 VALUES = st.recursive(
@@ -29,9 +29,6 @@ def test_whole_numbers_are_exact_both_ways(number: int, around: str) -> None:
     assert loads(text) == json.loads(text)
     assert dumps(loads(text)) == text
     assert parse(text, ANSWER) == json.loads(text)
-    assert Document(json=text).value == json.loads(text)
-    assert Document(json.loads(text)).json == text
-    assert Document.around(Document(1), "a", {"b": json.loads(text)}).json == b'{"a":1,"b":' + text + b"}"
 
 
 def test_many_large_numbers_are_not_taken_for_depth() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from mockforge_asgi.types import NOTHING, Document, Json
+from mockforge_asgi.types import Json
 from mockforge_plugin.failure import CODES as ERROR_CODES
 from mockforge_plugin.values import (
     Allow,
@@ -24,6 +24,9 @@ from mockforge_plugin.values import (
 
 CONTRACT: Final = "0.1"
 """The contract version this host speaks; a plugin that names another one is refused by name."""
+
+NOTHING: Final = b"{}"
+"""The document of operations without input."""
 
 KINDS: Final = ("auth", "template", "response", "modifier", "data_source")
 """The plugin kinds."""
@@ -91,7 +94,7 @@ class HostCalls(Protocol):
 class Lease(Protocol):
     """A plugin for the length of one request: takes an instance when first called, gives it back on release."""
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         ...
 
@@ -132,7 +135,6 @@ __all__ = [
     "Decision",
     "Deny",
     "Description",
-    "Document",
     "FunctionMetadata",
     "HostCalls",
     "Json",

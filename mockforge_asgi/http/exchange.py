@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
 from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
@@ -18,7 +19,7 @@ from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, request_document
 from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
-from mockforge_asgi.types import Document, Headers, Json, Receive, Scope, Send
+from mockforge_asgi.types import Headers, Json, Receive, Scope, Send
 from mockforge_plugin.values import Principal
 
 SCOPE_KEY: Final = "mockforge.exchange"
@@ -68,7 +69,7 @@ class Exchange:
         """Who answered, and why it refused, for events; nobody yet, or the route that was found."""
         self.notes: list[str] | None = None
         """In dev mode: why links did not answer."""
-        self._documents: dict[RequestView, Document] | None = None
+        self._documents: dict[RequestView, bytes] | None = None
         self._fingerprint: str | None = None
         self._json_body: JsonBody | None = None
         self._coding: str | None = None
@@ -107,13 +108,13 @@ class Exchange:
         """Hide what carried credentials from every document that is made from now on."""
         self.consumed, self._documents = self.consumed | consumed, None
 
-    def document(self, view: RequestView) -> Document:
+    def document(self, view: RequestView) -> bytes:
         """The request document for a view; a body is in it if it was read before and is small."""
         if self._documents is None:
             self._documents = {}
         document = self._documents.get(view)
         if document is None:
-            document = self._documents[view] = Document(self._build(view))
+            document = self._documents[view] = dumps(self._build(view))
         return document
 
     def _build(self, view: RequestView) -> Json:

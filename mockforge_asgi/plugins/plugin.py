@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from mockforge_asgi.config.objects import ResponseFilter
-from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, Document, FunctionMetadata, Json, Lease, PluginHost
+from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, FunctionMetadata, Json, Lease, PluginHost
+from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import HostCallError
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
 from mockforge_asgi.http.request_document import RequestView, response_document
@@ -100,7 +102,7 @@ class Plugin:
         """The template functions it offers."""
         return self.description.functions
 
-    async def _call(self, exchange: Exchange | None, op: str, document: Document, request: BodyReader | None = None) -> Json:
+    async def _call(self, exchange: Exchange | None, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         """Run one operation, unless the plugin is in quarantine: on the lease of the request, or without a request on one of its own.
 
         Raises PluginFailed, LimitExceeded, PluginUnavailable.
@@ -142,17 +144,16 @@ class Plugin:
         said = await self._call(exchange, "response.generate", await self._with_fingerprint(exchange), exchange)
         return None if said is None else self._reader.response("response.generate", said)
 
-    async def _with_fingerprint(self, exchange: Exchange) -> Document:
-        rest: dict[str, Json] = {"fingerprint": await exchange.fingerprint()}
-        return Document.around(exchange.document(self.view), "request", rest)
+    async def _with_fingerprint(self, exchange: Exchange) -> bytes:
+        return around("request", exchange.document(self.view), {"fingerprint": await exchange.fingerprint()})
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
         """The answer changed, or None: as it was.
 
         What the changed answer leaves out of the body stays as it was, and so do restricted headers that the plugin has no grant to set.
         """
-        rest: dict[str, Json] = {"response": response_document(response, self.rights.response_headers)}
-        document = Document.around(exchange.document(self.view), "request", rest)
+        shown = response_document(response, self.rights.response_headers)
+        document = around("request", exchange.document(self.view), {"response": shown})
         said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
         if said is None:
             return None
@@ -178,12 +179,12 @@ class Plugin:
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """The value of one of its template functions."""
-        document = Document({"function": name, "args": list(args), "kwargs": dict(kwargs)})
+        document = dumps({"function": name, "args": list(args), "kwargs": dict(kwargs)})
         return await self._call(exchange, "template.call", document, exchange)
 
     async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
         """Its answer at one of its own endpoints."""
-        document = Document.around(exchange.document(self.view), "request", {"endpoint": name})
+        document = around("request", exchange.document(self.view), {"endpoint": name})
         said = await self._call(exchange, "endpoint.call", document, exchange)
         return self._reader.response("endpoint.call", said)
 
@@ -196,7 +197,7 @@ class Plugin:
             wanted["limit"] = limit
         if cursor is not None:
             wanted["cursor"] = cursor
-        said = await self._call(exchange, "data.query", Document(wanted), exchange)
+        said = await self._call(exchange, "data.query", dumps(wanted), exchange)
         if not isinstance(said, dict) or not isinstance(said.get("columns"), list) or not isinstance(said.get("rows"), list):
             raise self._reader.fault("data.query", "no object with 'columns' and 'rows'")
         return said

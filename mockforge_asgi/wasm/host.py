@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import NOTHING, BodyReader, Description, Document, HostCalls, Json, Lease
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Instance, PooledInstance
 from mockforge_asgi.wasm.leases import CallLease, RequestLease
@@ -92,7 +93,7 @@ class WasmHost:
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
         self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
-        self._init = Document(
+        self._init = dumps(
             {
                 "config": options.config,
                 "plugin": {"id": options.plugin, "version": options.version},
@@ -117,9 +118,7 @@ class WasmHost:
                 if instance.broken:  # it described itself and exited
                     instance.close()
                     instance = await self._instantiate()
-                found = await instance.call(
-                    self.fiber("plugin.validate_config", budget=_SETUP), Document({"config": self.options.config}).json
-                )
+                found = await instance.call(self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config}))
                 accept_config(self.options.plugin, found)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
@@ -141,7 +140,7 @@ class WasmHost:
             instance = await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
             try:
                 if "plugin.init" in self._ops:
-                    await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init.json)
+                    await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init)
                     if instance.broken:
                         raise PluginFailed(self.options.plugin, "plugin.init", "its code left with status 0; return from it instead")
             except BaseException:
@@ -230,11 +229,11 @@ class WasmHost:
             self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))
             raise
 
-    async def run(self, held: PooledInstance, fiber: Fiber, document: Document) -> Json:
+    async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
         """One call on a taken instance; an event tells of its failure, and of its success when somebody listens."""
         began = time.perf_counter()
         try:
-            answer = await held.instance.call(fiber, document.json)
+            answer = await held.instance.call(fiber, document)
         except BaseException as error:
             self._tell(held, fiber, began, _outcome(error), str(error))
             raise

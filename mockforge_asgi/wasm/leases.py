@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from mockforge_asgi.contract import BodyReader, Document, Json
+from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.instance import PooledInstance
@@ -25,7 +25,7 @@ class Host(Protocol):
         """An instance that had to be waited for. Raises PluginUnavailable, PluginFailed."""
         ...
 
-    async def run(self, held: PooledInstance, fiber: Fiber, document: Document) -> Json:
+    async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
         """One call on a taken instance."""
         ...
 
@@ -38,7 +38,7 @@ class CallLease:
     def __init__(self, host: Host, pool: PluginPool) -> None:
         self._host, self._pool = host, pool
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         host, pool = self._host, self._pool
         fiber = host.fiber(op, request=request)
@@ -63,7 +63,7 @@ class RequestLease:
         self._lock = asyncio.Lock()
         self._is_over = False
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         fiber = self._host.fiber(op, request=request)
         async with self._lock:

@@ -11,6 +11,7 @@ from mockforge_asgi.auth.middleware import AuthChain
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.exact_json import loads
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.request_document import RequestView
@@ -219,7 +220,7 @@ async def test_credentials_are_hidden_from_the_documents_of_later_plugins() -> N
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             exchange, is_new = Exchange.of(scope, receive, send)
             assert not is_new
-            seen.append(exchange.document(view).value)
+            seen.append(loads(exchange.document(view)))
             await super().__call__(scope, receive, send)
 
     asks = RequestView(headers=frozenset({"x-api-key", "accept"}), cookies=frozenset({"session"}), query=frozenset({"key"}))
@@ -237,7 +238,7 @@ async def test_credentials_are_hidden_even_from_a_later_plugin_that_may_see_just
     seen: list[list[Any]] = []
 
     async def look(exchange: Exchange) -> Decision:
-        seen.append(exchange.document(KEYS).value["headers"])
+        seen.append(loads(exchange.document(KEYS))["headers"])
         return says
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:

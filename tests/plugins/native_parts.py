@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.contract import BodyReader, Document
+from mockforge_asgi.contract import BodyReader
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.events import Event, EventStream, GuestLogged
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_asgi.plugins.native.host import NativeHost, NativeOptions
@@ -24,13 +25,13 @@ REQUEST: dict[str, Any] = {
     "method": "GET", "scheme": "http", "host": "h", "path": "/", "raw_path": "/", "query": [], "headers": [["x-api-key", "k1"]],
     "client": None, "route": None, "path_params": {}, "principal": None, "body": {"available": 0},
 }  # fmt: skip
-GENERATE = Document({"request": REQUEST, "fingerprint": "f"})
-AUTHENTICATE = Document(REQUEST)
+GENERATE = dumps({"request": REQUEST, "fingerprint": "f"})
+AUTHENTICATE = dumps(REQUEST)
 
 
-def call(function: str, *args: Any) -> Document:
+def call(function: str, *args: Any) -> bytes:
     """The document of a template function's call."""
-    return Document({"function": function, "args": list(args), "kwargs": {}})
+    return dumps({"function": function, "args": list(args), "kwargs": {}})
 
 
 class Told:
@@ -83,7 +84,7 @@ class Bodies:
 BODIES: BodyReader = Bodies()
 
 
-async def begun(plugin: NativeHost, told: Told, document: Document, op: str = "template.call") -> asyncio.Future[Any]:
+async def begun(plugin: NativeHost, told: Told, document: bytes, op: str = "template.call") -> asyncio.Future[Any]:
     """A call whose code runs by now."""
     running = asyncio.ensure_future(plugin.call(op, document))
     while not told.of(GuestLogged):

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
@@ -47,7 +48,7 @@ async def opened(stand: Bench, **kwargs: object) -> WasmHost:
     return made
 
 
-EMPTY = Document({})
+EMPTY = dumps({})
 
 
 async def test_open_gives_what_the_plugin_says_of_itself(stand: Bench) -> None:
@@ -87,7 +88,7 @@ async def test_64_requests_at_once_each_get_their_own_answer(stand: Bench, per_r
     async def request(n: int) -> Json:
         lease = made.lease()
         try:
-            return await lease.call("door.wait", Document({"n": n})), await lease.call("echo", Document(n))
+            return await lease.call("door.wait", dumps({"n": n})), await lease.call("echo", dumps(n))
         finally:
             lease.release()
 
@@ -406,7 +407,7 @@ async def test_each_call_of_a_guest_that_leaves_with_status_0_takes_a_new_instan
         await made.open()
         await made.start()
         lease = made.lease()
-        assert [await lease.call("response.generate", Document({"n": n})) for n in range(3)] == [{"n": n} for n in range(3)]
+        assert [await lease.call("response.generate", dumps({"n": n})) for n in range(3)] == [{"n": n} for n in range(3)]
         lease.release()
         assert not any(held.instance.broken for held in made._pool.idle)
         await made.close()

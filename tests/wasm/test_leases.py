@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import Document, Json, Lease
+from mockforge_asgi.contract import Json, Lease
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.events import EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.instance import PooledInstance
 from mockforge_asgi.wasm.pool import Pool
 from tests.wasm.guests import Bench, bench
 
-EMPTY = Document({})
+EMPTY = dumps({})
 OPS = ("echo", "spin", "trap", "door.now", "door.wait")
 
 

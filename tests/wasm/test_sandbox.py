@@ -10,9 +10,9 @@ import pytest
 import wasmtime
 from wasmtime.component import Component
 
-from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import ConfigError, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream, PluginWarning
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
@@ -45,14 +45,14 @@ async def test_nothing_is_compiled_in_the_serving_process(sandbox: Sandbox, monk
     monkeypatch.setattr(wasmtime.Module, "__init__", refuse)
     monkeypatch.setattr(Component, "__init__", refuse)
     made = await asyncio.gather(host(sandbox, SPIN), host(sandbox, WASI))
-    assert await made[1].lease().call("response.generate", Document({})) is None
+    assert await made[1].lease().call("response.generate", dumps({})) is None
     for one in made:
         await one.close()
 
 
 async def test_closing_ends_calls_that_still_run(sandbox: Sandbox) -> None:
     made = await host(sandbox, SPIN)
-    call = asyncio.ensure_future(made.lease().call("response.generate", Document({})))
+    call = asyncio.ensure_future(made.lease().call("response.generate", dumps({})))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not call.done()
@@ -70,7 +70,7 @@ async def test_a_call_is_reported_with_the_memory_of_its_instance(tmp_path: Path
     body = '(func (export "response_generate") (result i32) (drop (memory.grow (i32.const 3))) (i32.const 0))'
     made = await host(sandbox, wat(body, "alloc"))
     for _ in range(2):
-        await made.lease().call("response.generate", Document({}))
+        await made.lease().call("response.generate", dumps({}))
     first, second = [event.memory_bytes for event in seen if isinstance(event, CallFinished)]
     assert second - first == 3 << 16 and first >= 8 << 16
     await made.close()
@@ -94,14 +94,14 @@ async def test_calls_of_one_plugin_leave_another_its_instance(tmp_path: Path) ->
     """However many they are, however long they take, and however long ago the other was called."""
     sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), pool_memory_mb=100, cache_dir=tmp_path / "compiled")
     hog, guard = await host(sandbox, SPIN), await host(sandbox, WASI, "guard")
-    calls = [asyncio.ensure_future(hog.lease().call("response.generate", Document({}))) for _ in range(16)]
+    calls = [asyncio.ensure_future(hog.lease().call("response.generate", dumps({}))) for _ in range(16)]
     while sandbox.pool.charged + hog._pool.charge <= sandbox.pool.cap_bytes:
         await asyncio.sleep(0)
     for held in guard._pool.idle:
         held.used_s -= 3600.0
     for _ in range(100):
         await asyncio.sleep(0)
-    assert await guard.lease().call("response.generate", Document({})) is None
+    assert await guard.lease().call("response.generate", dumps({})) is None
     assert (guard._pool.live, len(guard._pool.idle)) == (1, 1)
     await sandbox.scheduler.close()
     await asyncio.gather(*calls, return_exceptions=True)

@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.contract import NOTHING, BodyReader, Description, Document, HostCalls, Json, Lease
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, EventStream
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
 from mockforge_asgi.plugins.native.context import PluginContext
@@ -61,7 +62,7 @@ class NativeHost:
                 said = read_description(plugin, await self.runner.load())
             self._ops, self._is_open = said.ops, True
             if "plugin.validate_config" in said.ops:
-                document = Document({"config": self.options.config})
+                document = dumps({"config": self.options.config})
                 accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
         except TimeoutError:
             raise PluginRejected(plugin, f"its code did not load within {_SETUP_S:g} s.") from None
@@ -72,7 +73,7 @@ class NativeHost:
     async def start(self) -> None:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
         plugin = {"id": self.options.plugin, "version": self.options.version}
-        document = Document({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
+        document = dumps({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
         context = PluginContext(self._doors, None, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(_SETUP_S):
@@ -92,7 +93,7 @@ class NativeHost:
     def release(self) -> None:
         """Nothing is held between calls."""
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         began = time.perf_counter()
         try:
@@ -138,7 +139,7 @@ class NativeHost:
         except TimeoutError:
             return False
 
-    async def _call(self, op: str, document: Document, request: BodyReader | None, timeout_s: float) -> Json:
+    async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
         context = PluginContext(self._doors, request, asyncio.get_running_loop())

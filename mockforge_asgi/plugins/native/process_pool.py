@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_asgi.plugins.native.context import PluginContext
@@ -37,7 +37,7 @@ class InWorkers:
         self._start_error: BaseException | None = None
         self._watching: set[asyncio.Task[None]] = set()
         self._dying: set[asyncio.Task[None]] = set()
-        self._init: tuple[Document, PluginContext] | None = None
+        self._init: tuple[bytes, PluginContext] | None = None
         self._started: WorkerProcess | None = None
         """The worker that ran `start`, and is to run `stop`."""
         self._is_closed = False
@@ -53,13 +53,13 @@ class InWorkers:
         self._idle.append(worker)
         return worker.description
 
-    async def init(self, document: Document, context: PluginContext) -> None:
+    async def init(self, document: bytes, context: PluginContext) -> None:
         """See Runner: the workers there are now, and each later one before its first call."""
         self._init = document, context
         for worker in tuple(self._idle):
             await self._initialise(worker)
 
-    async def call(self, op: str, document: Document, context: PluginContext) -> Json:
+    async def call(self, op: str, document: bytes, context: PluginContext) -> Json:
         """See Runner."""
         if op == "plugin.destroy":
             return await self._destroy(document, context)
@@ -89,7 +89,7 @@ class InWorkers:
             await asyncio.wait(ends)  # gather does not let the loop run where all are done, and so none would leave the set
         self._code.close()
 
-    async def _destroy(self, document: Document, context: PluginContext) -> None:
+    async def _destroy(self, document: bytes, context: PluginContext) -> None:
         """Every process holds an instance of its own, and each may end in its own way. Raises the first failure."""
         workers, self._idle = self._idle, []
         told = await asyncio.gather(*(worker.ask("plugin.destroy", document, context) for worker in workers), return_exceptions=True)

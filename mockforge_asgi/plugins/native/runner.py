@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from mockforge_asgi.bounded_json import BadJson, parse
-from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.exact_json import loads
 from mockforge_asgi.plugins.native.code import NativeCode
@@ -28,11 +28,11 @@ class Runner(Protocol):
         """Run the code; what the plugin says of itself. Raises PluginFailed."""
         ...
 
-    async def init(self, document: Document, context: PluginContext) -> None:
+    async def init(self, document: bytes, context: PluginContext) -> None:
         """Make every instance ready, now or when it is made. Raises PluginFailed."""
         ...
 
-    async def call(self, op: str, document: Document, context: PluginContext) -> Json:
+    async def call(self, op: str, document: bytes, context: PluginContext) -> Json:
         """The answer, as JSON alone carries it. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         ...
 
@@ -57,13 +57,13 @@ class InProcess:
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
             raise self._failed("plugin.load", error) from error
 
-    async def init(self, document: Document, context: PluginContext) -> None:
+    async def init(self, document: bytes, context: PluginContext) -> None:
         """See Runner."""
         await self.call("plugin.init", document, context)
 
-    async def call(self, op: str, document: Document, context: PluginContext) -> Json:
+    async def call(self, op: str, document: bytes, context: PluginContext) -> Json:
         """See Runner."""
-        made, value = self._object, loads(document.json)  # a copy of its own: others read the document, too
+        made, value = self._object, loads(document)  # a copy of its own: others read the document, too
         assert made is not None, "load() comes first"
         try:
             with entered(context):

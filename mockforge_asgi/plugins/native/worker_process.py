@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mockforge_asgi.bounded_json import BadJson, parse
-from mockforge_asgi.contract import Document, Json
+from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.plugins.native.code import FileCode
@@ -53,10 +53,10 @@ class WorkerProcess:
         await self._send(dumps(first))
         self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
 
-    async def ask(self, op: str, document: Document, context: PluginContext) -> Json:
+    async def ask(self, op: str, document: bytes, context: PluginContext) -> Json:
         """The worker's answer; what it asks of the doors meanwhile is answered. Raises PluginFailed, LimitExceeded."""
         self._in_step = False
-        await self._send(b'{"op":' + dumps(op) + b',"document":' + document.json + b"}")
+        await self._send(b'{"op":' + dumps(op) + b',"document":' + document + b"}")
         while (line := await self._line(op)).startswith(b'{"door"'):
             await self._send(dumps(await _door_answer(context, loads(line))))
         return self._read(op, line, self._output_bytes)

@@ -21,7 +21,7 @@ from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, Limit
 from mockforge_asgi.config.parsing.json_schema import apply_schema
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.locations import Path as Place
-from mockforge_asgi.contract import Description, Document, Json, PluginHost
+from mockforge_asgi.contract import Description, Json, PluginHost
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, HostCallError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import EventStream, HostCallDenied
@@ -213,7 +213,7 @@ class _Loaded:
             raise ConfigError("the document is not one that the plugin would be sent:", problems)
         heard, lease = EventRecorder(self.events), self.plugin.host.lease()
         try:
-            answer = self._read(op, whole, await lease.call(op, Document(whole), request=bodies))
+            answer = self._read(op, whole, await lease.call(op, dumps(whole), request=bodies))
             return heard.outcome(op, answer)
         except PluginFailed as error:
             return heard.outcome(op, error=_envelope(error), traceback=error.author_traceback)

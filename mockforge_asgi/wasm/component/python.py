@@ -18,7 +18,7 @@ import orjson
 from wasmtime import Engine
 from wasmtime.component import Component
 
-from mockforge_asgi.contract import Document
+from mockforge_asgi.contract.codec import around
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.wasm.component.guest import ComponentGuest, ComponentInstance
 from mockforge_asgi.wasm.fiber import Fiber
@@ -73,8 +73,8 @@ class PythonGuest(ComponentGuest):
     ) -> None:
         super().__init__(plugin, engine, component, scheduler, limits)
         size = sum(map(len, files.values()))
-        self._files = Document(json=orjson.dumps(dict(files)) if size <= MAX_SOURCE_BYTES else b"")
-        if (size := max(size, len(self._files.json))) > MAX_SOURCE_BYTES:
+        self._files = orjson.dumps(dict(files)) if size <= MAX_SOURCE_BYTES else b""
+        if (size := max(size, len(self._files))) > MAX_SOURCE_BYTES:
             raise PluginRejected(
                 plugin, f"its Python files take {size:,} bytes as JSON; the most is {MAX_SOURCE_BYTES:,}. Put data in other files."
             )
@@ -86,7 +86,7 @@ class PythonGuest(ComponentGuest):
         instance = await super().instantiate(fiber)
         try:
             seed = self._seed or secrets.token_hex(32)
-            await instance.load(fiber, Document.around(self._files, "files", {**self._rest, "seed": seed}).json)
+            await instance.load(fiber, around("files", self._files, {**self._rest, "seed": seed}))
         except BaseException:
             instance.close()
             raise

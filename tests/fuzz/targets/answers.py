@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from mockforge_asgi.contract import Allow, BodyReader, Decision, Deny, Description, Document, Json, Lease, Reply
+from mockforge_asgi.contract import Allow, BodyReader, Decision, Deny, Description, Json, Lease, Reply
+from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed, PluginRejected
@@ -48,7 +49,7 @@ class Said:
 
     said: Json = None
 
-    async def call(self, op: str, document: Document, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         return self.said
 
     def lease(self) -> Lease:
@@ -133,7 +134,7 @@ async def _decided(decision: Decision) -> None:
     if isinstance(decision, Allow):
         asked = exchange()
         asked.allowed(decision.principal, decision.claims)
-        assert orjson.loads(Document.around(asked.document(EVERYTHING), "request", {"fingerprint": ""}).json)
+        assert orjson.loads(around("request", asked.document(EVERYTHING), {"fingerprint": ""}))
         again(decision.claims)
         await sendable(MockResponse.of(200, decision.set_headers))
     elif isinstance(decision, Deny):

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.contract import Document
 from mockforge_asgi.errors import ConfigError, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
 from mockforge_asgi.events import CallFinished, GuestLogged
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_asgi.plugins.native.host import NativeHost, own_host
 from mockforge_asgi.plugins.native.process_pool import InWorkers
@@ -104,7 +104,8 @@ DOORS = """
 async def test_doors_answer_in_sync_and_async_code(started: Make) -> None:
     told = Told()
     plugin = await started(DOORS, told=told, door=doors(told))
-    document = Document({**GENERATE.value, "request": {**GENERATE.value["request"], "body": {"available": 8}}})
+    whole = loads(GENERATE)
+    document = dumps({**whole, "request": {**whole["request"], "body": {"available": 8}}})
     answer = await plugin.call("response.generate", document, request=BODIES)
     assert answer["body"] == {"text": '{"k":{"a":[1,2]},"n":1,"secret":"s3cret","body":"the body"}'}
     assert await plugin.call("template.call", call("later")) == [5, "s3cret"]
