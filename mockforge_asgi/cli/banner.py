@@ -27,7 +27,7 @@ def base_url(host: str, port: int, *, is_tls: bool) -> str:
 
 def banner(config: Config, examination: CheckReport, url: str, *, host: str, workers: int = 1) -> str:
     """The text, without a final line break."""
-    mode = ", dev mode: edits hold from the next request on" if config.dev else ""
+    mode = ", dev mode: edits apply from the next request" if config.dev else ""
     many = f", {workers} workers" if workers > 1 else ""
     lines = [f"mockforge {mockforge_asgi.__version__}  {config.places.name}{mode}{many}", f"Listening on {url} (Ctrl+C stops)"]
     if host in _EVERYWHERE:

@@ -28,7 +28,7 @@ def mockforge() -> None:
 @click.option("--host", help="Address to listen on.  [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for a free one.  [8000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes.  [1]")
-@click.option("--reload", is_flag=True, help="Development: edits of plugins and of the configuration hold from the next request on.")
+@click.option("--reload", is_flag=True, help="Development: edits of plugins and of the configuration apply from the next request.")
 @click.option("--ssl-keyfile", type=click.Path(path_type=Path), help="TLS key.")
 @click.option("--ssl-certfile", type=click.Path(path_type=Path), help="TLS certificate.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look.  [text]")

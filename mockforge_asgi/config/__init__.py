@@ -41,7 +41,7 @@ def load_config(
 ) -> Config:
     """The configuration of a file, of a mapping, or (None) the empty one.
 
-    Relative paths are meant from the file's folder, or from `base_dir`. `dev` wins over what the document says. `own` names
+    Relative paths start at the file's folder, or at `base_dir`. `dev` wins over what the document says. `own` names
     plugins that exist without an entry under `plugins:`, the developer's own.
     Raises ConfigError with every problem found.
     """

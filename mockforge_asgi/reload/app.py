@@ -142,7 +142,7 @@ class ReloadingApp:
             self._report("info", f"{self._file.name} changed: the new configuration answers from now on.")
             if config.server != self._server:
                 self._server = config.server
-                self._report("warning", "what changed under `server:` holds from the next start of `mockforge serve` on.")
+                self._report("warning", "what changed under `server:` applies from the next start of `mockforge serve`.")
             task = asyncio.create_task(old.stop())
             self._retiring.add(task)
             task.add_done_callback(self._ended)

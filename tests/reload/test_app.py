@@ -112,7 +112,7 @@ async def test_what_an_edit_of_the_servers_settings_does_is_told(world: World) -
             world.write("/two", extra)
             assert (await client.get("/")).text == "/two"
     assert [line for line in world.reported if line.startswith("warning")] == [
-        "warning: what changed under `server:` holds from the next start of `mockforge serve` on."
+        "warning: what changed under `server:` applies from the next start of `mockforge serve`."
     ]
 
 

@@ -114,7 +114,7 @@ class CaseModel(Strict):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if ("out" in self.model_fields_set) + ("has" in self.model_fields_set) + (self.error is not None) != 1:
-            raise fault("must have just one of `out`, `has` and `error`.", "`out: null` stands for 'not mine'.")
+            raise fault("must have just one of `out`, `has` and `error`.", "`out: null` is the answer of a plugin that does not handle it.")
         for text in _expressions(self.has):
             try:
                 re.compile(text)
