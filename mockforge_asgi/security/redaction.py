@@ -7,12 +7,13 @@ not with the number of secrets, whatever is in it.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote
 
 import re2
 
@@ -26,7 +27,8 @@ _BEGINNING: Final = 6
 """So many characters of a secret at the end of a text are taken for its beginning."""
 _STEP, _HEAD = 3, 8
 _HIDDEN: Final = "[redacted]"
-_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
+_ESCAPES: Final = re.compile("(?:%[0-9A-Fa-f]{2})+|.", re.DOTALL)
+_HALF_ESCAPE: Final = re.compile("%[0-9A-Fa-f]?\\Z")
 _LATIN1 = re2.Options()
 _LATIN1.encoding = re2.Options.Encoding.LATIN1
 _KEY = rb"\b(?:password|passwd|secret|api_?key|access_?token|refresh_?token|id_?token|client_?secret)[\"']?\s*(?:[=!]?=|:)\s*"
@@ -76,22 +78,40 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without secrets; text beyond a bound is cut off."""
-        short = self._without_known(text[:MAX_TEXT]) if self._grams else text[:MAX_TEXT]
+        short = text[:MAX_TEXT]
+        if self._grams:
+            short = self._without_known(short)
+            short = self._without_escaped(short) if "%" in short else short
         data = short.encode("utf-8", "surrogatepass")
         hidden = _CREDENTIAL.sub(_hide, data)
         short = short if hidden == data else hidden.decode("utf-8", "surrogatepass")
         return short[:-_BEGINNING] + "…" if len(text) > MAX_TEXT else short  # what the cut left of a secret may be still shorter
 
     def _without_known(self, text: str) -> str:
-        kept, at, grams = list[str](), 0, self._grams
+        return _without(text, self._places(text))
+
+    def _without_escaped(self, text: str) -> str:
+        """The text without secrets that are percent-encoded, all of their signs or some: URL encoders differ in what they leave alone."""
+        found = self._places(unquote(_HALF_ESCAPE.sub("", text), errors="surrogateescape"))
+        if not found:
+            return text
+        at = [0]  # where each sign of the decoded text begins in the text
+        for piece in _ESCAPES.finditer(text):
+            for sign in unquote(piece[0], errors="surrogateescape"):
+                at.append(at[-1] + (3 * len(sign.encode("utf-8", "surrogateescape")) if len(piece[0]) > 1 else 1))
+        return _without(text, [(at[begin], at[end]) for begin, end in found])
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where secrets begin and end, one after the other."""
+        found, at, grams = list[tuple[int, int]](), 0, self._grams
         for place in [n for n in range(0, len(text) - MIN_LENGTH + 1, self._step) if text[n : n + MIN_LENGTH] in grams]:
             for offset in grams[text[place : place + MIN_LENGTH]]:
                 begin = place - offset
                 head = text[begin : begin + self._head]
                 if begin >= at and (head in self._heads or len(head) < self._head) and (length := self._known_at(text, begin)):
-                    kept += text[at:begin], _HIDDEN
                     at = begin + length
-        return "".join((*kept, text[at:])) if kept else text
+                    found.append((begin, at))
+        return found
 
     def _known_at(self, text: str, begin: int) -> int:
         """The length of the longest secret that begins there; of its beginning, if the text ends in it: somebody cut it."""
@@ -104,6 +124,11 @@ class Redactor:
         return len(rest if is_cut else found)
 
 
+def _without(text: str, places: list[tuple[int, int]]) -> str:
+    ends, begins = (0, *(end for _, end in places)), (*(begin for begin, _ in places), len(text))
+    return _HIDDEN.join(text[end:begin] for end, begin in zip(ends, begins, strict=True)) if places else text
+
+
 def _hide(match: Any) -> bytes:
     if code := match[2]:
         return bytes(code)
@@ -112,15 +137,17 @@ def _hide(match: Any) -> bytes:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """A secret as it may turn up: plain, escaped for JSON, in a URL, in hex, in base64 of its own or of a longer text; its parts, plain."""
+    """A secret as it may turn up: plain, escaped for JSON, Python or HTML, with a plus for each space as in a form, its bytes read as
+    Latin-1, in hex, in base64 of its own or of a longer text; its parts, plain."""
     whole = value.strip()
     if len(whole) < MIN_LENGTH:
         return
     data = whole.encode("utf-8", "surrogatepass")
     yield from (whole, json.dumps(whole)[1:-1], json.dumps(whole, ensure_ascii=False)[1:-1])
+    quotes = "'\""  # with both in it, Python escapes the one and not the other
+    yield from (repr(whole + quotes)[1:-4], ascii(whole + quotes)[1:-4], repr(data + quotes.encode())[2:-4])
+    yield from (html.escape(whole), whole.replace(" ", "+"), data.decode("latin-1"))
     yield from (part for part in re.split(r"[\s,;|\"'\[\]{}:=]+", whole) if len(part) >= _PART_LENGTH)
-    for quoted in (quote(whole, safe="", errors="replace"), quote_plus(whole, errors="replace"), "".join(f"%{byte:02X}" for byte in data)):
-        yield from (quoted, _ESCAPE.sub(lambda found: found[0].lower(), quoted))
     if len(data) >= _PART_LENGTH:
         yield from (data.hex(), data.hex().upper())
         for before in range(3):  # what shows of these bytes in the base64 of a longer text, wherever in it they begin

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from html import escape
 from typing import ClassVar, SupportsIndex
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, given
@@ -22,14 +23,28 @@ SECRET = 'p@ss "wörd"/1+2'
     [
         SECRET, json.dumps(SECRET), repr(SECRET), quote(SECRET, safe=""), quote(SECRET, safe="").lower(),
         "".join(f"%{byte:02x}" for byte in SECRET.encode()), base64.b64encode(SECRET.encode()).decode(), SECRET.encode().hex(),
-        SECRET.encode().hex().upper(),
+        SECRET.encode().hex().upper(), quote(SECRET), quote(SECRET, safe="@+"), quote_plus(SECRET), "p%40ss%20%22w%c3%B6rd%22/%31+2",
+        ascii(SECRET), repr(SECRET.encode()), repr(f"it's {SECRET}")[6:], escape(SECRET), SECRET.encode().decode("latin-1"),
     ],
-    ids=["plain", "json", "repr", "url", "url in lower case", "every byte escaped", "base64", "hex", "HEX"],
+    ids=[
+        "plain", "json", "repr", "url", "url in lower case", "every byte escaped", "base64", "hex", "HEX", "path of a url", "part of a url",
+        "form", "some bytes escaped", "ascii", "repr of bytes", "repr of a longer text", "html", "a header's text",
+    ],
 )  # fmt: skip
 def test_a_secret_is_hidden_in_every_spelling(spelt: str) -> None:
     hidden = Redactor(Secrets({"a": SECRET}))(f"before {spelt} after")
     assert spelt.strip("\"'") not in hidden
     assert hidden.startswith("before ") and hidden.endswith(" after")
+
+
+@pytest.mark.parametrize("end", ["", "%", "%3", "%3D"])
+def test_a_percent_encoded_secret_that_was_cut_shows_nothing_of_its_beginning(end: str) -> None:
+    assert Redactor(Secrets({"a": "key/of=many"}))(f"50% of it: key%2Fof{end}").startswith("50% of it: [redacted]")
+
+
+def test_what_stands_around_a_percent_encoded_secret_stays_as_it_was() -> None:
+    hide = Redactor(Secrets({"a": "key/of=many"}))
+    assert hide("ä%C3%A4%FF%e key%2Fof%3Dmany%20%C3%A4 100%, key/of=many") == "ä%C3%A4%FF%e [redacted]%20%C3%A4 100%, [redacted]"
 
 
 def test_each_part_of_a_secret_with_several_is_hidden() -> None:
