@@ -66,7 +66,7 @@ class PluginStopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished(Event):
-    """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled | unavailable.
+    """One call of a plugin ended. `outcome`: ok | failed | limit | cancelled (what the client did, too) | unavailable.
 
     `slices` is in how many turns of the loop the guest computed, 0 for native plugins.
     `memory_bytes` is the size of the instance's linear memories afterwards, where the runtime tells (extism), else 0.

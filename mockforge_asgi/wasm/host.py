@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
 from mockforge_asgi.contract.description import accept_config, read_description
-from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
+from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
@@ -257,7 +257,7 @@ class WasmHost:
 
 
 def _outcome(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError | ClientDisconnected | RequestRejected):
         return "cancelled"
     return "limit" if isinstance(error, LimitExceeded) else "failed"
 

@@ -13,7 +13,7 @@ import pytest
 
 from mockforge_asgi import MockForge, PluginRuntime
 from mockforge_asgi.events import Event, EventStream, RequestAnswered
-from mockforge_asgi.testing import Client
+from mockforge_asgi.testing import Client, Conversation
 from tests.test_middleware import App
 
 MANIFEST = 'manifest_version: 1\nid: pay\nversion: 1.0.0\ncontract: "0.1"\nkinds: [response]\nruntime: {runtime}\nentry: plugin.py\n'
@@ -108,6 +108,27 @@ async def test_what_a_plugin_is_denied_uses_up_and_says_is_told(
     assert answered == status
     assert [seen for seen, text in lines if words in text][:1] == [level]
     assert "hush" not in str(lines)
+
+
+@pytest.mark.parametrize("runtime", ["python", "native"])
+@pytest.mark.parametrize("messages", [[(b"x" * 9, True), None], [(b"x" * 2000, True)], [(b"no gzip", False)]], ids=["leaves", "413", "400"])
+async def test_what_a_client_does_wrong_is_no_error_of_the_plugin_that_reads_its_body(
+    tmp_path: Path, records: list[logging.LogRecord], runtime: str, messages: list[tuple[bytes, bool] | None]
+) -> None:
+    settings = config(tmp_path, runtime)
+    manifest, source = tmp_path / "pay" / "plugin.yaml", tmp_path / "pay" / "plugin.py"
+    manifest.write_text(manifest.read_text().replace("[response]", "[auth]").replace("secrets: {names: [word]}", "request.body: {}"))
+    source.write_text("from mockforge_plugin import AuthPlugin\n\n\nclass Pay(AuthPlugin):\n    def authenticate(self, request):\n")
+    source.write_text(source.read_text() + "        return request.read().result() and None\n")
+    settings["plugins"]["pay"]["grants"] = {"request": {"body": True}}
+    settings |= {"routes": [], "protect": [{"path": "/**", "auth": ["pay"]}], "limits": {"max_body_kb": 1}}
+    parts = [{"type": "http.disconnect"} if m is None else {"type": "http.request", "body": m[0], "more_body": m[1]} for m in messages]
+    forge, talk = MockForge(App(), settings), Conversation(parts)
+    async with Client(forge) as client:
+        scope = client.scope("POST", "/", {"content-encoding": "gzip", "transfer-encoding": "chunked"})
+        records.clear()
+        await forge(scope, talk.receive, talk.send)
+    assert [r.getMessage() for r in records if r.levelno > logging.INFO] == []
 
 
 async def test_a_template_that_fails_is_told_once(records: list[logging.LogRecord]) -> None:

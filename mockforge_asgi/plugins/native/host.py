@@ -13,7 +13,7 @@ from typing import Final
 
 from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
 from mockforge_asgi.contract.description import accept_config, read_description
-from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable
+from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
@@ -191,7 +191,7 @@ def own_host(name: str, target: object, doors: HostCalls, events: EventStream, *
 
 
 def _outcome(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError | ClientDisconnected | RequestRejected):
         return "cancelled"
     if isinstance(error, PluginUnavailable):
         return "unavailable"
