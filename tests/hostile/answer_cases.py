@@ -48,7 +48,7 @@ CASES = [
     _says("status 999", '{"status":999}', "status 999; a final answer has 200 to 599"),
     _says("status 101", '{"status":101}', "status 101; a final answer has 200 to 599"),
     _says("a negative status", '{"status":-1}', "status -1; a final answer"),
-    _says("status true", '{"status":true}', "status True; a final answer"),
+    _says("status true", '{"status":true}', "status true; a final answer"),
     _says("a status larger than any number", '{"status":1' + "0" * 400 + "}", "not JSON|status"),
     _says("header injection in a value", r'{"status":200,"headers":[["x-a","b\r\nset-cookie: c=d"]]}', "header"),
     _says("header injection in a name", r'{"status":200,"headers":[["x-a\r\nset-cookie: c","d"]]}', "header"),

@@ -28,6 +28,7 @@ from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.authorization import authorize
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.state.workers import is_alone
 from mockforge_asgi.testing import Client, Conversation
 from tests.hostile.core import GOOD
 
@@ -113,6 +114,7 @@ class Arena:
 
         A thread that handed over its result holds it a moment longer, and with it a module and its descriptors.
         """
+        is_alone("the arena")  # the file that workers lock is opened once, and for the process
         last, deadline = None, time.monotonic() + SETTLED_S
         while True:
             await asyncio.sleep(0.001)
