@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import HostCallError
+
+if TYPE_CHECKING:
+    from zlib import _Decompress
 
 CODINGS: Final = frozenset(["gzip", "x-gzip", "deflate"])
 """Values of Content-Encoding that are decoded (RFC 9110 §8.4.1)."""
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 _STEP_BYTES = 256 * 1024
 """Decoded at once: less than a millisecond's worth."""
+_SLICE_BYTES: Final = 16 * 1024
+"""Given to zlib at once: at the end of each gzip member it copies what it did not use."""
+_MAX_MEMBERS: Final = 1000
+"""Members of a gzip file (RFC 1952 §2.2). 1 MiB has room for 50,000, each of which costs as much as 20 KiB of text."""
 
 
 class BoundedBody:
@@ -24,7 +31,7 @@ class BoundedBody:
         if self._coding not in ("", "identity", *CODINGS):
             raise HostCallError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
-        self._received, self._size, self._pipeline = 0, 0, list[bytes]()
+        self._received, self._size, self._pipeline, self._members = 0, 0, list[bytes](), 1
 
     def feed(self, piece: bytes) -> Iterator[None]:
         """Take a piece, in steps between which others may go on. Raises HostCallError once it is too much, or cannot be decoded."""
@@ -49,17 +56,30 @@ class BoundedBody:
             return
         if self._coding == "deflate" and self._received == len(piece) and piece and piece[0] & 0x0F != 8:
             self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, as some servers send it
+        for at in range(0, len(piece), _SLICE_BYTES):
+            yield from self._inflate_slice(self._inflater, piece[at : at + _SLICE_BYTES])
+        yield
+
+    def _inflate_slice(self, inflater: _Decompress, piece: bytes) -> Iterator[None]:
         is_full = False
         while piece or is_full:
-            if self._inflater.eof:  # a further gzip member
-                self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
-            data = self._inflater.decompress(piece, _STEP_BYTES)
+            if inflater.eof:
+                inflater = self._inflater = self._next_member()
+                yield
+            data = inflater.decompress(piece, _STEP_BYTES)
             self._keep(data)
-            is_full = len(data) == _STEP_BYTES and not self._inflater.eof  # it may hold more back, though it has taken all
-            piece = self._inflater.unconsumed_tail or self._inflater.unused_data
+            is_full = len(data) == _STEP_BYTES and not inflater.eof  # it may hold more back, though it has taken all
+            piece = inflater.unconsumed_tail or inflater.unused_data
             if is_full:
                 yield
-        yield
+
+    def _next_member(self) -> _Decompress:
+        self._members += 1
+        if self._coding == "deflate":
+            raise zlib.error("it goes on behind its end")
+        if self._members > _MAX_MEMBERS:
+            raise HostCallError("limit", f"{self._what} has more than {_MAX_MEMBERS:,} gzip members")
+        return zlib.decompressobj(_GZIP_OR_ZLIB)
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)

@@ -77,6 +77,27 @@ def test_a_bomb_is_unpacked_in_steps() -> None:
     assert body.whole() == bytes(4 << 20)
 
 
+def test_many_members_are_refused_before_they_hold_the_loop() -> None:
+    body, steps = BoundedBody("gzip", 1 << 20), 0
+    with pytest.raises(HostCallError, match="more than 1,000 gzip members") as caught:
+        for _ in body.feed(gzip.compress(b"") * 50_000):
+            steps += 1
+    assert (caught.value.code, steps) == ("limit", 999)
+
+
+def test_a_thousand_members_are_taken_one_in_a_step() -> None:
+    body = BoundedBody("gzip", 1 << 20)
+    assert sum(1 for _ in body.feed(gzip.compress(b"x", mtime=0) * 1000)) == 1000
+    assert body.whole() == b"x" * 1000
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, raw_deflate])
+@pytest.mark.parametrize("more", [b"x", zlib.compress(b"more"), gzip.compress(b"more")])
+def test_deflate_has_no_members(pack: Callable[[bytes], bytes], more: bytes) -> None:
+    with pytest.raises(HostCallError, match="behind its end"):
+        take("deflate", pack(b"text") + more, [], 1000)
+
+
 @given(st.sampled_from(["gzip", "deflate", ""]), st.binary(max_size=200), st.lists(st.integers(0, 1000), max_size=4))
 def test_any_bytes_are_a_body_or_a_door_error(coding: str, sent: bytes, cuts: list[int]) -> None:
     try:
