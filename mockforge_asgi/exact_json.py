@@ -15,15 +15,21 @@ import orjson
 Json: TypeAlias = Any
 """A JSON value."""
 
-_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG: Final = (b"0" * 20, b"-" + b"0" * 19)
-"""Fewer digits than these fit into 64 bits."""
+ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+LONG: Final = b"0" * 19
+"""Digits, made zeros: fewer than these fit into 64 bits."""
+_TOO_LONG: Final = (b"0" * 20, b"-" + LONG)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def loads(data: bytes) -> Json:
     """The value of UTF-8 JSON text. Raises orjson.JSONDecodeError."""
     value = orjson.loads(data)
+    return value if data.translate(ZEROS).find(LONG) < 0 else exactly(data, value)
+
+
+def exactly(data: bytes, value: Json) -> Json:
+    """The value of JSON text with long numbers, which orjson read as `value`."""
     if not may_exceed(data):
         return value
     try:
@@ -34,10 +40,8 @@ def loads(data: bytes) -> Json:
 
 def may_exceed(data: bytes) -> bool:
     """Whether a number in the JSON text may have more than 64 bits: reading and writing it takes ten times as long then."""
-    if len(data) < 20:
-        return False
-    zeros = data.translate(_ZEROS)
-    return any(long in zeros for long in _LONG)
+    zeros = data.translate(ZEROS)
+    return any(long in zeros for long in _TOO_LONG)
 
 
 def dumps(value: Json, *, default: Callable[[Any], Json] | None = None, option: int = 0) -> bytes:

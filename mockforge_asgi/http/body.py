@@ -30,8 +30,8 @@ class RequestBody:
     """The client's side of one exchange."""
 
     __slots__ = (
-        "_before", "_body", "_held", "_is_owed", "_is_whole", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_touched",
-        "gone", "is_lent", "length", "limits", "watched",
+        "_before", "_held", "_is_owed", "_is_whole", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_touched",
+        "body_now", "gone", "is_lent", "length", "limits", "watched",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: RequestBody | None = None) -> None:
@@ -46,7 +46,8 @@ class RequestBody:
         """Whether a watch over the client is set up (see `departure`)."""
         self.is_lent = False
         """Whether somebody else receives now: what has not been read is theirs to read."""
-        self._body: bytes | None = b"" if self.length == 0 else None
+        self.body_now: bytes | None = b"" if self.length == 0 else None
+        """The body if it is whole already, without waiting."""
         self._held = bytearray()
         """What was read of the body so far."""
         self._is_whole = False
@@ -59,19 +60,14 @@ class RequestBody:
         self._listener: asyncio.Task[Message] | None = None
         self._on_departure: Callable[[], None] | None = None
 
-    @property
-    def body_now(self) -> bytes | None:
-        """The body if it is whole already, without waiting."""
-        return self._body
-
     async def body(self) -> bytes:
         """The whole body.
 
         Raises RequestRejected (413 over the limit, 408 too slow), ClientDisconnected, HostCallError where the wrapped app has it, and
         UnsupportedEventLoop on another event loop than asyncio.
         """
-        if self._body is not None:
-            return self._body
+        if self.body_now is not None:
+            return self.body_now
         if self.is_lent:
             raise HostCallError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
         if self._lock is None:
@@ -83,15 +79,15 @@ class RequestBody:
         async with self._lock:
             if self._refusal is not None:
                 raise self._refusal
-            if self._body is None:
+            if self.body_now is None:
                 try:
-                    self._body = await self._read()
+                    self.body_now = await self._read()
                 except RequestRejected as refusal:
                     self._refusal = refusal
                     raise
-                self.length = len(self._body)
+                self.length = len(self.body_now)
                 self._listen()
-        return self._body
+        return self.body_now
 
     async def _read(self) -> bytes:
         most = self.limits.max_bytes
@@ -158,10 +154,10 @@ class RequestBody:
             await asyncio.wait([self._listener])  # a reader that is cancelled here leaves the message to the next one
         if not self._is_owed:
             return {"type": "http.disconnect"}
-        self._is_owed, body = False, self._body or bytes(self._held)
+        self._is_owed, body = False, self.body_now or bytes(self._held)
         self._held.clear()
         if self._is_whole:
-            self._body = body
+            self.body_now = body
         return {"type": "http.request", "body": body, "more_body": not self._is_whole}
 
     def watch(self, on_departure: Callable[[], None]) -> None:
@@ -186,7 +182,7 @@ class RequestBody:
             self._before.close()
 
     def _listen(self) -> None:
-        if not self.is_lent and self._on_departure is not None and self._listener is None and self._body is not None:
+        if not self.is_lent and self._on_departure is not None and self._listener is None and self.body_now is not None:
             self._touched = True
             self._listener = asyncio.ensure_future(_one(self._receive))
             self._listener.add_done_callback(self._heard)

@@ -10,13 +10,12 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
-from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
 from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
 from mockforge_asgi.http.json_body import JsonBody
-from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, request_document
+from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, head_document, request_document
 from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Headers, Json, Receive, Scope, Send
@@ -47,7 +46,7 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_coding", "_content", "_documents", "_fingerprint", "_json_body", "allowed_headers", "answered_by", "claims", "consumed",
+        "_coding", "_content", "_documents", "_fingerprint", "_head", "_json_body", "allowed_headers", "answered_by", "claims", "consumed",
         "intake", "leases", "located", "notes", "path_params", "principal", "reason", "receive", "route", "scope", "send", "snapshot",
     )  # fmt: skip
 
@@ -69,7 +68,8 @@ class Exchange:
         """Who answered, and why it refused, for events; nobody yet, or the route that was found."""
         self.notes: list[str] | None = None
         """In dev mode: why links did not answer."""
-        self._documents: dict[RequestView, bytes] | None = None
+        self._documents: dict[Hashable, bytes] | None = None
+        self._head: bytes | None = None
         self._fingerprint: str | None = None
         self._json_body: JsonBody | None = None
         self._coding: str | None = None
@@ -88,7 +88,7 @@ class Exchange:
         """Be what the request has become on its way in: below another mount, behind somebody else's middleware."""
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
-            self._coding = self._content = self._json_body = None
+            self._head = self._coding = self._content = self._json_body = None
         if receive != self.intake.replay():
             self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
             self._content = None
@@ -110,27 +110,30 @@ class Exchange:
 
     def document(self, view: RequestView) -> bytes:
         """The request document for a view; a body is in it if it was read before and is small."""
-        if self._documents is None:
-            self._documents = {}
-        document = self._documents.get(view)
+        documents = self._documents
+        if documents is None:
+            documents = self._documents = {}
+        document = documents.get(view.key)
         if document is None:
-            document = self._documents[view] = dumps(self._build(view))
+            if self._head is None:
+                self._head = head_document(self.snapshot)
+            body, length, consumed = None, self.intake.length, self.consumed
+            if view.body and length != 0:
+                body = self.body_now
+                if self.coding:
+                    length, consumed = None if body is None else len(body), consumed | _OF_CODING
+            document = documents[view.key] = request_document(
+                self.snapshot,
+                view,
+                head=self._head,
+                route=self.route,
+                path_params=self.path_params,
+                principal=self.principal,
+                body=body,
+                body_length=length,
+                consumed=consumed,
+            )
         return document
-
-    def _build(self, view: RequestView) -> Json:
-        body, length, consumed = self.body_now, self.intake.length, self.consumed
-        if view.body and length != 0 and self.coding:
-            length, consumed = None if body is None else len(body), consumed | _OF_CODING
-        return request_document(
-            self.snapshot,
-            view,
-            route=self.route,
-            path_params=self.path_params,
-            principal=self.principal,
-            body=body,
-            body_length=length,
-            consumed=consumed,
-        )
 
     @property
     def coding(self) -> str:
@@ -186,7 +189,9 @@ class Exchange:
     async def fingerprint(self) -> str:
         """The request's fingerprint, body included; made once."""
         if self._fingerprint is None:
-            body, hidden = await self._raw_body(), self.consumed
+            body, hidden = self.intake.body_now, self.consumed
+            if body is None:
+                body = await self._raw_body()
             self._fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
         return self._fingerprint
 

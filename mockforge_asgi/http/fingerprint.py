@@ -19,7 +19,7 @@ from typing import Final
 
 import orjson
 
-from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot, bounded
 
 LEFT_OUT: Final = frozenset(
     """accept-charset accept-encoding age authorization baggage b3 cache-control cdn-loop client-ip connection content-length cookie cookie2
@@ -34,16 +34,40 @@ LEFT_OUT_PREFIXES: Final = ("cf-", "sec-", "x-b3-", "x-datadog-", "x-envoy-", "x
 """Families of headers that never count."""
 
 
+_MAX_KNOWN: Final = 1024
+_MAX_KNOWN_LENGTH: Final = 64
+_known: dict[bytes, str] = {}
+"""Header names that were seen: the name in lower case, empty for one that never counts. Bounded, since clients choose them."""
+
+
 def fingerprint(
     snapshot: RequestSnapshot, body: bytes = b"", *, secret_headers: Collection[str] = (), secret_query: Collection[str] = ()
 ) -> str:
-    """The fingerprint of a request. `secret_*` name what else carried credentials in this request."""
-    headers = sorted(
-        pair
-        for pair in snapshot.headers
-        if pair[0] not in LEFT_OUT and pair[0] not in secret_headers and not pair[0].startswith(LEFT_OUT_PREFIXES)
-    )
-    query = sorted(pair for pair in snapshot.query if pair[0] not in secret_query)
+    """The fingerprint of a request. `secret_*` name what else carried credentials in this request. Raises RequestRejected."""
+    raw, known = snapshot.raw_headers, _known
+    if len(raw) > MAX_FIELDS:
+        bounded(len(raw), "header fields", 431)
+    headers = []
+    for raw_name, value in raw:
+        name = known.get(raw_name)
+        if name is None:
+            name = _learn(raw_name)
+        if name and name not in secret_headers:
+            headers.append((name, value.decode("latin-1")))
+    headers.sort()
+    query = sorted(pair for pair in snapshot.query if pair[0] not in secret_query) if snapshot.query_string else []
     digest = hashlib.sha256(body).hexdigest() if body else ""
     canonical = orjson.dumps(["mockforge/1", snapshot.method, snapshot.match_path, query, headers, digest])
     return hashlib.sha256(canonical).hexdigest()
+
+
+def _learn(raw_name: bytes) -> str:
+    """The name of a header that counts in lower case, empty for any other; remembered."""
+    name = raw_name.decode("latin-1").lower()
+    if name in LEFT_OUT or name.startswith(LEFT_OUT_PREFIXES):
+        name = ""
+    if len(raw_name) <= _MAX_KNOWN_LENGTH:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[raw_name] = name
+    return name

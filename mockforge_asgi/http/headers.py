@@ -1,13 +1,13 @@
 """Which headers may leave: bytes that are safe on the wire, names that are ours, names a guest needs a grant for.
 
-`wire_headers` is for answers of the operator, `guest_headers` for answers of plugins.
+`wire_headers` is for responses of the operator, `GuestHeaders` for those of plugins.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from mockforge_asgi.types import Headers
@@ -16,7 +16,7 @@ OURS: Final = frozenset(
     b"""connection content-length keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding
     upgrade""".split()
 )
-"""Framing and hop-by-hop headers (RFC 9110 §7.6.1): always the server's and ours, silently left out of any answer."""
+"""Framing and hop-by-hop headers (RFC 9110 §7.6.1): always the server's and ours, silently left out of any response."""
 
 RESTRICTED: Final = frozenset(
     b"""strict-transport-security content-security-policy content-security-policy-report-only clear-site-data service-worker-allowed
@@ -72,9 +72,35 @@ def uri_reference(text: str) -> str:
 
 def wire_headers(items: Mapping[str, str] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> Headers:
     """Headers fit to be sent, without those that are ours. Raises BadHeader."""
-    pairs: Iterable[tuple[str | bytes, str | bytes]] = items.items() if isinstance(items, Mapping) else items
-    made = (wire_header(name, value) for name, value in pairs)
-    return tuple(pair for pair in made if pair[0] not in OURS)
+    if not items:
+        return ()
+    pairs: Iterable[tuple[str | bytes, str | bytes]]
+    pairs = items if isinstance(items, tuple | list) or not isinstance(items, Mapping) else items.items()
+    kept: list[tuple[bytes, bytes]] = []
+    for name, value in pairs:
+        if isinstance(name, bytes) and isinstance(value, bytes) and (sent := _known.get(name)) and _VALUE.fullmatch(value):
+            kept.append((sent, value.strip(b" \t")))
+        elif (pair := wire_header(name, value))[0] not in OURS:
+            kept.append(pair)
+            if isinstance(name, bytes):
+                _remember(_known, name, pair[0])
+    return tuple(kept)
+
+
+_MAX_KNOWN: Final = 1024
+_MAX_KNOWN_LENGTH: Final = 64
+_known: dict[bytes, bytes] = {}
+"""Names of headers that were sent before, and how they are sent."""
+
+N = TypeVar("N", str, bytes)
+
+
+def _remember(known: dict[N, bytes], name: N, sent: bytes) -> None:
+    """Add a name; bounded in number and length, since strangers choose names."""
+    if len(name) <= _MAX_KNOWN_LENGTH:
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known[name] = sent
 
 
 def is_restricted(name: bytes) -> bool:
@@ -82,20 +108,37 @@ def is_restricted(name: bytes) -> bool:
     return name in RESTRICTED or name.startswith(RESTRICTED_PREFIXES)
 
 
-def guest_headers(items: Iterable[tuple[str, str]], granted: frozenset[str] = frozenset()) -> tuple[Headers, tuple[str, ...]]:
-    """A guest's headers without ours and without restricted ones it has no grant for, and the names of the latter.
+class GuestHeaders:
+    """Checks the headers of one plugin's responses; `granted` are the restricted names (lower-case) that it may set."""
 
-    `granted` holds lower-case names. Raises BadHeader.
-    """
-    kept: list[tuple[bytes, bytes]] = []
-    denied: list[str] = []
-    for pair in wire_headers(items):
-        name = pair[0].decode("ascii")
-        if is_restricted(pair[0]) and name not in granted:
-            denied.append(name)
-        else:
+    __slots__ = ("_allowed", "granted")
+
+    def __init__(self, granted: frozenset[str] = frozenset()) -> None:
+        self.granted = granted
+        self._allowed: dict[str, bytes] = {}
+        """Names that it set before and may set, and how they are sent."""
+
+    def read(self, items: Iterable[Sequence[str]]) -> tuple[Headers, tuple[str, ...]]:
+        """The [name, value] pairs without ours and without those that lack a grant, and the names of the latter. Raises BadHeader."""
+        kept: list[tuple[bytes, bytes]] = []
+        denied: list[str] = []
+        allowed = self._allowed
+        for name, value in items:
+            sent = allowed.get(name)
+            if sent is not None and value.isascii() and value.isprintable():
+                kept.append((sent, value.encode().strip(b" ")))
+                continue
+            pair = wire_header(name, value)
+            if pair[0] in OURS:
+                continue
+            lowered = pair[0].decode("ascii")
+            if is_restricted(pair[0]) and lowered not in self.granted:
+                denied.append(lowered)
+                continue
             kept.append(pair)
-    return tuple(kept), tuple(dict.fromkeys(denied))
+            if lowered not in ADDRESSES:  # their values are changed
+                _remember(allowed, name, pair[0])
+        return tuple(kept), tuple(dict.fromkeys(denied)) if denied else ()
 
 
 def with_headers(headers: Iterable[tuple[bytes, bytes]], extra: Headers) -> list[tuple[bytes, bytes]]:

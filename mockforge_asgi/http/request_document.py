@@ -1,18 +1,21 @@
-"""Documents: a request as plugins see it, cut down to what each may see; an answer as a modifier sees it.
+"""Documents: a request as plugins see it, cut down to what each may see; a response as a modifier sees it.
 
-The shapes are the contract's. A document is built once per distinct `RequestView`, however many plugins share it.
+The shapes are the contract's. A document is written once per distinct `RequestView`, as JSON text, however many plugins share it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
+
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.responses import MockResponse, ResponseHead
-from mockforge_asgi.http.snapshot import Pairs, RequestSnapshot, bounded
+from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot, bounded
 from mockforge_asgi.types import Json
 from mockforge_plugin.values import Principal, body_document
 
@@ -37,6 +40,18 @@ class RequestView:
     body: bool = False
     client: bool = False
     principal: bool = False
+    key: Hashable = field(init=False, repr=False, compare=False)
+    """Equal for equal views; hashing it runs no Python code, as hashing the view would."""
+    header_names: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    """The named headers as ASGI carries them, without `cookie`, which is cut down to the cookies that may be seen."""
+    sees_headers: bool = field(init=False, repr=False, compare=False)
+    """Whether any header could be seen, the one of the cookies included."""
+
+    def __post_init__(self) -> None:
+        key = (self.headers, self.cookies, self.query, self.body, self.client, self.principal)
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "header_names", frozenset(n.encode("latin-1") for n in self.headers or () if n != "cookie"))
+        object.__setattr__(self, "sees_headers", self.headers != frozenset() or self.cookies != frozenset())
 
 
 EVERYTHING: Final = RequestView(None, None, None, True, True, True)
@@ -58,55 +73,78 @@ class Consumed:
 NOTHING_CONSUMED: Final = Consumed()
 
 
+def head_document(snapshot: RequestSnapshot) -> bytes:
+    """What the documents of a request begin with, whatever the view: an object that is still open."""
+    head = {
+        "method": snapshot.method,
+        "scheme": snapshot.scheme,
+        "host": snapshot.host,
+        "path": snapshot.path,
+        "raw_path": snapshot.raw_path,
+    }
+    return orjson.dumps(head)[:-1]
+
+
 def request_document(
     snapshot: RequestSnapshot,
     view: RequestView,
     *,
+    head: bytes | None = None,
     route: str | None = None,
     path_params: Mapping[str, Json] | None = None,
     principal: Principal | None = None,
     body: bytes | None = None,
     body_length: int | None = 0,
     consumed: Consumed = NOTHING_CONSUMED,
-) -> dict[str, Json]:
-    """The request document for a view. An unread body of unknown length is `{"available": -1}`."""
-    return {
-        "method": snapshot.method,
-        "scheme": snapshot.scheme,
-        "host": snapshot.host,
-        "path": snapshot.path,
-        "raw_path": snapshot.raw_path,
-        "query": _allowed(snapshot.query, view.query, consumed.query) if snapshot.query_string else [],
-        "headers": _headers(snapshot, view, consumed),
+) -> bytes:
+    """The request document for a view; `head` is what `head_document` made of the request before.
+
+    An unread body of unknown length is `{"available": -1}`.
+    """
+    rest = {
+        "query": _query(snapshot, view, consumed) if snapshot.query_string else [],
+        "headers": _headers(snapshot, view, consumed) if view.sees_headers else [],
         "client": snapshot.client if view.client else None,
         "route": route,
-        "path_params": dict(path_params or {}),
+        "path_params": dict(path_params) if path_params else {},
         "principal": principal_document(principal) if view.principal and principal else None,
-        "body": _request_body(view, body, body_length),
+        "body": _request_body(body, body_length) if view.body and body_length != 0 else {"available": 0},
     }
+    return b"%b,%b" % (head or head_document(snapshot), dumps(rest)[1:])
 
 
-def _allowed(items: Pairs, names: Collection[str] | None, consumed: Collection[str]) -> list[tuple[str, str]]:
-    if names is None:
-        return [item for item in items if item[0] not in consumed]
-    return [item for item in items if item[0] in names and item[0] not in consumed] if names else []
+def _query(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
+    names = view.query
+    return [item for item in snapshot.query if (names is None or item[0] in names) and item[0] not in consumed.query]
 
 
 def _headers(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
-    whole_cookie = view.headers is None or "cookie" in view.headers
-    if not whole_cookie and not view.headers and view.cookies == frozenset():
-        return []
-    shown = _allowed(snapshot.headers, view.headers, consumed.headers | {"cookie"})
-    cookies = None if whole_cookie else view.cookies
-    if cookies == frozenset() or "cookie" in consumed.headers:
+    """The headers that may be seen; others are not even decoded. Raises RequestRejected for too many."""
+    shown: list[tuple[str, str]] = []
+    hidden = consumed.headers
+    if view.headers is None:
+        shown = [pair for pair in snapshot.headers if pair[0] != "cookie" and pair[0] not in hidden]
+        cookies = None
+    else:
+        raw, names = snapshot.raw_headers, view.header_names
+        if len(raw) > MAX_FIELDS:
+            bounded(len(raw), "header fields", 431)
+        if names:
+            for raw_name, value in raw:
+                if raw_name.lower() in names and (name := raw_name.decode("latin-1").lower()) not in hidden:
+                    shown.append((name, value.decode("latin-1")))
+        cookies = None if "cookie" in view.headers else view.cookies
+    if cookies == frozenset() or "cookie" in hidden:
         return shown
-    crumbs = [c for line in _all(snapshot, "cookie") for c in _crumbs(line)]
-    kept = "; ".join(c for name, c in crumbs if (cookies is None or name in cookies) and name not in consumed.cookies)
+    return _with_cookies(shown, snapshot, cookies, consumed.cookies)
+
+
+def _with_cookies(
+    shown: list[tuple[str, str]], snapshot: RequestSnapshot, names: frozenset[str] | None, hidden: frozenset[str]
+) -> list[tuple[str, str]]:
+    lines = [value.decode("latin-1") for name, value in snapshot.raw_headers if name.lower() == b"cookie"]
+    kept = "; ".join(c for line in lines for name, c in _crumbs(line) if (names is None or name in names) and name not in hidden)
     return [*shown, ("cookie", kept)] if kept else shown
-
-
-def _all(snapshot: RequestSnapshot, name: str) -> list[str]:
-    return [value for key, value in snapshot.headers if key == name]
 
 
 def _crumbs(line: str) -> list[tuple[str, str]]:
@@ -115,9 +153,7 @@ def _crumbs(line: str) -> list[tuple[str, str]]:
     return [(crumb.partition("=")[0].strip(), crumb.strip()) for crumb in line.split(";") if crumb.strip()]
 
 
-def _request_body(view: RequestView, body: bytes | None, length: int | None) -> Json:
-    if not view.body or length == 0:
-        return {"available": 0}
+def _request_body(body: bytes | None, length: int | None) -> Json:
     if body is None or len(body) > INLINE_BODY_BYTES:
         return {"available": -1 if length is None else length}
     return body_document(body)

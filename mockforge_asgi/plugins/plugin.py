@@ -83,11 +83,6 @@ class Plugin:
         return self.facts.name
 
     @property
-    def id(self) -> str:
-        """The operator's name for it, by which chains speak of it."""
-        return self.facts.name
-
-    @property
     def kinds(self) -> frozenset[str]:
         """What it is: auth, template, response, modifier, data_source."""
         return self.facts.kinds
@@ -129,23 +124,22 @@ class Plugin:
 
     async def authenticate(self, exchange: Exchange) -> Decision:
         """Who sends this request? None: not mine."""
-        said = await self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange)
-        return self._reader.decision("auth.authenticate", said)
+        result = await self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange)
+        return self._reader.decision("auth.authenticate", result)
 
     async def can_handle(self, exchange: Exchange) -> bool:
-        """Whether it wants to answer; a plugin that does not say so is asked to answer."""
+        """Whether it wants to answer; a plugin without that operation is asked to answer."""
         if "response.can_handle" not in self.description.ops:
             return True
-        said = await self._call(exchange, "response.can_handle", await self._with_fingerprint(exchange), exchange)
-        return self._reader.flag("response.can_handle", said)
+        document = around("request", exchange.document(self.view), {"fingerprint": await exchange.fingerprint()})
+        return self._reader.flag("response.can_handle", await self._call(exchange, "response.can_handle", document, exchange))
 
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         """Its answer to the request. None: not mine."""
-        said = await self._call(exchange, "response.generate", await self._with_fingerprint(exchange), exchange)
-        return None if said is None else self._reader.response("response.generate", said)
-
-    async def _with_fingerprint(self, exchange: Exchange) -> bytes:
-        return around("request", exchange.document(self.view), {"fingerprint": await exchange.fingerprint()})
+        fingerprint = (await exchange.fingerprint()).encode()
+        document = b'{"request":%b,"fingerprint":"%b"}' % (exchange.document(self.view), fingerprint)
+        result = await self._call(exchange, "response.generate", document, exchange)
+        return None if result is None else self._reader.response("response.generate", result)
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
         """The answer changed, or None: as it was.
@@ -154,22 +148,22 @@ class Plugin:
         """
         shown = response_document(response, self.rights.response_headers)
         document = around("request", exchange.document(self.view), {"response": shown})
-        said = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
-        if said is None:
+        result = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
+        if result is None:
             return None
-        changed: MockResponse = self._reader.changed("response.modify", said, response.headers)
+        changed: MockResponse = self._reader.changed("response.modify", result, response.headers)
         headers = (*self._kept(response.headers, changed.headers), *changed.headers)
-        has_body = said.get("body") is not None
+        has_body = result.get("body") is not None
         if isinstance(response, MockResponse):
             return MockResponse(changed.status, headers, changed.body if has_body else response.body, None if has_body else response.length)
         if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
             what = "a body" if has_body else f"status {changed.status}, which has no body,"
-            raise self._reader.fault("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")
+            raise self._reader.invalid("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")
         return ResponseHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
 
     def _kept(self, headers: Headers, changed: Headers) -> Headers:
         """Headers of an answer that the plugin was not shown and did not set, or may not set."""
-        shown, may_set, set_anew = self.rights.response_headers, self._reader.may_set, {pair[0] for pair in changed}
+        shown, may_set, set_anew = self.rights.response_headers, self._reader.granted_headers, {pair[0] for pair in changed}
         return tuple(
             (name, value)
             for name, value in headers
@@ -185,8 +179,8 @@ class Plugin:
     async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
         """Its answer at one of its own endpoints."""
         document = around("request", exchange.document(self.view), {"endpoint": name})
-        said = await self._call(exchange, "endpoint.call", document, exchange)
-        return self._reader.response("endpoint.call", said)
+        result = await self._call(exchange, "endpoint.call", document, exchange)
+        return self._reader.response("endpoint.call", result)
 
     async def query(
         self, exchange: Exchange | None, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
@@ -197,10 +191,10 @@ class Plugin:
             wanted["limit"] = limit
         if cursor is not None:
             wanted["cursor"] = cursor
-        said = await self._call(exchange, "data.query", dumps(wanted), exchange)
-        if not isinstance(said, dict) or not isinstance(said.get("columns"), list) or not isinstance(said.get("rows"), list):
-            raise self._reader.fault("data.query", "no object with 'columns' and 'rows'")
-        return said
+        result = await self._call(exchange, "data.query", dumps(wanted), exchange)
+        if not isinstance(result, dict) or not isinstance(result.get("columns"), list) or not isinstance(result.get("rows"), list):
+            raise self._reader.invalid("data.query", "no object with 'columns' and 'rows'")
+        return result
 
     async def schema(self) -> Json:
         """The tables it offers."""

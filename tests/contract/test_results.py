@@ -102,8 +102,8 @@ def test_framing_and_ungranted_headers_are_left_out() -> None:
         ({"status": "200"}, "200 to 599"),
         ({"headers": {"a": "b"}}, "list of at most"),
         ({"headers": [["a", "b"]] * 101}, "list of at most"),
-        ({"headers": [["a"]]}, "pair of texts"),
-        ({"headers": [["a", 1]]}, "pair of texts"),
+        ({"headers": [["a"]]}, "pair of strings"),
+        ({"headers": [["a", 1]]}, "pair of strings"),
         ({"headers": [["a", "x" * 20_000]]}, "bytes of headers"),
         ({"headers": [["a", "b\nc"]]}, "line break"),
         ({"headers": [["a b", "c"]]}, "token"),
@@ -165,7 +165,7 @@ def test_headers_left_out_for_want_of_a_grant_are_told_unless_they_were_only_giv
 )
 def test_variables_for_a_template_are_bounded_in_number(variables: dict[str, Json], what: str) -> None:
     reader = ResultReader("p", frozenset())
-    with pytest.raises(PluginFailed, match=f"'vars' that have {what}"):
+    with pytest.raises(PluginFailed, match=f"'vars' with {what}"):
         reader.response("response.generate", {"template": "t", "vars": variables})
     most = {"rows": [{"a": 1}] * 9999}
     found = reader.response("response.generate", {"template": "t", "vars": most})

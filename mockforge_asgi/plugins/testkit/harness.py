@@ -246,7 +246,7 @@ class _Loaded:
             try:
                 checked_result(name, said, MAX_ROWS)
             except HostCallError as error:
-                raise reader.fault(op, error.message) from None
+                raise reader.invalid(op, error.message) from None
         return said
 
     def _left_out(self, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from random import Random
 import h11
 import httptools
 
-from mockforge_asgi.http.headers import OURS, BadHeader, guest_headers, is_restricted
+from mockforge_asgi.http.headers import OURS, BadHeader, GuestHeaders, is_restricted
 from mockforge_asgi.http.responses import MockResponse
 from tests.fuzz.fuzzing import Target
 
@@ -56,7 +56,7 @@ def check(data: bytes) -> None:
     parts = [_text(part) for part in data.split(BREAK)][:60]
     pairs = list(zip(parts[::2], parts[1::2], strict=False))
     try:
-        kept, denied = guest_headers(pairs, GRANTED)
+        kept, denied = GuestHeaders(GRANTED).read(pairs)
     except BadHeader as error:
         assert str(error)
         return

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.contract import Json
+from mockforge_asgi.exact_json import loads
 from mockforge_asgi.http.request_document import INLINE_BODY_BYTES, RequestView, request_document
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.plugins.testkit.cases import DoorsModel
@@ -20,7 +21,7 @@ NOTHING = Bodies(b"", b"")
 
 def test_what_a_request_always_has_is_filled_in() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    usual = set(request_document(RequestSnapshot(scope), RequestView()))
+    usual = set(loads(request_document(RequestSnapshot(scope), RequestView())))
     request = complete("auth.authenticate", None, NOTHING, SEEING)
     assert set(request) == usual and request["body"] == {"available": 0}
     whole = complete("response.generate", {"request": {"path": "/x", "method": "PUT"}}, Bodies(b"abc", b""), SEEING)
