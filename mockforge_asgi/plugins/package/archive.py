@@ -32,6 +32,8 @@ _CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _END: Final = struct.Struct("<4s4H2LH")
 _ENCRYPTED, _DESCRIBED, _UTF8, _DEFLATE_LEVEL = 0x1, 0x8, 0x800, 0x6
 _STORED, _DEFLATED = 0, 8
+_NO_FILE: Final = 0x18
+"""The attributes of folders and of volume labels in MS-DOS, which some readers go by."""
 _VERSION: Final = 20
 """What version of the format folders and deflate need (APPNOTE 4.4.3)."""
 _HARMLESS_FIELDS: Final = frozenset({0x000A, 0x5455, 0x5855, 0x7855, 0x7875})
@@ -108,6 +110,8 @@ def _directory(data: bytes, at: int, count: int) -> Iterator[_Entry]:
             raise Unsafe("needs a newer reader than one of plain archives.", "Make a plain one with deflate.")
         entry = _Entry(raw_name, flags, method, crc, packed, size, attributes >> 16, offset)
         _check_extra(extra, entry.name)
+        if attributes & _NO_FILE and not entry.name.endswith("/"):
+            raise Unsafe("is a file by its name and a folder by its attributes.", _AGAIN, entry.name)
         yield entry
         at += name_size + extra_size
     if at != len(data) - _END.size:

@@ -33,6 +33,12 @@ def link(name: str) -> zipfile.ZipInfo:
     return info
 
 
+def folder_by_attribute(name: str, attributes: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr, info.create_system = attributes, 0
+    return info
+
+
 def test_files_are_read_and_one_folder_around_them_is_left_out() -> None:
     assert files_of(zipped(("plugin.yaml", b"a"), ("x/y", b"b"))) == {"plugin.yaml": b"a", "x/y": b"b"}
     assert files_of(zipped(("top/plugin.yaml", b"a"), ("top/x", b"b"))) == {"plugin.yaml": b"a", "x": b"b"}
@@ -79,6 +85,13 @@ def nameless() -> zipfile.ZipInfo:
 def test_a_hostile_archive_is_refused_in_words(data: bytes, words: str) -> None:
     with pytest.raises(Unsafe, match=words):
         files_of(data)
+
+
+@pytest.mark.parametrize("attributes", [0x10, 0x08, 0o100644 << 16 | 0x10])
+def test_a_file_that_some_readers_take_for_a_folder_is_refused(attributes: int) -> None:
+    with pytest.raises(Unsafe, match="a folder by its attributes"):
+        files_of(zipped(("plugin.yaml", b"id: x"), (folder_by_attribute("plugin.py", attributes), b"x")))
+    assert files_of(zipped(("plugin.yaml", b"id: x"), (folder_by_attribute("more/", 0x10), b""))) == {"plugin.yaml": b"id: x"}
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
