@@ -1,12 +1,14 @@
 """What templates may ask others for: functions of plugins as `alias.function(...)`, rows of named queries as `data.source.query(...)`.
 
-Both wait, so only templates that are rendered with awaits in between have them. What comes back is data: it is never read as a template.
+Both may have to be waited for, so only renderings that run in `with_waiting` have them. What comes back is data: it is never read as a
+template.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias
 
 from jinja2.runtime import Undefined
 from markupsafe import Markup
@@ -15,8 +17,9 @@ from mockforge_asgi.contract import FunctionMetadata
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.templates.bounds.environment import Exposed
-from mockforge_asgi.templates.bounds.meter import SCALARS, meter
+from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
+from mockforge_asgi.templates.waiting import result_of
 from mockforge_asgi.types import Json
 
 
@@ -56,6 +59,11 @@ Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[
 """Runs (exchange, source, query, params); gives `{"columns", "rows", "truncated", …}` with rows in the columns' order."""
 
 
+_FEW: Final = 64
+"""How many arguments a call may have that are not counted."""
+_ARE_PLAIN: Final = frozenset([str, *SCALARS]).issuperset
+
+
 def plain(value: Any) -> Json:
     """A template's value as JSON data, for others. Raises NotPrintable."""
     known = type(value)
@@ -87,27 +95,43 @@ class PluginFunctions(Exposed):
         """What messages call it."""
         return f"plugin '{self._plugin.name}' (its functions: {', '.join(f.name for f in self._plugin.functions) or 'none'})"
 
-    def expose(self, name: str) -> Callable[..., Awaitable[Json]]:
+    def expose(self, name: str) -> Callable[..., Json]:
         """The function of that name. Raises KeyError."""
-        plugin, exchange = self._plugin, self._exchange
-        if not any(function.name == name for function in plugin.functions):
-            raise KeyError(name)
+        for function in self._plugin.functions:
+            if function.name == name:
+                return partial(_call, self._plugin, self._exchange, name)
+        raise KeyError(name)
 
-        async def function(*args: Any, **kwargs: Any) -> Json:
-            used = meter()
-            used.check_values([args, kwargs])
-            positional, named = [plain(arg) for arg in args], {key: plain(arg) for key, arg in kwargs.items()}
-            since = used.now()
-            try:
-                return await plugin.call_function(exchange, name, positional, named)
-            except (PluginFailed, PluginUnavailable):
-                if plugin.facts.on_failure != "skip":
-                    raise
-                return None
-            finally:
-                used.waited(since)
 
-        return function
+def _call(plugin: FunctionPlugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
+    """The value of a plugin's function. The time that it takes is not the rendering's own."""
+    used = METER.get() or meter()
+    positional, named = list(args), kwargs
+    if kwargs or len(args) > _FEW or not _ARE_PLAIN(map(type, args)):
+        used.check_values([args, kwargs])
+        positional, named = [plain(arg) for arg in args], {key: plain(arg) for key, arg in kwargs.items()}
+    since = used.clock()
+    try:
+        return result_of(plugin.call_function(exchange, name, positional, named))
+    except (PluginFailed, PluginUnavailable):
+        if plugin.facts.on_failure != "skip":
+            raise
+        return None
+    finally:
+        used.waited(since)
+
+
+def _run(query: Query, exchange: Exchange, source: str, name: str, /, **params: Any) -> Json:
+    """The rows of a query."""
+    used = meter()
+    used.check_values(params)
+    named = {key: plain(value) for key, value in params.items()}
+    since = used.clock()
+    try:
+        found = result_of(query(exchange, source, name, named))
+    finally:
+        used.waited(since)
+    return _readable(found)
 
 
 class _Source(Exposed):
@@ -118,19 +142,9 @@ class _Source(Exposed):
     def __init__(self, source: str, query: Query, exchange: Exchange) -> None:
         self._source, self._query, self._exchange = source, query, exchange
 
-    def expose(self, name: str) -> Callable[..., Awaitable[Json]]:
-        async def run(**params: Any) -> Json:
-            used = meter()
-            used.check_values(params)
-            named = {key: plain(value) for key, value in params.items()}
-            since = used.now()
-            try:
-                found = await self._query(self._exchange, self._source, name, named)
-            finally:
-                used.waited(since)
-            return _readable(found)
-
-        return run
+    def expose(self, name: str) -> Callable[..., Json]:
+        """The query of that name, whether there is one or not."""
+        return partial(_run, self._query, self._exchange, self._source, name)
 
 
 class DataSources(Exposed):

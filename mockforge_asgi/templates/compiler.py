@@ -1,7 +1,7 @@
-"""Compiled templates: each compiled once, for the cheapest way of rendering that it allows.
+"""Compiled templates: each compiled once, to plain functions.
 
-A template is looked at together with all that it includes, imports and extends. Where none of them calls a plugin or a data source it is
-compiled to run straight through; only the others are compiled with awaits in them.
+A template is looked at together with all that it includes, imports and extends: what they need of the request, and whether one of them
+calls a plugin or a data source, so that the rendering may have to wait.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.loaders import FunctionLoader
 
 from mockforge_asgi.errors import Problem, TemplateFailed
+from mockforge_asgi.templates.bounds.ast import names_in
 from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
 from mockforge_asgi.templates.bounds.filters import filters_for
-from mockforge_asgi.templates.formats import Kind, kind_of
+from mockforge_asgi.templates.formats import Format, format_of
 from mockforge_asgi.templates.functions import choice
 from mockforge_asgi.templates.request_view import BODY_PARTS
 from mockforge_asgi.templates.store import Source, TemplateStore
@@ -25,12 +26,13 @@ from mockforge_asgi.templates.tokens import TokenTemplate
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A template ready to be rendered. `uses` holds the names it takes from outside."""
+    """A template ready to be rendered. `uses` holds the names it takes from outside, `globals` what it takes of what all have."""
 
     name: str
-    kind: Kind
+    format: Format
     template: Template | TokenTemplate
-    is_async: bool
+    may_wait: bool
+    """Whether it calls a plugin or a data source."""
     needs_body: bool
     uses: frozenset[str]
     sources: tuple[Source, ...]
@@ -49,13 +51,13 @@ class _Reach:
 
 
 class Compiler:
-    """Compiles the templates of a store. `awaited` holds the names whose use needs awaits: plugins' aliases and `data`."""
+    """Compiles the templates of a store. `awaited` holds the names that may have to be waited for: plugins' aliases and `data`."""
 
     def __init__(self, store: TemplateStore, *, awaited: Collection[str], functions: Mapping[str, Any], clock: Callable[[], float]) -> None:
         self.store: Final = store
         self._awaited, self._functions, self._clock = frozenset(awaited), dict(functions), clock
         self._compiled: dict[str, Compiled] = {}
-        self._environments: dict[tuple[str, bool], BoundedEnvironment] = {}
+        self._environments: dict[str, BoundedEnvironment] = {}
 
     def get(self, name: str) -> Compiled:
         """The template of that name, compiled. Raises TemplateFailed."""
@@ -84,15 +86,14 @@ class Compiler:
         return problems
 
     def _compile(self, name: str) -> Compiled:
-        source, kind = self._source(name), kind_of(name)
+        source, format = self._source(name), format_of(name)
         if ".tokens" in name:
-            tokens = TokenTemplate(source.text, kind, self._clock)
-            return Compiled(name, kind, tokens, False, tokens.needs_body, frozenset(["request"]), (source,), {})
+            tokens = TokenTemplate(source.text, format, self._clock)
+            return Compiled(name, format, tokens, False, tokens.needs_body, frozenset(["request"]), (source,), {})
         reach = _Reach({}, set())
         try:
-            self._follow(name, self._environment(kind, is_async=False), reach)
-            is_async = reach.is_open or not self._awaited.isdisjoint(reach.uses)
-            environment = self._environment(kind, is_async=is_async)
+            environment = self._environment(format)
+            self._follow(name, environment, reach)
             for used in reach.sources:
                 environment.get_template(used)
             template = environment.get_template(name)
@@ -101,9 +102,19 @@ class Compiler:
         except (RecursionError, MemoryError, SyntaxError, ValueError, TemplateError) as error:
             text = "nests too deep" if isinstance(error, RecursionError | MemoryError) else str(error)
             raise TemplateFailed(name, getattr(error, "lineno", None) or 0, f"cannot be compiled: {text}") from error
-        uses = frozenset(reach.uses | self._awaited | {"request", "vars", "faker"} if reach.is_open else reach.uses)
-        needs_body = reach.needs_body or reach.is_open
-        return Compiled(name, kind, template, is_async, needs_body, uses, tuple(reach.sources.values()), environment.globals)
+        known = environment.globals
+        if reach.is_open:
+            reach.uses |= self._awaited | known.keys() | {"request", "vars"}
+        return Compiled(
+            name,
+            format,
+            template,
+            may_wait=not self._awaited.isdisjoint(reach.uses),
+            needs_body=reach.needs_body or reach.is_open,
+            uses=frozenset(reach.uses - known.keys()),
+            sources=tuple(reach.sources.values()),
+            globals={name: known[name] for name in known.keys() & reach.uses},
+        )
 
     def _source(self, name: str) -> Source:
         try:
@@ -124,7 +135,7 @@ class Compiler:
             reach.sources[name] = source = self._source(name)
             tree = environment._parse(source.text, name, name)
             try:
-                reach.uses |= meta.find_undeclared_variables(tree)
+                reach.uses |= names_in(tree)
             except TemplateSyntaxError as error:
                 error.name = name
                 raise
@@ -145,13 +156,11 @@ class Compiler:
             if self.store.find(other.value) is None:
                 raise TemplateFailed(name, node.lineno, f"refers to {other.value!r}, which is not there")
 
-    def _environment(self, kind: Kind, *, is_async: bool) -> BoundedEnvironment:
-        key = (kind.name, is_async)
-        if key not in self._environments:
-            loader = FunctionLoader(self._load)
-            filters = filters_for(kind, choice)
-            self._environments[key] = BoundedEnvironment(kind, loader, is_async=is_async, functions=self._functions, filters=filters)
-        return self._environments[key]
+    def _environment(self, format: Format) -> BoundedEnvironment:
+        if format.name not in self._environments:
+            loader, filters = FunctionLoader(self._load), filters_for(format, choice)
+            self._environments[format.name] = BoundedEnvironment(format, loader, functions=self._functions, filters=filters)
+        return self._environments[format.name]
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         source = self.store.find(name)

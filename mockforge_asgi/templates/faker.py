@@ -1,6 +1,6 @@
 """Fake data: `faker.name()`, `faker.email()`, ... of the Faker library, an optional extra imported here and nowhere else.
 
-Loaded when a template first asks. Values come from the rendering's own chance where a seed was asked for.
+Loaded when a template first asks. Values come from the rendering's own generator where a seed was asked for.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Final
 from mockforge_asgi.errors import UnsupportedPlatform
 from mockforge_asgi.templates.bounds.environment import Exposed
 from mockforge_asgi.templates.bounds.meter import meter
-from mockforge_asgi.templates.functions import chance
+from mockforge_asgi.templates.functions import generator
 
-REFUSED: Final = frozenset(
+REJECTED: Final = frozenset(
     """add_provider binary csv del_arguments dsv enum fixed_width format get_arguments get_formatter get_providers image json json_bytes
     optional parse provider providers psv pyobject pystr_format pystruct random seed seed_instance set_arguments set_formatter tar tsv
     unique xml zip""".split()
@@ -33,17 +33,17 @@ _LARGEST_VALUE: Final = 10**12
 
 
 class _Watched(random.Random):
-    """The chance of the rendering at hand, which looks at its clock: every provider that repeats itself draws each time."""
+    """The generator of the current rendering, which looks at its clock: every provider that repeats itself draws each time."""
 
     def random(self) -> float:
         """See Random."""
         meter().check_time()
-        return chance().random()
+        return generator().random()
 
     def getrandbits(self, k: int, /) -> int:
         """See Random."""
         meter().check_time()
-        return chance().getrandbits(k)
+        return generator().getrandbits(k)
 
 
 class Faker(Exposed):
@@ -57,10 +57,9 @@ class Faker(Exposed):
 
     def expose(self, name: str) -> Callable[..., Any]:
         """The provider of that name. Raises KeyError; UnsupportedPlatform without the library."""
-        if name.startswith("_") or name in REFUSED:
+        if name.startswith("_") or name in REJECTED:
             raise KeyError(name)
-        generator = _generator(self._locale)
-        provider = getattr(generator, name, None)
+        provider = getattr(_faker(self._locale), name, None)
         if not callable(provider):
             raise KeyError(name)
 
@@ -97,7 +96,7 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _generator(locale: str) -> Any:
+def _faker(locale: str) -> Any:
     try:
         from faker import Factory
     except ImportError:

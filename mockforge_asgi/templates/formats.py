@@ -1,4 +1,4 @@
-"""Kinds of text: by the end of a template's name, which content type it makes and how values are put into it.
+"""Formats of text: by the end of a template's name, which content type it makes and how values are put into it.
 
 In JSON, a value put inside quotes is escaped for there, and one put elsewhere is written as JSON; so `{"name": "{{ name }}"}` stays
 JSON whatever the name is. HTML and XML escape `& < > " '`. Plain text takes values as they are. Lists and mappings are written as JSON
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 from typing import Any, Final
@@ -20,14 +20,15 @@ from markupsafe import Markup
 from markupsafe import escape as html_escape
 
 from mockforge_asgi.exact_json import WrittenNumber, dumps
-from mockforge_asgi.templates.bounds.meter import meter
+from mockforge_asgi.templates.bounds.meter import METER, meter
 from mockforge_asgi.types import Json
 
 _SHORT: Final = 64
 """Text put into a text is counted beyond this length, in characters: macros and blocks collect theirs, and look at it only when whole."""
 
 
-_LONG: Final = 32 * 1024
+LONG: Final = 32 * 1024
+"""Strings beyond this length, in characters, are written as JSON by what takes equally long for all characters."""
 _PRINTABLE: Final = (bool, int, float, list, tuple, Mapping, range)
 
 
@@ -54,8 +55,8 @@ def to_json(value: Json) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as JSON. What is escaped takes orjson ten times as long as what is not; Python's own encoder takes equally long for all."""
-    return orjson.dumps(text).decode() if len(text) <= _LONG else encode_basestring(text)
+    """A string as JSON. What is escaped takes orjson ten times as long as what is not; Python's own encoder takes equally long for all."""
+    return orjson.dumps(text).decode() if len(text) <= LONG else encode_basestring(text)
 
 
 def _plain(value: object) -> Json:
@@ -97,7 +98,7 @@ class JsonText(Markup):
     @classmethod
     def escape(cls, s: Any, /) -> JsonText:
         """The value ready to stand in JSON."""
-        return cls(json_escape(s))
+        return str.__new__(cls, json_escape(s))
 
     def unescape(self) -> str:
         """The text as it was before; one that is no inside of a JSON string, as it is."""
@@ -127,7 +128,7 @@ def _markup_escape(value: Json) -> str:
     return text if len(text) <= _SHORT else meter().check_made(text)
 
 
-def _join(parts: Iterable[str]) -> str:
+def _joined(parts: Iterable[str]) -> str:
     used, texts, size = meter(), list[str](), 0
     for text in parts:
         texts.append(text)
@@ -139,8 +140,8 @@ def _join(parts: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of text. `finish` checks and encodes what was rendered."""
+class Format:
+    """One format of text. `finish` checks and encodes what was rendered."""
 
     name: str
     content_type: bytes
@@ -150,12 +151,28 @@ class Kind:
     """The type of text that is put in as it stands."""
     escapes: bool = True
 
-    def join(self, parts: Iterable[Json]) -> str:
+    def marked(self, text: str) -> str:
+        """A text that stands in this format as it is, so that it is not escaped again."""
+        return str.__new__(self.ready, text)
+
+    def join(self, parts: Collection[Json]) -> str:
         """The `~` of templates."""
-        values = list(parts)
-        if any(isinstance(value, Markup) for value in values):
-            return self.ready(_join(map(self.put, values)))
-        return _join(map(to_text, values))
+        size = 0
+        for part in parts:
+            if type(part) is not str:
+                return self._join(parts)
+            size += len(part)
+        used = METER.get() or meter()
+        used.text_left -= size
+        if used.text_left < 0 or size > used.limits.output_bytes:
+            used.check_text(size)
+        return "".join(parts)
+
+    def _join(self, parts: Collection[Json]) -> str:
+        for part in parts:
+            if isinstance(part, Markup):
+                return self.marked(_joined(map(self.put, parts)))
+        return _joined(map(to_text, parts))
 
     def finish(self, text: str) -> bytes:
         """The body. Raises NotPrintable for a JSON template that made no JSON."""
@@ -173,12 +190,12 @@ class Kind:
         return body
 
 
-JSON: Final = Kind("json", b"application/json", json_escape, JsonText)
-HTML: Final = Kind("html", b"text/html; charset=utf-8", _markup_escape, Markup)
-XML: Final = Kind("xml", b"application/xml", _markup_escape, Markup)
-TEXT: Final = Kind("text", b"text/plain; charset=utf-8", to_text, str, escapes=False)
+JSON: Final = Format("json", b"application/json", json_escape, JsonText)
+HTML: Final = Format("html", b"text/html; charset=utf-8", _markup_escape, Markup)
+XML: Final = Format("xml", b"application/xml", _markup_escape, Markup)
+TEXT: Final = Format("text", b"text/plain; charset=utf-8", to_text, str, escapes=False)
 
-KINDS: Final[Mapping[str, Kind]] = {
+FORMATS: Final[Mapping[str, Format]] = {
     ".json": JSON,
     ".html": HTML,
     ".htm": HTML,
@@ -186,15 +203,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     ".svg": replace(XML, content_type=b"image/svg+xml"),
     ".xhtml": replace(XML, content_type=b"application/xhtml+xml"),
 }
-"""The kinds by the end of a template's name; any other name makes plain text. A last `.j2` does not count."""
+"""The formats by the end of a template's name; any other name makes plain text. A last `.j2` does not count."""
 _STRUCTURED: Final = re.compile(r"\.[a-z0-9_-]+\+(json|xml)")
 """Ends such as `.problem+json` (RFC 6839): JSON or XML of the type `application/problem+json`."""
 
 
-def kind_of(name: str) -> Kind:
-    """The kind of the template of that name."""
+def format_of(name: str) -> Format:
+    """The format of the template of that name."""
     name = name.removesuffix(".j2").removesuffix(".jinja").lower()
     suffix = name[name.rfind(".") :] if "." in name else ""
     if (structured := _STRUCTURED.fullmatch(suffix)) is not None:
         return replace(JSON if structured.group(1) == "json" else XML, content_type=f"application/{suffix[1:]}".encode())
-    return KINDS.get(suffix, TEXT)
+    return FORMATS.get(suffix, TEXT)

@@ -1,7 +1,7 @@
-"""Functions that every template has: time, identifiers, chance.
+"""Functions that every template has: time, identifiers, random values.
 
-Chance is the rendering's own when the operator asked for a seed (then the same request gives the same answer, on every replica), and the
-process's otherwise. Each call gives a new value.
+Random values come from the rendering's own generator when the operator asked for a seed (then the same request gives the same response, on
+every replica), and from the process's otherwise. Each call gives a new value.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-CHANCE: ContextVar[random.Random | None] = ContextVar("mockforge_template_chance", default=None)
-"""The seeded generator of the rendering at hand, if it has one."""
+from mockforge_asgi.templates.bounds.meter import METER
 
 _UNSEEDED: Final = random.Random()
 if hasattr(os, "register_at_fork"):  # else all workers of a preloading server would draw the same
@@ -27,9 +25,10 @@ _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hou
 _FORMAT: Final = re.compile(r"(?:[^%]|%[aAbBdHIjmMpSfuUVwWyYGzZc xX%])*")
 
 
-def chance() -> random.Random:
-    """The generator to draw from."""
-    return CHANCE.get() or _UNSEEDED
+def generator() -> random.Random:
+    """What random values are drawn from."""
+    used = METER.get()
+    return _UNSEEDED if used is None or used.random is None else used.random
 
 
 def offset(text: str) -> timedelta:
@@ -74,18 +73,18 @@ def make_functions(clock: Callable[[], float] = time.time) -> dict[str, Callable
 
 def make_uuid() -> str:
     """A version 4 UUID."""
-    seeded = CHANCE.get()
-    return str(uuid.uuid4() if seeded is None else uuid.UUID(int=seeded.getrandbits(128), version=4))
+    source = generator()
+    return str(uuid.uuid4() if source is _UNSEEDED else uuid.UUID(int=source.getrandbits(128), version=4))
 
 
 def rand_int(low: int = 0, high: int = 1_000_000) -> int:
     """A whole number from `low` to `high`, both included."""
-    return chance().randint(low, high)
+    return generator().randint(low, high)
 
 
 def rand_float(low: float = 0.0, high: float = 1.0, *, digits: int | None = None) -> float:
     """A number from `low` to `high`, with that many decimals."""
-    value = chance().uniform(low, high)
+    value = generator().uniform(low, high)
     return value if digits is None else round(value, digits)
 
 
@@ -93,7 +92,7 @@ def rand_hex(digits: int = 16) -> str:
     """Hexadecimal digits."""
     if not 0 < digits <= 1024:
         raise ValueError("rand_hex makes 1 to 1024 digits")
-    return f"{chance().getrandbits(4 * digits):0{digits}x}"
+    return f"{generator().getrandbits(4 * digits):0{digits}x}"
 
 
 def choice(*values: Any) -> Any:
@@ -101,4 +100,4 @@ def choice(*values: Any) -> Any:
     options: Sequence[Any] = values[0] if len(values) == 1 and isinstance(values[0], list | tuple | str) else values
     if not options:
         raise ValueError("choice has nothing to choose from")
-    return options[chance().randrange(len(options))]
+    return options[generator().randrange(len(options))]

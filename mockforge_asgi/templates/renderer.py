@@ -1,14 +1,14 @@
-"""Renderer: a template answer becomes a response: values gathered, template run under its limits, failures told by template and line."""
+"""Renderer: a template response becomes a response: values gathered, template run under its limits, failures told by template and line."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from random import Random
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from jinja2 import Template
 
@@ -17,22 +17,24 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.templates.bounds.environment import BoundContext, Values
 from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
 from mockforge_asgi.templates.callables import DataSources, FunctionPlugin, PluginFunctions, Query
 from mockforge_asgi.templates.compiler import Compiled, Compiler
 from mockforge_asgi.templates.faker import Faker
-from mockforge_asgi.templates.functions import CHANCE, make_functions
+from mockforge_asgi.templates.functions import make_functions
 from mockforge_asgi.templates.request_view import TemplateRequest
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 from mockforge_asgi.templates.turns import Turns
+from mockforge_asgi.templates.waiting import result_of, with_waiting
 from mockforge_asgi.types import Headers
 
 Seed: TypeAlias = Literal["request"] | int | None
-"""`request`: chance follows from the request's fingerprint; a number: every rendering draws the same; None: no two are alike."""
+"""`request`: random values follow from the request's fingerprint; a number: every rendering draws the same; None: no two are alike."""
 
 RESERVED: Final = frozenset(["data", "request", "vars"])
-"""Names that always mean the host's; a variable of an answer of that name is reached as `vars.name`. Plugins' aliases are such too."""
+"""Names that always mean the host's; a variable of a response of that name is reached as `vars.name`. Plugins' aliases are such too."""
 
 
 SLICE_S: Final = 0.001
@@ -78,60 +80,87 @@ class Renderer:
         if problems:
             raise ConfigError("the templates cannot be used", problems)
 
-    async def render(self, exchange: Exchange, answer: TemplateResponse) -> MockResponse:
+    async def render(self, exchange: Exchange, response: TemplateResponse) -> MockResponse:
         """The response. Raises TemplateFailed, and what reading the body, a plugin's function or a query raises."""
-        if answer.header_templates:
-            answer = await self._with_headers(exchange, answer)
-        if answer.body is not None:
-            return MockResponse(answer.status, answer.headers, answer.body, answer.length)
-        return self._finish(*await self._render(exchange, answer, answer.template), answer)
+        if response.header_templates:
+            response = await self._with_headers(exchange, response)
+        if response.body is not None:
+            return MockResponse(response.status, response.headers, response.body, response.length)
+        compiled = self.compiler.get(response.template)
+        return self._finish(compiled, await self._text(compiled, exchange, response), response)
 
-    async def _render(self, exchange: Exchange, answer: TemplateResponse, name: str) -> tuple[Compiled, str]:
-        compiled = self.compiler.get(name)
+    async def _text(self, compiled: Compiled, exchange: Exchange, response: TemplateResponse) -> str:
         if compiled.needs_body:
             await exchange.body()
-        chance = self._chance(compiled, await exchange.fingerprint() if self._seed == "request" else "")
-        return compiled, await self._run(compiled, self._values(compiled, exchange, answer), chance)
+        random = None if self._seed is None else await self._random(compiled, exchange)
+        values = self._values(compiled, exchange, response)
+        used = Meter(self._limits, self._timer, random)
+        token = METER.set(used)
+        try:
+            if compiled.may_wait:
+                return await with_waiting(partial(self._run, compiled.template, values, used))
+            parts, texts = _begin(compiled.template, values), list[str]()
+            while not _take(parts, texts, used):
+                since = used.seen
+                await self._turn()
+                used.waited(since)
+            return "".join(texts)
+        except Exception as error:
+            raise _failure(compiled, error) from error
+        finally:
+            METER.reset(token)
+            if used.macros is not None:
+                used.close()
 
-    async def _with_headers(self, exchange: Exchange, answer: TemplateResponse) -> TemplateResponse:
+    def _run(self, template: Template | TokenTemplate, values: Values, used: Meter) -> str:
+        """The same where plugins are called: in `with_waiting`, which does what `await` does elsewhere."""
+        parts, texts = _begin(template, values), list[str]()
+        while not _take(parts, texts, used):
+            since = used.seen
+            result_of(self._turn())
+            used.waited(since)
+        return "".join(texts)
+
+    async def _random(self, compiled: Compiled, exchange: Exchange) -> Random:
+        fingerprint = await exchange.fingerprint() if self._seed == "request" else ""
+        return Random(f"{self._seed}/{fingerprint}/{compiled.name}")
+
+    async def _with_headers(self, exchange: Exchange, response: TemplateResponse) -> TemplateResponse:
         rendered: Headers = ()
-        for header, name in answer.header_templates:
-            _, text = await self._render(exchange, answer, name)
+        for header, name in response.header_templates:
+            text = await self._text(self.compiler.get(name), exchange, response)
             try:
                 rendered += (wire_header(header, text),)
             except BadHeader as error:
                 raise TemplateFailed(name, 0, str(error)) from None
-            if header == "content-type" and answer.body is not None and MediaType.of(text).charset not in ("", "utf-8"):
+            if header == "content-type" and response.body is not None and MediaType.of(text).charset not in ("", "utf-8"):
                 raise TemplateFailed(name, 0, "another charset than UTF-8 for a body that is written already")
-        kept = tuple(pair for pair in answer.headers if pair[0] != b"content-type" or pair[0] not in dict(rendered))
-        return replace(answer, headers=(*kept, *rendered))
+        kept = tuple(pair for pair in response.headers if pair[0] != b"content-type" or pair[0] not in dict(rendered))
+        return replace(response, headers=(*kept, *rendered))
 
-    def explain(self, answer: TemplateResponse, error: MockForgeError) -> TemplateFailed:
-        """The failure of a rendering with the template's place and line; of a plugin's only the first line, for it is told by itself."""
+    def explain(self, response: TemplateResponse, error: MockForgeError) -> TemplateFailed:
+        """The failure of a rendering with the template's location and line; of a plugin's only the first line, for it is told by itself."""
         if isinstance(error, TemplateFailed):
             name, line, message = error.template, error.line, error.message
         else:
-            (name, line), message = _at(answer.template, error), str(error).partition("\n")[0]
+            (name, line), message = _at(response.template, error), str(error).partition("\n")[0]
         return TemplateFailed(name, line, message, self.compiler.store.place(name))
 
-    def _chance(self, compiled: Compiled, fingerprint: str) -> Random | None:
-        return None if self._seed is None else Random(f"{self._seed}/{fingerprint}/{compiled.name}")
-
-    def _values(self, compiled: Compiled, exchange: Exchange, answer: TemplateResponse) -> dict[str, Any]:
-        values = {**compiled.globals, **answer.vars}
-        uses = compiled.uses
-        for name in uses & self._reserved:
+    def _values(self, compiled: Compiled, exchange: Exchange, response: TemplateResponse) -> Values:
+        values = Values(compiled.globals)
+        values.update(response.vars)
+        for name in compiled.uses & self._reserved:
             if name == "request":
                 values[name] = TemplateRequest(exchange)
             elif name == "vars":
-                values[name] = dict(answer.vars)
+                values[name] = dict(response.vars)
             elif name == "data":
                 if self._query is not None:
                     values[name] = DataSources(self._sources, self._query, exchange)
             else:
                 plugin = self._function_plugin(name)
                 # Any plugin may have an alias; where it has no functions, the name is free for a variable.
-                if plugin.functions or name not in answer.vars:
+                if plugin.functions or name not in response.vars:
                     values[name] = PluginFunctions(plugin, exchange)
         return values
 
@@ -144,90 +173,48 @@ class Renderer:
             pass
         raise PluginUnavailable(name, f"templates call it as '{alias}', and it is not loaded")
 
-    async def _run(self, compiled: Compiled, values: dict[str, Any], chance: Random | None) -> str:
-        template, used = compiled.template, Meter(self._limits, self._timer)
-        with _Rendering(compiled, used, chance) as made:
-            if isinstance(template, TokenTemplate):
-                parts: Any = template.parts(values)
-            else:
-                parts = template.root_render_func(_context(template, values))
-            if compiled.is_async:
-                async with aclosing(parts):
-                    async for part in parts:
-                        if made.add(part):
-                            await self._let_others(made, used)
-            else:
-                for part in parts:
-                    if made.add(part):
-                        await self._let_others(made, used)
-            return made.text
-
-    async def _let_others(self, made: _Rendering, used: Meter) -> None:
-        since = used.seen
-        await self._turn()
-        used.waited(since)
-        made.go_on()
-
-    def _finish(self, compiled: Compiled, text: str, answer: TemplateResponse) -> MockResponse:
-        headers = answer.headers
-        declared = next((value for name, value in headers if name == b"content-type"), None)
+    def _finish(self, compiled: Compiled, text: str, response: TemplateResponse) -> MockResponse:
+        headers, declared = response.headers, None
+        for name, value in headers:
+            if name == b"content-type":
+                declared = value
+                break
         try:
-            body = compiled.kind.finish(text)
+            body = compiled.format.finish(text)
             if declared is not None and b"charset" in declared.lower():
                 body = MediaType.of(declared.decode("latin-1")).encode(text)
         except (TypeError, ValueError) as error:
             raise TemplateFailed(compiled.name, 0, str(error)) from error
         if declared is None:
-            headers = ((b"content-type", compiled.kind.content_type), *headers)
-        return MockResponse(answer.status, headers, body, answer.length)
+            headers = ((b"content-type", compiled.format.content_type), *headers)
+        return MockResponse(response.status, headers, body, response.length)
 
 
-class _Rendering:
-    """One run of a template: its meter and its chance in force, its text collected, what goes wrong told by template and line."""
-
-    __slots__ = ("_chance", "_compiled", "_looked_at", "_parts", "_size", "_tokens", "_until", "_used")
-
-    def __init__(self, compiled: Compiled, used: Meter, chance: Random | None) -> None:
-        self._compiled, self._used, self._chance = compiled, used, chance
-        self._parts: list[str] = []
-        self._size = self._looked_at = 0
-
-    def __enter__(self) -> Self:
-        self._tokens = METER.set(self._used), CHANCE.set(self._chance)
-        self.go_on()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        METER.reset(self._tokens[0])
-        CHANCE.reset(self._tokens[1])
-        if isinstance(error, Exception):
-            raise _failure(self._compiled, error) from error
-
-    def go_on(self) -> None:
-        """A slice of computing begins."""
-        self._until = self._used.seen + SLICE_S
-
-    def add(self, part: str) -> bool:
-        """Take the next piece of text; whether the slice is over, so that it is the others' turn. Raises OverLimit."""
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size > self._looked_at + _UNSEEN:
-            self._looked_at = self._size
-            self._used.check_time()  # as filters and calls do
-            if self._size > self._used.limits.output_bytes:
-                self._used.check_text(self._size)
-        return self._used.seen > self._until
-
-    @property
-    def text(self) -> str:
-        """All that was taken. Raises OverLimit."""
-        if self._size > self._used.limits.output_bytes:
-            self._used.check_text(self._size)
-        return "".join(self._parts)
+def _begin(template: Template | TokenTemplate, values: Values) -> Iterator[str]:
+    """The text, piece by piece as it is made."""
+    if isinstance(template, TokenTemplate):
+        return template.parts(values)
+    return template.root_render_func(BoundContext(template.environment, values, template.name, template.blocks))
 
 
-def _context(template: Template, values: dict[str, Any]) -> Any:
-    return template.environment.context_class(template.environment, values, template.name, template.blocks)
+def _take(parts: Iterator[str], texts: list[str], used: Meter) -> bool:
+    """Take pieces of text until there are no more, or until the slice is over and it is the turn of others (False). Raises OverLimit."""
+    size, most, until = used.size, used.limits.output_bytes, used.seen + SLICE_S
+    look_at = size + _UNSEEN
+    for part in parts:
+        texts.append(part)
+        size += len(part)
+        if size > look_at:
+            look_at = size + _UNSEEN
+            used.check_time()  # as filters and calls do
+            if size > most:
+                used.check_text(size)
+        if used.seen > until:
+            used.size = size
+            return False
+    if size > most:
+        used.check_text(size)
+    return True
 
 
 def _failure(compiled: Compiled, error: Exception) -> MockForgeError:

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 from mockforge_asgi.templates.bounds.environment import Exposed
 from mockforge_asgi.templates.bounds.meter import meter
 from mockforge_asgi.templates.faker import Faker
-from mockforge_asgi.templates.formats import Kind, NotPrintable
-from mockforge_asgi.templates.functions import chance, make_uuid, offset, rand_float, rand_hex, rand_int, show_time
+from mockforge_asgi.templates.formats import Format, NotPrintable
+from mockforge_asgi.templates.functions import generator, make_uuid, offset, rand_float, rand_hex, rand_int, show_time
 from mockforge_asgi.types import Json
 
 Values: TypeAlias = Mapping[str, Any]
@@ -37,11 +37,11 @@ _RANDOM: Final[Mapping[str, Maker]] = {
     "random.int.small": lambda values: rand_int(0, 100),
     "random.int.large": lambda values: rand_int(0, 1_000_000_000),
     "random.float": lambda values: rand_float(),
-    "random.bool": lambda values: chance().random() < 0.5,
+    "random.bool": lambda values: generator().random() < 0.5,
     "random.uuid": lambda values: make_uuid(),
     "random.hex": lambda values: rand_hex(32),
     "random.hex.short": lambda values: rand_hex(8),
-    "random.alphanumeric": lambda values: "".join(chance().choices(_ALPHANUMERIC, k=10)),
+    "random.alphanumeric": lambda values: "".join(generator().choices(_ALPHANUMERIC, k=10)),
 }
 
 _FAKER: Final = {
@@ -64,10 +64,10 @@ _PLACES: Final = {"path": "path_params", "query": "query", "headers": "headers",
 class TokenTemplate:
     """A text with tokens, cut once. `needs_body`: some token names the body."""
 
-    __slots__ = ("_kind", "_parts", "needs_body")
+    __slots__ = ("_format", "_parts", "needs_body")
 
-    def __init__(self, text: str, kind: Kind, clock: Callable[[], float] = time.time) -> None:
-        self._kind = kind
+    def __init__(self, text: str, format: Format, clock: Callable[[], float] = time.time) -> None:
+        self._format = format
         self._parts: list[str | tuple[str, Maker]] = []
         self.needs_body = False
         at = 0
@@ -104,15 +104,14 @@ class TokenTemplate:
             yield part if isinstance(part, str) else self._put(part[0], part[1], values)
 
     def _put(self, written: str, maker: Maker, values: Values) -> str:
-        meter().spend()
-        meter().check_time()
+        meter().step()
         try:
             value = maker(values)
             if written[0] != '"':
-                return self._kind.put(value)
+                return self._format.put(value)
             # `"$random.int"` is a whole value: in JSON the quotes go with it unless it is text.
-            whole = isinstance(value, str) or self._kind.name != "json"
-            return f'"{self._kind.put(value)}"' if whole else self._kind.put(value)
+            whole = isinstance(value, str) or self._format.name != "json"
+            return f'"{self._format.put(value)}"' if whole else self._format.put(value)
         except (KeyError, IndexError, NotPrintable):
             return written
 

@@ -16,7 +16,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize(
-    ("text", "is_async", "needs_body"),
+    ("text", "may_wait", "needs_body"),
     [
         ("{{ x }}{{ request.path }}", False, False),
         ("{{ p.f() }}", True, False),
@@ -37,9 +37,9 @@ PARTS = {
         ("{% include 'none.txt' ignore missing %}", False, False),
     ],
 )
-def test_a_template_waits_only_where_it_must(text: str, is_async: bool, needs_body: bool) -> None:
+def test_a_template_waits_only_where_it_must(text: str, may_wait: bool, needs_body: bool) -> None:
     compiled = renderer({**PARTS, "t.txt": text}, PlainPlugin("p", {"f": lambda x=0: 1})).compiler.get("t.txt")
-    assert (compiled.is_async, compiled.needs_body) == (is_async, needs_body)
+    assert (compiled.may_wait, compiled.needs_body) == (may_wait, needs_body)
 
 
 def test_an_unknown_template_is_told_with_those_there_are() -> None:

@@ -77,6 +77,6 @@ def test_a_value_may_be_larger_than_a_length() -> None:
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faker", None)
-    fake._generator.cache_clear()
+    fake._faker.cache_clear()
     with pytest.raises(UnsupportedPlatform, match=r"mockforge-asgi\[faker\]"):
         render_now("{{ faker.name() }}")

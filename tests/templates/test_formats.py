@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.responses import TemplateResponse
-from mockforge_asgi.templates.formats import HTML, JSON, TEXT, XML, Kind, kind_of
+from mockforge_asgi.templates.formats import HTML, JSON, TEXT, XML, Format, format_of
 from mockforge_asgi.types import Json
 from tests.templates.rendering import at_once, exchange, render_now, renderer
 
@@ -30,8 +30,8 @@ from tests.templates.rendering import at_once, exchange, render_now, renderer
         ("a.tokens.json", JSON),
     ],
 )
-def test_the_name_tells_the_kind(name: str, kind: Kind) -> None:
-    assert kind_of(name) is kind
+def test_the_name_tells_the_kind(name: str, kind: Format) -> None:
+    assert format_of(name) is kind
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_name_tells_the_kind(name: str, kind: Kind) -> None:
     ],
 )
 def test_a_structured_suffix_tells_kind_and_type(name: str, kind: str, content_type: bytes) -> None:
-    found = kind_of(name)
+    found = format_of(name)
     assert (found.name, found.content_type) == (kind.replace("txt", "text"), content_type)
 
 

@@ -10,6 +10,8 @@ names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property, partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, TypeVar
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
@@ -17,14 +19,16 @@ from jinja2.environment import Environment, TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, do, loopcontrols
 from jinja2.loaders import BaseLoader
-from jinja2.runtime import AsyncLoopContext, BlockReference, Context, LoopContext, Macro, TemplateReference
+from jinja2.nodes import EvalContext
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
-from jinja2.utils import Cycler, Joiner, Namespace
+from jinja2.utils import Cycler, Joiner, Namespace, missing
+from markupsafe import Markup
 
 from mockforge_asgi.templates.bounds.arithmetic import OPERATORS
 from mockforge_asgi.templates.bounds.ast import Bounds, ExactLexer, Generator
-from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, meter
-from mockforge_asgi.templates.formats import Kind, to_text
+from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, METER, SCALARS, meter
+from mockforge_asgi.templates.formats import Format, to_text
 
 T = TypeVar("T")
 
@@ -60,34 +64,65 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 _SEARCHING: Final = frozenset(["lstrip", "rfind", "rpartition", "rsplit", "rstrip", "strip"])
 """Those of text that, given an unlucky argument, compare every character with every character of it."""
 
+_PLAIN_CALLABLES: Final = frozenset([BuiltinFunctionType, FunctionType, MethodType, partial])
+"""Types whose calls need nothing of what Jinja does before it calls something."""
+
 _INDEXED: Final = (str, list, tuple, dict, range, TemplateReference)
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
 
 
 class BoundMacro(Macro):
-    """A macro whose nesting is counted and whose text is of the environment's kind."""
+    """A macro whose nesting is counted and whose text is of the environment's format."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        used = meter()
+        if used.macros is None:
+            used.macros = []
+        used.macros.append(self)
 
     def _invoke(self, arguments: list[Any], autoescape: bool) -> str:
-        environment = self._environment
-        if environment.is_async:
-            return self._async_invoke(arguments, autoescape)  # type: ignore[return-value]  # awaited by the generated code
         used = meter()
         used.enter()
         text = self._func(*arguments)
         used.leave()
-        return environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined]
+        return self._environment.format.marked(text) if autoescape else text  # type: ignore[attr-defined]
 
-    async def _async_invoke(self, arguments: list[Any], autoescape: bool) -> str:
-        used = meter()
-        used.enter()
-        text = await self._func(*arguments)  # type: ignore[misc]
-        used.leave()
-        return self._environment.kind.ready(text) if autoescape else text  # type: ignore[attr-defined,no-any-return]
+
+class Values(dict[str, Any]):
+    """The variables of a template by name. One that is not there is `missing`, as generated code wants it."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Any:
+        return missing
+
+
+class BoundContext(Context):
+    """What generated code runs in: the variables in one mapping that is its own, which generated code looks them up in without a detour.
+
+    `parent` is kept as it is if it is of type `Values`, and copied otherwise.
+    """
+
+    def __init__(self, environment: Environment, parent: dict[str, Any], name: str | None, blocks: Any, globals: Any = None) -> None:
+        self.environment, self.name = environment, name
+        self.vars = self.parent = parent if type(parent) is Values else Values(parent)
+        self.resolve_or_missing = self.vars.__getitem__  # type: ignore[method-assign,assignment]  # the same, in one step
+        self.exported_vars = set()
+        self.blocks = {name: [block] for name, block in blocks.items()} if blocks else {}
+
+    @cached_property
+    def eval_ctx(self) -> EvalContext:  # type: ignore[override]  # made when something asks for it, which is seldom
+        """Whether values are escaped."""
+        return EvalContext(self.environment, self.name)
+
+    def get_all(self) -> dict[str, Any]:
+        """All variables, for a template that is included."""
+        return dict(self.vars)
 
 
 _LOOP: Final = frozenset("changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0".split())
 _PARTS: Final[Mapping[type, frozenset[str]]] = {
-    AsyncLoopContext: _LOOP,
     BlockReference: frozenset(["super"]),
     BoundMacro: frozenset(["arguments", "caller", "catch_kwargs", "catch_varargs", "name"]),
     Cycler: frozenset(["current", "next", "reset"]),
@@ -108,25 +143,20 @@ class _Template(Template):
     def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
         return self.make_module()
 
-    async def _get_default_module_async(self, ctx: Context | None = None) -> TemplateModule:
-        return await self.make_module_async()
-
 
 class BoundedEnvironment(SandboxedEnvironment):
-    """Compiles templates of one kind, for rendering at once or (`is_async`) with awaits in between."""
+    """Compiles templates of one format."""
 
     code_generator_class = Generator
+    context_class = BoundContext
     template_class = _Template
     intercepted_binops = frozenset(["+", "-", "*", "/", "//", "%", "**"])
 
-    def __init__(
-        self, kind: Kind, loader: BaseLoader, *, is_async: bool, functions: Mapping[str, object], filters: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, format: Format, loader: BaseLoader, *, functions: Mapping[str, object], filters: Mapping[str, Any]) -> None:
         super().__init__(
-            autoescape=kind.escapes,
+            autoescape=format.escapes,
             undefined=StrictUndefined,
             loader=loader,
-            enable_async=is_async,
             auto_reload=False,
             optimized=False,  # nothing is computed while compiling: there is no meter then
             cache_size=-1,
@@ -136,16 +166,16 @@ class BoundedEnvironment(SandboxedEnvironment):
             lstrip_blocks=True,
         )
         self._lexer = ExactLexer(self)
-        self.kind = kind
+        self.format = format
         self.concat = _concat  # type: ignore[method-assign]
         self.globals = {"range": _range, "dict": _dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner, **functions}
         self.filters = {"_rounds": _rounds, "_weighed": _weighed, "_slice": _slice, **filters}
         self.names: Final[Mapping[str, object]] = {
-            "escape": kind.put,
+            "escape": format.put,
             "str": to_text,
-            "Markup": kind.ready,
-            "str_join": kind.join,
-            "markup_join": kind.join,
+            "Markup": format.marked,
+            "str_join": format.join,
+            "markup_join": format.join,
             "Macro": BoundMacro,
         }
 
@@ -156,14 +186,11 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        Bounds().visit(tree)
+        Bounds(json_stands=self.format.ready is not Markup).visit(tree)
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute` as templates mean it: an entry of a mapping first, then a part that may be reached."""
-        parts = _PARTS.get(type(obj))
-        if parts is not None and attribute in parts:
-            return getattr(obj, attribute)
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         if isinstance(obj, Exposed):
@@ -173,6 +200,9 @@ class BoundedEnvironment(SandboxedEnvironment):
                 return self.undefined(error.args[0])
             except KeyError:
                 return self.undefined(f"{obj.label} has no '{attribute}'")
+        parts = _PARTS.get(type(obj))
+        if parts is not None and attribute in parts:
+            return getattr(obj, attribute)
         if isinstance(obj, (Undefined, TemplateReference)):
             return self.getitem(obj, attribute)
         return self._part(obj, attribute)
@@ -209,15 +239,25 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """A call in a template, counted."""
-        used = meter()
-        used.spend()
-        used.check_time()
-        if not isinstance(__obj, LoopContext | AsyncLoopContext):
-            return used.check_made(super().call(__context, __obj, *args, **kwargs))
-        used.enter()
-        result = super().call(__context, __obj, *map(_rounds, args), **kwargs)
-        used.leave()
-        return result
+        used = METER.get() or meter()
+        used.step()
+        if type(__obj) in _PLAIN_CALLABLES and not hasattr(__obj, "jinja_pass_arg"):
+            if kwargs:  # generated code tells what a loop or a block has set, for callables that want the context
+                kwargs.pop("_loop_vars", None)
+                kwargs.pop("_block_vars", None)
+            made = __obj(*args, **kwargs)
+        elif isinstance(__obj, LoopContext):
+            used.enter()
+            made = super().call(__context, __obj, *map(_rounds, args), **kwargs)
+            used.leave()
+            return made
+        else:
+            made = super().call(__context, __obj, *args, **kwargs)
+        if type(made) is str and len(made) <= used.limits.output_bytes:
+            used.text_left -= len(made)
+            if used.text_left >= 0:
+                return made
+        return made if type(made) in SCALARS else used.check_made(made)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic, its result bounded before it is made."""
@@ -225,9 +265,7 @@ class BoundedEnvironment(SandboxedEnvironment):
 
     def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
         """A template by name; counted, since templates include one another."""
-        used = meter()
-        used.spend()
-        used.check_time()
+        meter().step()
         return super().get_template(name, parent, globals)
 
 

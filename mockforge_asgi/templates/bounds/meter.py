@@ -1,6 +1,6 @@
 """What one rendering may use up, and the meter that counts it.
 
-The meter of the rendering at hand is a context variable: generated template code and filters have no other way to reach it. Time spent
+The meter of the current rendering is a context variable: generated template code and filters have no other way to reach it. Time spent
 waiting for plugins and data does not count; their own limits bound it.
 """
 
@@ -10,7 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Macro
 
 T = TypeVar("T")
 
@@ -59,50 +63,61 @@ class OverLimit(Exception):
 
 
 class Meter:
-    """Counts what one rendering uses."""
+    """What belongs to one rendering: what it has used up, the generator that it draws random values from, the macros that it defined.
 
-    __slots__ = ("_clock", "_deadline", "_text_left", "_until_check", "_values_left", "depth", "limits", "seen", "steps_left")
+    Whoever is on the path of every expression (filters, calls, `~`) may count in the attributes itself instead of through a method.
+    """
 
-    def __init__(self, limits: TemplateLimits, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.limits = limits
+    __slots__ = ("clock", "deadline", "depth", "limits", "macros", "random", "seen", "size", "steps_left", "text_left", "values_left")
+
+    def __init__(self, limits: TemplateLimits, clock: Callable[[], float] = time.perf_counter, random: Random | None = None) -> None:
+        self.limits, self.clock, self.random = limits, clock, random
         self.steps_left = limits.steps
-        self.depth = 0
-        self._text_left = limits.made_bytes
-        self._values_left = 10 * limits.values
-        self._until_check = 256
-        self._clock = clock
+        self.text_left = limits.made_bytes
+        self.values_left = 10 * limits.values
+        self.depth = self.size = 0
+        """How deep macros nest at the moment; how long the text is so far."""
+        self.macros: list[Macro] | None = None
         self.seen = clock()
         """What the clock said when it was last looked at."""
-        self._deadline = self.seen + limits.time_ms / 1000
+        self.deadline = self.seen + limits.time_ms / 1000
 
-    def spend(self, steps: int = 1) -> None:
-        """Count steps; look at the clock now and then. Raises OverLimit."""
+    def step(self) -> None:
+        """Count a filter or a call, and look at the clock. Raises OverLimit."""
+        self.steps_left -= 1
+        if self.steps_left < 0:
+            self.spend(0)
+        self.seen = self.clock()
+        if self.seen > self.deadline:
+            self.check_time()
+
+    def spend(self, steps: int) -> None:
+        """Count steps; look at the clock once in 256 of them. Raises OverLimit."""
+        before = self.steps_left
         self.steps_left -= steps
         if self.steps_left < 0:
             raise OverLimit("steps", self.limits.steps, "the template takes too many loop rounds, calls and filters")
-        self._until_check -= steps
-        if self._until_check < 0:
-            self._until_check = 256
+        if before >> 8 != self.steps_left >> 8:
             self.check_time()
 
     def check_time(self) -> None:
         """Raises OverLimit when the time is up."""
-        self.seen = self._clock()
-        if self.seen > self._deadline:
+        self.seen = self.clock()
+        if self.seen > self.deadline:
             raise OverLimit("time_ms", self.limits.time_ms, "the template computes too long")
 
     def check_text(self, length: int) -> None:
         """Count a text of that length, before it is made where that is possible. Raises OverLimit."""
         if length > self.limits.output_bytes:
             raise OverLimit("output_bytes", self.limits.output_bytes, "the template makes a text that is too long")
-        self._text_left -= length
-        if self._text_left < 0:
+        self.text_left -= length
+        if self.text_left < 0:
             raise OverLimit("made_bytes", self.limits.made_bytes, "the template makes too much text")
 
     def check_length(self, length: int) -> None:
         """Count a list or mapping of that length, before it is made. Raises OverLimit."""
-        self._values_left -= length
-        if length > self.limits.values or self._values_left < 0:
+        self.values_left -= length
+        if length > self.limits.values or self.values_left < 0:
             raise OverLimit("values", self.limits.values, "the template makes lists or mappings that are too long")
 
     def check_made(self, value: T) -> T:
@@ -126,8 +141,7 @@ class Meter:
             if left < 0:
                 raise OverLimit("values", self.limits.values, "the template makes a list or mapping that holds too much")
             for item in (*held, *held.values()) if isinstance(held, Mapping) else held:
-                kind = type(item)
-                if kind in SCALARS:
+                if type(item) in SCALARS:
                     continue
                 if isinstance(item, str):
                     text += len(item)
@@ -161,7 +175,7 @@ class Meter:
 
     def _each(self, items: Iterable[T]) -> Iterator[T]:
         for item in items:
-            self.spend()
+            self.spend(1)
             yield item
 
     def timed(self, items: Iterable[T]) -> Iterable[T]:
@@ -170,20 +184,26 @@ class Meter:
         return _Timed(self, counted) if isinstance(counted, Sized) else self._clocked(counted)
 
     def _clocked(self, items: Iterable[T]) -> Iterator[T]:
-        clock = self._clock
+        clock = self.clock
         for item in items:
-            if clock() > self._deadline:
+            if clock() > self.deadline:
                 self.check_time()
             yield item
 
     def waited(self, since: float) -> None:
         """Give back the time since then: it was spent waiting for others."""
-        self.seen = self._clock()
-        self._deadline += self.seen - since
+        self.seen = self.clock()
+        self.deadline += self.seen - since
 
-    def now(self) -> float:
-        """The meter's clock."""
-        return self._clock()
+    def close(self) -> None:
+        """The rendering is over: what its macros hold is let go, for a macro and the variables it can see hold each other."""
+        for macro in self.macros or ():
+            macro._func = _ended
+        self.macros = None
+
+
+def _ended(*args: object) -> str:
+    raise RuntimeError("the rendering is over")
 
 
 class _Timed(Generic[T]):
@@ -201,11 +221,10 @@ class _Timed(Generic[T]):
         return len(self._items)  # type: ignore[arg-type]  # `timed` puts only sized ones here
 
 
-METER: ContextVar[Meter] = ContextVar("mockforge_template_meter")
-"""The meter of the rendering at hand; without one (when a template is compiled) nothing is counted, and nothing may grow."""
+METER: ContextVar[Meter | None] = ContextVar("mockforge_template_meter", default=None)
+"""The meter of the current rendering. `METER.get() or meter()` where a call must be saved."""
 
 
 def meter() -> Meter:
-    """The meter of the rendering at hand."""
-    found = METER.get(None)
-    return Meter(DEFAULT_LIMITS) if found is None else found
+    """The meter of the current rendering; without one (when a template is compiled) nothing is counted, and nothing may grow."""
+    return METER.get() or Meter(DEFAULT_LIMITS)
