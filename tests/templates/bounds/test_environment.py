@@ -7,12 +7,15 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jinja2.loaders import FunctionLoader
 
 from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.responses import TemplateResponse
+from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
+from mockforge_asgi.templates.formats import TEXT
 from mockforge_asgi.types import Json
 from tests.templates.rendering import PlainPlugin, at_once, exchange, render, render_now, renderer
 
@@ -95,13 +98,33 @@ TAGS = st.sampled_from(
 )
 
 
+def unified(text: str) -> str:
+    """The text with all line ends alike."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINES).map("".join), st.lists(LINES | TAGS).map("".join))
+@example("", "\r{% set x = '\r\n' +%}\n")
 def test_line_ends_change_nothing_but_themselves(text: str, tagged: str) -> None:
     assert render_now(text + "{{ 1 }}\r\n" + text) == text + "1\r\n" + text
     tagged += "{% endif %}" * (tagged.count("if true"))
-    made = render_now(tagged)
-    assert made.replace("\r\n", "\n").replace("\r", "\n") == render_now(tagged.replace("\r\n", "\n").replace("\r", "\n"))
+    # Piece by piece: a "\r" before a tag and a "\n" after it are two line ends, which look like one once the tag is gone.
+    pieces, wanted = tokens(tagged), tokens(unified(tagged))
+    assert [(line, kind, unified(piece)) for line, kind, piece in pieces] == wanted
+    for end in ("\r", "\r\n"):
+        assert unified(render_now(unified(tagged).replace("\n", end))) == render_now(unified(tagged))
+
+
+def tokens(text: str) -> list[tuple[int, str, str]]:
+    """What the lexer makes of a template."""
+    loader = FunctionLoader(lambda name: None)
+    return list(BoundedEnvironment(TEXT, loader, functions={}, filters={}).lexer.tokeniter(text, "t", None))
+
+
+def test_line_ends_on_both_sides_of_a_tag_are_two() -> None:
+    assert render_now("a\r{% set x = '\r\n' +%}\nb") == "a\r\nb"
+    assert render_now("a\n{% set x = 1 +%}\nb") == "a\n\nb"
 
 
 @pytest.mark.parametrize("suffix", ["txt", "json", "html", "tokens.txt"])
