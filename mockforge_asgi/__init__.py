@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mockforge_asgi.middleware import MockForge as MockForge
     from mockforge_asgi.mocks.middleware import ResponseChain as ResponseChain
     from mockforge_asgi.runtime import PluginRuntime as PluginRuntime
-    from mockforge_asgi.templates.middleware import Templates as Templates
+    from mockforge_asgi.templates.middleware import TemplateMiddleware as TemplateMiddleware
 
 __version__ = "0.1.0"
 
@@ -22,10 +22,10 @@ _HOMES = {
     "MockForge": "mockforge_asgi.middleware",
     "PluginRuntime": "mockforge_asgi.runtime",
     "ResponseChain": "mockforge_asgi.mocks.middleware",
-    "Templates": "mockforge_asgi.templates.middleware",
+    "TemplateMiddleware": "mockforge_asgi.templates.middleware",
 }
 
-__all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "Templates", "__version__"]
+__all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "TemplateMiddleware", "__version__"]
 
 
 if not TYPE_CHECKING:  # or any name would be an attribute to a type checker

@@ -27,7 +27,7 @@ from mockforge_asgi.plugins.plugin import alias_of
 from mockforge_asgi.plugins.registry import Registry
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Receive, Scope, Send
@@ -166,7 +166,7 @@ def _responses(config: Config, runtime: PluginRuntime, limits: BodyLimits) -> Re
     return ResponseChain(None, runtime=runtime, links=links, plugins=plugins, limits=limits, explains=config.dev)
 
 
-def _templates(config: Config, runtime: PluginRuntime) -> Templates:
+def _templates(config: Config, runtime: PluginRuntime) -> TemplateMiddleware:
     texts = {**config.templates.inline, **inline_templates(config.routes)}
     places = {name: config.places.where(("templates", "inline", name)) for name in config.templates.inline}
     places |= {name: config.places.where(path) for name, path in inline_paths(config.routes).items()}
@@ -183,7 +183,7 @@ def _templates(config: Config, runtime: PluginRuntime) -> Templates:
         locale=config.templates.locale,
     )
     renderer.check()
-    return Templates(None, runtime=runtime, renderer=renderer, shows_errors=config.dev)
+    return TemplateMiddleware(None, runtime=runtime, renderer=renderer, shows_errors=config.dev)
 
 
 def _stand_ins(config: Config) -> dict[str, MockResponse]:

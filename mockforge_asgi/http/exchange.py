@@ -212,7 +212,7 @@ class Exchange:
         return self.intake.replay()
 
     async def respond(self, answer: MockResponse | TemplateResponse) -> None:
-        """Send the answer, with the headers auth put on it. One that must still be rendered goes to the `Templates` mounted around us.
+        """Send the answer, with the headers auth put on it. One that must still be rendered goes to the `TemplateMiddleware` mounted around us.
 
         Raises ConfigError where there is none.
         """
@@ -220,7 +220,7 @@ class Exchange:
         if isinstance(answer, TemplateResponse):
             if TEMPLATE_EXTENSION not in (self.scope.get("extensions") or {}):
                 raise ConfigError(
-                    f"an answer asks for template '{answer.template}', but nothing renders it: mount `Templates` around this app."
+                    f"an answer asks for template '{answer.template}', but nothing renders it: mount `TemplateMiddleware` around this app."
                 )
             await self.send(answer.message)
         else:

@@ -15,7 +15,7 @@ from mockforge_asgi.http.headers import wire_headers, with_headers
 from mockforge_asgi.types import Headers, Json, Message, Send
 
 TEMPLATE_EXTENSION: Final = "mockforge.template"
-"""The ASGI extension, and the message type, by which an answer asks a `Templates` around it to be rendered."""
+"""The ASGI extension, and the message type, by which an answer asks a `TemplateMiddleware` around it to be rendered."""
 
 BODILESS: Final = frozenset({204, 205, 304})
 """Statuses of answers without a body."""

@@ -27,7 +27,7 @@ class Runtime(Protocol):
         ...
 
 
-class Templates:
+class TemplateMiddleware:
     """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`, and
     where headers are templates `{"header_templates", "body"}`.
 
@@ -44,7 +44,7 @@ class Templates:
         return getattr(self.app, "routes", [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.app is not None, "Templates was built without an app to wrap"
+        assert self.app is not None, "TemplateMiddleware was built without an app to wrap"
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -75,7 +75,7 @@ async def test_an_answer_to_be_rendered_goes_to_the_templates_around_us() -> Non
     talk = Conversation()
     await exchange(talk, extensions={"mockforge.template": {}}).respond(TemplateResponse(200, (), "t"))
     assert talk.sent[0]["type"] == "mockforge.template"
-    with pytest.raises(ConfigError, match="Templates"):
+    with pytest.raises(ConfigError, match="TemplateMiddleware"):
         await exchange().respond(TemplateResponse(200, (), "t"))
 
 

@@ -17,7 +17,7 @@ from mockforge_asgi.mocks.middleware import ResponseChain
 from mockforge_asgi.mocks.responders import RouteResponder
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.testing import Client
@@ -81,7 +81,7 @@ async def client() -> Client:
     responses = ResponseChain(inner, runtime=runtime, links=[RouteResponder(build_routes(runtime.config.routes), runtime)])
     auth = AuthChain(marking(responses), runtime=runtime, rules=[ProtectRule("/**", ("key",))])
     renderer = Renderer(TemplateStore(None, runtime.config.templates.inline))
-    return Client(Templates(auth, runtime=runtime, renderer=renderer))
+    return Client(TemplateMiddleware(auth, runtime=runtime, renderer=renderer))
 
 
 async def test_a_plugins_template_is_rendered_outside_with_the_headers_of_all(client: Client) -> None:
@@ -159,6 +159,6 @@ async def test_a_template_that_needs_a_body_the_app_has_read_fails_with_words(ca
         await receive()
         await send({"type": "mockforge.template", "name": "t.txt"})
 
-    templates = Templates(app, runtime=PluginRuntime(), renderer=Renderer(TemplateStore(None, {"t.txt": "{{ request.body }}"})))
+    templates = TemplateMiddleware(app, runtime=PluginRuntime(), renderer=Renderer(TemplateStore(None, {"t.txt": "{{ request.body }}"})))
     assert (await asyncio.wait_for(Client(templates).post("/", body=b"abc"), 5)).status == 500
     assert "wrapped app" in caplog.text

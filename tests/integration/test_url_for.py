@@ -16,7 +16,7 @@ from mockforge_asgi.mocks.middleware import ResponseChain
 from mockforge_asgi.mocks.responders import RouteResponder
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
-from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.testing import Client
@@ -28,7 +28,7 @@ WRAPPERS: dict[str, Callable[[ASGIApp], ASGIApp]] = {
     "one in another": lambda app: MockForge(MockForge(app, {"version": 1}), {"version": 1}),
     "AuthChain": lambda app: AuthChain(app, runtime=RUNTIME, rules=[]),
     "ResponseChain": lambda app: ResponseChain(app, runtime=RUNTIME, links=[RouteResponder(build_routes([]), RUNTIME)]),
-    "Templates": lambda app: Templates(app, runtime=RUNTIME, renderer=Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)),
+    "TemplateMiddleware": lambda app: TemplateMiddleware(app, runtime=RUNTIME, renderer=Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)),
 }
 
 

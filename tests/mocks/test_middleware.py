@@ -19,7 +19,7 @@ from mockforge_asgi.mocks.responders import WAIT, ResponderResult, RouteResponde
 from mockforge_asgi.mocks.routes import build_routes, plugins_named
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
-from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 from tests.plain_host import plain_plugin
@@ -239,7 +239,7 @@ async def test_around_an_app_it_answers_its_own_and_hands_on_the_rest_unread() -
 async def test_inside_templates_its_template_answers_are_rendered() -> None:
     runtime = Runtime()
     made = chain(runtime, [{"match": {"path": "/t"}, "response": {"template": "t.txt", "vars": {"who": "Ada"}}}])
-    assert (await Client(Templates(made, runtime=runtime, renderer=renderer({"t.txt": "Hi {{ who }}"}))).get("/t")).text == "Hi Ada"
+    assert (await Client(TemplateMiddleware(made, runtime=runtime, renderer=renderer({"t.txt": "Hi {{ who }}"}))).get("/t")).text == "Hi Ada"
     assert (await Client(made).get("/t")).status == 500
 
 

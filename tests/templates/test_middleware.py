@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.errors import PluginFailed, RequestRejected
 from mockforge_asgi.events import Event, EventStream, RenderFailed
 from mockforge_asgi.http.responses import TemplateResponse
-from mockforge_asgi.templates.middleware import Templates
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.testing import Client
@@ -41,10 +41,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "mockforge.template", "status": 201, "headers": [(b"x-a", b"1")], "name": name, "vars": {"who": "Ada"}})
 
 
-def piece(runtime: Runtime, templates: Mapping[str, str], *, shows_errors: bool = False) -> Templates:
+def piece(runtime: Runtime, templates: Mapping[str, str], *, shows_errors: bool = False) -> TemplateMiddleware:
     """The piece around the app."""
     made = renderer(templates, PlainPlugin("p", {"f": lambda: "called"}))
-    return Templates(app, runtime=runtime, renderer=made, shows_errors=shows_errors)
+    return TemplateMiddleware(app, runtime=runtime, renderer=made, shows_errors=shows_errors)
 
 
 async def test_a_message_of_the_app_is_rendered() -> None:
@@ -76,7 +76,7 @@ async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
     texts = {"routes[0].txt": "\n{{ nothing }}", "page.txt": "{{ p.f() }}"}
     store = TemplateStore(None, texts, places={"routes[0].txt": "mockforge.yaml:9 routes[0].response.template_text"})
     plugin = PlainPlugin("p", {"f": fail})
-    client = Client(Templates(app, runtime=runtime, renderer=Renderer(store, aliases={"p": "p"}, plugin=lambda name: plugin)))
+    client = Client(TemplateMiddleware(app, runtime=runtime, renderer=Renderer(store, aliases={"p": "p"}, plugin=lambda name: plugin)))
     assert [(await client.get(f"/{name}")).status for name in texts] == [500, 502]
     assert [getattr(event, "reason", "") for event in runtime.told] == [
         "template 'routes[0].txt' (mockforge.yaml:9 routes[0].response.template_text) line 2: 'nothing' is undefined",
