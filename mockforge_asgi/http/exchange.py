@@ -212,7 +212,7 @@ class Exchange:
         return self.intake.replay()
 
     async def respond(self, answer: MockResponse | TemplateResponse) -> None:
-        """Send the answer, with the headers auth put on it. One that must still be rendered goes to the `TemplateMiddleware` mounted around us.
+        """Send the answer, with the headers auth put on it. One to be rendered goes to the `TemplateMiddleware` around us.
 
         Raises ConfigError where there is none.
         """

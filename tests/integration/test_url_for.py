@@ -23,12 +23,13 @@ from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp
 
 RUNTIME = PluginRuntime({"version": 1})
+RENDERER = Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)
 WRAPPERS: dict[str, Callable[[ASGIApp], ASGIApp]] = {
     "MockForge": lambda app: MockForge(app, {"version": 1, "routes": []}),
     "one in another": lambda app: MockForge(MockForge(app, {"version": 1}), {"version": 1}),
     "AuthChain": lambda app: AuthChain(app, runtime=RUNTIME, rules=[]),
     "ResponseChain": lambda app: ResponseChain(app, runtime=RUNTIME, links=[RouteResponder(build_routes([]), RUNTIME)]),
-    "TemplateMiddleware": lambda app: TemplateMiddleware(app, runtime=RUNTIME, renderer=Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)),
+    "TemplateMiddleware": lambda app: TemplateMiddleware(app, runtime=RUNTIME, renderer=RENDERER),
 }
 
 

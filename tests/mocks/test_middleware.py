@@ -239,7 +239,8 @@ async def test_around_an_app_it_answers_its_own_and_hands_on_the_rest_unread() -
 async def test_inside_templates_its_template_answers_are_rendered() -> None:
     runtime = Runtime()
     made = chain(runtime, [{"match": {"path": "/t"}, "response": {"template": "t.txt", "vars": {"who": "Ada"}}}])
-    assert (await Client(TemplateMiddleware(made, runtime=runtime, renderer=renderer({"t.txt": "Hi {{ who }}"}))).get("/t")).text == "Hi Ada"
+    rendering = TemplateMiddleware(made, runtime=runtime, renderer=renderer({"t.txt": "Hi {{ who }}"}))
+    assert (await Client(rendering).get("/t")).text == "Hi Ada"
     assert (await Client(made).get("/t")).status == 500
 
 
