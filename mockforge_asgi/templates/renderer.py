@@ -17,8 +17,8 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.templates.bounds.environment import BoundContext, Values
 from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
+from mockforge_asgi.templates.bounds.runtime import BoundContext, Values
 from mockforge_asgi.templates.callables import DataSources, FunctionPlugin, PluginFunctions, Query
 from mockforge_asgi.templates.compiler import Compiled, Compiler
 from mockforge_asgi.templates.faker import Faker

@@ -10,7 +10,7 @@ names that compiled templates call (`escape`, `str_join`, `concat`, `Macro`, ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from functools import cached_property, partial
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, TypeVar
 
@@ -19,15 +19,15 @@ from jinja2.environment import Environment, TemplateModule
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, do, loopcontrols
 from jinja2.loaders import BaseLoader
-from jinja2.nodes import EvalContext
-from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
+from jinja2.runtime import BlockReference, Context, LoopContext, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
-from jinja2.utils import Cycler, Joiner, Namespace, missing
+from jinja2.utils import Cycler, Joiner, Namespace
 from markupsafe import Markup
 
 from mockforge_asgi.templates.bounds.arithmetic import OPERATORS
 from mockforge_asgi.templates.bounds.ast import Bounds, ExactLexer, Generator
 from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, METER, SCALARS, meter
+from mockforge_asgi.templates.bounds.runtime import BoundContext, BoundMacro
 from mockforge_asgi.templates.formats import Format, to_text
 
 T = TypeVar("T")
@@ -69,56 +69,6 @@ _PLAIN_CALLABLES: Final = frozenset([BuiltinFunctionType, FunctionType, MethodTy
 
 _INDEXED: Final = (str, list, tuple, dict, range, TemplateReference)
 _EXTENSIONS: Final[list[str | type[Extension]]] = [do, loopcontrols]
-
-
-class BoundMacro(Macro):
-    """A macro whose nesting is counted and whose text is of the environment's format."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        used = meter()
-        if used.macros is None:
-            used.macros = []
-        used.macros.append(self)
-
-    def _invoke(self, arguments: list[Any], autoescape: bool) -> str:
-        used = meter()
-        used.enter()
-        text = self._func(*arguments)
-        used.leave()
-        return self._environment.format.marked(text) if autoescape else text  # type: ignore[attr-defined]
-
-
-class Values(dict[str, Any]):
-    """The variables of a template by name. One that is not there is `missing`, as generated code wants it."""
-
-    __slots__ = ()
-
-    def __missing__(self, name: str) -> Any:
-        return missing
-
-
-class BoundContext(Context):
-    """What generated code runs in: the variables in one mapping that is its own, which generated code looks them up in without a detour.
-
-    `parent` is kept as it is if it is of type `Values`, and copied otherwise.
-    """
-
-    def __init__(self, environment: Environment, parent: dict[str, Any], name: str | None, blocks: Any, globals: Any = None) -> None:
-        self.environment, self.name = environment, name
-        self.vars = self.parent = parent if type(parent) is Values else Values(parent)
-        self.resolve_or_missing = self.vars.__getitem__  # type: ignore[method-assign,assignment]  # the same, in one step
-        self.exported_vars = set()
-        self.blocks = {name: [block] for name, block in blocks.items()} if blocks else {}
-
-    @cached_property
-    def eval_ctx(self) -> EvalContext:  # type: ignore[override]  # made when something asks for it, which is seldom
-        """Whether values are escaped."""
-        return EvalContext(self.environment, self.name)
-
-    def get_all(self) -> dict[str, Any]:
-        """All variables, for a template that is included."""
-        return dict(self.vars)
 
 
 _LOOP: Final = frozenset("changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0".split())

@@ -5,11 +5,9 @@ Names and meanings are Jinja's; `json` is the same as `tojson`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Final
-from urllib.parse import quote
 
 from jinja2 import filters as jinja
 from jinja2.exceptions import FilterArgumentError, SecurityError
@@ -21,12 +19,20 @@ from orjson import dumps
 
 from mockforge_asgi.templates.bounds.arithmetic import do_int, do_round, number
 from mockforge_asgi.templates.bounds.ast import WRITTEN_JSON
-from mockforge_asgi.templates.bounds.meter import COMPARED_PER_STEP, METER, SCALARS, meter
+from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
+from mockforge_asgi.templates.bounds.text_filters import (
+    do_center,
+    do_format,
+    do_indent,
+    do_replace,
+    do_trim,
+    do_truncate,
+    do_urlencode,
+    of_text,
+    width_of,
+)
 from mockforge_asgi.templates.formats import LONG, Format, to_json, to_text
 
-_FIELD: Final = re.compile(r"%(?:%|[-+ #0]{0,5}(\d{0,4})(?:\.(\d{0,4}))?[diouxXeEfFgGcs])")
-_WIDEST: Final = 1000
-_MAX_URL: Final = 64 * 1024
 _IN_MARKUP: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&'"}
 
 
@@ -43,45 +49,11 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
-def _width(width: int) -> int:
-    if not 0 <= width <= _WIDEST:
-        raise FilterArgumentError(f"a width is 0 to {_WIDEST}, not {width}")
-    return width
-
-
 def _items(value: Any) -> Iterable[Any]:
     """The values of a list, with their number counted before anything is made of them."""
     if isinstance(value, Undefined):
         str(value)
     return meter().at_once(value)
-
-
-def do_center(value: Any, width: int = 80) -> str:
-    """`value` in the middle of `width` characters."""
-    return to_text(value).center(_width(width))
-
-
-def do_indent(value: Any, width: int = 4, first: bool = False, blank: bool = False) -> str:
-    """The lines of `value`, moved to the right."""
-    text, space = to_text(value), " " * _width(width)
-    meter().check_text(len(text) + len(space) * (text.count("\n") + 1))
-    lines = [space + line if (line or blank) and (first or n) else line for n, line in enumerate(text.split("\n"))]
-    return "\n".join(lines)
-
-
-def do_format(value: Any, *args: Any, **kwargs: Any) -> str:
-    """printf-like formatting: `"%05.2f" | format(price)`; widths and precisions are bounded."""
-    text = to_text(value)
-    for width in (size for found in _FIELD.finditer(text) for size in found.groups() if size):
-        _width(int(width))
-    if "%" in _FIELD.sub("", text) or kwargs:
-        raise FilterArgumentError("format takes fields like %s, %d, %05.2f, and positional values")
-    used, values = meter(), list[Any]()
-    for arg in args:
-        values.append(arg if isinstance(arg, int | float) else to_text(arg))
-        used.check_text(len(values[-1]) if isinstance(values[-1], str) else 0)
-    used.check_text(len(text) + sum(len(value) if isinstance(value, str) else _WIDEST for value in values))
-    return text % tuple(values)
 
 
 def do_join(format: Format) -> Callable[..., str]:
@@ -100,14 +72,6 @@ def do_join(format: Format) -> Callable[..., str]:
     return join
 
 
-def do_replace(value: Any, old: Any, new: Any, count: int = -1) -> str:
-    """`value` with `old` replaced."""
-    text, old_text, new_text = to_text(value), to_text(old), to_text(new)
-    times = text.count(old_text) if count < 0 else min(count, text.count(old_text))
-    meter().check_text(len(text) + times * max(0, len(new_text) - len(old_text)))
-    return str(text).replace(old_text, new_text, count)
-
-
 def do_list(value: Any) -> list[Any]:
     """`value` as a list."""
     if hasattr(value, "__len__"):
@@ -117,21 +81,12 @@ def do_list(value: Any) -> list[Any]:
 
 def do_batch(value: Any, size: int, fill: Any = None) -> list[list[Any]]:
     """`value` in rows of `size`."""
-    return list(jinja.do_batch(do_list(value), max(1, _width(size)), fill))
+    return list(jinja.do_batch(do_list(value), max(1, width_of(size)), fill))
 
 
 def do_slices(value: Any, slices: int, fill: Any = None) -> list[list[Any]]:
     """`value` in that many columns."""
-    return list(jinja.sync_do_slice(do_list(value), max(1, _width(slices)), fill))
-
-
-def do_truncate(value: Any, length: int = 255, killwords: bool = False, end: str = "...") -> str:
-    """`value` cut to `length` characters."""
-    text = str(to_text(value))
-    if len(text) <= length:
-        return text
-    cut = text[: max(0, length - len(end))]
-    return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
+    return list(jinja.sync_do_slice(do_list(value), max(1, width_of(slices)), fill))
 
 
 @pass_environment
@@ -145,26 +100,6 @@ def do_sum(environment: Any, value: Any, attribute: str | int | None = None, sta
             raise FilterArgumentError(f"sum adds numbers, not {type(entry).__name__}")
         total = number(total + entry)
     return total
-
-
-def do_urlencode(value: Any) -> str:
-    """`value` percent-encoded; a mapping or list of pairs as a query string."""
-    if isinstance(value, Mapping) or (not isinstance(value, str) and isinstance(value, Iterable)):
-        pairs = value.items() if isinstance(value, Mapping) else value
-        used = meter()
-        parts = []
-        for name, entry in used.timed(pairs):
-            parts.append(f"{_url(name, '')}={_url(entry, '')}")
-            used.check_text(len(parts[-1]) + 1)
-        return "&".join(parts)
-    return _url(value, "/")
-
-
-def _url(value: Any, safe: str) -> str:
-    text = to_text(value)
-    if len(text) > _MAX_URL:
-        raise FilterArgumentError(f"urlencode takes texts of up to {_MAX_URL:,} characters, as servers take URLs, not {len(text):,}")
-    return quote(text, safe=safe)
 
 
 def do_reverse(value: Any) -> Any:
@@ -202,17 +137,6 @@ def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
     return listed
 
 
-def do_trim(value: Any, chars: str | None = None) -> str:
-    """`value` without spaces, or without `chars`, at both ends."""
-    text = str(to_text(value))
-    meter().spend(len(text) * len(chars or "") // COMPARED_PER_STEP)
-    return text.strip(chars)
-
-
-def _of_text(method: Callable[[str], str]) -> Callable[[Any], str]:
-    return lambda value: method(str(to_text(value)))
-
-
 def _rejected(name: str) -> Callable[..., Any]:
     def rejected(*args: Any, **kwargs: Any) -> Any:
         raise SecurityError(f"the filter '{name}' is not available in templates here")
@@ -224,7 +148,7 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "abs": abs,
     "attr": jinja.do_attr,
     "batch": do_batch,
-    "capitalize": _of_text(str.capitalize),
+    "capitalize": of_text(str.capitalize),
     "center": do_center,
     "count": len,
     "d": jinja.do_default,
@@ -241,7 +165,7 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "last": jinja.do_last,
     "length": len,
     "list": do_list,
-    "lower": _of_text(str.lower),
+    "lower": of_text(str.lower),
     "map": _listed(jinja.sync_do_map),
     "max": _each(jinja.do_max),
     "min": _each(jinja.do_min),
@@ -256,11 +180,11 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "sort": _each(jinja.do_sort),
     "string": to_text,
     "sum": do_sum,
-    "title": _of_text(str.title),
+    "title": of_text(str.title),
     "trim": do_trim,
     "truncate": do_truncate,
     "unique": _listed(jinja.do_unique),
-    "upper": _of_text(str.upper),
+    "upper": of_text(str.upper),
     "urlencode": do_urlencode,
     "wordcount": lambda value: len(to_text(value).split()),
 }
