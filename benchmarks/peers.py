@@ -54,6 +54,8 @@ class Peer:
     name: str
     command: tuple[str, ...]
     cases: dict[str, Case]
+    warm_requests: int
+    """How many requests of a case it must have answered before it can be called warm: compilers at run time go by that."""
 
 
 def peers(folder: Path, work: Path) -> Iterator[Peer]:
@@ -64,7 +66,9 @@ def peers(folder: Path, work: Path) -> Iterator[Peer]:
         (work / "mappings").mkdir(parents=True)
         (work / "mappings" / "all.json").write_text(json.dumps({"mappings": _MAPPINGS}))
         options = ("--disable-banner", "--no-request-journal", "--bind-address", "127.0.0.1", "--root-dir", str(work))
-        yield Peer("wiremock", (java, "-jar", str(jar), *options, "--port"), {"wiremock": _STATIC, "wiremock_templated": _TEMPLATED})
+        yield Peer(
+            "wiremock", (java, "-jar", str(jar), *options, "--port"), {"wiremock": _STATIC, "wiremock_templated": _TEMPLATED}, 200_000
+        )
     else:
         _missing("WireMock", folder, "" if java else " It needs java.")
     prism = folder / "node_modules" / ".bin" / "prism"
@@ -73,7 +77,7 @@ def peers(folder: Path, work: Path) -> Iterator[Peer]:
         document.parent.mkdir(parents=True, exist_ok=True)
         document.write_text(json.dumps(_DOCUMENT))
         command = (str(prism), "mock", str(document), "-h", "127.0.0.1", "--verboseLevel", "silent", "-p")
-        yield Peer("prism", command, {"prism": _STATIC})
+        yield Peer("prism", command, {"prism": _STATIC}, warm_requests=20_000)
     else:
         _missing("Prism", folder, "" if shutil.which("node") else " It needs node.")
 

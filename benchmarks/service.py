@@ -46,8 +46,7 @@ AGAINST = {
 """Which case's requests a second each one's are compared with."""
 CONNECTIONS = 32
 _AGREE = 0.05
-_LEAST_WARMING, _MOST_WARMING = 4, 30
-"""Turns of a peer that is warmed up."""
+_MOST_WARMING = 60
 
 
 @dataclass(slots=True)
@@ -57,6 +56,7 @@ class Measured:
     name: str
     case: Case
     server: Server
+    warm_requests: int = 0
     loads: list[Load] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
 
@@ -135,16 +135,17 @@ async def _peers(stack: AsyncExitStack, folder: Path) -> list[Measured]:
     listed = []
     for peer in others.peers(others.home(), folder / "peers"):
         server = await stack.enter_async_context(others.running(peer))
-        listed += [Measured(name, case, server) for name, case in peer.cases.items()]
+        listed += [Measured(name, case, server, peer.warm_requests) for name, case in peer.cases.items()]
     return listed
 
 
 async def warmed(peer: Measured, seconds: float, folder: Path) -> None:
-    """Turns until the costs of a request in two that follow each other agree within 5 %: a compiler at run time takes its time."""
-    last = math.inf
+    """Turns until it has answered its number of requests, and the costs of one in two that follow each other agree within 5 %."""
+    last, answered = math.inf, 0
     for n in range(1, _MOST_WARMING + 1):
-        _, cpu_us = await peer.turn(1_000 + n, max(seconds, 3.0), folder)
-        if n > _LEAST_WARMING and abs(cpu_us - last) <= _AGREE * min(cpu_us, last):
+        load, cpu_us = await peer.turn(1_000 + n, max(seconds, 3.0), folder)
+        answered += load.requests
+        if answered >= peer.warm_requests and abs(cpu_us - last) <= _AGREE * min(cpu_us, last):
             return
         last = cpu_us
     raise RuntimeError(f"{peer.name} does not become even: still {last:.1f} us a request after {_MOST_WARMING} turns")

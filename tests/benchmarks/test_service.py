@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,18 +62,18 @@ class Warming(Measured):
     costs: Iterator[float]
     turns = 0
 
-    async def turn(self, n: int, seconds: float, folder: object) -> tuple[Load, float]:
+    async def turn(self, n: int, seconds: float, folder: Path) -> tuple[Load, float]:
         """One turn."""
         self.turns += 1
-        return Load(1.0, 1.0, 1.0, 0, 1), next(self.costs)
+        return Load(100.0, 1.0, 1.0, 0, 100), next(self.costs)
 
 
-async def test_a_peer_is_warm_when_two_turns_agree(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer = Warming("wiremock", Case("", "/"), Server("http://127.0.0.1:1", 1))
-    peer.costs = iter([100.0, 99.0, 98.0, 97.0, 80.0, 60.0, 50.0, 49.0, 1.0])
-    await warmed(peer, 1.0, tmp_path)  # type: ignore[arg-type]  # nothing is written by it
-    assert peer.turns == 8
+async def test_a_peer_is_warm_when_it_has_answered_much_and_two_turns_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Warming("wiremock", Case("", "/"), Server("http://127.0.0.1:1", 1), warm_requests=400)
+    peer.costs = iter([100.0, 99.0, 98.0, 80.0, 60.0, 50.0, 49.0, 1.0])
+    await warmed(peer, 1.0, tmp_path)
+    assert peer.turns == 7
     monkeypatch.setattr(service, "_MOST_WARMING", 6)
     peer.costs = iter([64.0, 32.0, 16.0, 8.0, 4.0, 2.0])
     with pytest.raises(RuntimeError, match="wiremock does not become even"):
-        await warmed(peer, 1.0, tmp_path)  # type: ignore[arg-type]  # nothing is written by it
+        await warmed(peer, 1.0, tmp_path)
