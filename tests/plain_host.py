@@ -7,7 +7,7 @@ from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
-from mockforge_asgi.contract import BodyReader, Description, Json, Lease
+from mockforge_asgi.contract import BodyReader, Description, Json, Lease, watched
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.exact_json import loads
 from mockforge_asgi.http.request_document import EVERYTHING, RequestView
@@ -48,7 +48,8 @@ class PlainLease:
         self._host.log.append(op)
         run = self._host.operations[op]
         said = run(loads(document), request) if run.__code__.co_argcount == 2 else run(loads(document))
-        return await said if isawaitable(said) else said
+        with watched(request):
+            return await said if isawaitable(said) else said
 
     def release(self) -> None:
         self._host.log.append("release")

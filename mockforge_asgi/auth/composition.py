@@ -107,8 +107,7 @@ async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
 
 async def _ask(plugin: Authenticator, exchange: Exchange) -> Decision:
     try:
-        with exchange.watched():
-            decision = await plugin.authenticate(exchange)
+        decision = await plugin.authenticate(exchange)
         if isinstance(decision, Reply) and decision.response.template is not None:
             permit_template(plugin.name, plugin.facts, "auth.authenticate", decision.response.template)
         if isinstance(decision, Deny | Reply) and not exchange.answered_by:  # the first to refuse, as in what is answered

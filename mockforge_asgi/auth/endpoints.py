@@ -34,10 +34,9 @@ class Endpoint:
         exchange.answered_by = f"plugin {self.plugin.name}"
         if self.methods and exchange.snapshot.method not in self.methods:
             return error_response(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
-        with exchange.watched():
-            if self.plugin.view.body:
-                await exchange.body()
-            answer = await self.plugin.call_endpoint(exchange, self.name)
+        if self.plugin.view.body:
+            await exchange.body()
+        answer = await self.plugin.call_endpoint(exchange, self.name)
         if isinstance(answer, TemplateResponse):
             permit_template(self.plugin.name, self.plugin.facts, "endpoint.call", answer.template)
         return answer

@@ -7,6 +7,7 @@ The value types are the author's package's own (`mockforge_plugin`), re-exported
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -68,11 +69,20 @@ class Description:
 
 
 class BodyReader(Protocol):
-    """What the doors may ask of the request that a call belongs to."""
+    """The request that a call belongs to, as the host sees it: its bodies, and whether its client is still there."""
 
     async def read_body(self, of: str) -> bytes:
         """The whole body of the `request` or of the `response` being modified; raises HostCallError."""
         ...
+
+    def watched(self) -> AbstractContextManager[None]:
+        """`with request.watched(): await …` raises ClientDisconnected once the client has left. Entered only where a call must wait."""
+        ...
+
+
+def watched(request: BodyReader | None) -> AbstractContextManager[None]:
+    """The watch over the client of a call that must wait; a call without a request has no client."""
+    return nullcontext() if request is None else request.watched()
 
 
 class HostCalls(Protocol):
@@ -143,4 +153,5 @@ __all__ = [
     "PluginHost",
     "Principal",
     "Reply",
+    "watched",
 ]

@@ -55,8 +55,7 @@ class Modifiers:
             if not wanted.fits(exchange) or not wanted.admits(answer):
                 continue
             try:
-                with exchange.watched():
-                    answer = await plugin.modify(exchange, answer) or answer
+                answer = await plugin.modify(exchange, answer) or answer
             except (PluginFailed, PluginUnavailable) as error:
                 if plugin.facts.on_failure != "skip":
                     raise

@@ -125,11 +125,10 @@ async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool
     except KeyError:
         raise PluginUnavailable(name, "it is not loaded") from None
     try:
-        with exchange.watched():
-            if not directly and not await plugin.can_handle(exchange):
-                _note(exchange, f"Plugin '{name}' was asked, and said in can_handle that it does not answer this.")
-                return None
-            answer = await plugin.generate(exchange)
+        if not directly and not await plugin.can_handle(exchange):
+            _note(exchange, f"Plugin '{name}' was asked, and said in can_handle that it does not answer this.")
+            return None
+        answer = await plugin.generate(exchange)
         if answer is None:
             _note(exchange, f"Plugin '{name}' was asked, and generate gave no answer.")
             return None

@@ -6,6 +6,7 @@ Builds the documents under the plugin's grants, calls the host, reads the answer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -148,7 +149,7 @@ class Plugin:
         """
         shown = response_document(response, self.rights.response_headers)
         document = around("request", exchange.document(self.view), {"response": shown})
-        result = await self._call(exchange, "response.modify", document, _ResponseDoors(exchange, response))
+        result = await self._call(exchange, "response.modify", document, _ModifiedResponse(exchange, response))
         if result is None:
             return None
         changed: MockResponse = self._reader.changed("response.modify", result, response.headers)
@@ -207,8 +208,8 @@ class Plugin:
         return await self._call(None, "plugin.health", NOTHING)
 
 
-class _ResponseDoors:
-    """Lets a modifier read the body of the answer it changes."""
+class _ModifiedResponse:
+    """The request of a modifier's call, which may also read the body of the response that it changes."""
 
     __slots__ = ("_exchange", "_response")
 
@@ -224,3 +225,7 @@ class _ResponseDoors:
         if of == "request":
             return await self._exchange.read_body(of)
         raise HostCallError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")
+
+    def watched(self) -> AbstractContextManager[None]:
+        """The watch over the request's client."""
+        return self._exchange.watched()

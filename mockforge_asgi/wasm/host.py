@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mockforge_asgi.config import InstancesConfig
-from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease, watched
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
@@ -223,7 +223,8 @@ class WasmHost:
         began = loop.time()
         fiber.deadline = began + fiber.budget.timeout_s
         try:
-            return await self._pool.take(fiber.deadline)
+            with watched(fiber.request):
+                return await self._pool.take(fiber.deadline)
         except PluginUnavailable as error:
             wall_s = loop.time() - began
             self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.contract import HostCalls
+from mockforge_asgi.contract import HostCalls, watched
 from mockforge_asgi.errors import HostCallError, MockForgeError, PluginCrashed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, HostCallRequest
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
@@ -152,14 +152,15 @@ class Scheduler:
             fiber.deadline = self._loop.time() + fiber.budget.timeout_s
         clock = asyncio.timeout_at(fiber.deadline)
         try:
-            async with clock:
-                self._running[clock] = fiber
-                while True:
-                    request = fiber.pending
-                    if request is not None and not request.done:
-                        await self._answer(fiber, request)
-                    if await self._queue(fiber):
-                        return
+            with watched(fiber.request):
+                async with clock:
+                    self._running[clock] = fiber
+                    while True:
+                        request = fiber.pending
+                        if request is not None and not request.done:
+                            await self._answer(fiber, request)
+                        if await self._queue(fiber):
+                            return
         except TimeoutError as error:
             if self._is_closed or fiber.is_ended:
                 raise PluginUnavailable(fiber.plugin, "it is being stopped") from None

@@ -302,7 +302,8 @@ async def test_a_client_that_leaves_while_a_plugin_decides_gets_no_answer() -> N
 
     async def never(exchange: Exchange) -> Decision:
         talk.leave()
-        await asyncio.Event().wait()
+        with exchange.watched():  # as a plugin's host does when it must wait
+            await asyncio.Event().wait()
         return None
 
     guarded = chain(Decider(never))

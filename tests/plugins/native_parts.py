@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from textwrap import dedent
 from typing import Any
 
@@ -79,6 +80,10 @@ class Bodies:
     async def read_body(self, of: str) -> bytes:
         """Always the same."""
         return b"the body"
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Nobody leaves."""
+        return nullcontext()
 
 
 BODIES: BodyReader = Bodies()

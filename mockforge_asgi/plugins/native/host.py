@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease
+from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease, watched
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
@@ -146,9 +146,10 @@ class NativeHost:
         clock = asyncio.timeout(timeout_s)
         self._idle.clear()
         try:
-            async with clock:
-                self._running[clock] = False
-                return await self.runner.call(op, document, context)
+            with watched(request):
+                async with clock:
+                    self._running[clock] = False
+                    return await self.runner.call(op, document, context)
         except TimeoutError:
             if self._running[clock]:
                 raise PluginUnavailable(self.options.plugin, "it is stopping") from None

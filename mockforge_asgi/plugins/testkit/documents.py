@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -48,6 +49,10 @@ class Bodies:
     async def read_body(self, of: str) -> bytes:
         """The body of the `request` or the `response`."""
         return self.response if of == "response" else self.request
+
+    def watched(self) -> AbstractContextManager[None]:
+        """No client is there to leave."""
+        return nullcontext()
 
 
 def bodies_of(op: str, document: Json, doors: DoorsModel) -> Bodies:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import urlsplit
 
 import orjson
@@ -57,6 +58,9 @@ class Bodies:
 
     async def read_body(self, of: str) -> bytes:
         return b"0123456789"
+
+    def watched(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class Typed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ class Bodies:
 
     async def read_body(self, of: str) -> bytes:
         return b"q" * (MAX_CHUNK + 10) if of == "request" else b"answer"
+
+    def watched(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @pytest.fixture
