@@ -23,10 +23,11 @@ from mockforge_asgi.plugins.authorization import Authorization, authorize, check
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.loader import Loader
-from mockforge_asgi.plugins.package.package import stamp
+from mockforge_asgi.plugins.package.package import is_left_out
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
 from mockforge_asgi.plugins.start_order import start_order
+from mockforge_asgi.reload.watcher import Watch, Watcher
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.sources import Sources
@@ -44,7 +45,11 @@ class _Life:
     sources: Sources
     loader: Loader
     sandbox: list[Any] = field(default_factory=list)
-    stamps: dict[str, object] = field(default_factory=dict)
+    watches: dict[str, Watch] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    """Of each plugin's watch, when it was read."""
+    version: int = -1
+    """Of the watcher, when all plugins were as they are on disk."""
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     end: AsyncGenerator[None, None] | None = None
     """Closing it ends this life; a loop that is shut down closes it too."""
@@ -67,10 +72,13 @@ class PluginRuntime:
         clock_random: ClockAndRandom = REAL,
         cache_dir: Path | None = None,
         dev: bool | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._own = tuple(plugins)
         self.config: Config = load_config(config, dev=dev, own=self.own_names)
         self.events = events or logged_events()
+        self.watcher: Watcher | None = (watcher or Watcher()) if self.config.dev else None
+        """Of edits, in development mode."""
         self._redactor = known if isinstance(known := self.events.redact, Redactor) else Redactor()
         self.events.redact = self._redactor
         self._surroundings, self._cache_dir = clock_random, cache_dir
@@ -203,7 +211,12 @@ class PluginRuntime:
                     self._ending = None if self._ending is life else self._ending
 
     async def _load_all(self, life: _Life) -> None:
-        life.stamps.update({name: stamp(use.path) for name, use in self.config.plugins.items() if use.enabled})
+        if self.watcher is not None:
+            for name, use in self.config.plugins.items():
+                if use.enabled:
+                    watch = life.watches[name] = self.watcher.watch()
+                    watch.add_tree(use.path, is_left_out)
+                    life.versions[name] = watch.version
         found = await asyncio.to_thread(check_plugins, self.config)
         if found.refused:
             raise one_of(found.refused)
@@ -252,22 +265,20 @@ class PluginRuntime:
     async def refresh(self) -> None:
         """In dev mode, before a request: load again what was edited. A broken edit is reported, and the last good one stays."""
         life = self._alive()
-        if life.checking.locked():
+        if self.watcher is None or (seen := self.watcher.poll()) == life.version or life.checking.locked():
             return
         async with life.checking:
-            for use in self.config.plugins.values():
-                if use.enabled and self._life is life:
-                    await self._refresh(life, use)
+            for name, watch in life.watches.items():
+                if watch.version != life.versions[name] and self._life is life:
+                    await self._refresh(life, self.config.plugins[name], watch.version)
+            life.version = seen
 
-    async def _refresh(self, life: _Life, use: PluginUse) -> None:
-        seen = stamp(use.path)
-        if seen == life.stamps.get(use.name):
-            return
+    async def _refresh(self, life: _Life, use: PluginUse, version: int) -> None:
         try:
             life.registry.put(await life.loader.load(await asyncio.to_thread(authorize, use, self.config)))
         except MockForgeError as error:
             self.events.emit(PluginRefused(plugin=use.name, reason=str(error), kept_last_good=use.name in life.registry))
-        life.stamps[use.name] = seen  # not before: a request that ends meanwhile must not take the edit with it
+        life.versions[use.name] = version  # not before: a request that ends meanwhile must not take the edit with it
 
     async def query(self, exchange: Exchange | None, source: str, query: str, params: Mapping[str, Json]) -> Json:
         """Rows of a source's named query, for templates. Raises HostCallError."""

@@ -32,12 +32,12 @@ LAYERS = (
     ("security", "state"),
     ("wasm", "sources"),
     ("plugins",),
+    ("reload",),
     ("runtime",),
     ("lifespan",),
     ("mocks", "auth", "templates"),
     ("pipeline",),
     ("middleware",),
-    ("reload",),
     ("cli", "admin", "testing"),
     ("__main__",),
 )

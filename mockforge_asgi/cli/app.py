@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mockforge_asgi.cli.dates import DatedApp
 from mockforge_asgi.cli.progress import Progress
@@ -25,6 +25,9 @@ from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.telemetry.log import LogWriter, ServerLog
 from mockforge_asgi.types import ASGIApp
+
+if TYPE_CHECKING:
+    from mockforge_asgi.reload.watcher import Watcher
 
 VARIABLE: Final = "MOCKFORGE_SERVE"
 LOGGERS: Final = ("uvicorn.error", "uvicorn.asgi", "mockforge")
@@ -70,16 +73,19 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
     pass_on_server_log(writer)
     if config.dev and config.file is not None:
         from mockforge_asgi.reload.app import ReloadingApp
+        from mockforge_asgi.reload.watcher import Watcher
+
+        watcher = Watcher()
 
         def build(changed: Config) -> ASGIApp:
             hide(changed, redactor)
-            return _mocks(changed, events)
+            return _mocks(changed, events, watcher)
 
-        return DatedApp(ReloadingApp(config, options.load, build, report=writer.write))
+        return DatedApp(ReloadingApp(config, options.load, build, watcher=watcher, report=writer.write))
     return DatedApp(_mocks(config, events))
 
 
-def _mocks(config: Config, events: EventStream) -> ASGIApp:
+def _mocks(config: Config, events: EventStream, watcher: Watcher | None = None) -> ASGIApp:
     from mockforge_asgi.middleware import MockForge
     from mockforge_asgi.runtime import PluginRuntime
 
@@ -91,7 +97,7 @@ def _mocks(config: Config, events: EventStream) -> ASGIApp:
                 gc.collect()
                 gc.freeze()
 
-    return MockForge(runtime=Served(config, events=events))
+    return MockForge(runtime=Served(config, events=events, watcher=watcher))
 
 
 def hide(config: Config, redactor: Redactor) -> None:

@@ -17,12 +17,13 @@ from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.package.manifest import Manifest
-from mockforge_asgi.plugins.package.package import stamp
+from mockforge_asgi.plugins.package.package import is_left_out
 from mockforge_asgi.plugins.testkit.case_verdict import Verdict
 from mockforge_asgi.plugins.testkit.cases import DESCRIBE, MAX_BYTES, read_json, read_setting
 from mockforge_asgi.plugins.testkit.diff import difference_lines, pretty
 from mockforge_asgi.plugins.testkit.harness import Harness
 from mockforge_asgi.plugins.testkit.outcome import Outcome
+from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.text import escape
 from mockforge_asgi.types import Json
 
@@ -87,15 +88,17 @@ def test(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
 def watch(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
     """Run the cases, and again after each edit in the plugin's folder, until Ctrl+C."""
     folder = Path(options.folder).expanduser().absolute()
+    edits = Watcher().watch()
+    edits.add_tree(folder, is_left_out)
     try:
         while True:
-            seen = stamp(folder)
+            seen = edits.poll()
             try:
                 test(options, only=only, update=update)
             except MockForgeError as error:
                 _say(str(error).splitlines())
             _say(["waiting for an edit; Ctrl+C ends"])
-            while stamp(folder) == seen:
+            while edits.poll() == seen:
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
         return 0

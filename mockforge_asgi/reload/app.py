@@ -1,24 +1,21 @@
-"""An app that follows edits of its configuration, and of the files that its routes answer with: looked at before each request, built
-anew, swapped when it has started.
+"""An app that follows edits of its configuration, and of the files that its routes answer with: built anew before the next request, swapped
+when it has started.
 
-A broken edit is reported with its place and the last good configuration goes on. Edits of plugins are the runtime's affair.
+A broken edit is reported with its place, and the last good configuration stays in use. Edits of plugins are the runtime's affair.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Level
-from mockforge_asgi.plugins.package.package import Stamp, stamp
+from mockforge_asgi.plugins.package.package import is_left_out
+from mockforge_asgi.reload.watcher import Watch, Watcher
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-
-Seen: TypeAlias = tuple[int, int, int] | None
 
 
 class Generation:
@@ -75,21 +72,29 @@ class Generation:
 
 
 class ReloadingApp:
-    """Serves the current generation. `load` reads the configuration again, `build` makes an app of it."""
+    """Serves the current generation. `load` reads the configuration again, `build` makes an app of it; both may use the `watcher`."""
 
     def __init__(
-        self, config: Config, load: Callable[[], Config], build: Callable[[Config], ASGIApp], *, report: Callable[[Level, str], None]
+        self,
+        config: Config,
+        load: Callable[[], Config],
+        build: Callable[[Config], ASGIApp],
+        *,
+        watcher: Watcher | None = None,
+        report: Callable[[Level, str], None],
     ) -> None:
         self._file, self._load, self._build, self._report = config.file or Path(), load, build, report
         self._server = config.server
-        self._answers = _answer_files(config)
-        self._seen = self._look()
+        self._watcher = watcher or Watcher()
+        self._watch = self._watcher.watch()
+        self._watch.set((self._file, *_answer_files(config)))
+        self._seen = self._watch.poll()
         self._current = Generation(build(config))
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._is_started = False
-        self._blocked: dict[Path, Stamp] = {}
-        """While a configuration waits for a plugin to be mended: the plugins' files as they were when it failed."""
+        self._blocked: Watch | None = None
+        """While a configuration waits for a plugin to be mended: on the plugins' files, from before it was tried."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -98,7 +103,7 @@ class ReloadingApp:
             return
         if not self._is_started:
             await self._begin()
-        if self._look() != self._seen or self._is_unblocked():
+        if self._watch.poll() != self._seen or self._is_unblocked():
             await self._change()
         await self._current(scope, receive, send)
 
@@ -123,21 +128,21 @@ class ReloadingApp:
 
     async def _change(self) -> None:
         async with self._changing:
-            seen = self._look()
-            if seen[0] is None or (seen == self._seen and not self._is_unblocked()):
-                return  # between an editor's remove and rename; or done by another request
-            self._seen, self._blocked = seen, {}
+            seen = self._watch.poll()
+            if seen == self._seen and not self._is_unblocked():
+                return  # done by another request
+            if not self._file.exists():
+                return  # between an editor's remove and rename
+            self._seen, self._blocked = seen, None
             try:
                 config = await asyncio.to_thread(self._load)
-                self._answers = _answer_files(config)
-                self._seen = (seen[0], *map(_look, self._answers))
-                self._blocked = {use.path: stamp(use.path) for use in config.plugins.values() if use.enabled}
+                self._follow(config)
                 fresh = Generation(self._build(config))
                 await fresh.start()
             except MockForgeError as error:
                 self._report("error", f"{error}\nThe last good configuration goes on.")
                 return
-            self._blocked = {}
+            self._blocked = None
             old, self._current = self._current, fresh
             self._report("info", f"{self._file.name} changed: the new configuration answers from now on.")
             if config.server != self._server:
@@ -147,12 +152,16 @@ class ReloadingApp:
             self._retiring.add(task)
             task.add_done_callback(self._ended)
 
-    def _look(self) -> tuple[Seen, ...]:
-        """The configuration's file first."""
-        return (_look(self._file), *map(_look, self._answers))
+    def _follow(self, config: Config) -> None:
+        """Watch the files of a configuration before it is built; edits that its own file has had meanwhile still count."""
+        self._watch.set((self._file, *_answer_files(config)))
+        self._blocked = self._watcher.watch()
+        for use in config.plugins.values():
+            if use.enabled:
+                self._blocked.add_tree(use.path, is_left_out)
 
     def _is_unblocked(self) -> bool:
-        return any(stamp(path) != seen for path, seen in self._blocked.items())
+        return self._blocked is not None and self._blocked.version > 0
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._retiring.discard(task)
@@ -162,11 +171,3 @@ class ReloadingApp:
 
 def _answer_files(config: Config) -> tuple[Path, ...]:
     return tuple(Path(str(route.response.value)) for route in config.routes if route.response.kind == "file")
-
-
-def _look(file: Path) -> Seen:
-    try:
-        facts: Any = os.stat(file)
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino

@@ -61,14 +61,12 @@ class Compiler:
 
     def get(self, name: str) -> Compiled:
         """The template of that name, compiled. Raises TemplateFailed."""
-        compiled = self._compiled.get(name)
-        if compiled is not None:
-            if not self.store.is_live or all(source.is_current for source in compiled.sources):
-                return compiled
-            # A changed file may be included anywhere.
+        if self.store.is_edited():  # a changed file may be included anywhere
             self._compiled.clear()
             self._environments.clear()
-        compiled = self._compiled[name] = self._compile(name)
+        compiled = self._compiled.get(name)
+        if compiled is None:
+            compiled = self._compiled[name] = self._compile(name)
         return compiled
 
     def check(self) -> list[Problem]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeAlias
+from typing import Final
 
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.reload.watcher import Watcher
 
 MAX_FILES: Final = 10_000
-Stamp: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +24,12 @@ class Source:
     name: str
     text: str
     file: Path | None = None
-    stamp: Stamp = (0, 0)
-
-    @property
-    def is_current(self) -> bool:
-        """Whether its file is still the one that was read."""
-        return self.file is None or _stamp(self.file) == self.stamp
-
-
-def _stamp(file: Path) -> Stamp:
-    try:
-        found = file.stat()
-    except OSError:
-        return (-1, -1)
-    return found.st_mtime_ns, found.st_size
 
 
 class TemplateStore:
     """Templates by name. `problems` holds what could not be read at load."""
 
-    __slots__ = ("_folder", "_inline", "_max_bytes", "_places", "_sources", "is_live", "problems")
+    __slots__ = ("_folder", "_inline", "_max_bytes", "_places", "_sources", "_stale", "_version", "_watch", "problems")
 
     def __init__(
         self,
@@ -52,11 +38,14 @@ class TemplateStore:
         *,
         places: Mapping[str, str] | None = None,
         max_bytes: int = 256 * 1024,
-        is_live: bool = False,
+        watcher: Watcher | None = None,
     ) -> None:
-        """`places` says where texts of the configuration are written."""
+        """`places` says where texts of the configuration are written. With a `watcher` files are read again when they are edited."""
         self._folder = None if folder is None else folder.resolve()
-        self._inline, self._max_bytes, self.is_live = dict(inline or {}), max_bytes, is_live
+        self._inline, self._max_bytes = dict(inline or {}), max_bytes
+        self._watch = None if watcher is None else watcher.watch()
+        self._version = 0
+        self._stale: set[str] = set()
         self._places = dict(places or {})
         self.problems: list[Problem] = []
         self._sources: dict[str, Source] = {}
@@ -77,18 +66,28 @@ class TemplateStore:
         """The names of all templates."""
         return frozenset(self._sources)
 
+    def is_edited(self) -> bool:
+        """In dev mode: whether files were edited since this was asked last. They are read again when they are asked for."""
+        if self._watch is None or (version := self._watch.poll()) == self._version:
+            return False
+        self._version = version
+        self._stale.update(self._sources)
+        return True
+
     def find(self, name: str) -> Source | None:
-        """The template of that name; in dev mode as its file is now. Raises ValueError when that cannot be read."""
+        """The template of that name; in dev mode also one that is new. Raises ValueError when it cannot be read."""
         source = self._sources.get(name)
-        if not self.is_live or (source is not None and source.is_current):
+        if self._watch is None or (source is not None and name not in self._stale):
             return source
         try:
-            return self._read(name)
+            source = self._read(name)
         except FileNotFoundError:
             self._sources.pop(name, None)
             return None
         except OSError as error:
             raise ValueError(f"cannot be read: {error.strerror}") from None
+        self._stale.discard(name)
+        return source
 
     def _names(self) -> Iterator[str]:
         yield from self._inline
@@ -116,13 +115,14 @@ class TemplateStore:
             self._sources[name] = Source(name, text)
             return self._sources[name]
         file = self._file(name)
-        stamp = _stamp(file)
+        if self._watch is not None and self._folder is not None:
+            self._watch.add(self._folder / name)
         with file.open("rb") as opened:
             data = opened.read(self._max_bytes + 1)
         if len(data) > self._max_bytes:
             raise ValueError(f"is longer than {self._max_bytes} bytes")
         try:
-            source = Source(name, data.decode("utf-8-sig"), file, stamp)
+            source = Source(name, data.decode("utf-8-sig"), file)
         except UnicodeDecodeError:
             raise ValueError("is not UTF-8 text") from None
         self._sources[name] = source

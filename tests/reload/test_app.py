@@ -12,6 +12,7 @@ from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.reload.app import ReloadingApp
+from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
@@ -34,7 +35,9 @@ class World:
         os.utime(self.file, ns=(self.edits * 10**9, self.edits * 10**9))
 
     def app(self) -> ReloadingApp:
-        return ReloadingApp(self.load(), self.load, self.build, report=lambda level, text: self.reported.append(f"{level}: {text}"))
+        return ReloadingApp(
+            self.load(), self.load, self.build, watcher=Watcher(), report=lambda level, text: self.reported.append(f"{level}: {text}")
+        )
 
     def load(self) -> Config:
         return load_config(self.file, dev=True)
@@ -123,7 +126,7 @@ async def test_an_edit_of_a_file_that_a_route_answers_with_holds_too(tmp_path: P
     reported: list[str] = []
     app = ReloadingApp(
         load_config(file, dev=True), lambda: load_config(file, dev=True), lambda config: MockForge(config=config),
-        report=lambda level, text: reported.append(level),
+        watcher=Watcher(), report=lambda level, text: reported.append(level),
     )  # fmt: skip
     async with Client(app) as client:
         assert (await client.get("/")).text == "one"

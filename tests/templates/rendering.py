@@ -10,6 +10,7 @@ from typing import Any
 
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.callables import Query
 from mockforge_asgi.templates.renderer import Renderer, Seed
@@ -97,7 +98,7 @@ def renderer(
     """A renderer of these templates, with these plugins under their own names."""
     by_name = {plugin.name: plugin for plugin in plugins}
     return Renderer(
-        TemplateStore(folder, templates, is_live=is_live),
+        TemplateStore(folder, templates, watcher=Watcher() if is_live else None),
         aliases={name: name for name in by_name},
         plugin=by_name.__getitem__,
         sources=frozenset(sources),

@@ -9,6 +9,7 @@ import pytest
 
 from mockforge_asgi.errors import ConfigError, TemplateFailed
 from mockforge_asgi.http.responses import TemplateResponse
+from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from tests.templates.rendering import at_once, exchange, renderer
@@ -53,7 +54,7 @@ def test_nothing_outside_the_folder_is_found(tmp_path: Path, name: str, is_live:
     write(folder, ".env", "secret")
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (folder / "linked").symlink_to(tmp_path)
-    assert TemplateStore(folder, is_live=is_live).find(name) is None
+    assert TemplateStore(folder, watcher=Watcher() if is_live else None).find(name) is None
 
 
 def test_a_file_that_is_no_template_is_a_problem_at_load(tmp_path: Path) -> None:

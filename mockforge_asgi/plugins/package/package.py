@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.package.manifest import FILE, Manifest, read_manifest
@@ -33,9 +33,6 @@ _BAD_NAME = re.compile(
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?\Z", re.IGNORECASE)
 _HEADER = b"mockforge package 1\n"
 
-Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
-"""What of a folder's files changes when they do: path, time, size, inode."""
-
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -47,19 +44,6 @@ class Package:
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
     digest: str
-
-    def read(self, path: str) -> bytes:
-        """One file's content, as the digest saw it. Raises KeyError."""
-        return self.files[path]
-
-    def unpack(self, folder: Path) -> None:
-        """Write the files below an empty folder, readable by the owner alone."""
-        for path, data in self.files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-            with os.fdopen(handle, "wb") as opened:
-                opened.write(data)
 
 
 class Unsafe(Exception):
@@ -98,31 +82,6 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     for path in sorted(files, key=lambda p: p.encode()):
         outer.update(f"{hashlib.sha256(files[path]).hexdigest()} {len(files[path])} {path}\n".encode())
     return f"sha256-{outer.hexdigest()}"
-
-
-def stamp(path: Path) -> Stamp:
-    """A quick look at a package's files, without reading them; it differs when any of them was changed."""
-    try:
-        if not os.path.isdir(path):
-            return (_stamped("", os.stat(path)),)
-        return tuple(sorted(_looked(os.fspath(path), "", 0)))
-    except OSError:
-        return ()
-
-
-def _stamped(name: str, facts: os.stat_result) -> tuple[str, int, int, int]:
-    return name, facts.st_mtime_ns, facts.st_size, facts.st_ino
-
-
-def _looked(folder: str, prefix: str, depth: int) -> Iterator[tuple[str, int, int, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_left_out(entry.name):
-                continue
-            if depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):
-                yield from _looked(entry.path, f"{prefix}{entry.name}/", depth + 1)
-            else:
-                yield _stamped(prefix + entry.name, entry.stat(follow_symlinks=False))
 
 
 def is_left_out(name: str) -> bool:

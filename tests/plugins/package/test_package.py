@@ -9,7 +9,7 @@ import pytest
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package import package as subject
-from mockforge_asgi.plugins.package.package import Unsafe, check_collisions, checked_path, digest_of, read_package, stamp
+from mockforge_asgi.plugins.package.package import Unsafe, check_collisions, checked_path, digest_of, read_package
 from tests.plugins.plugin_folders import FILES, archive, folder
 from tests.unprivileged import nobody, open_folder
 
@@ -25,7 +25,7 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     package = read_package(made)
     assert {k: v.decode() for k, v in package.files.items()} == FILES
     assert package.folder == made and package.manifest.id == "hello-auth"
-    assert package.read("data/words.txt") == b"one\n"
+    assert package.files["data/words.txt"] == b"one\n"
 
 
 def test_the_digest_is_of_the_files_however_they_came(tmp_path: Path) -> None:
@@ -58,7 +58,6 @@ def test_hidden_files_caches_and_build_output_are_left_out(tmp_path: Path) -> No
     }
     made = folder(tmp_path, {**FILES, **left_out})
     assert set(read_package(made).files) == set(FILES)
-    assert {row[0] for row in stamp(made)} == set(FILES)
 
 
 def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
@@ -183,26 +182,6 @@ def test_paths_that_differ_only_in_case_are_refused() -> None:
 def test_a_file_is_no_folder() -> None:
     with pytest.raises(Unsafe, match="a file and a folder"):
         check_collisions(["a", "a/b"])
-
-
-def test_a_stamp_differs_after_an_edit_and_only_then(tmp_path: Path) -> None:
-    made = folder(tmp_path)
-    before = stamp(made)
-    assert stamp(made) == before
-    (made / "plugin.py").write_text("changed")
-    assert stamp(made) != before
-    assert stamp(tmp_path / "none") == ()
-
-
-def test_a_package_is_unpacked_for_its_owner_alone(tmp_path: Path) -> None:
-    package = read_package(archive(tmp_path))
-    target = tmp_path / "out"
-    target.mkdir()
-    package.unpack(target)
-    assert read_package(target).digest == package.digest
-    assert (target / "plugin.py").stat().st_mode & 0o077 == 0
-    with pytest.raises(FileExistsError):
-        package.unpack(target)
 
 
 def test_a_file_that_may_not_be_read_is_named() -> None:
