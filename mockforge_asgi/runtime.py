@@ -16,18 +16,18 @@ from typing import Any
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json, PluginHost
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedEventLoop, UnsupportedPlatform
+from mockforge_asgi.errors import MockForgeError, PluginUnavailable, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.plugins.authorization import Authorization, authorize, check_plugins
+from mockforge_asgi.plugins.authorization import Authorization, authorize, check_plugins, one_of
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.loader import Loader
-from mockforge_asgi.plugins.package.package import is_left_out
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
 from mockforge_asgi.plugins.start_order import start_order
-from mockforge_asgi.reload.watcher import Watch, Watcher
+from mockforge_asgi.reload.plugins import PluginEdits
+from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.sources import Sources
@@ -45,11 +45,8 @@ class _Life:
     sources: Sources
     loader: Loader
     sandbox: list[Any] = field(default_factory=list)
-    watches: dict[str, Watch] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    """Of each plugin's watch, when it was read."""
-    version: int = -1
-    """Of the watcher, when all plugins were as they are on disk."""
+    edits: PluginEdits | None = None
+    """In development mode."""
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     end: AsyncGenerator[None, None] | None = None
     """Closing it ends this life; a loop that is shut down closes it too."""
@@ -212,11 +209,7 @@ class PluginRuntime:
 
     async def _load_all(self, life: _Life) -> None:
         if self.watcher is not None:
-            for name, use in self.config.plugins.items():
-                if use.enabled:
-                    watch = life.watches[name] = self.watcher.watch()
-                    watch.add_tree(use.path, is_left_out)
-                    life.versions[name] = watch.version
+            life.edits = PluginEdits(self.watcher, self.config.plugins.values())
         found = await asyncio.to_thread(check_plugins, self.config)
         if found.refused:
             raise one_of(found.refused)
@@ -265,34 +258,22 @@ class PluginRuntime:
     async def refresh(self) -> None:
         """In dev mode, before a request: load again what was edited. A broken edit is reported, and the last good one stays."""
         life = self._alive()
-        if self.watcher is None or (seen := self.watcher.poll()) == life.version or life.checking.locked():
+        if life.edits is None or not life.edits.is_any() or life.checking.locked():
             return
         async with life.checking:
-            for name, watch in life.watches.items():
-                if watch.version != life.versions[name] and self._life is life:
-                    await self._refresh(life, self.config.plugins[name], watch.version)
-            life.version = seen
+            for name in life.edits.each():
+                if self._life is life:
+                    await self._load_again(life, self.config.plugins[name])
 
-    async def _refresh(self, life: _Life, use: PluginUse, version: int) -> None:
+    async def _load_again(self, life: _Life, use: PluginUse) -> None:
         try:
             life.registry.put(await life.loader.load(await asyncio.to_thread(authorize, use, self.config)))
         except MockForgeError as error:
             self.events.emit(PluginRefused(plugin=use.name, reason=str(error), kept_last_good=use.name in life.registry))
-        life.versions[use.name] = version  # not before: a request that ends meanwhile must not take the edit with it
 
     async def query(self, exchange: Exchange | None, source: str, query: str, params: Mapping[str, Json]) -> Json:
         """Rows of a source's named query, for templates. Raises HostCallError."""
         return await self.sources.query(source, query, params)
-
-
-def one_of(refused: Mapping[str, MockForgeError]) -> MockForgeError:
-    """The errors of all refused plugins as one."""
-    errors = list(refused.values())
-    if len(errors) == 1:
-        return errors[0]
-    return ConfigError(
-        f"{len(errors)} plugins cannot be loaded:", [p for e in errors for p in getattr(e, "problems", ()) or [Problem("", str(e))]]
-    )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

@@ -261,3 +261,13 @@ def _warnings(use: PluginUse, manifest: Manifest, rights: EffectivePermissions, 
         yield config.places.problem((*base, "on_failure"), what, "Write `error` or `skip`.")
     if use.templates and "response" not in manifest.kinds and "auth" not in manifest.kinds and not manifest.endpoints:
         yield config.places.problem((*base, "templates"), "has no effect: the plugin answers no requests.", "Remove it.")
+
+
+def one_of(refused: Mapping[str, MockForgeError]) -> MockForgeError:
+    """The errors of all refused plugins as one."""
+    errors = list(refused.values())
+    if len(errors) == 1:
+        return errors[0]
+    return ConfigError(
+        f"{len(errors)} plugins cannot be loaded:", [p for e in errors for p in getattr(e, "problems", ()) or [Problem("", str(e))]]
+    )

@@ -14,15 +14,14 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from mockforge_asgi.reload.inotify import CONTENT, IGNORED, NAMES, OVERFLOW, Inotify, events, tells_everything
 from mockforge_asgi.reload.stamps import MAX_DEPTH, LeavesOut, Stamp, file_stamp, tree_stamp
+from mockforge_asgi.reload.steps import steps
 
-MAX_LINKS: Final = 40
-"""The most symbolic links that are followed on the way to one file, as many as Linux follows."""
 MAX_FOLDERS: Final = 4096
 """The most folders of one tree that are watched; a larger one is looked at."""
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -199,7 +198,7 @@ class Watcher:
 
     def _arm_steps(self, watch: Watch, path: str, leaves_out: LeavesOut | None, known: dict[str, int]) -> None:
         folder = name = "/"
-        for folder, name in _steps(path):
+        for folder, name in steps(path):
             try:
                 self._interest(watch, folder, name, NAMES, known)
             except OSError as error:
@@ -274,30 +273,3 @@ def _drop(folder: _Folder, key: int) -> bool:
         if not keys:
             del folder.names[name]
     return was_there
-
-
-def _steps(path: str) -> Iterator[tuple[str, str]]:
-    """(folder, name) of each look-up on the way to a path, links followed; ends where there is nothing further."""
-    at, links = "/", 0
-    todo = [part for part in reversed(path.split("/")) if part]
-    while todo:
-        name = todo.pop()
-        if name in ("", "."):
-            continue
-        if name == "..":
-            at = os.path.dirname(at)
-            continue
-        yield at, name
-        inner = os.path.join(at, name)
-        try:
-            target = os.readlink(inner)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # nothing is there
-                return
-            at = inner
-            continue
-        links += 1
-        if links > MAX_LINKS:
-            return
-        at = "/" if target.startswith("/") else at
-        todo += reversed(target.split("/"))
