@@ -106,8 +106,9 @@ class PluginFunctions(Exposed):
 def _call(plugin: FunctionPlugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
     """The value of a plugin's function. The time that it takes is not the rendering's own."""
     used = METER.get() or meter()
-    positional, named = list(args), kwargs
-    if kwargs or len(args) > _FEW or not _ARE_PLAIN(map(type, args)):
+    if not kwargs and len(args) <= _FEW and _ARE_PLAIN(map(type, args)):
+        positional, named = list(args), kwargs
+    else:
         used.check_values([args, kwargs])
         positional, named = [plain(arg) for arg in args], {key: plain(arg) for key, arg in kwargs.items()}
     since = used.clock()

@@ -105,6 +105,8 @@ class Renderer:
                 await self._turn()
                 used.waited(since)
             return "".join(texts)
+        except MockForgeError:
+            raise
         except Exception as error:
             raise _failure(compiled, error) from error
         finally:
@@ -217,10 +219,8 @@ def _take(parts: Iterator[str], texts: list[str], used: Meter) -> bool:
     return True
 
 
-def _failure(compiled: Compiled, error: Exception) -> MockForgeError:
-    """What is raised for an error inside a template: ours as it is, anything else with the author's template and line."""
-    if isinstance(error, MockForgeError):
-        return error
+def _failure(compiled: Compiled, error: Exception) -> TemplateFailed:
+    """What is raised for an error that is not ours inside a template: its message, with the author's template and line."""
     name, line = _at(compiled.name, error)
     if isinstance(error, RecursionError):
         return TemplateFailed(name, line, "macros, includes or recursive loops nest too deep")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
 
-from mockforge_asgi.errors import PluginUnavailable, RequestRejected, TemplateFailed
+from mockforge_asgi.errors import PluginFailed, PluginUnavailable, RequestRejected, TemplateFailed
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.renderer import SLICE_S, Renderer
 from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.types import Json
 from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
 
 
@@ -87,6 +91,60 @@ def test_a_rendering_leaves_nothing_behind() -> None:
         response = at_once(made, exchange(), TemplateResponse(template="t.txt", vars={"xs": xs}))
         assert response is not None and response.body == b"32"
     assert xs == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ request.path_params.id | tojson }}{{ request.method }}{{ request.query.a }}{{ request.headers.host }}",
+        "{{ request.json.a }}{{ request.text }}{{ request.claims }}{{ request.principal }}",
+        "{% macro m(n) %}{{ request.path }}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(2) }}",
+        "{% macro m() %}{{ caller() }}{{ request.path }}{% endmacro %}{% call m() %}{{ request.path }}{% endcall %}",
+        "{% for x in [1, 2] recursive %}{{ x }}{{ request.path }}{% if x == 2 %}{{ loop([3]) }}{% endif %}{% endfor %}",
+        "{% extends 'base.txt' %}{% block b %}{{ super() }}{{ request.path }}{{ self.c() }}{% endblock %}",
+        "{% include 'base.txt' %}{% from 'lib.txt' import m %}{{ m() }}{% import 'lib.txt' as lib with context %}{{ lib.m() }}",
+        "{% set ns = namespace(n=request) %}{% set x %}{{ ns.n.path }}{% endset %}{{ x }}{{ cycler(1, 2).next() }}{{ joiner()() }}",
+        "{{ p.at_once(request.path) }}{{ p.later(request.path) }}{% macro m() %}{{ p.later(1) }}{{ request.path }}{% endmacro %}{{ m() }}",
+        "{{ nothing }}",
+        "{% macro m() %}{{ request.path }}{{ nothing }}{% endmacro %}{{ m() }}",
+        "{{ request.json.a.b.c }}",
+        "{% for i in range(99999) %}{{ 'x' * 999 }}{% endfor %}",
+        "{{ p.fails(request.path) }}",
+        "{{ p.fails_later(request.path) }}",
+    ],
+)
+async def test_no_rendering_leaves_a_reference_cycle(text: str) -> None:
+    async def later(value: Json) -> Json:
+        await asyncio.sleep(0)
+        return value
+
+    async def fails_later(value: Json) -> Json:
+        await asyncio.sleep(0)
+        raise PluginFailed("p", "template.call", "inside")
+
+    def fails(value: Json) -> Json:
+        raise PluginFailed("p", "template.call", "inside")
+
+    plugin = PlainPlugin("p", {"at_once": lambda value: value, "later": later, "fails": fails, "fails_later": fails_later})
+    lib = "{% macro m() %}lib{% endmacro %}"
+    made = renderer({"t.txt": text, "base.txt": "{% block b %}b{% endblock %}{% block c %}c{% endblock %}", "lib.txt": lib}, plugin)
+
+    async def once() -> bytes:
+        on = exchange("/a?a=1", method="POST", headers={"content-type": "application/json", "host": "h"}, body=b'{"a": 1}', route="/{id}")
+        try:
+            return (await made.render(on, TemplateResponse(template="t.txt"))).body
+        except (TemplateFailed, PluginFailed):
+            return b""
+
+    await once()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await once()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 class Clock:

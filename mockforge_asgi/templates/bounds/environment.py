@@ -190,7 +190,10 @@ class BoundedEnvironment(SandboxedEnvironment):
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """A call in a template, counted."""
         used = METER.get() or meter()
-        used.step()
+        used.steps_left -= 1
+        used.seen = used.clock()
+        if used.steps_left < 0 or used.seen > used.deadline:
+            used.step()  # raises
         if type(__obj) in _PLAIN_CALLABLES and not hasattr(__obj, "jinja_pass_arg"):
             if kwargs:  # generated code tells what a loop or a block has set, for callables that want the context
                 kwargs.pop("_loop_vars", None)
@@ -203,10 +206,11 @@ class BoundedEnvironment(SandboxedEnvironment):
             return made
         else:
             made = super().call(__context, __obj, *args, **kwargs)
-        if type(made) is str and len(made) <= used.limits.output_bytes:
+        if type(made) is str:
             used.text_left -= len(made)
-            if used.text_left >= 0:
-                return made
+            if used.text_left < 0 or len(made) > used.limits.output_bytes:
+                used.check_text(len(made))
+            return made
         return made if type(made) in SCALARS else used.check_made(made)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:

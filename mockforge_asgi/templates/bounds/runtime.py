@@ -43,18 +43,31 @@ class Values(dict[str, Any]):
 class BoundContext(Context):
     """What generated code runs in: the variables in one mapping that is its own, which generated code looks them up in without a detour.
 
-    `parent` is kept as it is if it is of type `Values`, and copied otherwise.
+    `parent` is kept as it is if it is of type `Values`, and copied otherwise. What few templates need is made when they ask for it.
     """
 
     def __init__(self, environment: Environment, parent: dict[str, Any], name: str | None, blocks: Any, globals: Any = None) -> None:
-        self.environment, self.name = environment, name
-        self.vars = self.parent = parent if type(parent) is Values else Values(parent)
-        self.resolve_or_missing = self.vars.__getitem__  # type: ignore[method-assign,assignment]  # the same, in one step
-        self.exported_vars = set()
-        self.blocks = {name: [block] for name, block in blocks.items()} if blocks else {}
+        self.environment, self.name, self._own_blocks = environment, name, blocks
+        self.vars = values = parent if type(parent) is Values else Values(parent)
+        self.resolve_or_missing = values.__getitem__  # type: ignore[method-assign,assignment]  # the same, in one step
+
+    @property
+    def parent(self) -> dict[str, Any]:  # type: ignore[override]  # Jinja keeps what was given apart from what the template sets
+        """The variables."""
+        return self.vars
 
     @cached_property
-    def eval_ctx(self) -> EvalContext:  # type: ignore[override]  # made when something asks for it, which is seldom
+    def exported_vars(self) -> set[str]:  # type: ignore[override]
+        """Names of variables that an importing template sees."""
+        return set()
+
+    @cached_property
+    def blocks(self) -> dict[str, list[Any]]:  # type: ignore[override]
+        """The blocks of this template, and of those that it extends."""
+        return {name: [block] for name, block in self._own_blocks.items()}
+
+    @cached_property
+    def eval_ctx(self) -> EvalContext:  # type: ignore[override]
         """Whether values are escaped."""
         return EvalContext(self.environment, self.name)
 
