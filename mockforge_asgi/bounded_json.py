@@ -20,21 +20,21 @@ MAX_DEPTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class JsonLimits:
     """How much a text may hold: values and names in all, and lists and objects among them."""
 
     values: int
     lists: int = 20_000
 
 
-DOOR: Final = Room(20_000)
+DOOR: Final = JsonLimits(20_000)
 """What is handed to a door. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
-ANSWER: Final = Room(100_000)
+ANSWER: Final = JsonLimits(100_000)
 """What a guest answers; five thousand rows of twenty values."""
-CLIENT: Final = Room(60_000, 10_000)
+CLIENT: Final = JsonLimits(60_000, 10_000)
 """A client's body; five thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
-EXACT: Final = Room(20_000)
+EXACT: Final = JsonLimits(20_000)
 """What holds a number of more than 64 bits, whoever wrote it: reading and writing it exactly takes ten times as long."""
 MAX_ENTRIES: Final = 500
 """The most entries of a list or mapping in what a stranger says of itself: a manifest, a description."""
@@ -42,6 +42,8 @@ MAX_SAID: Final = 10_000
 """The most values in all of it."""
 
 _DEEP: Final = MAX_DEPTH + 1
+_SHORT: Final = 2 * MAX_DEPTH
+"""Bytes that hold no more values or levels than any limit allows."""
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
 _HOLDERS: Final = (dict, list)
@@ -54,28 +56,25 @@ class BadJson(ValueError):
 
 
 class TooMuch(BadJson):
-    """It holds more than there is room for, in number or in depth. Whether it is JSON may not have been looked at."""
+    """It holds more than the limits allow, in number or in depth. Whether it is JSON may not have been looked at."""
 
 
-def parse(text: bytes | str, room: Room | None = None, *, around: int = 0) -> Json:
-    """The value, where there is room for it; `around` levels of it are not the guest's. Raises BadJson."""
-    data = text.encode() if isinstance(text, str) else text
+def parse(text: bytes | str, limits: JsonLimits | None = None, *, around: int = 0) -> Json:
+    """The value, where it is within the limits; `around` levels of it are not the guest's. Raises BadJson.
+
+    This is done for every result of a plugin: what a short text cannot hold is not looked for.
+    """
+    data = text if isinstance(text, bytes) else text.encode()
     size = len(data)
-    if room is not None and size > 2 * min(room.lists, room.values, EXACT.values):  # each takes two bytes at least
-        _fit(data, room)
-        if room.values > EXACT.values and may_exceed(data):
-            _fit(data, EXACT)
+    if size > _SHORT and limits is not None:
+        _check_number(data, limits)
     try:
-        value = orjson.loads(data)  # here as in `loads`, without a call: this is done for every result of a plugin
-        if data.translate(ZEROS).find(LONG) >= 0:
+        value = orjson.loads(data)
+        if size > len(LONG) and data.translate(ZEROS).find(LONG) >= 0:
             value = exactly(data, value)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None
-    if (  # written out, and with `replace`, which jumps where `count` looks at each byte
-        size > 2 * MAX_DEPTH
-        and size - len(data.replace(b"[", b"", _DEEP)) + size - len(data.replace(b"{", b"", _DEEP)) > MAX_DEPTH
-        and _is_deep(value, MAX_DEPTH + around)
-    ):
+    if size > _SHORT and _may_be_deep(data) and _is_deep(value, MAX_DEPTH + around):
         raise TooMuch(f"nested more than {MAX_DEPTH} deep")
     return value
 
@@ -102,18 +101,32 @@ def _path(place: tuple[Any, Any, Json]) -> tuple[str | int, ...]:
     return () if place[0] is None else (*_path(place[0]), place[1])
 
 
-def _fit(data: bytes, room: Room) -> None:
+def _check_number(data: bytes, limits: JsonLimits) -> None:
+    """Raises TooMuch for more values than the limits allow."""
+    if len(data) <= 2 * min(limits.lists, limits.values, EXACT.values):  # each takes two bytes at least
+        return
+    _fit(data, limits)
+    if limits.values > EXACT.values and may_exceed(data):
+        _fit(data, EXACT)
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Whether there are brackets for so many levels; told by `replace`, which jumps where `count` looks at each byte."""
+    return 2 * len(data) - len(data.replace(b"[", b"", _DEEP)) - len(data.replace(b"{", b"", _DEEP)) > MAX_DEPTH
+
+
+def _fit(data: bytes, limits: JsonLimits) -> None:
     """Raises TooMuch. Only signs outside strings count: of the text in a string there may be much, at little cost."""
-    if _count(data, _LISTS) <= room.lists and _count(data, _VALUES) <= room.values:
+    if _count(data, _LISTS) <= limits.lists and _count(data, _VALUES) <= limits.values:
         return
     unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if _count(unescaped, b'"') > 2 * room.values:
-        raise TooMuch(f"more than {room.values:,} values")
+    if _count(unescaped, b'"') > 2 * limits.values:
+        raise TooMuch(f"more than {limits.values:,} values")
     bare = b"".join(unescaped.split(b'"')[::2])
-    if _count(bare, _VALUES) > room.values:
-        raise TooMuch(f"more than {room.values:,} values")
-    if _count(bare, _LISTS) > room.lists:
-        raise TooMuch(f"more than {room.lists:,} lists and objects")
+    if _count(bare, _VALUES) > limits.values:
+        raise TooMuch(f"more than {limits.values:,} values")
+    if _count(bare, _LISTS) > limits.lists:
+        raise TooMuch(f"more than {limits.lists:,} lists and objects")
 
 
 def _count(data: bytes, signs: bytes) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.bounded_json import ANSWER, CLIENT, DOOR, MAX_DEPTH, BadJson, Room, TooMuch, parse
+from mockforge_asgi.bounded_json import ANSWER, CLIENT, DOOR, MAX_DEPTH, BadJson, JsonLimits, TooMuch, parse
 from mockforge_asgi.contract import Json
 
 DOCUMENTS = st.recursive(
@@ -82,7 +82,7 @@ def test_an_answer_of_very_many_values_or_lists_is_refused_before_it_is_read(uni
     ("number", "is_exact"),
     [(2**64, True), (-(2**63) - 1, True), (10**40, True), (2**64 - 1, True), (10**19 - 1, False), (-(10**17), False)],
 )
-def test_what_holds_a_number_of_more_than_64_bits_has_less_room(room: Room, number: int, is_exact: bool) -> None:
+def test_what_holds_a_number_of_more_than_64_bits_has_less_room(room: JsonLimits, number: int, is_exact: bool) -> None:
     few, many = (b"[" + b"1," * n + b"%d]" % number for n in (19_000, 21_000))
     assert parse(few, room)[-1] == number
     if not is_exact:
@@ -103,7 +103,7 @@ def test_names_count_as_values_do() -> None:
 def test_what_is_refused_for_its_number_holds_that_many(document: Json, values: int, lists: int) -> None:
     text = orjson.dumps(document)
     try:
-        parse(text, Room(values, lists))
+        parse(text, JsonLimits(values, lists))
     except TooMuch:
         assert _numbers(document)[0] >= values or _numbers(document)[1] > lists
 

@@ -23,8 +23,6 @@ from mockforge_asgi.text import quote
 from mockforge_asgi.types import Headers
 from mockforge_plugin.values import Response
 
-MAX_HEADERS: Final = 100
-MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_CLAIMS_BYTES: Final = 32 * 1024
 MAX_VARS: Final = 20_000
 """The most values for a template: what it does with them holds the event loop."""
@@ -94,22 +92,18 @@ class ResultReader:
             raise self.invalid(op, "principal 'attributes' that is not an object")
         if (claims or attributes) and len(dumps([claims, principal])) > MAX_CLAIMS_BYTES:
             raise self.invalid(op, f"more than {MAX_CLAIMS_BYTES} bytes of claims")
-        names = []
-        for field in ("roles", "groups"):
-            if (items := principal.get(field)) is None:
-                items = ()
-            elif not isinstance(items, list) or not _STRINGS.issuperset(map(type, items)):
-                raise self.invalid(op, f"principal '{field}' that is not a list of strings")
-            names.append(tuple(items))
-        about = []
-        for field in ("name", "email"):
-            if (item := principal.get(field)) is not None and not isinstance(item, str):
-                raise self.invalid(op, f"'{field}' that is not a string")
-            about.append(item)
+        if (roles := principal.get("roles")) is not None and (type(roles) is not list or not _STRINGS.issuperset(map(type, roles))):
+            raise self.invalid(op, "principal 'roles' that is not a list of strings")
+        if (groups := principal.get("groups")) is not None and (type(groups) is not list or not _STRINGS.issuperset(map(type, groups))):
+            raise self.invalid(op, "principal 'groups' that is not a list of strings")
+        if (name := principal.get("name")) is not None and not isinstance(name, str):
+            raise self.invalid(op, "'name' that is not a string")
+        if (email := principal.get("email")) is not None and not isinstance(email, str):
+            raise self.invalid(op, "'email' that is not a string")
         headers: tuple[tuple[str, str], ...] = ()
         if (items := value.get("set_headers")) is not None and items != []:
             headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, items))
-        return Allow(Principal(identity, names[0], names[1], about[0], about[1], attributes), claims, headers)
+        return Allow(Principal(identity, tuple(roles or ()), tuple(groups or ()), name, email, attributes), claims, headers)
 
     def _deny(self, op: str, value: dict[str, Json]) -> Deny:
         status, reason, challenge = value.get("status", 401), value.get("reason"), value.get("challenge")
@@ -162,15 +156,6 @@ class ResultReader:
 
     def headers(self, op: str, value: Json, known: Headers = ()) -> Headers:
         """A list of [name, value] pairs, checked, without those that are ours; restricted ones need a grant."""
-        if not isinstance(value, list) or len(value) > MAX_HEADERS:
-            raise self.invalid(op, f"'headers' that is not a list of at most {MAX_HEADERS} pairs")
-        size = 0
-        for item in value:
-            if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str) or not isinstance(item[1], str):
-                raise self.invalid(op, "a header that is not a [name, value] pair of strings")
-            size += len(item[0]) + len(item[1])
-        if size > MAX_HEADER_BYTES:
-            raise self.invalid(op, f"more than {MAX_HEADER_BYTES} bytes of headers")
         try:
             kept, denied = self._headers.read(value)
         except BadHeader as error:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -108,6 +108,10 @@ def is_restricted(name: bytes) -> bool:
     return name in RESTRICTED or name.startswith(RESTRICTED_PREFIXES)
 
 
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 16 * 1024
+
+
 class GuestHeaders:
     """Checks the headers of one plugin's responses; `granted` are the restricted names (lower-case) that it may set."""
 
@@ -118,27 +122,34 @@ class GuestHeaders:
         self._allowed: dict[str, bytes] = {}
         """Names that it set before and may set, and how they are sent."""
 
-    def read(self, items: Iterable[Sequence[str]]) -> tuple[Headers, tuple[str, ...]]:
-        """The [name, value] pairs without ours and without those that lack a grant, and the names of the latter. Raises BadHeader."""
+    def read(self, value: object) -> tuple[Headers, list[str]]:
+        """A list of [name, value] pairs without ours and without those that lack a grant, and the names of the latter. Raises BadHeader."""
+        if not isinstance(value, list) or len(value) > MAX_HEADERS:
+            raise BadHeader(f"'headers' that is not a list of at most {MAX_HEADERS} pairs")
         kept: list[tuple[bytes, bytes]] = []
         denied: list[str] = []
-        allowed = self._allowed
-        for name, value in items:
-            sent = allowed.get(name)
-            if sent is not None and value.isascii() and value.isprintable():
-                kept.append((sent, value.encode().strip(b" ")))
+        left, known = MAX_HEADER_BYTES, self._allowed
+        for item in value:
+            if not isinstance(item, list) or len(item) != 2:
+                raise BadHeader("a header that is not a [name, value] pair of strings")
+            name, text = item
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise BadHeader("a header that is not a [name, value] pair of strings")
+            if (left := left - len(name) - len(text)) < 0:
+                raise BadHeader(f"more than {MAX_HEADER_BYTES} bytes of headers")
+            sent = known.get(name)
+            if sent is not None and text.isascii() and text.isprintable():
+                kept.append((sent, text.strip(" ").encode()))
                 continue
-            pair = wire_header(name, value)
-            if pair[0] in OURS:
-                continue
+            pair = wire_header(name, text)
             lowered = pair[0].decode("ascii")
             if is_restricted(pair[0]) and lowered not in self.granted:
                 denied.append(lowered)
-                continue
-            kept.append(pair)
-            if lowered not in ADDRESSES:  # their values are changed
-                _remember(allowed, name, pair[0])
-        return tuple(kept), tuple(dict.fromkeys(denied)) if denied else ()
+            elif pair[0] not in OURS:
+                kept.append(pair)
+                if lowered not in ADDRESSES:  # their values are changed
+                    _remember(known, name, pair[0])
+        return tuple(kept), denied
 
 
 def with_headers(headers: Iterable[tuple[bytes, bytes]], extra: Headers) -> list[tuple[bytes, bytes]]:

@@ -74,7 +74,7 @@ NOTHING_CONSUMED: Final = Consumed()
 
 
 def head_document(snapshot: RequestSnapshot) -> bytes:
-    """What the documents of a request begin with, whatever the view: an object that is still open."""
+    """What the documents of a request begin with, whatever the view: the members of an object that is still open."""
     head = {
         "method": snapshot.method,
         "scheme": snapshot.scheme,
@@ -82,7 +82,7 @@ def head_document(snapshot: RequestSnapshot) -> bytes:
         "path": snapshot.path,
         "raw_path": snapshot.raw_path,
     }
-    return orjson.dumps(head)[:-1]
+    return orjson.dumps(head)[:-1] + b","
 
 
 def request_document(
@@ -110,7 +110,7 @@ def request_document(
         "principal": principal_document(principal) if view.principal and principal else None,
         "body": _request_body(body, body_length) if view.body and body_length != 0 else {"available": 0},
     }
-    return b"%b,%b" % (head or head_document(snapshot), dumps(rest)[1:])
+    return (head or head_document(snapshot)) + dumps(rest)[1:]
 
 
 def _query(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:

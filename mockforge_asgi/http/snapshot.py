@@ -1,6 +1,7 @@
 """RequestSnapshot: one request's head, whole and immutable.
 
-Built on every claimed request, so nothing is decoded before somebody asks. Bodies belong to `intake`, documents for plugins to `documents`.
+Built on every claimed request, so nothing is decoded before somebody asks. Bodies belong to `body`, documents for plugins to
+`request_document`.
 """
 
 from __future__ import annotations
@@ -84,8 +85,14 @@ class RequestSnapshot:
     def host(self) -> str:
         """The Host header, or the server's own address where a client sent none."""
         if self._host is None:
-            server = self._scope.get("server")
-            self._host = self.header("host") or (f"{server[0]}:{server[1]}" if server and server[1] is not None else "")
+            host = ""
+            for name, value in self.raw_headers:  # as `header` does it: this is asked for every document
+                if name == b"host" or name.lower() == b"host":
+                    host = value.decode("latin-1")
+                    break
+            if not host and (server := self._scope.get("server")) and server[1] is not None:
+                host = f"{server[0]}:{server[1]}"
+            self._host = host
         return self._host
 
     @property

@@ -138,7 +138,7 @@ class Plugin:
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         """Its answer to the request. None: not mine."""
         fingerprint = (await exchange.fingerprint()).encode()
-        document = b'{"request":%b,"fingerprint":"%b"}' % (exchange.document(self.view), fingerprint)
+        document = b"".join((b'{"request":', exchange.document(self.view), b',"fingerprint":"', fingerprint, b'"}'))
         result = await self._call(exchange, "response.generate", document, exchange)
         return None if result is None else self._reader.response("response.generate", result)
 

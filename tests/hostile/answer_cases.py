@@ -55,8 +55,8 @@ CASES = [
     _says("a header with NUL", r'{"status":200,"headers":[["x-a","b\u0000c"]]}', "header"),
     _says("a header outside latin-1", r'{"status":200,"headers":[["x-a","\u2028"]]}', "header"),
     _says("an empty header name", '{"status":200,"headers":[["","b"]]}', "header"),
-    _says("headers that are no pairs", '{"status":200,"headers":[["x-a"]]}', "no .name, value. pair"),
-    _says("a huge list of headers", f'{{"status":200,"headers":{_MANY}}}', "no list of at most 100 pairs", "100 headers"),
+    _says("headers that are no pairs", '{"status":200,"headers":[["x-a"]]}', "not a .name, value. pair"),
+    _says("a huge list of headers", f'{{"status":200,"headers":{_MANY}}}', "not a list of at most 100 pairs", "100 headers"),
     _says("a huge header", f'{{"status":200,"headers":{_LONG}}}', "more than 16384 bytes of headers", "16 KiB of headers"),
-    _says("variables that are a list", '{"status":200,"template":"a","vars":[]}', "no object"),
+    _says("variables that are a list", '{"status":200,"template":"a","vars":[]}', "not an object"),
 ]

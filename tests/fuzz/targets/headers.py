@@ -54,7 +54,7 @@ class Read:
 def check(data: bytes) -> None:
     """Send them, and read them again."""
     parts = [_text(part) for part in data.split(BREAK)][:60]
-    pairs = list(zip(parts[::2], parts[1::2], strict=False))
+    pairs = [list(pair) for pair in zip(parts[::2], parts[1::2], strict=False)]
     try:
         kept, denied = GuestHeaders(GRANTED).read(pairs)
     except BadHeader as error:
