@@ -7,26 +7,22 @@ affair.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mockforge_asgi.contract import CONTRACT, OPS, Description, Json, PluginHost
+from mockforge_asgi.contract import OPS, Description, PluginHost
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
-from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
-from mockforge_asgi.plugins.package.manifest import Limits, Manifest
+from mockforge_asgi.plugins.package.manifest import Manifest
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginMeta
 from mockforge_asgi.text import clip
-from mockforge_asgi.wasm.extism.entry import ExtismEntry
-from mockforge_asgi.wasm.fiber import Budget
-from mockforge_asgi.wasm.host import HostOptions
-from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
 
-KIB: Final = 1024
+if TYPE_CHECKING:
+    from mockforge_asgi.wasm.sandbox import Sandbox
 
 
 class Loader:
@@ -41,8 +37,6 @@ class Loader:
         """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
         began = time.perf_counter()
         use, manifest, package = approval.use, approval.manifest, approval.package
-        if manifest.contract != CONTRACT:
-            raise PluginRejected(use.name, f"it is written for contract {manifest.contract}; this host speaks {CONTRACT}.")
         doors = PluginHostCalls(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
         breaker = Breaker(use.name, use.breaker, self.rooms.events)
         host = await self._host(approval, doors, breaker)
@@ -66,23 +60,11 @@ class Loader:
         return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request, breaker=breaker)
 
     async def _host(self, approval: Authorization, doors: PluginHostCalls, breaker: Breaker) -> PluginHost:
-        use, manifest, limits = approval.use, approval.manifest, approval.limits
-        if manifest.runtime == "native":
+        if approval.manifest.runtime == "native":
             return self._native(approval, doors)
-        options = HostOptions(
-            use.name,
-            manifest.version,
-            approval.config,
-            budget(limits),
-            approval.isolation == "per_request",
-            use.instances,
-        )
-        entry, files, settings = manifest.entry, approval.package.files, extism_settings(approval.config)
-        mapping = ExtismEntry(entry.response, entry.template)
-        spec = GuestSpec(manifest.runtime, entry.file, files, limits.memory_mb, settings, limits.vars_kb, mapping=mapping)
-        host = await self._sandbox().host(options, spec, doors)
-        host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
-        return host
+        from mockforge_asgi.plugins.sandboxed import sandboxed_host
+
+        return await sandboxed_host(self._sandbox(), approval, doors, breaker)
 
 
 def check_references(name: str, manifest: Manifest, description: Description) -> None:
@@ -128,15 +110,3 @@ def facts(approval: Authorization) -> PluginMeta:
         modifies=use.modifies,
         needs=frozenset(wanted.id for wanted in manifest.dependencies),
     )
-
-
-def budget(limits: Limits) -> Budget:
-    """A manifest's limits of one call, in the scheduler's units."""
-    return Budget(limits.cpu_ms / 1000, limits.timeout_ms / 1000, limits.output_kb * KIB)
-
-
-def extism_settings(config: Json) -> Mapping[str, str]:
-    """Top-level values as Extism's `config_get` gives them: text as it is, anything else as JSON."""
-    if not isinstance(config, Mapping):
-        return {}
-    return {str(k): v if isinstance(v, str) else dumps(v).decode() for k, v in config.items()}

@@ -55,8 +55,11 @@ def check_wheel() -> None:
     try:
         installed = version("wasmtime")
         importlib.import_module("wasmtime")
-    except PackageNotFoundError:
-        raise UnsupportedPlatform(f"wasmtime is not installed. Install 'wasmtime>={MAJOR}.0.1,<{MAJOR + 1}'.") from None
+    except (PackageNotFoundError, ModuleNotFoundError):
+        raise UnsupportedPlatform(
+            f"sandboxed plugins run on wasmtime, which is not installed: pip install 'wasmtime>={MAJOR}.0.1,<{MAJOR + 1}'. "
+            "Mocks, templates and native plugins run without it."
+        ) from None
     except Exception as error:  # what a wheel without its library, or for another machine, raises
         raise UnsupportedPlatform(
             f"wasmtime cannot be loaded on {platform.system()} {platform.machine()}: {error}. It has wheels for Linux (glibc), macOS and "
