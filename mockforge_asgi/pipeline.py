@@ -171,7 +171,7 @@ def _templates(config: Config, runtime: PluginRuntime) -> TemplateMiddleware:
     places = {name: config.places.where(("templates", "inline", name)) for name in config.templates.inline}
     places |= {name: config.places.where(path) for name, path in inline_paths(config.routes).items()}
     renderer = Renderer(
-        TemplateStore(config.templates.dir, texts, places=places, watcher=runtime.watcher),
+        TemplateStore(config.templates.dir, texts, locations=places, watcher=runtime.watcher),
         aliases={
             **{alias_of(name): name for name in runtime.own_names},
             **{use.alias: name for name, use in config.plugins.items() if use.alias},

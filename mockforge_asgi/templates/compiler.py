@@ -76,8 +76,8 @@ class Compiler:
             try:
                 self.get(name)
             except TemplateFailed as error:
-                place, line = self.store.place(error.template), error.line
-                where = place + f" line {line}" * bool(line) if place else f"templates {error.template}" + f":{line}" * bool(line)
+                location, line = self.store.location(error.template), error.line
+                where = location + f" line {line}" * bool(line) if location else f"templates {error.template}" + f":{line}" * bool(line)
                 problem = Problem(where, error.message)
                 if problem not in problems:
                     problems.append(problem)

@@ -1,11 +1,11 @@
-"""Templates: the ASGI piece that renders template answers of whatever it wraps, and the step of the middleware that does the same."""
+"""TemplateMiddleware: renders the template responses of the app that it wraps; `MockForge` uses its `render` as one of its steps."""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import ClientDisconnected, MockForgeError, RequestRejected, TemplateFailed
-from mockforge_asgi.events import EventStream, RenderFailed
+from mockforge_asgi.events import RenderFailed
 from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.errors import error_response, response_for
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
@@ -14,17 +14,11 @@ from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 
+if TYPE_CHECKING:
+    from mockforge_asgi.runtime import PluginRuntime
+
 EXTENSION: Final = "mockforge.template"
-"""The scope's extension, and the type of the message, by which a wrapped app asks for a rendered answer."""
-
-
-class Runtime(Protocol):
-    """What this piece needs of the plugin runtime."""
-
-    @property
-    def events(self) -> EventStream:
-        """Where failures are told."""
-        ...
+"""The scope's extension, and the type of the message, by which a wrapped app asks for a rendered response."""
 
 
 class TemplateMiddleware:
@@ -34,7 +28,7 @@ class TemplateMiddleware:
     `shows_errors`: a failed rendering is answered with its template, line and reason, for developers; otherwise with a bare 500.
     """
 
-    def __init__(self, app: ASGIApp | None = None, *, runtime: Runtime, renderer: Renderer, shows_errors: bool = False) -> None:
+    def __init__(self, app: ASGIApp | None = None, *, runtime: PluginRuntime, renderer: Renderer, shows_errors: bool = False) -> None:
         self.app, self.renderer = app, renderer
         self._events, self._shows_errors = runtime.events, shows_errors
 
@@ -56,9 +50,9 @@ class TemplateMiddleware:
                 return
             headers = wire_headers(message.get("headers", ()))
             status, name, variables = message.get("status", 200), message["name"], message.get("vars", {})
-            answer = TemplateResponse(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
+            wanted = TemplateResponse(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
             try:
-                response = await self.render(exchange, answer)
+                response = await self.render(exchange, wanted)
             except RequestRejected as error:
                 response = response_for(error)
             await response.send(send, head=exchange.snapshot.method == "HEAD")
@@ -72,21 +66,21 @@ class TemplateMiddleware:
             if is_new:
                 exchange.close()
 
-    async def render(self, exchange: Exchange, answer: TemplateResponse) -> MockResponse:
-        """The response; a failed rendering gives the answer for failures.
+    async def render(self, exchange: Exchange, response: TemplateResponse) -> MockResponse:
+        """The response with its text; where rendering fails, the one that says so.
 
         Raises RequestRejected and ClientDisconnected when reading the body does.
         """
         try:
-            return await self.renderer.render(exchange, answer)
+            return await self.renderer.render(exchange, response)
         except (RequestRejected, ClientDisconnected):
             raise
         except MockForgeError as error:
-            return self._failed(exchange, answer, error)
+            return self._failed(exchange, response, error)
 
-    def _failed(self, exchange: Exchange, answer: TemplateResponse, error: MockForgeError) -> MockResponse:
-        told = self.renderer.explain(answer, error)
-        self._events.emit(RenderFailed(template=answer.template, reason=str(told)))
+    def _failed(self, exchange: Exchange, response: TemplateResponse, error: MockForgeError) -> MockResponse:
+        told = self.renderer.explain(response, error)
+        self._events.emit(RenderFailed(template=response.template, reason=str(told)))
         if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
             return error_response(500, str(told), error="Template failed")
         return response_for(error)

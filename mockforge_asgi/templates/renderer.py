@@ -146,7 +146,7 @@ class Renderer:
             name, line, message = error.template, error.line, error.message
         else:
             (name, line), message = _at(response.template, error), str(error).partition("\n")[0]
-        return TemplateFailed(name, line, message, self.compiler.store.place(name))
+        return TemplateFailed(name, line, message, self.compiler.store.location(name))
 
     def _values(self, compiled: Compiled, exchange: Exchange, response: TemplateResponse) -> Values:
         values = Values(compiled.globals)

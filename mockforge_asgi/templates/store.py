@@ -29,24 +29,24 @@ class Source:
 class TemplateStore:
     """Templates by name. `problems` holds what could not be read at load."""
 
-    __slots__ = ("_folder", "_inline", "_max_bytes", "_places", "_sources", "_stale", "_version", "_watch", "problems")
+    __slots__ = ("_folder", "_inline", "_locations", "_max_bytes", "_sources", "_stale", "_version", "_watch", "problems")
 
     def __init__(
         self,
         folder: Path | None = None,
         inline: Mapping[str, str] | None = None,
         *,
-        places: Mapping[str, str] | None = None,
+        locations: Mapping[str, str] | None = None,
         max_bytes: int = 256 * 1024,
         watcher: Watcher | None = None,
     ) -> None:
-        """`places` says where texts of the configuration are written. With a `watcher` files are read again when they are edited."""
+        """`locations` says where texts of the configuration are written. With a `watcher` files are read again when they are edited."""
         self._folder = None if folder is None else folder.resolve()
         self._inline, self._max_bytes = dict(inline or {}), max_bytes
         self._watch = None if watcher is None else watcher.watch()
         self._version = 0
         self._stale: set[str] = set()
-        self._places = dict(places or {})
+        self._locations = dict(locations or {})
         self.problems: list[Problem] = []
         self._sources: dict[str, Source] = {}
         for name in self._names():
@@ -57,9 +57,9 @@ class TemplateStore:
             except ValueError as error:
                 self.problems.append(Problem(f"templates {name}", str(error)))
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Where the text of that name is written in the configuration; nothing for a file."""
-        return self._places.get(name, "")
+        return self._locations.get(name, "")
 
     @property
     def names(self) -> frozenset[str]:

@@ -20,7 +20,7 @@ from mockforge_asgi.templates.functions import generator, make_uuid, offset, ran
 from mockforge_asgi.types import Json
 
 Values: TypeAlias = Mapping[str, Any]
-"""`request` (exposed) and the answer's variables."""
+"""`request` (exposed) and the response's variables."""
 
 Maker: TypeAlias = Callable[[Values], Json]
 

@@ -19,6 +19,7 @@ from mockforge_asgi.mocks.responders import WAIT, ResponderResult, RouteResponde
 from mockforge_asgi.mocks.routes import build_routes, plugins_named
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import Registry
+from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
@@ -239,7 +240,7 @@ async def test_around_an_app_it_answers_its_own_and_hands_on_the_rest_unread() -
 async def test_inside_templates_its_template_answers_are_rendered() -> None:
     runtime = Runtime()
     made = chain(runtime, [{"match": {"path": "/t"}, "response": {"template": "t.txt", "vars": {"who": "Ada"}}}])
-    rendering = TemplateMiddleware(made, runtime=runtime, renderer=renderer({"t.txt": "Hi {{ who }}"}))
+    rendering = TemplateMiddleware(made, runtime=PluginRuntime({"version": 1}), renderer=renderer({"t.txt": "Hi {{ who }}"}))
     assert (await Client(rendering).get("/t")).text == "Hi Ada"
     assert (await Client(made).get("/t")).status == 500
 

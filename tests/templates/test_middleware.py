@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import pytest
 
 from mockforge_asgi.errors import PluginFailed, RequestRejected
-from mockforge_asgi.events import Event, EventStream, RenderFailed
+from mockforge_asgi.events import Event, RenderFailed
 from mockforge_asgi.http.responses import TemplateResponse
+from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
@@ -18,14 +18,12 @@ from mockforge_asgi.types import Receive, Scope, Send
 from tests.templates.rendering import PlainPlugin, exchange, renderer
 
 
-@dataclass
-class Runtime:
-    """The part of the runtime that this piece uses; `told` has every event."""
+class Runtime(PluginRuntime):
+    """One without plugins; `told` has every event."""
 
-    events: EventStream = field(default_factory=EventStream)
-    told: list[Event] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        super().__init__({"version": 1})
+        self.told: list[Event] = []
         self.events.subscribe(self.told.append)
 
 
@@ -74,7 +72,7 @@ async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
 
     runtime = Runtime()
     texts = {"routes[0].txt": "\n{{ nothing }}", "page.txt": "{{ p.f() }}"}
-    store = TemplateStore(None, texts, places={"routes[0].txt": "mockforge.yaml:9 routes[0].response.template_text"})
+    store = TemplateStore(None, texts, locations={"routes[0].txt": "mockforge.yaml:9 routes[0].response.template_text"})
     plugin = PlainPlugin("p", {"f": fail})
     client = Client(TemplateMiddleware(app, runtime=runtime, renderer=Renderer(store, aliases={"p": "p"}, plugin=lambda name: plugin)))
     assert [(await client.get(f"/{name}")).status for name in texts] == [500, 502]

@@ -103,7 +103,7 @@ def test_every_fault_is_found_at_load(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_a_text_of_the_configuration_has_its_place_there() -> None:
-    store = TemplateStore(None, {"a.txt": "ok\n{% if %}"}, places={"a.txt": "mockforge.yaml:7 templates.inline['a.txt']"})
+    store = TemplateStore(None, {"a.txt": "ok\n{% if %}"}, locations={"a.txt": "mockforge.yaml:7 templates.inline['a.txt']"})
     with pytest.raises(ConfigError) as caught:
         Renderer(store).check()
     assert [p.place for p in caught.value.problems] == ["mockforge.yaml:7 templates.inline['a.txt'] line 2"]

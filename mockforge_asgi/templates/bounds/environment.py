@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Exposed:
-    """An object that templates may hold. Subclasses answer `expose`; nothing else of them can be reached."""
+    """An object that templates may hold. Subclasses implement `expose`; nothing else of them can be reached."""
 
     __slots__ = ()
     label = "object"

@@ -26,7 +26,7 @@ class TemplateLimits:
     source_bytes: int = 256 * 1024
     """The longest template source."""
     output_bytes: int = 4 * 1024 * 1024
-    """The longest answer, and the longest text made on the way to it, in characters."""
+    """The longest response, and the longest text made on the way to it, in characters."""
     made_bytes: int = 64 * 1024 * 1024
     """How much text one rendering may make in all, in characters, whether it is kept or not."""
     steps: int = 100_000
