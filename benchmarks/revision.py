@@ -18,6 +18,8 @@ from pathlib import Path
 
 from benchmarks.conditions import ROOT
 
+KEPT = Path("~/.cache/mockforge-bench-revisions")
+"""Where the Python sandboxes of other commits are kept: a new one would have to be compiled anew too."""
 _SANDBOX_FOLDER = "import runpy; print(runpy.run_path('mockforge_plugin/sandbox/build.py')['OUT'])"
 
 
@@ -50,20 +52,25 @@ def revision(commit: str) -> Iterator[Revision]:
         tree.mkdir()
         folder.mkdir()
         subprocess.run(["tar", "-x", "-C", str(tree)], input=_run("git", "archive", label, cwd=ROOT), check=True)
-        _build(tree)
+        _build(tree, label)
         for package in ("mockforge_asgi", "mockforge_plugin"):
             (folder / package).symlink_to(tree / package)
         (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
         yield Revision(label, folder)
 
 
-def _build(tree: Path) -> None:
-    """The Python sandbox of that commit: this tree's where it is made of the same, else its own."""
+def _build(tree: Path, label: str) -> None:
+    """The Python sandbox of that commit: this tree's where it is made of the same, else its own, which is kept for the next time."""
     out = Path(_run(sys.executable, "-c", _SANDBOX_FOLDER, cwd=tree).decode().strip())
     out.mkdir(parents=True, exist_ok=True)
-    for built in (ROOT / "mockforge_asgi").rglob("python-sandbox.*"):
+    kept = KEPT.expanduser() / label
+    known = sorted(kept.glob("python-sandbox.*")) or sorted((ROOT / "mockforge_asgi").rglob("python-sandbox.*"))
+    for built in known:
         shutil.copy2(built, out)
+    before = [path.stat().st_mtime_ns for path in sorted(out.iterdir())]
     subprocess.run([sys.executable, "hatch_build.py"], cwd=tree, check=True, stdout=sys.stderr)
+    if before != [path.stat().st_mtime_ns for path in sorted(out.iterdir())]:
+        shutil.copytree(out, kept, dirs_exist_ok=True)
 
 
 def _run(*command: str, cwd: Path) -> bytes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from benchmarks import revision as commits
 from benchmarks.conditions import ROOT
 from benchmarks.revision import HERE, revision
 
@@ -15,7 +17,8 @@ IMPORTED = (
 )
 
 
-def test_the_commit_s_package_is_imported_and_these_benchmarks() -> None:
+def test_the_commit_s_package_is_imported_and_these_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "KEPT", tmp_path)
     with revision("HEAD") as of:
         ran = subprocess.run(
             [sys.executable, "-c", IMPORTED], cwd=of.folder, env=dict(of.environment), capture_output=True, text=True, check=True
