@@ -9,8 +9,9 @@ To an app that sets a root path of its own, `/api/x` and `/x` are one path: rule
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final, TypeAlias
 
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError, Problem
@@ -19,40 +20,66 @@ from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 
-class Protection:
-    """Which rule, if any, a request falls under. `root_path` is what the app sets for itself; a part of it may be a mount's."""
+_Entry: TypeAlias = tuple[Callable[[str], bool], frozenset[str], ProtectRule]
 
-    __slots__ = ("_roots", "_rules", "claims")
+
+class Protection:
+    """Which rule, if any, a request falls under. `root_path` is what the app sets for itself; a part of it may be a mount's.
+
+    A request is compared only with the rules that begin with its first segment, and with those that begin with a wildcard.
+    """
+
+    __slots__ = ("_anywhere", "_by_first", "_entries", "_roots", "claims", "is_any", "rules")
 
     def __init__(self, rules: Iterable[ProtectRule] = (), root_path: str = "") -> None:
         self._roots = tuple(root_path[at:] for at, char in enumerate(root_path) if char == "/")
         compiled = [(_glob(rule, place), _methods(rule), rule) for place, rule in enumerate(rules)]
-        self._rules = tuple(sorted(compiled, key=partial(_precedence, self._roots)))
-        claimed = (path for _, _, rule in compiled for path in (*self._names(rule.path), *self._roots))
-        self.claims = ClaimedPaths(claimed, checked=self.is_any)
-
-    @property
-    def is_any(self) -> bool:
-        """Whether there is one."""
-        return bool(self._rules)
+        compiled.sort(key=partial(_precedence, self._roots))
+        self.rules: Final = tuple(rule for _, _, rule in compiled)
+        self.is_any: Final = bool(compiled)
+        self._entries: tuple[_Entry, ...] = tuple((glob.matches, methods, rule) for glob, methods, rule in compiled)
+        firsts = [_first_segment(glob) for glob, _, _ in compiled]
+        self._anywhere = self._beginning_with(None, firsts)
+        self._by_first = {first: self._beginning_with(first, firsts) for first in firsts if first is not None}
+        claimed = (path for rule in self.rules for path in (*self._names(rule.path), *self._roots))
+        self.claims: Final = ClaimedPaths(claimed, checked=self.is_any)
 
     def covers(self, path: str) -> bool:
         """Whether some rule is about that path, whatever the method."""
-        return any(_matches(glob, name) for name in self._names(path) for glob, _, _ in self._rules)
+        return any(_matches(matches, name) for name in self._names(path) for matches, _, _ in self._entries)
 
     def rule_for(self, method: str, path: str) -> ProtectRule | None:
         """The rule that decides; None: not protected."""
+        if self._roots or path[:1] != "/":
+            return self._rule_by_any_name(method, path)
+        bare = path[:-1] if path[-1] == "/" and len(path) > 1 else path
+        for matches, methods, rule in self._by_first.get(path[1:].partition("/")[0], self._anywhere):
+            if (not methods or method.upper() in methods) and (matches(path) or (bare is not path and matches(bare))):
+                return rule
+        return None
+
+    def _rule_by_any_name(self, method: str, path: str) -> ProtectRule | None:
         names = self._names(path)
-        for glob, methods, rule in self._rules:
+        for matches, methods, rule in self._entries:
             if not methods or method.upper() in methods:
                 for name in names:
-                    if _matches(glob, name):
+                    if _matches(matches, name):
                         return rule
         return None
 
     def _names(self, path: str) -> tuple[str, ...]:
         """The path, and as it is without the app's root path and with it."""
         return (path, *(name for root in self._roots for name in (below(root, path), root + below(root, path))))
+
+    def _beginning_with(self, segment: str | None, firsts: list[str | None]) -> tuple[_Entry, ...]:
+        """The rules that may be about a path with that first segment, in their order."""
+        return tuple(entry for entry, first in zip(self._entries, firsts, strict=True) if first in (None, segment))
+
+
+def _first_segment(glob: PathGlob) -> str | None:
+    """The first segment of all paths that it matches; None where it may be any."""
+    first = glob.pattern[1:].partition("/")[0]
+    return None if "*" in first or "{" in first else first
 
 
 def _glob(rule: ProtectRule, place: int) -> PathGlob:
@@ -74,5 +101,5 @@ def _precedence(roots: tuple[str, ...], entry: tuple[PathGlob, frozenset[str], P
     return -len(glob.prefix), glob.pattern.count("**"), -glob.pattern.count("/"), not methods
 
 
-def _matches(glob: PathGlob, path: str) -> bool:
-    return glob.matches(path) or (len(path) > 1 and path[-1] == "/" and glob.matches(path[:-1])) or (path == "" and glob.matches("/"))
+def _matches(matches: Callable[[str], bool], path: str) -> bool:
+    return matches(path) or (len(path) > 1 and path[-1] == "/" and matches(path[:-1])) or (path == "" and matches("/"))

@@ -177,8 +177,7 @@ class RouteIndex(Generic[A]):
                 return found if found is NEEDS_BODY else (found, {})
         if table.root is None or path[:1] != "/":
             return None
-        segments = path[1:].split("/")
-        walked = _walk(table.root, segments, 0, [], request, body)
+        walked = _walk(table.root, path[1:].split("/"), 0, [], request, body)
         if path is request.path or not isinstance(walked, tuple):
             return walked
         return walked[0], {name: v.replace(ENCODED_SLASH, "/") if isinstance(v, str) else v for name, v in walked[1].items()}
@@ -227,9 +226,22 @@ def _walk(
     node: _Node[A], segments: list[str], at: int, captured: list[Value], request: Facts | None, body: JsonBody | None
 ) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
     """Depth first, the more specific child first, so that the first hit is the one wanted."""
+    # As long as there is only one way down, it is followed here, without a call for each segment.
+    while at < len(segments) and not node.manys and not node.mixed:
+        text = segments[at]
+        child = node.literals.get(text)
+        if child is None:
+            if not node.others:
+                return None
+            if len(node.others) > 1 or not node.others[0][0].takes_any or not text:
+                break
+            child, captured = node.others[0][1], [*captured, text]
+        elif node.others:
+            break
+        node, at = child, at + 1
     if at == len(segments):
         if node.routes:
-            route = _pick(node.routes, request, body)
+            route = node.routes[0] if not node.routes[0].matchers else _pick(node.routes, request, body)
             if route is not None:
                 return route if route is NEEDS_BODY else (route, _params(route.pattern, captured))
     else:
@@ -255,4 +267,6 @@ def _walk(
 
 
 def _params(pattern: PathPattern, captured: list[Value]) -> Params:
+    if None not in pattern.names:
+        return dict(zip(pattern.names, captured, strict=True))  # type: ignore[arg-type]  # no name of it is None
     return {name: value for name, value in zip(pattern.names, captured, strict=True) if name is not None}

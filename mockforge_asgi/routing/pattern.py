@@ -82,6 +82,8 @@ class Segment:
     """For a mix of text and parameters: the text it begins with."""
     least: int = 1
     """For `**` and `{x:path}`: how few segments it takes."""
+    takes_any: bool = False
+    """Whether it takes any text that is not empty, just as it is."""
 
     @property
     def is_mixed(self) -> bool:
@@ -187,7 +189,7 @@ def _parameter(name: str | None, kind: str) -> Segment:
         value = convert(text)
         return None if value is None else (value,)
 
-    return Segment((_RANKS[kind],), names=(name,), match=match)
+    return Segment((_RANKS[kind],), names=(name,), match=match, takes_any=kind == "str")
 
 
 def _mixed(text: str, pipeline: list[re.Match[str]]) -> Segment:
