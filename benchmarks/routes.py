@@ -12,9 +12,9 @@ from benchmarks.figures import Figure, Turn, compare, summary
 from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.mocks.plans import Routes
 from mockforge_asgi.mocks.responders import RouteResponder
-from mockforge_asgi.mocks.routes import Routes, build_routes
-from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.mocks.routes import build_routes
 
 SIZES = (1, 100, 10_000)
 PATHS = {"fixed": "/api/r0/items", "template": "/shop/r0/items/42", "miss": "/shop/nothing/here"}
@@ -37,11 +37,11 @@ def matching(index: Routes, path: str) -> Callable[[], object]:
 
 def answering(index: Routes) -> Callable[[], object]:
     """A lookup and the answer it has ready, an exchange made before."""
-    link, exchange = RouteResponder(index, PluginRuntime()), Exchange(scope(PATHS["fixed"]), receive, send)
+    responder, exchange = RouteResponder(index), Exchange(scope(PATHS["fixed"]), receive, send)
 
     def once() -> object:
-        exchange.located = None
-        return link.answer_now(exchange)
+        exchange.matched_route = None
+        return responder.respond(exchange)
 
     return once
 

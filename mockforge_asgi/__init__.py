@@ -9,23 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockforge_asgi.auth.middleware import AuthChain as AuthChain
+    from mockforge_asgi.auth.middleware import AuthMiddleware as AuthMiddleware
     from mockforge_asgi.middleware import MockForge as MockForge
-    from mockforge_asgi.mocks.middleware import ResponseChain as ResponseChain
+    from mockforge_asgi.mocks.middleware import ResponseMiddleware as ResponseMiddleware
     from mockforge_asgi.runtime import PluginRuntime as PluginRuntime
     from mockforge_asgi.templates.middleware import TemplateMiddleware as TemplateMiddleware
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AuthChain": "mockforge_asgi.auth.middleware",
+    "AuthMiddleware": "mockforge_asgi.auth.middleware",
     "MockForge": "mockforge_asgi.middleware",
     "PluginRuntime": "mockforge_asgi.runtime",
-    "ResponseChain": "mockforge_asgi.mocks.middleware",
+    "ResponseMiddleware": "mockforge_asgi.mocks.middleware",
     "TemplateMiddleware": "mockforge_asgi.templates.middleware",
 }
 
-__all__ = ["AuthChain", "MockForge", "PluginRuntime", "ResponseChain", "TemplateMiddleware", "__version__"]
+__all__ = ["AuthMiddleware", "MockForge", "PluginRuntime", "ResponseMiddleware", "TemplateMiddleware", "__version__"]
 
 
 if not TYPE_CHECKING:  # or any name would be an attribute to a type checker

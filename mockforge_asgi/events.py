@@ -138,9 +138,34 @@ class RequestAnswered(Event):
     status: int
     answered_by: str
     wall_s: float
+    allowed_by: str = ""
+    """The auth plugins that let it pass, by their names; empty where none was asked, or it was refused."""
     principal: str | None = None
     reason: str = ""
     """Why it was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of those that were asked about a request: who, what came of it, how long it took, and why."""
+
+    asked: str
+    """`plugin NAME`."""
+    outcome: str
+    """`allow`, `deny`, `reply`, `unavailable`, `response`, `nothing`, `failed`."""
+    wall_s: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTraced(Event):
+    """Who was asked about a request that somebody here could have a say in, in their order. Only for those who subscribe to this kind."""
+
+    method: str
+    path: str
+    answered_by: str
+    """As in `RequestAnswered`; empty where the request was left to the wrapped app."""
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +210,7 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     Quarantined: (_MAX_TEXT, ("reason",)),
     RenderFailed: (_MAX_TEXT, ("reason",)),
     RequestAnswered: (MAX_CLIENT_TEXT, ("method", "path", "principal", "reason")),
+    RequestTraced: (MAX_CLIENT_TEXT, ("method", "path")),
 }
 """Which members of an event are in somebody's own words, a guest's or a client's often, and how much of them is told: a secret may
 be among them."""
@@ -196,11 +222,13 @@ class EventStream:
     `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
     """
 
-    __slots__ = ("_subscribers", "broken", "redact")
+    __slots__ = ("_subscribers", "broken", "is_tracing", "redact")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
         self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[Level], bool] | None], ...] = ()
+        self.is_tracing = False
+        """Whether somebody wants to know of each request who was asked about it (`RequestTraced`)."""
         self.broken: list[tuple[Subscriber, Exception]] = []
 
     def subscribe(
@@ -211,12 +239,16 @@ class EventStream:
         Where events of a level that `hears` refuses are costly to make, they are left out.
         """
         entry = (kind, subscriber, hears)
-        self._subscribers = (*self._subscribers, entry)
+        self._hold((*self._subscribers, entry))
 
         def unsubscribe() -> None:
-            self._subscribers = tuple(e for e in self._subscribers if e is not entry)
+            self._hold(tuple(e for e in self._subscribers if e is not entry))
 
         return unsubscribe
+
+    def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[Level], bool] | None], ...]) -> None:
+        self._subscribers = subscribers
+        self.is_tracing = any(kind is RequestTraced for kind, _, _ in subscribers)
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
@@ -239,7 +271,7 @@ class EventStream:
                 except Exception as error:  # foreign code: one broken listener must not end a request
                     logger.exception("a subscriber of events failed and hears no more: %r", subscriber)
                     self.broken.append((subscriber, error))
-                    self._subscribers = tuple(e for e in self._subscribers if e[1] is not subscriber)
+                    self._hold(tuple(e for e in self._subscribers if e[1] is not subscriber))
 
     def _harmless(self, text: str, most: int) -> str:
         return self.redact(text[:most]) + ("…" if len(text) > most else "")

@@ -5,9 +5,9 @@ path check      a path with more than one reading, one of them protected, is ref
 cors            preflights are answered from the configuration, before auth
 auth            by path rules: pass, refuse, or answer in the app's place; endpoints that log callers in come before it
 endpoints       plugins' own paths
-responses       the first link of the chain that answers; none: the wrapped app, or a 404 that says why
+responders      the first that answers; none: the wrapped app, or a 404 that says why
 templates       rendered by the host
-modifiers       change an answer already made; the wrapped app's where the operator says so
+modifiers       change a response already made; the wrapped app's where the operator says so
 send            length and framing are always ours
 """
 
@@ -20,19 +20,20 @@ from typing import Any
 
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
-from mockforge_asgi.auth.responses import decision_response, refuse_handshake
+from mockforge_asgi.auth.responses import decision_response, refuse
 from mockforge_asgi.config import Config, load_config
+from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow
-from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeError
-from mockforge_asgi.events import RequestAnswered
-from mockforge_asgi.http.cors import Cors
+from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeError, PluginFailed, PluginUnavailable
+from mockforge_asgi.events import RequestAnswered, RequestTraced
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
-from mockforge_asgi.mocks.responders import WAIT
-from mockforge_asgi.pipeline import Pipeline
+from mockforge_asgi.per_load import PerLoad
+from mockforge_asgi.pipeline import Pipeline, PipelineBuilder
+from mockforge_asgi.routing.ambiguity import is_plain
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
@@ -60,7 +61,8 @@ class MockForge:
             raise ConfigError("a shared runtime holds the plugins: write PluginRuntime(config, plugins=[...]), without `plugins` here.")
         self.runtime = runtime or PluginRuntime(config, plugins=plugins, dev=dev)
         self.config = load_config(self.runtime.config if runtime is None or config is None else config, dev=dev, own=self.runtime.own_names)
-        self._pipeline = Pipeline(self.config, self.runtime, own_root_path(app, root_path))
+        builder = PipelineBuilder(self.config, self.runtime, root_path=own_root_path(app, root_path), is_alone=app is None)
+        self._pipelines = PerLoad(self.runtime, builder.build, follows_edits=self.config.dev)
 
     @property
     def routes(self) -> object:
@@ -71,96 +73,108 @@ class MockForge:
         """Serve one connection of the server's."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            path = route_path(scope)
-            if self.app is not None and self._pipeline.passes_through(path, scope.get("raw_path")):
+            path, pipeline = route_path(scope), self._pipelines.value
+            if self.app is not None and self._pipelines.is_unchanged and pipeline.claims.passes_through(path, scope.get("raw_path")):
                 await self.app(scope, receive, send)
             else:
-                await self._serve(Exchange(scope, receive, send, path, limits=self._pipeline.limits))
+                await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits), pipeline)
         elif kind == "lifespan":
             await lifespan(self.runtime, self.app, scope, receive, send)
         elif self.app is not None:
             await self.app(scope, receive, send)
 
-    async def _serve(self, exchange: Exchange) -> None:
-        """Answer the request, or hand it on. Errors of ours and of plugins become answers; those of the app are its own."""
-        begun, auth = perf_counter(), self._pipeline.auth
-        if (cors := self._pipeline.cors(exchange, is_alone=self.app is None)) is not None:
-            exchange.send = cors.around(exchange.send, exchange.snapshot)
+    async def _serve(self, exchange: Exchange, pipeline: Pipeline) -> None:
+        """Answer the request, or hand it on. Errors of ours and of plugins become responses; those of the app are its own."""
+        begun, snapshot, protection = perf_counter(), exchange.snapshot, pipeline.auth.protection
+        rule = protection.rule_for(snapshot.method, snapshot.path) if protection.is_any else None
+        if pipeline.cors is not None and exchange.scope["type"] == "http":
+            is_open = rule is None and snapshot.method != "OPTIONS"
+            exchange.cors = pipeline.cors if is_open else pipeline.cors_for(exchange, rule)
         try:
-            if self.app is not None and auth.allows_preflight(exchange) and await answer_preflight(self.app, exchange):
+            if (
+                rule is not None
+                and self.app is not None
+                and pipeline.auth.allows_preflight(exchange)
+                and await answer_preflight(self.app, exchange)
+            ):
                 return
             try:
-                answer = await self._answer_or_refuse(exchange, cors)
+                if not self._pipelines.is_current():
+                    pipeline = await self._pipelines.current()
+                response = await self._respond(exchange, pipeline, rule)
             except ClientDisconnected:
                 return
-            if answer is not None:
-                await self._send(exchange, answer)
+            except MockForgeError as error:
+                response = pipeline.failures.response_for(exchange, error)
+            if response is not None:
+                await refuse(exchange, response)
             elif self.app is not None:
                 exchange.release()
-                await forward(self._pipeline.modifiers.around(self.app, exchange), exchange, is_protected=auth.is_protected(exchange))
+                await forward(pipeline.modifiers.around(self.app, exchange), exchange, is_protected=rule is not None)
         finally:
             exchange.close()
-        if answer is not None and self.runtime.events.wants(RequestAnswered, "info"):
-            self.runtime.events.emit(_answered(exchange, answer, perf_counter() - begun))
+        if exchange.trace is not None and self.runtime.events.is_tracing:
+            self.runtime.events.emit(_traced(exchange))
+        if response is not None and self.runtime.events.wants(RequestAnswered, "info"):
+            self.runtime.events.emit(_answered(exchange, response, perf_counter() - begun))
 
-    async def _answer_or_refuse(self, exchange: Exchange, cors: Cors | None) -> MockResponse | None:
-        try:
-            await self._pipeline.ready()
-            return await self._answer(exchange, self._pipeline, cors)
-        except ClientDisconnected:
-            raise
-        except MockForgeError as error:
-            return self._pipeline.response_for(exchange, error)
-
-    async def _answer(self, exchange: Exchange, pipeline: Pipeline, cors: Cors | None) -> MockResponse | None:
-        """Our answer, ready to be sent; None leaves the request to the wrapped app."""
-        auth, is_http = pipeline.auth, exchange.scope["type"] == "http"
-        auth.check(exchange)
-        endpoint = pipeline.endpoints.find(exchange) if is_http else None
+    async def _respond(self, exchange: Exchange, pipeline: Pipeline, rule: ProtectRule | None) -> MockResponse | None:
+        """Our response, ready to be sent; None leaves the request to the wrapped app."""
+        auth, snapshot, is_http = pipeline.auth, exchange.snapshot, exchange.scope["type"] == "http"
+        if auth.protection.is_any and not is_plain(snapshot.path, exchange.scope.get("raw_path")):
+            auth.check(exchange)
+        if pipeline.is_traced or self.runtime.events.is_tracing:
+            exchange.trace = []
+        endpoint = pipeline.endpoints.find(exchange) if is_http and pipeline.endpoints.by_path else None
         if endpoint is not None and endpoint.is_public:
-            return await self._finish(exchange, await endpoint.answer(exchange))
+            return await self._finish(exchange, pipeline, await endpoint.respond(exchange))
         if is_http and endpoint is None:
-            pipeline.responses.locate(exchange)
-            if cors is not None and is_preflight(exchange) and not pipeline.responses.names_method(exchange):
+            if pipeline.responders.routes is not None:
+                pipeline.responders.routes.find(exchange)
+            if exchange.cors is not None and is_preflight(exchange) and not pipeline.responders.names_method(exchange):
                 exchange.answered_by = "cors"
-                return cors.preflight(exchange.snapshot)
-        if auth.is_protected(exchange):
-            decision = await auth.decide(exchange)
+                return exchange.cors.preflight(snapshot)
+        if rule is not None:
+            decision = await auth.decide(exchange, rule)
             if decision is not None and not isinstance(decision, Allow):
-                return await self._finish(exchange, decision_response(decision))
+                return await self._finish(exchange, pipeline, decision_response(decision))
         if endpoint is not None:
-            return await self._finish(exchange, await endpoint.answer(exchange))
+            return await self._finish(exchange, pipeline, await endpoint.respond(exchange))
         if not is_http:
             exchange.answered_by = "no route"
             return None if self.app else error_response(404, "no websocket is served here")
-        return await pipeline.backed(exchange, self._respond(exchange, pipeline))
+        return await self._mock(exchange, pipeline)
 
-    async def _respond(self, exchange: Exchange, pipeline: Pipeline) -> MockResponse | None:
-        quick = pipeline.responses.answer_now(exchange)
-        found = await pipeline.responses.answer(exchange) if quick is WAIT else quick
-        if found is not None:
-            answer = await self._finish(exchange, found)
-            return await pipeline.modifiers.change(exchange, answer) if pipeline.modifiers.plugins else answer
-        if self.app is not None:
-            return None
-        return pipeline.responses.nothing(exchange)
+    async def _mock(self, exchange: Exchange, pipeline: Pipeline) -> MockResponse | None:
+        try:
+            found = await pipeline.responders.respond(exchange)
+            if found is not None:
+                response = await self._finish(exchange, pipeline, found)
+                return await pipeline.modifiers.change(exchange, response) if pipeline.modifiers.plugins else response
+        except (PluginFailed, PluginUnavailable) as error:
+            return pipeline.failures.in_place_of(exchange, error)
+        return None if self.app is not None else pipeline.responders.not_found(exchange)
 
-    async def _finish(self, exchange: Exchange, answer: MockResponse | TemplateResponse) -> MockResponse:
-        if isinstance(answer, MockResponse):
-            return answer
-        return await self._pipeline.templates.render(exchange, answer)
-
-    async def _send(self, exchange: Exchange, answer: MockResponse) -> None:
-        if exchange.scope["type"] == "websocket":
-            return await refuse_handshake(exchange, answer)
-        await exchange.respond(answer)
+    async def _finish(self, exchange: Exchange, pipeline: Pipeline, response: MockResponse | TemplateResponse) -> MockResponse:
+        return response if isinstance(response, MockResponse) else await pipeline.templates.render(exchange, response)
 
 
-def _answered(exchange: Exchange, answer: MockResponse, wall_s: float) -> RequestAnswered:
-    shot, by, reason = exchange.snapshot, exchange.answered_by or f"route {exchange.route}", exchange.reason
-    if reason and is_preflight(exchange) and answer.status in (401, 403) and by != "cors":
+def _answered(exchange: Exchange, response: MockResponse, wall_s: float) -> RequestAnswered:
+    snapshot, by, reason = exchange.snapshot, exchange.answered_by or f"route {exchange.route}", exchange.reason
+    if reason and is_preflight(exchange) and response.status in (401, 403) and by != "cors":
         reason += " (a CORS preflight, which carries no credentials: `cors:` would answer it)"
-    who = exchange.principal.id if exchange.principal is not None else None
     return RequestAnswered(
-        method=shot.method, path=shot.path, status=answer.status, answered_by=by, wall_s=wall_s, principal=who, reason=reason
+        method=snapshot.method,
+        path=snapshot.path,
+        status=response.status,
+        answered_by=by,
+        allowed_by=exchange.allowed_by,
+        wall_s=wall_s,
+        principal=exchange.principal.id if exchange.principal is not None else None,
+        reason=reason,
     )
+
+
+def _traced(exchange: Exchange) -> RequestTraced:
+    snapshot = exchange.snapshot
+    return RequestTraced(method=snapshot.method, path=snapshot.path, answered_by=exchange.answered_by, steps=tuple(exchange.trace or ()))

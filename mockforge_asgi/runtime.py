@@ -10,47 +10,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mockforge_asgi.config import Config, PluginUse, load_config
-from mockforge_asgi.contract import Json, PluginHost
+from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import MockForgeError, PluginUnavailable, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.plugins.authorization import Authorization, authorize, check_plugins, one_of
+from mockforge_asgi.life import Life, new_life
+from mockforge_asgi.plugins.authorization import authorize, check_plugins, one_of
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
-from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
-from mockforge_asgi.plugins.loader import Loader
 from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.plugins.registry import Registry
+from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins, Registry
 from mockforge_asgi.plugins.start_order import start_order
 from mockforge_asgi.reload.plugins import PluginEdits
 from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.security.redaction import Redactor
-from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore, open_store
 from mockforge_asgi.telemetry.log import logged_events
-
-
-@dataclass(slots=True)
-class _Life:
-    """What exists from start to stop, on one loop."""
-
-    loop: asyncio.AbstractEventLoop
-    state: StateStore
-    registry: Registry
-    sources: Sources
-    loader: Loader
-    sandbox: list[Any] = field(default_factory=list)
-    edits: PluginEdits | None = None
-    """In development mode."""
-    checking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    end: AsyncGenerator[None, None] | None = None
-    """Closing it ends this life; a loop that is shut down closes it too."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class PluginRuntime:
@@ -78,16 +57,20 @@ class PluginRuntime:
         """Of edits, in development mode."""
         self._redactor = known if isinstance(known := self.events.redact, Redactor) else Redactor()
         self.events.redact = self._redactor
-        self._surroundings, self._cache_dir = clock_random, cache_dir
-        self._life: _Life | None = None
-        self._ending: _Life | None = None
+        self._clock_random, self._cache_dir = clock_random, cache_dir
+        self.loaded: LoadedPlugins = NOT_LOADED
+        """The plugins as they are loaded now; another object with every change."""
+        self._life: Life | None = None
+        self._ending: Life | None = None
         self._pid = os.getpid()
         self._mounts = 0
         self._starting: asyncio.Task[None] | None = None
         self._state: StateStore | None = None
         """Kept until a stop: it outlives event loops that just end, such as those that a test client makes for each request."""
-        self._left_behind: list[_Life] = []
+        self._left_behind: list[Life] = []
         """Lives of a parent process, and of loops closed without being shut down: never touched again, and never freed."""
+        self._elsewhere = NOT_LOADED
+        """No plugins, with the reason: what there is on an event loop that cannot have any."""
 
     @property
     def own_names(self) -> tuple[str, ...]:
@@ -123,7 +106,30 @@ class PluginRuntime:
         """The current generation of a plugin, by its configured name. Raises KeyError."""
         return self._alive().registry[name]
 
-    def _alive(self) -> _Life:
+    async def current(self, *, refreshed: bool = False) -> LoadedPlugins:
+        """The plugins as they are loaded on this event loop, in this process; `refreshed`: with every edit of their files.
+
+        On an event loop that cannot have any there are none. Raises MockForgeError.
+        """
+        if not self.is_ready:
+            try:
+                await self.ensure()
+            except UnsupportedEventLoop as error:
+                if self._elsewhere.unavailable != str(error):
+                    self._elsewhere = LoadedPlugins(unavailable=str(error))
+                return self._elsewhere
+        if refreshed:
+            await self.refresh()
+        return self.loaded
+
+    def _live(self, life: Life | None) -> None:
+        self._life = life
+        self._changed()
+
+    def _changed(self) -> None:
+        self.loaded = NOT_LOADED if self._life is None else self._life.registry.loaded
+
+    def _alive(self) -> Life:
         if self._life is None:
             if self._ending is not None and self._pid == os.getpid():
                 raise PluginUnavailable("*", "all plugins are being stopped")
@@ -161,7 +167,7 @@ class PluginRuntime:
             if starting.done() and self._starting is starting:
                 self._starting = None
 
-    def _ending_on(self, loop: asyncio.AbstractEventLoop) -> _Life | None:
+    def _ending_on(self, loop: asyncio.AbstractEventLoop) -> Life | None:
         life = self._ending
         return life if life is not None and life.loop is loop and self._pid == os.getpid() else None
 
@@ -177,7 +183,8 @@ class PluginRuntime:
             )
         if life is not None:
             self._left_behind.append(life)
-            self._life, self._mounts = None, 0
+            self._live(None)
+            self._mounts = 0
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         life = self._new_life(loop)
@@ -189,9 +196,9 @@ class PluginRuntime:
             raise
         life.end = self._until_the_end_of(life)
         await anext(life.end)
-        self._life = life
+        self._live(life)
 
-    async def _until_the_end_of(self, life: _Life) -> AsyncGenerator[None, None]:
+    async def _until_the_end_of(self, life: Life) -> AsyncGenerator[None, None]:
         """Runs on when it is closed, by `stop` or by the loop (`loop.shutdown_asyncgens`, which `asyncio.run` calls)."""
         owner = os.getpid()
         try:
@@ -199,7 +206,8 @@ class PluginRuntime:
         finally:
             if owner == os.getpid():  # a fork of a running loop has none of the threads that it would wait for
                 if self._life is life:
-                    self._life, self._mounts = None, 0
+                    self._live(None)
+                    self._mounts = 0
                 self._ending = life
                 try:
                     await self._end(life)
@@ -207,7 +215,7 @@ class PluginRuntime:
                     life.ended.set()
                     self._ending = None if self._ending is life else self._ending
 
-    async def _load_all(self, life: _Life) -> None:
+    async def _load_all(self, life: Life) -> None:
         if self.watcher is not None:
             life.edits = PluginEdits(self.watcher, self.config.plugins.values())
         found = await asyncio.to_thread(check_plugins, self.config)
@@ -221,34 +229,14 @@ class PluginRuntime:
             async for plugin in load_own(self._own, life.loader.rooms, taken=self.config.plugins):
                 life.registry.put(plugin)
 
-    def _new_life(self, loop: asyncio.AbstractEventLoop) -> _Life:
-        config = self.config
-        secrets = Secrets.load(config.secrets, places=config.places)
-        self._redactor.add(secrets)
-        registry = Registry(self.events)
-        sources = Sources(config.sources, registry)
-        state = self._state = self._state or open_store(config.state.url, str(config.file or config.base_dir))
-        around, redact = self._surroundings, self._redactor
-        rooms = HostServices(
-            state=state, events=self.events, secrets=secrets, sources=sources, egress=_way_out, clock_random=around, redact=redact
+    def _new_life(self, loop: asyncio.AbstractEventLoop) -> Life:
+        state = self._state = self._state or open_store(self.config.state.url, str(self.config.file or self.config.base_dir))
+        registry = Registry(self.events, self._changed)
+        return new_life(
+            loop, self.config, registry, state, redactor=self._redactor, clock_random=self._clock_random, cache_dir=self._cache_dir
         )
-        made: list[Any] = []
 
-        def sandbox() -> Any:
-            if not made:
-                from mockforge_asgi.wasm.sandbox import Sandbox
-
-                made.append(Sandbox(loop, self.events, pool_memory_mb=config.limits.pool_memory_mb, cache_dir=self._cache_dir))
-            return made[0]
-
-        return _Life(loop, state, registry, sources, Loader(rooms, sandbox, self._native), made)
-
-    def _native(self, approval: Authorization, doors: PluginHostCalls) -> PluginHost:
-        from mockforge_asgi.plugins.native.host import native_host
-
-        return native_host(approval, doors, self.events)
-
-    async def _end(self, life: _Life) -> None:
+    async def _end(self, life: Life) -> None:
         async with life.checking:  # what is being loaded again is there by then, to be ended too
             await life.registry.close()
         for sandbox in life.sandbox:
@@ -265,7 +253,7 @@ class PluginRuntime:
                 if self._life is life:
                     await self._load_again(life, self.config.plugins[name])
 
-    async def _load_again(self, life: _Life, use: PluginUse) -> None:
+    async def _load_again(self, life: Life, use: PluginUse) -> None:
         try:
             life.registry.put(await life.loader.load(await asyncio.to_thread(authorize, use, self.config)))
         except MockForgeError as error:
@@ -284,9 +272,3 @@ def _running_loop() -> asyncio.AbstractEventLoop:
             "plugins run on asyncio only, and this is not an asyncio event loop. Static mocks answer, and requests that no plugin is "
             "asked about pass through, on any loop."
         ) from None
-
-
-def _way_out(rules: Any) -> Any:
-    from mockforge_asgi.security.egress.client import Egress
-
-    return Egress(rules)

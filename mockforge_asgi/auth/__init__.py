@@ -1,1 +1,1 @@
-"""Who may pass: protection rules, how decisions of several plugins compose, and `AuthChain`."""
+"""Who may pass: protection rules, how decisions of several plugins compose, `AuthPolicy` and `AuthMiddleware`."""

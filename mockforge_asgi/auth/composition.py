@@ -10,75 +10,42 @@ Nobody decided: 401, unless optional. A plugin that fails makes the whole unavai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Final
 
-from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal, Reply
+from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.events import Step
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.request_document import RequestView
-from mockforge_asgi.plugins.permits import TemplateRights, permit_template
-
-
-class Authenticator(Protocol):
-    """An auth plugin as the chain sees it."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the configuration."""
-        ...
-
-    @property
-    def priority(self) -> float:
-        """Its precedence: lower numbers first."""
-        ...
-
-    @property
-    def view(self) -> RequestView:
-        """The part of requests it may see: where the credentials are."""
-        ...
-
-    @property
-    def facts(self) -> TemplateRights:
-        """What is known of it without running it."""
-        ...
-
-    @property
-    def description(self) -> Description:
-        """What it says of itself; `capabilities["challenge"]` is the challenge of a 401 when nobody decided."""
-        ...
-
-    async def authenticate(self, exchange: Exchange) -> Decision:
-        """Allow, Deny, Reply or None. Raises PluginFailed, PluginUnavailable."""
-        ...
-
+from mockforge_asgi.plugins.plugin import Plugin
 
 NO_DECISION: Final = Deny(401, "authentication required")
-"""The decision when nobody decided; whose challenge it carries is for `chain` to say."""
+"""The decision when nobody decided; whose challenge it carries is for `policy` to say."""
 
 
-async def compose(mode: str, plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
+async def compose(mode: str, plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     """The one decision of these plugins, in their order; None only in mode `optional`.
 
     Raises PluginUnavailable for a plugin that is needed and fails.
     """
-    if mode == "any":
-        return await _any(plugins, exchange)
-    if mode == "all":
-        return await _all(plugins, exchange)
-    decision = await _first(plugins, exchange)
-    return NO_DECISION if decision is None and mode != "optional" else decision
+    return await COMPOSED[mode](plugins, exchange)
 
 
-async def _first(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
+async def _first(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     for plugin in plugins:
         decision = await _ask(plugin, exchange)
         if decision is not None:
             return decision
-    return None
+    return NO_DECISION
 
 
-async def _any(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
+async def _optional(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
+    decision = await _first(plugins, exchange)
+    return None if decision is NO_DECISION else decision
+
+
+async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     refusal: Decision = None
     failure: PluginUnavailable | None = None
     for plugin in plugins:
@@ -95,7 +62,7 @@ async def _any(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
     return refusal or NO_DECISION
 
 
-async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision:
+async def _all(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     allowed: list[Allow] = []
     for plugin in plugins:
         decision = await _ask(plugin, exchange)
@@ -105,16 +72,28 @@ async def _all(plugins: Sequence[Authenticator], exchange: Exchange) -> Decision
     return _merged(allowed) if allowed else NO_DECISION
 
 
-async def _ask(plugin: Authenticator, exchange: Exchange) -> Decision:
+async def _ask(plugin: Plugin, exchange: Exchange) -> Decision:
+    begun = 0.0 if exchange.trace is None else perf_counter()
     try:
         decision = await plugin.authenticate(exchange)
-        if isinstance(decision, Reply) and decision.response.template is not None:
-            permit_template(plugin.name, plugin.facts, "auth.authenticate", decision.response.template)
-        if isinstance(decision, Deny | Reply) and not exchange.answered_by:  # the first to refuse, as in what is answered
-            exchange.answered_by = plugin.name
-        return decision
+        if isinstance(decision, Allow):
+            exchange.allowed_by = f"{exchange.allowed_by}, {plugin.name}" if exchange.allowed_by else plugin.name
+        elif decision is not None:
+            if isinstance(decision, Reply) and decision.response.template is not None:
+                plugin.permit_template("auth.authenticate", decision.response.template)
+            exchange.answered_by = exchange.answered_by or plugin.name  # the first to refuse, as in what is answered
     except PluginFailed as error:
+        if exchange.trace is not None:
+            exchange.trace.append(Step(f"plugin {plugin.name}", "unavailable", perf_counter() - begun, error.message))
         raise PluginUnavailable(plugin.name, f"it failed to decide about a request ({error.code})") from error
+    if exchange.trace is not None:
+        exchange.trace.append(_step(plugin, decision, perf_counter() - begun))
+    return decision
+
+
+def _step(plugin: Plugin, decision: Decision, wall_s: float) -> Step:
+    outcome = "nothing" if decision is None else type(decision).__name__.lower()
+    return Step(f"plugin {plugin.name}", outcome, wall_s, decision.reason if isinstance(decision, Deny) else "")
 
 
 def _merged(allowed: Sequence[Allow]) -> Allow:
@@ -131,3 +110,12 @@ def _merged(allowed: Sequence[Allow]) -> Allow:
     )
     claims = {name: value for a in reversed(allowed) for name, value in a.claims.items()}
     return Allow(principal, claims, tuple(pair for a in allowed for pair in a.set_headers))
+
+
+COMPOSED: Final[Mapping[str, Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]]] = {
+    "first": _first,
+    "any": _any,
+    "all": _all,
+    "optional": _optional,
+}
+"""How each `mode` makes one decision of several."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.config.objects import Config
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.plugins.permits import permit_template
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
@@ -29,33 +29,33 @@ class Endpoint:
     is_public: bool
     """Whether it is asked before auth."""
 
-    async def answer(self, exchange: Exchange) -> MockResponse | TemplateResponse:
-        """The plugin's answer; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, RequestRejected."""
+    async def respond(self, exchange: Exchange) -> MockResponse | TemplateResponse:
+        """The plugin's response; 405 for a method that it does not have. Raises PluginFailed, PluginUnavailable, RequestRejected."""
         exchange.answered_by = f"plugin {self.plugin.name}"
         if self.methods and exchange.snapshot.method not in self.methods:
             return error_response(405, "this method is not served here", (("allow", ", ".join(sorted(self.methods))),))
         if self.plugin.view.body:
             await exchange.body()
-        answer = await self.plugin.call_endpoint(exchange, self.name)
-        if isinstance(answer, TemplateResponse):
-            permit_template(self.plugin.name, self.plugin.facts, "endpoint.call", answer.template)
-        return answer
+        response = await self.plugin.call_endpoint(exchange, self.name)
+        if isinstance(response, TemplateResponse):
+            self.plugin.permit_template("endpoint.call", response.template)
+        return response
 
 
 class Endpoints:
     """Every endpoint of some plugins; `public` names those whose endpoints are asked before auth."""
 
-    __slots__ = ("_by_path", "claims")
+    __slots__ = ("by_path", "claims")
 
     def __init__(self, plugins: Iterable[Plugin] = (), public: Collection[str] = ()) -> None:
-        self._by_path = {
+        self.by_path: Final = {
             _path(p, e.path): Endpoint(_methods(e.methods), p, e.name, p.name in public) for p in plugins for e in p.facts.endpoints
         }
-        self.claims = ClaimedPaths(self._by_path)
+        self.claims: Final = ClaimedPaths(self.by_path)
 
     def find(self, exchange: Exchange) -> Endpoint | None:
         """The endpoint at that path. A preflight reaches only one that names OPTIONS."""
-        endpoint = self._by_path.get(exchange.snapshot.match_path)
+        endpoint = self.by_path.get(exchange.snapshot.match_path)
         return None if endpoint is None or ("OPTIONS" not in endpoint.methods and is_preflight(exchange)) else endpoint
 
 

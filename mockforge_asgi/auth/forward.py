@@ -1,4 +1,4 @@
-"""Handing a request on to the wrapped app: with what was read replayed, the caller in its scope, and auth's headers put on its answer."""
+"""Handing a request on to the wrapped app: with what was read replayed, the caller in its scope, auth's headers put on its response."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.s
 async def forward(app: ASGIApp, exchange: Exchange, *, is_protected: bool = False, share: bool = False) -> None:
     """Let the wrapped app answer. Plugins are done with this request, and errors of the app are its own.
 
-    `share` leaves the exchange in the scope, for pieces of ours mounted further in.
+    `share` leaves the exchange in the scope, for middlewares of ours mounted further in.
     """
     scope, send = exchange.scope, exchange.send
     if exchange.principal is not None:
         scope = with_user(scope, exchange.principal, exchange.claims)
     elif is_protected:
         scope = with_anonymous(scope)
+    if exchange.cors is not None:
+        send = exchange.cors.around(send, exchange.snapshot)
     if exchange.allowed_headers:
         send, exchange.allowed_headers = _adding(exchange.allowed_headers, send), ()
     if share:

@@ -29,7 +29,7 @@ def is_preflight(exchange: Exchange) -> bool:
 
 
 async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
-    """Let the app answer a preflight; False when what it said is not an answer to one and was not sent."""
+    """Let the app answer a preflight; False when what it said is no response to one and was not sent."""
     is_sent = False
 
     async def send_head(message: Message) -> None:

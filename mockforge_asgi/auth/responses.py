@@ -1,4 +1,4 @@
-"""Decisions as answers: what a refused caller gets, over HTTP and on a websocket handshake."""
+"""Decisions as responses: what a refused caller gets, over HTTP and on a websocket handshake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_CHALLENGE: Final = "Custom"
 
 
 def denial(deny: Deny) -> MockResponse:
-    """A Deny as an answer."""
+    """The response to a Deny."""
     challenge = deny.challenge or (DEFAULT_CHALLENGE if deny.status == 401 else None)
     headers = (("www-authenticate", challenge),) if challenge else ()
     title = "Authentication failed" if deny.status == 401 and deny.reason != "authentication required" else None
@@ -25,7 +25,7 @@ def denial(deny: Deny) -> MockResponse:
 
 
 def decision_response(decision: Deny | Reply) -> MockResponse | TemplateResponse:
-    """The answer to a caller that may not pass."""
+    """The response to a caller that may not pass."""
     if isinstance(decision, Deny):
         return denial(decision)
     response = decision.response
@@ -36,10 +36,18 @@ def decision_response(decision: Deny | Reply) -> MockResponse | TemplateResponse
     return MockResponse(response.status, headers, body)
 
 
-async def refuse_handshake(exchange: Exchange, answer: MockResponse | TemplateResponse) -> None:
-    """Refuse a websocket: with the answer itself where the server can send one, else by closing, which servers make a 403."""
+async def refuse(exchange: Exchange, response: MockResponse | TemplateResponse) -> None:
+    """Send a response in place of what was asked for, be that a page or a websocket."""
+    if exchange.scope["type"] == "websocket":
+        await refuse_handshake(exchange, response)
+    else:
+        await exchange.respond(response)
+
+
+async def refuse_handshake(exchange: Exchange, response: MockResponse | TemplateResponse) -> None:
+    """Refuse a websocket: with the response itself where the server can send one, else by closing, which servers make a 403."""
     await exchange.receive()
-    if isinstance(answer, MockResponse) and "websocket.http.response" in (exchange.scope.get("extensions") or {}):
-        await answer.send_denial(exchange.send)
+    if isinstance(response, MockResponse) and "websocket.http.response" in (exchange.scope.get("extensions") or {}):
+        await response.send_denial(exchange.send)
     else:
         await exchange.send({"type": "websocket.close", "code": 1008, "reason": ""})

@@ -19,7 +19,6 @@ from mockforge_asgi.http.paths import below
 from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
-
 _Entry: TypeAlias = tuple[Callable[[str], bool], frozenset[str], ProtectRule]
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from mockforge_asgi.errors import RequestRejected
 from mockforge_asgi.http.headers import BadHeader
-from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.http.responses import ALLOW_ORIGIN, MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Headers, Message, Send
 
@@ -23,7 +23,6 @@ SAFELISTED: Final = frozenset({"accept", "accept-language", "content-language", 
 """Headers that a page may send in any case (Fetch §2.2.2), though browsers ask about some of their values."""
 
 _THIS_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
-_ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 _VARY: Final = ((b"vary", b"origin"),)
 _VARY_PREFLIGHT: Final = "access-control-request-method, access-control-request-headers, access-control-request-private-network"
 
@@ -42,13 +41,16 @@ class Cors:
     credentials: bool = False
     max_age_s: int = 600
     private_network: bool = False
+    shared: Headers | None = field(init=False, repr=False, compare=False)
+    """What every response carries, where any origin may read it: caches need not tell origins apart."""
     _granted: dict[str, Headers] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_granted", {origin: self._grant(origin) for origin in self.origins})
+        object.__setattr__(self, "shared", self._granted.get("*"))
 
     def _grant(self, origin: str) -> Headers:
-        headers = [(_ALLOW_ORIGIN, origin.encode()), *(() if origin == "*" else _VARY)]
+        headers = [(ALLOW_ORIGIN, origin.encode()), *(() if origin == "*" else _VARY)]
         if self.credentials:
             headers.append((b"access-control-allow-credentials", b"true"))
         if self.expose:
@@ -56,25 +58,24 @@ class Cors:
         return tuple(headers)
 
     def granted(self, origin: str | None) -> Headers:
-        """What every answer to that origin carries; where any origin may read, whoever asks, so that caches need not tell them apart."""
-        known = self._granted
-        return known.get("*") or (known.get(origin, _VARY) if origin is not None else _VARY)
+        """What every response to that origin carries."""
+        return self.shared or (self._granted.get(origin, _VARY) if origin is not None else _VARY)
 
     def around(self, send: Send, snapshot: RequestSnapshot) -> Send:
-        """A `send` that adds those headers; an answer that says itself which origin may read it stays as it is."""
-        extra = self.granted(None if "*" in self._granted else snapshot.header("origin"))
+        """A `send` for the wrapped app that adds those headers; a response that says who may read it stays as it is."""
+        extra = self.shared or self.granted(snapshot.header("origin"))
 
         async def send_granted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.get("headers") or ()
-                if not any(name.lower() == _ALLOW_ORIGIN for name, _ in headers):
+                if not any(name.lower() == ALLOW_ORIGIN for name, _ in headers):
                     message = {**message, "headers": [*headers, *extra]}
             await send(message)
 
         return send_granted
 
     def preflight(self, snapshot: RequestSnapshot) -> MockResponse:
-        """The answer to a preflight, to be sent through `around`. Raises RequestRejected: 403 says what is not allowed."""
+        """The response to a preflight, without the headers of `granted`. Raises RequestRejected: 403 says what is not allowed."""
         method, asked = snapshot.header("access-control-request-method") or "", snapshot.header("access-control-request-headers") or ""
         names = {name.strip().lower() for name in asked.split(",")} - {""}
         if "*" not in self.origins and snapshot.header("origin") not in self.origins:

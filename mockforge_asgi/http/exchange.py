@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
+from mockforge_asgi.events import Step
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
+from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
@@ -22,7 +24,7 @@ from mockforge_asgi.types import Headers, Json, Receive, Scope, Send
 from mockforge_plugin.values import Principal
 
 SCOPE_KEY: Final = "mockforge.exchange"
-"""Where pieces that are mounted apart find the exchange of their request."""
+"""Where middlewares that are mounted apart find the exchange of their request."""
 
 
 _HEAD: Final = ("method", "scheme", "path", "root_path", "raw_path", "query_string", "headers")
@@ -46,14 +48,16 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_coding", "_content", "_documents", "_fingerprint", "_head", "_json_body", "allowed_headers", "answered_by", "claims", "consumed",
-        "intake", "leases", "located", "notes", "path_params", "principal", "reason", "receive", "route", "scope", "send", "snapshot",
+        "_body", "_coding", "_content", "_documents", "_fingerprint", "_head", "_json_body", "_limits", "allowed_by", "allowed_headers",
+        "answered_by", "claims", "consumed", "cors", "leases", "matched_route", "path_params", "principal", "reason", "receive", "route",
+        "scope", "send", "snapshot", "trace",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         self.snapshot = RequestSnapshot(scope, path)
-        self.intake = RequestBody(scope, receive, limits)
+        self._limits = limits
+        self._body: RequestBody | None = None
         self.route: str | None = None
         self.path_params: Mapping[str, Json] = {}
         self.principal: Principal | None = None
@@ -62,12 +66,14 @@ class Exchange:
         """Headers that an Allow put on the eventual answer."""
         self.consumed: Consumed = NOTHING_CONSUMED
         self.leases: dict[Hashable, Releasable] = {}
-        self.located: object = None
-        """What the mock routes found for this request, kept until it is answered; None: not looked yet."""
-        self.answered_by = self.reason = ""
-        """Who answered, and why it refused, for events; nobody yet, or the route that was found."""
-        self.notes: list[str] | None = None
-        """In dev mode: why links did not answer."""
+        self.matched_route: object = None
+        """The mock route for this request; False: there is none; None: not known, for nobody has looked yet, or the body decides."""
+        self.cors: Cors | None = None
+        """Which pages may read the response; None leaves that to the wrapped app, or to nobody."""
+        self.answered_by = self.allowed_by = self.reason = ""
+        """For events: who answered (nobody yet, or the route that was found), whose Allow let the request pass, why it was refused."""
+        self.trace: list[Step] | None = None
+        """Where somebody listens: who was asked about this request, and what came of it."""
         self._documents: dict[Hashable, bytes] | None = None
         self._head: bytes | None = None
         self._fingerprint: str | None = None
@@ -89,11 +95,20 @@ class Exchange:
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
             self._head = self._coding = self._content = self._json_body = None
-        if receive != self.intake.replay():
+        before = self.intake
+        if receive != before.replay():
             self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
             self._content = None
-            self.intake = RequestBody(scope, receive, self.intake.limits, before=self.intake)
-        self.scope, self.send, self.located, self.intake.is_lent = scope, send, None, False
+            self._body = RequestBody(scope, receive, self._limits, before=before)
+        self.scope, self.send, self.matched_route, self.intake.is_lent = scope, send, None, False
+
+    @property
+    def intake(self) -> RequestBody:
+        """What comes in from the client; nothing is looked at before somebody asks."""
+        body = self._body
+        if body is None:
+            body = self._body = RequestBody(self.scope, self.receive, self._limits)
+        return body
 
     def matched(self, route: str, path_params: Mapping[str, Json]) -> None:
         """A route was found: its template and the parameters of the path."""
@@ -106,7 +121,8 @@ class Exchange:
 
     def consume(self, consumed: Consumed) -> None:
         """Hide what carried credentials from every document that is made from now on."""
-        self.consumed, self._documents = self.consumed | consumed, None
+        self.consumed = consumed if self.consumed is NOTHING_CONSUMED else self.consumed | consumed
+        self._documents = None
 
     def document(self, view: RequestView) -> bytes:
         """The request document for a view; a body is in it if it was read before and is small."""
@@ -211,20 +227,22 @@ class Exchange:
         """The `receive` for the wrapped app."""
         return self.intake.replay()
 
-    async def respond(self, answer: MockResponse | TemplateResponse) -> None:
-        """Send the answer, with the headers auth put on it. One to be rendered goes to the `TemplateMiddleware` around us.
+    async def respond(self, response: MockResponse | TemplateResponse) -> None:
+        """Send the response, with the headers of auth and CORS. One that must still be rendered goes to the `TemplateMiddleware` around us.
 
         Raises ConfigError where there is none.
         """
-        answer = answer.adding(self.allowed_headers) if self.allowed_headers else answer
-        if isinstance(answer, TemplateResponse):
+        if self.allowed_headers:
+            response = response.adding(self.allowed_headers)
+        if isinstance(response, TemplateResponse):
             if TEMPLATE_EXTENSION not in (self.scope.get("extensions") or {}):
                 raise ConfigError(
-                    f"an answer asks for template '{answer.template}', but nothing renders it: mount `TemplateMiddleware` around this app."
+                    f"a response asks for template '{response.template}', but nothing renders it: mount `TemplateMiddleware` around it."
                 )
-            await self.send(answer.message)
-        else:
-            await answer.send(self.send, head=self.snapshot.method == "HEAD")
+            return await self.send(response.message)
+        cors, snapshot = self.cors, self.snapshot
+        extra = () if cors is None else cors.shared or cors.granted(snapshot.header("origin"))
+        await response.send(self.send, head=snapshot.method == "HEAD", extra=extra)
 
     def release(self) -> None:
         """Give every lease back: no plugin works for this request any more, though the wrapped app may."""
@@ -233,5 +251,7 @@ class Exchange:
 
     def close(self) -> None:
         """The request is over."""
-        self.release()
-        self.intake.close()
+        if self.leases:
+            self.release()
+        if self._body is not None:
+            self._body.close()

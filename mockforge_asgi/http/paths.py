@@ -7,7 +7,7 @@ not divide. Nothing is decoded twice, and no dots are resolved; which paths are 
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from mockforge_asgi.errors import ConfigError
@@ -23,7 +23,7 @@ _SENT_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
 def route_path(scope: Scope) -> str:
     """The path below the mount's root path, with the semantics of Starlette's routing."""
     root: str = scope.get("root_path", "")
-    path = cast(str, scope["path"])
+    path: str = scope["path"]
     return below(root, path) if root else path
 
 

@@ -17,6 +17,9 @@ from mockforge_asgi.types import Headers, Json, Message, Send
 TEMPLATE_EXTENSION: Final = "mockforge.template"
 """The ASGI extension, and the message type, by which an answer asks a `TemplateMiddleware` around it to be rendered."""
 
+ALLOW_ORIGIN: Final = b"access-control-allow-origin"
+"""The header that says which pages may read a response; one that carries it is not given another."""
+
 BODILESS: Final = frozenset({204, 205, 304})
 """Statuses of answers without a body."""
 
@@ -31,6 +34,7 @@ class MockResponse:
     length: int | None = None
     """What Content-Length says, where it is not the length of the body: in answers to HEAD."""
     _wire: Headers | None = field(default=None, init=False, repr=False, compare=False)
+    _with_extra: tuple[Headers, Headers] | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), body: bytes = b"") -> MockResponse:
@@ -67,9 +71,24 @@ class MockResponse:
             return headers
         return self._wire
 
-    async def send(self, send: Send, *, head: bool = False) -> None:
-        """Send it over HTTP; `head` leaves the body out (the answer to a HEAD request)."""
-        await send({"type": "http.response.start", "status": self.status, "headers": list(self.wire)})
+    def wire_with(self, extra: Headers) -> Headers:
+        """The same with the CORS headers `extra`, unless it says itself which pages may read it; kept for the next with the very same."""
+        kept = self._with_extra
+        if kept is not None and kept[0] is extra:
+            return kept[1]
+        headers = self._wire or self.wire
+        for name, _ in headers:
+            if name == ALLOW_ORIGIN:
+                break
+        else:
+            headers = (*headers, *extra)
+        object.__setattr__(self, "_with_extra", (extra, headers))
+        return headers
+
+    async def send(self, send: Send, *, head: bool = False, extra: Headers = ()) -> None:
+        """Send it over HTTP; `head` leaves the body out (the response to a HEAD request), `extra` are headers of CORS."""
+        headers = self.wire_with(extra) if extra else self._wire or self.wire
+        await send({"type": "http.response.start", "status": self.status, "headers": list(headers)})
         body = b"" if head or self.status in BODILESS else self.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 

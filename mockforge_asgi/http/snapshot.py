@@ -21,8 +21,6 @@ MAX_FIELDS: Final = 1000
 
 def _text(value: str) -> str:
     """The text without lone surrogates, which JSON cannot carry (a server may decode a path with `surrogateescape`)."""
-    if value.isascii():
-        return value
     return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
@@ -46,7 +44,8 @@ class RequestSnapshot:
     def __init__(self, scope: Scope, path: str | None = None) -> None:
         self._scope = scope
         self.method: Final[str] = scope.get("method", "GET")  # a websocket handshake is a GET
-        self.path: Final[str] = _text(route_path(scope) if path is None else path)
+        path = route_path(scope) if path is None else path
+        self.path: Final[str] = path if path.isascii() else _text(path)
         raw: bytes | None = scope.get("raw_path")
         self.match_path: Final[str] = self.path if raw is None or _PERCENT not in raw else match_path(scope, self.path, raw)
         self.scheme: Final[str] = scope.get("scheme", "http")

@@ -8,40 +8,25 @@ held are sent as one.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import OURS, wire_headers
 from mockforge_asgi.http.responses import MockResponse, ResponseHead
-from mockforge_asgi.plugins.plugin import A
 from mockforge_asgi.types import Headers, Message, Send
+
+if TYPE_CHECKING:
+    from mockforge_asgi.mocks.modifiers import Modifiers
 
 _LENGTH: Final = b"content-length"
 _OF_THE_BODY: Final = frozenset({_LENGTH, b"transfer-encoding", b"trailer"})
-
-
-class Changing(Protocol):
-    """What changes answers (`modifiers.Modifiers`)."""
-
-    async def change_app(self, exchange: Exchange, answer: A, /) -> A:
-        """The answer changed, or the very same. Raises PluginFailed, PluginUnavailable."""
-        ...
-
-    def in_place_of(self, exchange: Exchange, error: MockForgeError, /) -> MockResponse:
-        """What the client is sent when that has failed."""
-        ...
-
-    def want(self, exchange: Exchange, head: ResponseHead, /) -> bool:
-        """Whether an answer with that head would be changed."""
-        ...
 
 
 class AppResponse:
     """`send` is what the wrapped app sends to; `send` of the constructor is the server's."""
 
     __slots__ = (
-        "_changing",
         "_exchange",
         "_has_begun",
         "_head",
@@ -49,12 +34,13 @@ class AppResponse:
         "_is_refused",
         "_length",
         "_max_bytes",
+        "_modifiers",
         "_send",
         "_start",
     )
 
-    def __init__(self, changing: Changing, exchange: Exchange, send: Send, max_bytes: int) -> None:
-        self._changing, self._exchange, self._send, self._max_bytes = changing, exchange, send, max_bytes
+    def __init__(self, modifiers: Modifiers, exchange: Exchange, send: Send, max_bytes: int) -> None:
+        self._modifiers, self._exchange, self._send, self._max_bytes = modifiers, exchange, send, max_bytes
         self._start: Message | None = None
         """The first message while it is held."""
         self._head = ResponseHead(0, ())
@@ -79,7 +65,7 @@ class AppResponse:
         pairs = tuple((name.lower(), value) for name, value in start.get("headers") or ())
         is_head = self._exchange.snapshot.method == "HEAD"
         self._head = ResponseHead(start["status"], tuple(pair for pair in pairs if pair[0] not in OURS), is_head)
-        if not 200 <= start["status"] <= 599 or not self._changing.want(self._exchange, self._head):
+        if not 200 <= start["status"] <= 599 or not self._modifiers.want(self._exchange, self._head):
             return await self._send(start)
         self._length = _length(pairs)
         if is_head or start.get("trailers") or _streams(pairs) or (self._length or 0) > self._max_bytes:
@@ -108,7 +94,7 @@ class AppResponse:
         self._start = None
         answer = MockResponse(self._head.status, self._head.headers, bytes(self._held))
         try:
-            changed = await self._changing.change_app(self._exchange, answer)
+            changed = await self._modifiers.change_app(self._exchange, answer)
         except MockForgeError as error:
             return await self._refuse(error)
         if changed is answer:
@@ -123,7 +109,7 @@ class AppResponse:
 
     async def _change_head(self, start: Message) -> None:
         try:
-            changed = await self._changing.change_app(self._exchange, self._head)
+            changed = await self._modifiers.change_app(self._exchange, self._head)
         except MockForgeError as error:
             return await self._refuse(error)
         if changed is not self._head:
@@ -133,7 +119,7 @@ class AppResponse:
 
     async def _refuse(self, error: MockForgeError) -> None:
         self._is_refused = True
-        await self._changing.in_place_of(self._exchange, error).send(self._send, head=self._exchange.snapshot.method == "HEAD")
+        await self._modifiers.in_place_of(self._exchange, error).send(self._send, head=self._exchange.snapshot.method == "HEAD")
 
 
 def _length(headers: Headers) -> int | None:

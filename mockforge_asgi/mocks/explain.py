@@ -8,10 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 from mockforge_asgi.http.json_body import JsonBody
-from mockforge_asgi.mocks.routes import Routes
-from mockforge_asgi.mocks.static import RouteAnswer
-from mockforge_asgi.routing.index import Route
-from mockforge_asgi.routing.matchers import Facts
+from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.mocks.plans import PlannedRoute, Routes
 from mockforge_asgi.routing.pattern import PathPattern
 
 LOOKED_AT: Final = 400
@@ -24,7 +22,7 @@ _COMPARED: Final = 48
 """How much of a segment is compared, in characters: the time grows with its square, and the path is the client's."""
 
 
-def explain(index: Routes, request: Facts, body: JsonBody | None = None) -> str:
+def explain(index: Routes, request: RequestSnapshot, body: JsonBody | None = None) -> str:
     """Several lines: what was asked, which routes were near, and what each of them wants instead."""
     lines = [f"No route answers {request.method} {request.path[:_LONGEST]}."]
     if not index.routes:
@@ -33,7 +31,7 @@ def explain(index: Routes, request: Facts, body: JsonBody | None = None) -> str:
     return "\n".join(lines)
 
 
-def decide(index: Routes, request: Facts, body: JsonBody) -> str:
+def decide(index: Routes, request: RequestSnapshot, body: JsonBody) -> str:
     """Several lines: the route that answers, its parameters, and what speaks against each other one with this path."""
     found = index.match(request, body)
     if not isinstance(found, tuple):
@@ -50,7 +48,7 @@ def decide(index: Routes, request: Facts, body: JsonBody) -> str:
     return "\n".join([*lines, f"  {elsewhere} more have another path."] if elsewhere else lines)
 
 
-def _against(route: Route[RouteAnswer], chosen: Route[RouteAnswer], request: Facts, body: JsonBody) -> str:
+def _against(route: PlannedRoute, chosen: PlannedRoute, request: RequestSnapshot, body: JsonBody) -> str:
     """Why the chosen route answers and this one with the same path does not."""
     rank, best = route.method_rank(request.method), chosen.method_rank(request.method)
     if rank is None or best is None:
@@ -65,7 +63,7 @@ def _against(route: Route[RouteAnswer], chosen: Route[RouteAnswer], request: Fac
     return "it serves this method less directly" if rank > best else "it is written later"
 
 
-def _here(index: Routes, request: Facts, body: JsonBody | None) -> list[str]:
+def _here(index: Routes, request: RequestSnapshot, body: JsonBody | None) -> list[str]:
     """Routes whose path fits: another method, or a matcher that does not hold."""
     lines = []
     for route in _candidates(index, request.match_path):
@@ -96,7 +94,7 @@ def _near(index: Routes, path: str) -> list[str]:
     return near or [f"Nothing is near among {len(index.routes)} routes."]
 
 
-def _candidates(index: Routes, path: str) -> Iterator[Route[RouteAnswer]]:
+def _candidates(index: Routes, path: str) -> Iterator[PlannedRoute]:
     """Routes that begin like the path first, then the others, up to a number."""
     first = path[1:].partition("/")[0]
     alike = [route for route in index.routes if route.pattern.segments[0].literal in (first, None)]
@@ -121,5 +119,5 @@ def _ratio(wanted: str, found: str) -> float:
     return SequenceMatcher(None, wanted, found, autojunk=False).ratio()
 
 
-def _show(route: Route[RouteAnswer]) -> str:
+def _show(route: PlannedRoute) -> str:
     return f"{route} ({route.source})" if route.source else str(route)

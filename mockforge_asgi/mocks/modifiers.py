@@ -11,6 +11,7 @@ from typing import Final
 
 from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.errors import MockForgeError, PluginFailed, PluginUnavailable
+from mockforge_asgi.events import Step
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.media_type import MediaType
@@ -59,8 +60,8 @@ class Modifiers:
             except (PluginFailed, PluginUnavailable) as error:
                 if plugin.facts.on_failure != "skip":
                     raise
-                if exchange.notes is not None:
-                    exchange.notes.append(f"skipped: {error}")
+                if exchange.trace is not None:
+                    exchange.trace.append(Step(f"plugin {plugin.name}", "failed", why=f"skipped: {error}"))
         return answer
 
     def around(self, app: ASGIApp, exchange: Exchange) -> ASGIApp:

@@ -1,21 +1,25 @@
-"""Links: what the response chain asks, one after the other, for an answer.
+"""Responders: who may answer a request, asked one after the other, lowest priority number first. Knows nothing of how it is mounted.
 
-A link answers, or gives None: not mine, ask the next. The routes of the configuration and response plugins are links; so is whatever
-else may answer (fixtures 0, scenarios 1, failures 2, proxy 3, plugins 3.5, routes 4).
+A responder answers, or gives None: not mine, ask the next. The routes of the configuration and response plugins are responders; so is
+whatever else may answer (fixtures 0, scenarios 1, failures 2, proxy 3, plugins 3.5, routes 4).
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Final, Literal, Protocol, TypeAlias
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol, Self
 
-from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.http.cors import is_foreign
+from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.mocks.routes import Routes
-from mockforge_asgi.mocks.static import PluginResponse, RouteAnswer
-from mockforge_asgi.plugins.permits import TemplateRights, permit_template
-from mockforge_asgi.routing.index import NEEDS_BODY, Found
+from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.mocks.explain import explain
+from mockforge_asgi.mocks.plans import READY, PlannedRoute, ResponderResult, Routes, ask
+from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins
+from mockforge_asgi.routing.index import NEEDS_BODY
+from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 PLUGINS: Final = 3.5
 """The priority of response plugins, unless the operator gives another."""
@@ -23,18 +27,8 @@ ROUTES: Final = 4.0
 """The priority of the configuration's routes."""
 
 
-class Later(Enum):
-    """The link has to wait before it can say anything."""
-
-    WAIT = "wait"
-
-
-WAIT: Final = Later.WAIT
-ResponderResult: TypeAlias = MockResponse | TemplateResponse | None
-
-
 class Responder(Protocol):
-    """One link of the chain."""
+    """One of those that may answer."""
 
     @property
     def name(self) -> str:
@@ -46,180 +40,148 @@ class Responder(Protocol):
         """Its place: lowest first."""
         ...
 
-    def answer_now(self, exchange: Exchange) -> ResponderResult | Literal[Later.WAIT]:
-        """Its answer where nothing has to be waited for, else WAIT."""
+    def respond(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
+        """Its response where nothing has to be waited for, else what is to be awaited for it. Raises MockForgeError."""
         ...
-
-    async def answer(self, exchange: Exchange) -> ResponderResult:
-        """Its answer. Raises MockForgeError."""
-        ...
-
-
-class PluginMeta(TemplateRights, Protocol):
-    """What links need to know of a plugin."""
-
-    @property
-    def on_failure(self) -> str:
-        """`error`: a failure is the answer; `skip`: it is asked as if it had nothing to say."""
-        ...
-
-
-class ResponsePlugin(Protocol):
-    """A plugin that answers requests."""
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        ...
-
-    @property
-    def priority(self) -> float:
-        """Its place among plugins."""
-        ...
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """What it is."""
-        ...
-
-    @property
-    def facts(self) -> PluginMeta:
-        """What is known of it."""
-        ...
-
-    async def can_handle(self, exchange: Exchange) -> bool:
-        """Whether it wants to answer."""
-        ...
-
-    async def generate(self, exchange: Exchange) -> ResponderResult:
-        """Its answer."""
-        ...
-
-
-class Plugins(Protocol):
-    """Where links find plugins: the runtime."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether plugins answer on the running loop."""
-        ...
-
-    async def ensure(self) -> None:
-        """Be ready on this loop."""
-        ...
-
-    def plugin(self, name: str, /) -> ResponsePlugin:
-        """The current generation of a plugin. Raises KeyError."""
-        ...
-
-
-async def ask(plugins: Plugins, name: str, exchange: Exchange, *, directly: bool) -> ResponderResult:
-    """A plugin's answer; `directly`: without asking whether it wants to.
-
-    Raises PluginFailed and PluginUnavailable unless the plugin is to be skipped when it fails.
-    """
-    if not plugins.is_ready:
-        await plugins.ensure()
-    try:
-        plugin = plugins.plugin(name)
-    except KeyError:
-        raise PluginUnavailable(name, "it is not loaded") from None
-    try:
-        if not directly and not await plugin.can_handle(exchange):
-            _note(exchange, f"Plugin '{name}' was asked, and said in can_handle that it does not answer this.")
-            return None
-        answer = await plugin.generate(exchange)
-        if answer is None:
-            _note(exchange, f"Plugin '{name}' was asked, and generate gave no answer.")
-            return None
-        if isinstance(answer, TemplateResponse):
-            permit_template(name, plugin.facts, "response.generate", answer.template)
-        exchange.answered_by = f"plugin {name}"
-        return answer
-    except (PluginFailed, PluginUnavailable) as error:
-        if plugin.facts.on_failure != "skip":
-            raise
-        _note(exchange, f"skipped: {error}")
-        return None
-
-
-def _note(exchange: Exchange, why: str) -> None:
-    """Why there is no answer, for developers."""
-    if exchange.notes is not None:
-        exchange.notes.append(why)
 
 
 class PluginResponder:
     """A response plugin that is asked about every request."""
 
-    __slots__ = ("_plugins", "name", "priority")
+    __slots__ = ("_plugin", "name", "priority")
 
-    def __init__(self, plugins: Plugins, name: str, *, priority: float = PLUGINS) -> None:
-        self._plugins = plugins
-        self.name: Final = name
+    def __init__(self, plugin: Plugin, priority: float = PLUGINS) -> None:
+        self._plugin = plugin
+        self.name: Final = plugin.name
         self.priority: Final = priority
 
-    def answer_now(self, exchange: Exchange) -> Literal[Later.WAIT]:
-        """Always WAIT: a plugin is called."""
-        return WAIT
-
-    async def answer(self, exchange: Exchange) -> ResponderResult:
-        """The plugin's answer."""
-        return await ask(self._plugins, self.name, exchange, directly=False)
+    def respond(self, exchange: Exchange) -> Awaitable[ResponderResult]:
+        """The plugin's response."""
+        return ask(self._plugin, exchange, directly=False)
 
 
 class RouteResponder:
-    """The configuration's routes."""
+    """The routes of an index, with the plugins that some of them name."""
 
-    __slots__ = ("_plugins", "index", "name", "priority")
+    __slots__ = ("_loaded", "index", "name", "priority")
 
-    def __init__(self, index: Routes, plugins: Plugins, *, priority: float = ROUTES) -> None:
+    def __init__(self, index: Routes, loaded: LoadedPlugins = NOT_LOADED) -> None:
         self.index: Final = index
-        self._plugins = plugins
+        self._loaded = loaded
         self.name: Final = "routes"
-        self.priority: Final = priority
+        self.priority: Final = ROUTES
 
-    def locate(self, exchange: Exchange) -> None:
+    def find(self, exchange: Exchange) -> None:
         """Find the route before anybody needs it: plugins are told the route and the path's parameters.
 
         A route that only the body decides is found later, since the body is not read before auth.
         """
-        found = self.index.match(exchange.snapshot, exchange.json_body)
+        found = self.index.match(exchange.snapshot)
+        if found is NEEDS_BODY and (body := exchange.json_body) is not None:
+            found = self.index.match(exchange.snapshot, body)
         if found is None:
-            exchange.located = False
+            exchange.matched_route = False
         elif found is not NEEDS_BODY:
-            exchange.located = found
-            route, params = found
-            exchange.matched(route.pattern.text, params)
+            exchange.matched_route = route = found[0]
+            exchange.matched(route.pattern.text, found[1])
 
-    def _located(self, exchange: Exchange) -> Found[RouteAnswer] | None:
-        if exchange.located is None:
-            self.locate(exchange)
-        located = exchange.located
-        return located if isinstance(located, tuple) else None
+    def respond(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
+        """What the route's plan gives."""
+        if exchange.matched_route is None:
+            self.find(exchange)
+            if exchange.matched_route is None:
+                return self._respond_by_body(exchange)
+        return self._planned(exchange)
 
-    def answer_now(self, exchange: Exchange) -> ResponderResult | Literal[Later.WAIT]:
-        """The answer of a route that has one ready."""
-        located = exchange.located
-        if located is None:
-            self.locate(exchange)
-            located = exchange.located
-            if located is None:
-                return WAIT
-        if located is False:
+    async def _respond_by_body(self, exchange: Exchange) -> ResponderResult:
+        await exchange.body()
+        self.find(exchange)
+        response = self._planned(exchange)
+        return response if response is None or isinstance(response, READY) else await response
+
+    def _planned(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
+        if exchange.matched_route is False:
             return None
-        answer: RouteAnswer = located[0].answer  # type: ignore[index]  # what `locate` put there
-        return WAIT if isinstance(answer, PluginResponse) else answer
+        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
+        plan = route.answer
+        return plan if isinstance(plan, READY) else plan.respond(exchange, self._loaded)
 
-    async def answer(self, exchange: Exchange) -> ResponderResult:
-        """The answer of the route."""
-        found = self._located(exchange)
-        if exchange.located is None:
-            await exchange.body()
-            found = self._located(exchange)
-        if found is None:
-            return None
-        answer = found[0].answer
-        if isinstance(answer, PluginResponse):
-            return await ask(self._plugins, answer.plugin, exchange, directly=True)
-        return answer
+
+class Responders:
+    """All that may answer, with the response plugins that are loaded now: each that no route names, or that has a priority of its own."""
+
+    __slots__ = ("_built_in", "_index", "_named", "_priorities", "explains", "ordered", "routes")
+
+    def __init__(
+        self,
+        index: Routes | None = None,
+        built_in: Iterable[Responder] = (),
+        *,
+        named_by_routes: Collection[str] = (),
+        priorities: Mapping[str, float] = MappingProxyType({}),
+        explains: bool = False,
+        loaded: LoadedPlugins = NOT_LOADED,
+    ) -> None:
+        """`built_in` are those besides routes and plugins; `priorities` are plugins' own. `explains`: a 404 says why nothing matched."""
+        self._index, self._built_in, self._named, self._priorities = index, tuple(built_in), named_by_routes, priorities
+        self.explains: Final = explains
+        self.routes: Final = None if index is None else RouteResponder(index, loaded)
+        plugins = [
+            PluginResponder(plugin, priorities.get(plugin.name, PLUGINS))
+            for plugin in loaded.of_kind("response")
+            if plugin.name not in named_by_routes or plugin.name in priorities
+        ]
+        # Plugins go before a built-in responder of the same priority; the sort keeps their own order.
+        everyone: list[Responder] = [*plugins, *self._built_in, *([] if self.routes is None else [self.routes])]
+        self.ordered: Final = tuple(sorted(everyone, key=lambda responder: responder.priority))
+
+    def of(self, loaded: LoadedPlugins) -> Self:
+        """The same with those plugins."""
+        return type(self)(
+            self._index,
+            self._built_in,
+            named_by_routes=self._named,
+            priorities=self._priorities,
+            explains=self.explains,
+            loaded=loaded,
+        )
+
+    def claims(self) -> ClaimedPaths:
+        """Which paths any of them could answer."""
+        if any(responder is not self.routes for responder in self.ordered):
+            return ClaimedPaths(everything=True)
+        return ClaimedPaths(route.pattern.text for route in self._index.routes) if self._index is not None else ClaimedPaths()
+
+    def names_method(self, exchange: Exchange) -> bool:
+        """Whether the route that was found names the request's method, instead of answering any."""
+        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
+        return bool(route) and exchange.snapshot.method in (route.methods or ())
+
+    async def respond(self, exchange: Exchange) -> ResponderResult:
+        """The response of the first that has one. Raises MockForgeError."""
+        for responder in self.ordered:
+            response = responder.respond(exchange)
+            if response is not None and not isinstance(response, READY):
+                response = await response
+            if response is not None:
+                return response
+        return None
+
+    def not_found(self, exchange: Exchange) -> MockResponse:
+        """The response when none has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6)."""
+        snapshot, exchange.answered_by = exchange.snapshot, "no route"
+        methods = frozenset() if self._index is None else self._index.methods_at(snapshot.match_path)
+        message = "nothing is mocked here"
+        if self.explains:
+            message = self.explain(exchange) if not is_foreign(snapshot) else f"{message}; why is not told to pages of other origins"
+        if methods and "*" not in methods and snapshot.method not in methods:
+            return error_response(405, message, (("allow", ", ".join(sorted(methods))),), error="Method not allowed")
+        return error_response(404, message)
+
+    def explain(self, exchange: Exchange) -> str:
+        """Why nothing matched, for developers: the nearest routes and what each of them wants instead, the plugins that were asked."""
+        asked = [step.why for step in exchange.trace or () if step.why and step.outcome in ("nothing", "failed")]
+        if exchange.matched_route:
+            return "\n".join([f"{exchange.matched_route} fits, and nobody answered.", *asked])
+        text = explain(self._index, exchange.snapshot, exchange.json_body) if self._index is not None else "There are no routes."
+        return "\n".join([text, *asked])

@@ -1,32 +1,30 @@
-"""The `routes:` of a configuration as an index: each entry's pattern, matchers and answer, every fault reported at once."""
+"""The compiler of `routes:`: each entry of the configuration as a route with its pattern, matchers and plan, all that is wrong at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
 
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, is_template
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.mocks.static import AnswerError, RouteAnswer, answer_of
+from mockforge_asgi.mocks.plans import PlannedRoute, RoutePlan, Routes
+from mockforge_asgi.mocks.static import ResponseError, plan_of
 from mockforge_asgi.routing.index import Route, RouteIndex
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
 from mockforge_asgi.routing.pattern import PatternError, parse
 
-Routes: TypeAlias = RouteIndex[RouteAnswer]
-
 
 def build_routes(routes: Iterable[RouteConfig]) -> Routes:
     """The index of those routes. Raises ConfigError with the faults of all of them."""
-    made: list[Route[RouteAnswer]] = []
+    made: list[PlannedRoute] = []
     problems: list[Problem] = []
     for position, entry in enumerate(routes):
         try:
             made.append(_route(entry, position))
-        except (PatternError, MatcherError, AnswerError) as error:
+        except (PatternError, MatcherError, ResponseError) as error:
             problems.append(Problem(_place(entry, position), str(error)))
     index = RouteIndex(made)
     problems += [
@@ -39,7 +37,7 @@ def build_routes(routes: Iterable[RouteConfig]) -> Routes:
 
 
 def inline_templates(routes: Iterable[RouteConfig]) -> dict[str, str]:
-    """Every `template_text` and every header that is a template, by the name that its route's answer asks for."""
+    """Every `template_text` and every header that is a template, by the name that its route's plan asks for."""
     texts = {inline_name(entry, position): str(entry.response.value) for position, entry in _with_template(routes)}
     return texts | {name: text for position, entry in enumerate(routes) for _, name, text in _header_templates(entry, position)}
 
@@ -82,26 +80,26 @@ def _place(entry: RouteConfig, position: int) -> str:
     return entry.place or f"routes[{position}]"
 
 
-def _route(entry: RouteConfig, position: int) -> Route[RouteAnswer]:
+def _route(entry: RouteConfig, position: int) -> PlannedRoute:
     return Route(
         parse(entry.match.path),
-        _answer(entry, position),
+        _plan(entry, position),
         frozenset(method.upper() for method in entry.match.methods) or None,
         tuple(_matchers(entry.match)),
         _place(entry, position),
     )
 
 
-def _answer(entry: RouteConfig, position: int) -> RouteAnswer:
+def _plan(entry: RouteConfig, position: int) -> RoutePlan:
     name = inline_name(entry, position) if entry.response.kind == "template_text" else ""
     rendered = tuple((header, template) for header, template, _ in _header_templates(entry, position))
     if not rendered:
-        return answer_of(entry.response, inline_name=name)
+        return plan_of(entry.response, inline_name=name)
     plain = tuple(pair for pair in entry.response.headers if not is_template(pair[1]))
-    answer = answer_of(replace(entry.response, headers=plain), inline_name=name)
-    if isinstance(answer, MockResponse):
-        return TemplateResponse(answer.status, answer.headers, header_templates=rendered, body=answer.body, length=answer.length)
-    return replace(answer, header_templates=rendered) if isinstance(answer, TemplateResponse) else answer
+    plan = plan_of(replace(entry.response, headers=plain), inline_name=name)
+    if isinstance(plan, MockResponse):
+        return TemplateResponse(plan.status, plan.headers, header_templates=rendered, body=plan.body, length=plan.length)
+    return replace(plan, header_templates=rendered) if isinstance(plan, TemplateResponse) else plan
 
 
 def _matchers(match: RouteMatch) -> Iterator[Matcher]:

@@ -1,4 +1,4 @@
-"""What a route answers, made once at load: bytes ready to be sent, a template to render, or a plugin to ask."""
+"""What a route of the configuration answers, made once at load: bytes ready to be sent, a template to render, or a plugin to ask."""
 
 from __future__ import annotations
 
@@ -6,33 +6,24 @@ import base64
 import binascii
 import mimetypes
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from mockforge_asgi.config.objects import RouteResponse
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.mocks.plans import PluginPlan
 from mockforge_asgi.types import Headers
 
 MAX_FILE: Final = 64 << 20
 """The largest file a route may answer with, in bytes; it is held in memory."""
 
 
-class AnswerError(ValueError):
-    """A route's answer cannot be made; the message says why."""
+class ResponseError(ValueError):
+    """A route's response cannot be made; the message says why."""
 
-
-@dataclass(frozen=True, slots=True)
-class PluginResponse:
-    """The answer is whatever that response plugin generates. `status` and `headers` are not the plugin's concern."""
-
-    plugin: str
-
-
-RouteAnswer: TypeAlias = MockResponse | TemplateResponse | PluginResponse
 
 _TYPES: Final[Mapping[str, bytes]] = {
     "json": b"application/json",
@@ -42,10 +33,10 @@ _TYPES: Final[Mapping[str, bytes]] = {
 }
 
 
-def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
-    """The answer a route's `response:` asks for. `inline_name` is the name its `template_text` is stored under. Raises AnswerError."""
+def plan_of(response: RouteResponse, *, inline_name: str = "") -> MockResponse | TemplateResponse | PluginPlan:
+    """The plan a route's `response:` asks for. `inline_name` is the name its `template_text` is stored under. Raises ResponseError."""
     if response.kind == "plugin":
-        return PluginResponse(str(response.value))
+        return PluginPlan(str(response.value))
     try:
         headers = wire_headers(response.headers)
         if response.kind in ("template", "template_text"):
@@ -53,15 +44,15 @@ def answer_of(response: RouteResponse, *, inline_name: str = "") -> RouteAnswer:
             MediaType.among(headers).encode("")
             return TemplateResponse(response.status, headers, name, dict(response.vars), length=_length(response))
         if response.kind == "empty":
-            answer = MockResponse(response.status, headers, b"", _length(response))
+            ready = MockResponse(response.status, headers, b"", _length(response))
         else:
             body, media_type = _body(response, MediaType.among(headers))
-            answer = MockResponse(response.status, _typed(headers, media_type), body, _length(response))
+            ready = MockResponse(response.status, _typed(headers, media_type), body, _length(response))
         # Checks status and headers now, so that no request is the first to find out.
-        _ = answer.wire
+        _ = ready.wire
     except (BadHeader, ValueError) as error:
-        raise AnswerError(str(error)) from None
-    return answer
+        raise ResponseError(str(error)) from None
+    return ready
 
 
 def _length(response: RouteResponse) -> int | None:
@@ -80,12 +71,12 @@ def _body(response: RouteResponse, declared: MediaType) -> tuple[bytes, bytes]:
         try:
             return declared.encode(dumps(response.value).decode()), media_type
         except TypeError as error:
-            raise AnswerError(f"the value is not JSON: {error}") from None
+            raise ResponseError(f"the value is not JSON: {error}") from None
     if response.kind == "base64":
         try:
             return base64.b64decode(str(response.value), validate=True), media_type
         except binascii.Error as error:
-            raise AnswerError(f"the value is not base64: {error}") from None
+            raise ResponseError(f"the value is not base64: {error}") from None
     return declared.encode(str(response.value)), media_type
 
 
@@ -94,11 +85,11 @@ def _file(path: Path) -> tuple[bytes, bytes]:
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
-        raise AnswerError(
+        raise ResponseError(
             f"the file {str(path)!r} cannot be read: {error.strerror}; its path is meant from the configuration's folder"
         ) from None
     if len(data) > MAX_FILE:
-        raise AnswerError(f"file {path.name!r} is larger than {MAX_FILE >> 20} MiB")
+        raise ResponseError(f"file {path.name!r} is larger than {MAX_FILE >> 20} MiB")
     kind, encoding = mimetypes.guess_type(path.name)
     if kind is None or encoding is not None:
         return data, b"application/octet-stream"

@@ -14,7 +14,7 @@ from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, FunctionMetadata, Json, Lease, PluginHost
 from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.results import ResultReader
-from mockforge_asgi.errors import HostCallError
+from mockforge_asgi.errors import HostCallError, PluginFailed
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
@@ -122,6 +122,13 @@ class Plugin:
                 own.release()
         breaker.ended(op, is_trial)
         return answer
+
+    def permit_template(self, op: str, template: str) -> None:
+        """Raises PluginFailed for a template that is not on the operator's list for the plugin; `*` on it allows all."""
+        allowed = self.facts.templates
+        if template not in allowed and "*" not in allowed:
+            what = f"it asks for template {template!r}; allow it with `templates: [{template}]` under plugins.{self.name}"
+            raise PluginFailed(self.name, op, what, code="denied")
 
     async def authenticate(self, exchange: Exchange) -> Decision:
         """Who sends this request? None: not mine."""

@@ -15,7 +15,8 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.http.paths import ENCODED_SLASH
-from mockforge_asgi.routing.matchers import Facts, Matcher
+from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.routing.matchers import Matcher
 from mockforge_asgi.routing.pattern import Key, PathPattern, Segment, Value
 
 A_co = TypeVar("A_co", covariant=True)
@@ -163,7 +164,7 @@ class RouteIndex(Generic[A]):
         self._tables = {method: _Table(self.routes, method) for method in methods}
         self._any = _Table([route for route in self.routes if route.methods is None], "")
 
-    def match(self, request: Facts, body: JsonBody | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
+    def match(self, request: RequestSnapshot, body: JsonBody | None = None) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
         """The route that answers and the path's parameters. NEEDS_BODY when a route before it asks for the body and `body` is None."""
         table = self._tables.get(request.method, self._any)
         path = request.match_path
@@ -204,7 +205,7 @@ class RouteIndex(Generic[A]):
 
 
 def _pick(
-    candidates: tuple[Route[A], ...], request: Facts | None, body: JsonBody | None
+    candidates: tuple[Route[A], ...], request: RequestSnapshot | None, body: JsonBody | None
 ) -> Route[A] | Literal[Undecided.NEEDS_BODY] | None:
     if request is None:
         return candidates[0]
@@ -223,7 +224,7 @@ def _pick(
 
 
 def _walk(
-    node: _Node[A], segments: list[str], at: int, captured: list[Value], request: Facts | None, body: JsonBody | None
+    node: _Node[A], segments: list[str], at: int, captured: list[Value], request: RequestSnapshot | None, body: JsonBody | None
 ) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
     """Depth first, the more specific child first, so that the first hit is the one wanted."""
     # As long as there is only one way down, it is followed here, without a call for each segment.

@@ -7,7 +7,7 @@ and must match the whole value. Which route is asked first is `index`'s affair.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ import re2
 from mockforge_asgi.exact_json import dumps, same
 from mockforge_asgi.http.headers import SENSITIVE_HEADERS
 from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.types import Json
 
 MAX_EXPRESSION: Final = 1000
@@ -30,35 +31,6 @@ class MatcherError(ValueError):
     """A matcher cannot be used; the message says why."""
 
 
-class Facts(Protocol):
-    """What routes look at: a request snapshot has these."""
-
-    @property
-    def method(self) -> str:
-        """The method, in upper case."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """The decoded path."""
-        ...
-
-    @property
-    def match_path(self) -> str:
-        """The path as patterns match it: with `ENCODED_SLASH` for each slash that is data of its segment."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[tuple[str, str]]:
-        """Header pairs, names in lower case."""
-        ...
-
-    @property
-    def query(self) -> Sequence[tuple[str, str]]:
-        """Query pairs, decoded."""
-        ...
-
-
 class Matcher(Protocol):
     """One condition of a route."""
 
@@ -67,11 +39,11 @@ class Matcher(Protocol):
         """Whether the body must have been read."""
         ...
 
-    def holds(self, request: Facts, body: JsonBody | None) -> bool:
+    def holds(self, request: RequestSnapshot, body: JsonBody | None) -> bool:
         """Whether the request fulfils it."""
         ...
 
-    def why_not(self, request: Facts, body: JsonBody | None) -> str:
+    def why_not(self, request: RequestSnapshot, body: JsonBody | None) -> str:
         """In words, for the developer: what was wanted and what was there."""
         ...
 
@@ -136,18 +108,18 @@ class FieldMatcher:
         """Never."""
         return False
 
-    def _values(self, request: Facts) -> list[str]:
+    def _values(self, request: RequestSnapshot) -> list[str]:
         name = self.name
         return [v for k, v in (request.headers if self.place == "header" else request.query) if k == name]
 
-    def holds(self, request: Facts, body: JsonBody | None) -> bool:
+    def holds(self, request: RequestSnapshot, body: JsonBody | None) -> bool:
         """Whether the field is as wanted."""
         values = self._values(request)
         if self.is_absent or not values:
             return self.is_absent and not values
         return all(any(test.holds(value) for value in values) for test in self.tests)
 
-    def why_not(self, request: Facts, body: JsonBody | None) -> str:
+    def why_not(self, request: RequestSnapshot, body: JsonBody | None) -> str:
         """In words."""
         values = self._values(request)
         if self.is_absent:
@@ -189,11 +161,11 @@ class BodyMatcher:
         """Always."""
         return True
 
-    def holds(self, request: Facts, body: JsonBody | None) -> bool:
+    def holds(self, request: RequestSnapshot, body: JsonBody | None) -> bool:
         """Whether the body has that value there."""
         return body is not None and same(self.value, body.at(self.steps))
 
-    def why_not(self, request: Facts, body: JsonBody | None) -> str:
+    def why_not(self, request: RequestSnapshot, body: JsonBody | None) -> str:
         """In words."""
         if body is not None and body.fault:
             return f"the body is {body.fault}"

@@ -32,6 +32,7 @@ from mockforge_asgi.events import (
     Recovered,
     RenderFailed,
     RequestAnswered,
+    RequestTraced,
 )
 from mockforge_asgi.text import escape
 
@@ -198,6 +199,11 @@ def _answered(e: RequestAnswered) -> tuple[Level, str]:
     return "info", f"{_flat(e.method)} {_flat(e.path)} → {e.status} by {by} in {_ms(e.wall_s)}{who}"
 
 
+def _traced(e: RequestTraced) -> tuple[Level, str]:
+    steps = "; ".join(f"{step.asked}: {step.outcome} in {_ms(step.wall_s)}" for step in e.steps) or "nobody was asked"
+    return "debug", f"{_flat(e.method)} {_flat(e.path)}: {_flat(steps)}"
+
+
 def _guest(e: GuestLogged) -> tuple[Level, str]:
     level: Level = (
         "debug" if e.level in ("debug", "trace") else "warning" if e.level == "warning" else "error" if e.level == "error" else "info"
@@ -225,6 +231,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),
     Recovered: lambda e: ("info", f"{e.plugin} takes calls again, {e.after_s:g} s after it was quarantined"),
     RequestAnswered: _answered,
+    RequestTraced: _traced,
     Compiling: _compiling,
     CacheTrouble: lambda e: ("warning", e.what),
     RenderFailed: lambda e: ("error", e.reason),

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Description, Principal
+from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.request_document import RequestView
+from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
+from mockforge_asgi.security.permissions import EffectivePermissions
+from tests.plain_host import PlainHost, PlainRuntime
 
 Decide = Callable[[Exchange], Awaitable[Decision]]
 KEYS = RequestView(headers=frozenset({"x-api-key", "accept"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the operator lets a decider use."""
-
-    templates: frozenset[str] = frozenset({"login.html"})
-
-
-class Decider:
-    """A plugin that says what it was made to say, and remembers for whom."""
+class Decider(Plugin):
+    """A plugin that says what it was made to say, and remembers for whom. It may have one template rendered, `login.html`."""
 
     def __init__(
         self,
@@ -32,10 +29,16 @@ class Decider:
         view: RequestView = KEYS,
         challenge: str | None = None,
     ) -> None:
-        self.says, self.name, self.priority, self.view = says, name, priority, view
-        self.description = Description("0.1", frozenset({"auth.authenticate"}), capabilities={"challenge": challenge} if challenge else {})
-        self.facts = Facts()
+        meta = PluginMeta(name, name, "1.0.0", "sha256-0", "native", frozenset({"auth"}), priority, templates=frozenset({"login.html"}))
+        description = Description("0.1", frozenset({"auth.authenticate"}), capabilities={"challenge": challenge} if challenge else {})
+        super().__init__(meta, description, PlainHost({}), EffectivePermissions(request_view=view), ResultReader(name, frozenset()))
+        self.says = says
         self.asked: list[str] = []
+
+    def called(self, name: str) -> Decider:
+        """The same under another name."""
+        self.facts = replace(self.facts, name=name)
+        return self
 
     async def authenticate(self, exchange: Exchange) -> Decision:
         self.asked.append(exchange.snapshot.path)
@@ -56,23 +59,13 @@ async def by_key(exchange: Exchange) -> Decision:
     return allow() if key == "k1" else Deny(401, "unknown key", "ApiKey")
 
 
-class Runtime:
+class Runtime(PlainRuntime):
     """Holds deciders by name."""
 
     def __init__(self, deciders: Mapping[str, Decider]) -> None:
-        self.deciders = dict(deciders)
-        self.is_ready = False
-        self.mounts = 0
+        super().__init__({"version": 1}, *(decider.called(name) for name, decider in deciders.items()))
 
-    async def start(self) -> None:
-        await self.ensure()
-        self.mounts += 1
-
-    async def stop(self) -> None:
-        self.mounts -= 1
-
-    async def ensure(self) -> None:
-        self.is_ready = True
-
-    def plugin(self, name: str, /) -> Decider:
-        return self.deciders[name]
+    @property
+    def mounts(self) -> int:
+        """How many have started it and not stopped it."""
+        return self._mounts

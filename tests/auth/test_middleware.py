@@ -1,4 +1,4 @@
-"""AuthChain around an app: who passes, who is refused and how, what the app and later plugins get to see."""
+"""AuthMiddleware around an app: who passes, who is refused and how, what the app and later plugins get to see."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.auth.middleware import AuthChain
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
@@ -47,13 +47,13 @@ class App:
         return self.calls[-1][0]
 
 
-def chain(says: Decision | Exception | Decider = None, mode: Any = "first", **more: Any) -> AuthChain:
+def chain(says: Decision | Exception | Decider = None, mode: Any = "first", **more: Any) -> AuthMiddleware:
     decider = says if isinstance(says, Decider) else Decider(says if says is not None else by_key, challenge="ApiKey")
     rules = [ProtectRule("/hello/**", ("key",), mode)]
-    return AuthChain(App(), runtime=Runtime({"key": decider}), rules=rules, **more)
+    return AuthMiddleware(App(), runtime=Runtime({"key": decider}), rules=rules, **more)
 
 
-def app_of(chain: AuthChain) -> App:
+def app_of(chain: AuthMiddleware) -> App:
     assert isinstance(chain.app, App)
     return chain.app
 
@@ -86,7 +86,7 @@ async def test_a_401_carries_the_challenge_of_what_its_plugins_read(
     plugins: list[tuple[set[str], str | None]], challenge: str, says: Decision
 ) -> None:
     deciders = {f"p{i}": Decider(says, name=f"p{i}", view=reading(*headers), challenge=said) for i, (headers, said) in enumerate(plugins)}
-    guarded = AuthChain(App(), runtime=Runtime(deciders), rules=[ProtectRule("/**", tuple(deciders), "any")])
+    guarded = AuthMiddleware(App(), runtime=Runtime(deciders), rules=[ProtectRule("/**", tuple(deciders), "any")])
     answer = await Client(guarded).get("/x")
     assert (answer.status, answer.header("www-authenticate")) == (401, challenge)
 
@@ -165,7 +165,7 @@ async def test_a_plugin_that_fails_answers_503(failure: Exception, retry_after: 
 
 
 async def test_a_plugin_that_is_not_loaded_lets_nobody_pass() -> None:
-    guarded = AuthChain(App(), runtime=Runtime({}), rules=[ProtectRule("/**", ("gone",), "optional")])
+    guarded = AuthMiddleware(App(), runtime=Runtime({}), rules=[ProtectRule("/**", ("gone",), "optional")])
     assert (await Client(guarded).get("/x")).status == 503
 
 
@@ -184,15 +184,15 @@ async def test_the_rules_apply_below_the_root_path() -> None:
 
 async def test_the_lowest_priority_number_is_asked_first() -> None:
     late, early = Decider(Deny(403, "late"), priority=200), Decider(Deny(403, "early"), priority=10)
-    guarded = AuthChain(App(), runtime=Runtime({"late": late, "early": early}), rules=[ProtectRule("/**", ("late", "early"))])
+    guarded = AuthMiddleware(App(), runtime=Runtime({"late": late, "early": early}), rules=[ProtectRule("/**", ("late", "early"))])
     assert (await Client(guarded).get("/x")).json()["message"] == "early"
 
 
 async def test_a_new_generation_of_a_plugin_decides_the_next_request() -> None:
     runtime = Runtime({"key": Decider(allow())})
-    client = Client(AuthChain(App(), runtime=runtime, rules=[ProtectRule("/**", ("key",))]))
+    client = Client(AuthMiddleware(App(), runtime=runtime, rules=[ProtectRule("/**", ("key",))]))
     assert (await client.get("/x")).status == 200
-    runtime.deciders["key"] = Decider(Deny(403, "new"))
+    runtime.registry.put(Decider(Deny(403, "new"), name="key"))
     assert (await client.get("/x")).status == 403
 
 
@@ -225,7 +225,7 @@ async def test_credentials_are_hidden_from_the_documents_of_later_plugins() -> N
 
     asks = RequestView(headers=frozenset({"x-api-key", "accept"}), cookies=frozenset({"session"}), query=frozenset({"key"}))
     decider = Decider(allow(), view=asks)
-    guarded = AuthChain(Inner(), runtime=Runtime({"key": decider}), rules=[ProtectRule("/**", ("key",))])
+    guarded = AuthMiddleware(Inner(), runtime=Runtime({"key": decider}), rules=[ProtectRule("/**", ("key",))])
     headers = {"x-api-key": "k", "authorization": "Bearer t", "accept": "a", "x-other": "o", "cookie": "session=s; theme=t"}
     await Client(guarded).get("/x?key=k&q=1", headers=headers)
     shown = [tuple(pair) for pair in seen[0]["headers"]]
@@ -245,7 +245,7 @@ async def test_credentials_are_hidden_even_from_a_later_plugin_that_may_see_just
         await look(Exchange.of(scope, receive, send)[0])
         await App()(scope, receive, send)
 
-    guarded = AuthChain(inner, runtime=Runtime({"key": Decider(look)}), rules=[ProtectRule("/**", ("key",), mode)])
+    guarded = AuthMiddleware(inner, runtime=Runtime({"key": Decider(look)}), rules=[ProtectRule("/**", ("key",), mode)])
     await Client(guarded).get("/x", headers={"x-api-key": "k", "accept": "a"})
     assert [[name for name, _ in headers] for headers in seen] == [["x-api-key", "accept"], ["accept"]]
 
@@ -260,7 +260,7 @@ async def test_other_options_requests_need_credentials(headers: dict[str, str]) 
 
 
 async def handshake(
-    guarded: AuthChain, path: str, headers: dict[str, str], extensions: dict[str, Any]
+    guarded: AuthMiddleware, path: str, headers: dict[str, str], extensions: dict[str, Any]
 ) -> tuple[list[Message], Conversation]:
     talk = Conversation([{"type": "websocket.connect"}])
     scope = {**Client(guarded).scope("GET", path, headers), "type": "websocket", "scheme": "ws", "extensions": extensions}
@@ -292,7 +292,7 @@ async def test_errors_of_the_app_are_its_own() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise PluginFailed("inner", "op", "the app's own")
 
-    guarded = AuthChain(broken, runtime=Runtime({"key": Decider(allow())}), rules=[ProtectRule("/**", ("key",))])
+    guarded = AuthMiddleware(broken, runtime=Runtime({"key": Decider(allow())}), rules=[ProtectRule("/**", ("key",))])
     with pytest.raises(PluginFailed, match="own"):
         await Client(guarded).get("/x")
 

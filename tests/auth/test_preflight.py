@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from mockforge_asgi.auth.middleware import AuthChain
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Deny, Principal
 from mockforge_asgi.testing import Client, Response
@@ -31,14 +31,14 @@ class View:
 
 def guarded(
     view: View, preflight: Literal["cors", "app"], says: Any = None, *, methods: frozenset[str] = frozenset()
-) -> tuple[AuthChain, Decider]:
+) -> tuple[AuthMiddleware, Decider]:
     decider = Decider(says or Deny())
     rules = [ProtectRule("/**", ("key",), methods=methods, preflight=preflight)]
-    return AuthChain(view, runtime=Runtime({"key": decider}), rules=rules), decider
+    return AuthMiddleware(view, runtime=Runtime({"key": decider}), rules=rules), decider
 
 
 async def ask(
-    app: AuthChain, headers: dict[str, str] = ASKS, *, method: str = "OPTIONS", path: str = "/hello/x", body: bytes = b""
+    app: AuthMiddleware, headers: dict[str, str] = ASKS, *, method: str = "OPTIONS", path: str = "/hello/x", body: bytes = b""
 ) -> Response:
     return await Client(app).request(method, path, headers=headers, body=body)
 

@@ -11,7 +11,7 @@ import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 PUBLIC = {
-    "mockforge_asgi": "AuthChain MockForge PluginRuntime ResponseChain TemplateMiddleware __version__",
+    "mockforge_asgi": "AuthMiddleware MockForge PluginRuntime ResponseMiddleware TemplateMiddleware __version__",
     "mockforge_asgi.contract": """
         CONTRACT ERROR_CODES KINDS NOTHING OPS OPTIONAL_OPS Allow BodyReader Decision Deny Description Document FunctionMetadata HostCalls
         Json Lease Parameter PluginHost Principal Reply

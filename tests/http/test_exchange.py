@@ -125,7 +125,7 @@ async def test_a_piece_further_in_sees_what_the_request_has_become() -> None:
     talk = Conversation([{"type": "http.request", "body": b"ab", "more_body": False}])
     scope = {"type": "http", "method": "POST", "path": "/api/a", "headers": [(b"content-length", b"2")]}
     outer, _ = Exchange.of(scope, talk.receive, talk.send)
-    outer.located = False
+    outer.matched_route = False
     assert await outer.fingerprint() and loads(outer.document(VIEW))["path"] == "/api/a"
     replay = outer.replay()
 
@@ -134,7 +134,7 @@ async def test_a_piece_further_in_sees_what_the_request_has_become() -> None:
         return {**message, "body": message["body"].upper()}
 
     inner, is_new = Exchange.of({**scope, "root_path": "/api", SCOPE_KEY: outer}, louder, talk.send)
-    assert inner is outer and not is_new and inner.located is None
+    assert inner is outer and not is_new and inner.matched_route is None
     assert loads(inner.document(VIEW))["path"] == "/a"
     assert await inner.body() == b"AB"
 

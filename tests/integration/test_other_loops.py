@@ -15,7 +15,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.mocks.middleware import ResponseChain
+from mockforge_asgi.mocks.middleware import ResponseMiddleware
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 from tests.plain_host import PlainRuntime, plain_plugin
 
@@ -120,8 +120,7 @@ def test_no_other_spelling_leads_around_a_rule(path: str) -> None:
 
 def test_the_response_chain_alone_answers_what_is_static() -> None:
     held = runtime()
-    links = MockForge(app, runtime=held)._pipeline.responses.built_in
-    chain = ResponseChain(app, runtime=held, links=links)
+    chain = ResponseMiddleware(app, runtime=held, responders=MockForge(app, runtime=held)._pipelines.value.responders)
     assert ask(chain, "/health") == (200, b'{"status":"ok"}') and ask(chain, "/x") == (200, b"app {}")
 
 

@@ -8,13 +8,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from mockforge_asgi.auth.middleware import AuthChain
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Json
 from mockforge_asgi.http.request_document import RequestView
-from mockforge_asgi.mocks.middleware import ResponseChain
-from mockforge_asgi.mocks.responders import RouteResponder
+from mockforge_asgi.mocks.middleware import ResponseMiddleware
+from mockforge_asgi.mocks.responders import Responders
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
@@ -78,8 +78,9 @@ async def client() -> Client:
     greet = plain_plugin("greet", "response", {"response.generate": generate}, templates=frozenset({"hello.txt"}))
     runtime = PlainRuntime(CONFIG, key, greet)
     await runtime.ensure()
-    responses = ResponseChain(inner, runtime=runtime, links=[RouteResponder(build_routes(runtime.config.routes), runtime)])
-    auth = AuthChain(marking(responses), runtime=runtime, rules=[ProtectRule("/**", ("key",))])
+    responders = Responders(build_routes(runtime.config.routes), named_by_routes={"greet"})
+    responses = ResponseMiddleware(inner, runtime=runtime, responders=responders)
+    auth = AuthMiddleware(marking(responses), runtime=runtime, rules=[ProtectRule("/**", ("key",))])
     renderer = Renderer(TemplateStore(None, runtime.config.templates.inline))
     return Client(TemplateMiddleware(auth, runtime=runtime, renderer=renderer))
 
@@ -111,9 +112,9 @@ async def test_nothing_is_left_running(client: Client) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def chain(app: ASGIApp, path: str, runtime: PluginRuntime) -> ResponseChain:
+def chain(app: ASGIApp, path: str, runtime: PluginRuntime) -> ResponseMiddleware:
     routes = load_config({"version": 1, "routes": [{"match": {"path": path}, "response": {"text": path}}]}).routes
-    return ResponseChain(app, runtime=runtime, links=[RouteResponder(build_routes(routes), runtime)])
+    return ResponseMiddleware(app, runtime=runtime, responders=Responders(build_routes(routes)))
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +132,7 @@ async def test_chains_around_one_another_each_have_their_own_routes() -> None:
 def guarded(app: ASGIApp) -> Client:
     decides = plain_plugin("key", "auth", {"auth.authenticate": lambda document: {"allow": {"principal": {"id": "x"}}}})
     runtime = PlainRuntime({"version": 1}, decides)
-    return Client(AuthChain(app, runtime=runtime, rules=[ProtectRule("/**", ("key",))]))
+    return Client(AuthMiddleware(app, runtime=runtime, rules=[ProtectRule("/**", ("key",))]))
 
 
 async def test_a_chain_below_a_mount_matches_what_is_below_it_guarded_or_not() -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from mockforge_asgi.auth.middleware import AuthChain
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.http.paths import own_root_path
 from mockforge_asgi.middleware import MockForge
@@ -52,7 +52,7 @@ def inside(rule: str) -> ASGIApp:
 
 def chain(rule: str) -> ASGIApp:
     held = runtime(rule)
-    return AuthChain(fastapi(root_path="/api"), runtime=held, rules=held.config.protect)
+    return AuthMiddleware(fastapi(root_path="/api"), runtime=held, rules=held.config.protect)
 
 
 MOUNTINGS: dict[str, Callable[[str], ASGIApp]] = {

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from mockforge_asgi.auth.middleware import AuthChain
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.mocks.middleware import ResponseChain
-from mockforge_asgi.mocks.responders import RouteResponder
+from mockforge_asgi.mocks.middleware import ResponseMiddleware
+from mockforge_asgi.mocks.responders import Responders
 from mockforge_asgi.mocks.routes import build_routes
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
@@ -27,9 +27,11 @@ RENDERER = Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)
 WRAPPERS: dict[str, Callable[[ASGIApp], ASGIApp]] = {
     "MockForge": lambda app: MockForge(app, {"version": 1, "routes": []}),
     "one in another": lambda app: MockForge(MockForge(app, {"version": 1}), {"version": 1}),
-    "AuthChain": lambda app: AuthChain(app, runtime=RUNTIME, rules=[]),
-    "ResponseChain": lambda app: ResponseChain(app, runtime=RUNTIME, links=[RouteResponder(build_routes([]), RUNTIME)]),
-    "TemplateMiddleware": lambda app: TemplateMiddleware(app, runtime=RUNTIME, renderer=RENDERER),
+    "AuthMiddleware": lambda app: AuthMiddleware(app, runtime=RUNTIME, rules=[]),
+    "ResponseMiddleware": lambda app: ResponseMiddleware(app, runtime=RUNTIME, responders=Responders(build_routes([]))),
+    "TemplateMiddleware": lambda app: TemplateMiddleware(
+        app, runtime=RUNTIME, renderer=Renderer(TemplateStore(None, {}), plugin=RUNTIME.plugin)
+    ),
 }
 
 

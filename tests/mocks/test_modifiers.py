@@ -88,9 +88,9 @@ async def test_a_failing_modifier_is_the_answer_unless_it_is_to_be_skipped() -> 
         await Modifiers([plain_plugin("m", "modifier", {"response.modify": fail})]).change(exchange(), ANSWER)
     skipped = plain_plugin("m", "modifier", {"response.modify": fail}, on_failure="skip")
     asked = exchange()
-    asked.notes = []
+    asked.trace = []
     assert (await Modifiers([skipped, appending("2")]).change(asked, ANSWER)).body == b"a2"
-    assert asked.notes and "m" in asked.notes[0]
+    assert [(step.asked, step.outcome) for step in asked.trace] == [("plugin m", "failed")]
 
 
 def test_the_filter_is_configured_under_the_plugin() -> None:

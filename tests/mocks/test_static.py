@@ -9,7 +9,8 @@ import pytest
 
 from mockforge_asgi.config.objects import RouteResponse
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.mocks.static import AnswerError, PluginResponse, answer_of
+from mockforge_asgi.mocks.plans import PluginPlan
+from mockforge_asgi.mocks.static import ResponseError, plan_of
 
 
 @pytest.mark.parametrize(
@@ -23,11 +24,11 @@ from mockforge_asgi.mocks.static import AnswerError, PluginResponse, answer_of
     ],
 )
 def test_an_answer_is_bytes_with_a_content_type(response: RouteResponse, content_type: bytes, body: bytes) -> None:
-    assert answer_of(response) == MockResponse(200, ((b"content-type", content_type),), body)
+    assert plan_of(response) == MockResponse(200, ((b"content-type", content_type),), body)
 
 
 def test_a_content_type_of_the_route_is_kept() -> None:
-    made = answer_of(RouteResponse("json", {}, 201, (("Content-Type", "application/hal+json"), ("X-A", "1"))))
+    made = plan_of(RouteResponse("json", {}, 201, (("Content-Type", "application/hal+json"), ("X-A", "1"))))
     assert made == MockResponse(201, ((b"content-type", b"application/hal+json"), (b"x-a", b"1")), b"{}")
 
 
@@ -42,14 +43,14 @@ def test_a_content_type_of_the_route_is_kept() -> None:
 )
 def test_a_file_is_read_and_typed_by_its_name(tmp_path: Path, name: str, content_type: bytes) -> None:
     (tmp_path / name).write_bytes(b"data")
-    assert answer_of(RouteResponse("file", tmp_path / name)) == MockResponse(200, ((b"content-type", content_type),), b"data")
+    assert plan_of(RouteResponse("file", tmp_path / name)) == MockResponse(200, ((b"content-type", content_type),), b"data")
 
 
 def test_templates_and_plugins_are_asked_later() -> None:
     asked = RouteResponse("template", "a.json", 201, (("x-a", "1"),), {"who": "Ada"})
-    assert answer_of(asked) == TemplateResponse(201, ((b"x-a", b"1"),), "a.json", {"who": "Ada"})
-    assert answer_of(RouteResponse("template_text", "{{ x }}"), inline_name="routes[0].txt") == TemplateResponse(template="routes[0].txt")
-    assert answer_of(RouteResponse("plugin", "greet")) == PluginResponse("greet")
+    assert plan_of(asked) == TemplateResponse(201, ((b"x-a", b"1"),), "a.json", {"who": "Ada"})
+    assert plan_of(RouteResponse("template_text", "{{ x }}"), inline_name="routes[0].txt") == TemplateResponse(template="routes[0].txt")
+    assert plan_of(RouteResponse("plugin", "greet")) == PluginPlan("greet")
 
 
 @pytest.mark.parametrize(
@@ -64,15 +65,15 @@ def test_templates_and_plugins_are_asked_later() -> None:
     ],
 )
 def test_a_faulty_answer_is_refused_at_load(response: RouteResponse) -> None:
-    with pytest.raises(AnswerError):
-        answer_of(response)
+    with pytest.raises(ResponseError):
+        plan_of(response)
 
 
 def test_a_file_that_is_not_there_is_told_in_words() -> None:
     with pytest.raises(
-        AnswerError, match=r"the file '/nonexistent/file' cannot be read: No such file or directory; its path is meant from"
+        ResponseError, match=r"the file '/nonexistent/file' cannot be read: No such file or directory; its path is meant from"
     ):
-        answer_of(RouteResponse("file", "/nonexistent/file"))
+        plan_of(RouteResponse("file", "/nonexistent/file"))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_file_that_is_not_there_is_told_in_words() -> None:
     ],
 )
 def test_a_declared_charset_is_obeyed(kind: Any, value: object, content_type: str, body: bytes) -> None:
-    answer = answer_of(RouteResponse(kind, value, headers=(("content-type", content_type),)))
+    answer = plan_of(RouteResponse(kind, value, headers=(("content-type", content_type),)))
     assert isinstance(answer, MockResponse) and (answer.body, answer.headers) == (body, ((b"content-type", content_type.encode()),))
 
 
@@ -97,19 +98,19 @@ def test_a_declared_charset_is_obeyed(kind: Any, value: object, content_type: st
     ("charset", "why"), [("iso-8859-99", "not known"), ("rot13", "not known"), ("punycode", "not known"), ("base64", "not known")]
 )
 def test_a_charset_that_nobody_knows_is_refused_at_load(kind: Any, charset: str, why: str) -> None:
-    with pytest.raises(AnswerError, match=why):
-        answer_of(RouteResponse(kind, "a", headers=(("content-type", f"text/plain; charset={charset}"),)), inline_name="a.txt")
+    with pytest.raises(ResponseError, match=why):
+        plan_of(RouteResponse(kind, "a", headers=(("content-type", f"text/plain; charset={charset}"),)), inline_name="a.txt")
 
 
 @pytest.mark.parametrize(("charset", "text"), [("iso-8859-1", "€"), ("us-ascii", "é"), ("windows-1252", "日")])
 def test_a_character_that_the_charset_lacks_is_refused_at_load(charset: str, text: str) -> None:
-    with pytest.raises(AnswerError, match=f"charset {charset}, which lacks '{text}'"):
-        answer_of(RouteResponse("text", text, headers=(("content-type", f"text/plain; charset={charset}"),)))
+    with pytest.raises(ResponseError, match=f"charset {charset}, which lacks '{text}'"):
+        plan_of(RouteResponse("text", text, headers=(("content-type", f"text/plain; charset={charset}"),)))
 
 
 @pytest.mark.parametrize(("data", "content_type"), [("é".encode(), b"text/plain; charset=utf-8"), (b"\xe9", b"text/plain")])
 def test_a_file_is_said_to_be_utf_8_only_where_it_is(data: bytes, content_type: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(data)
-    answer = answer_of(RouteResponse("file", str(file)))
+    answer = plan_of(RouteResponse("file", str(file)))
     assert isinstance(answer, MockResponse) and (answer.body, answer.headers) == (data, ((b"content-type", content_type),))

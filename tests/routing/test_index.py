@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,20 +10,7 @@ from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.routing.index import NEEDS_BODY, Params, Route, RouteIndex, _candidates
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, field_matcher
 from mockforge_asgi.routing.pattern import PatternError, parse
-
-
-@dataclass(frozen=True)
-class Request:
-    """The parts of a request that routes look at."""
-
-    method: str = "GET"
-    path: str = "/"
-    headers: tuple[tuple[str, str], ...] = ()
-    query: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def match_path(self) -> str:
-        return self.path
+from tests.routing.requests import Request
 
 
 def index(*routes: tuple[str, str], matchers: dict[int, tuple[Matcher, ...]] | None = None) -> RouteIndex[int]:

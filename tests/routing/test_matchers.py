@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,21 +10,7 @@ from mockforge_asgi.exact_json import written
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.routing.matchers import BodyMatcher, MatcherError, Test, field_matcher
 from mockforge_asgi.types import Json
-
-
-@dataclass(frozen=True)
-class Request:
-    """The parts of a request that matchers look at."""
-
-    method: str = "GET"
-    path: str = "/"
-    headers: tuple[tuple[str, str], ...] = ()
-    query: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def match_path(self) -> str:
-        return self.path
-
+from tests.routing.requests import Request
 
 REQUEST = Request(
     headers=(("accept", "text/html"), ("accept", "application/json"), ("x-empty", "")), query=(("page", "2"), ("tag", "a"), ("tag", "b"))

@@ -51,6 +51,11 @@ EVENTS: list[tuple[events.Event, str, str]] = [
         "info",
         "GET /a\\nb → 200 by p in 4.0 ms for ada",
     ),
+    (
+        events.RequestTraced(method="GET", path="/a", answered_by="", steps=(events.Step("plugin p", "nothing", 0.001),)),
+        "debug",
+        "GET /a: plugin p: nothing in 1.0 ms",
+    ),
 ]
 
 
@@ -64,6 +69,7 @@ def test_every_event_of_the_product_has_words() -> None:
         kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
     ]
     samples: dict[str, Any] = {"str": "x", "float": 1.0, "int": 1, "bool": True, "tuple[str, ...]": ("x",), "str | None": None}
+    samples["tuple[Step, ...]"] = (events.Step("plugin p", "allow"),)
     for kind in kinds:
         given = {name: samples[str(t)] for name, t in kind.__annotations__.items()}
         assert line_of(kind(**given))[1] != kind.__name__

@@ -1,27 +1,21 @@
-"""Which templates a plugin's answer may name."""
+"""A loaded plugin: which templates its responses may name."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.plugins.permits import permit_template
-
-
-@dataclass(frozen=True)
-class Rights:
-    templates: frozenset[str]
+from tests.plain_host import plain_plugin
 
 
 @pytest.mark.parametrize("listed", ["login.html", "*"])
 def test_a_listed_template_is_permitted(listed: str) -> None:
-    permit_template("sso", Rights(frozenset({listed})), "auth.authenticate", "login.html")
+    plain_plugin("sso", "auth", {}, templates=frozenset({listed})).permit_template("auth.authenticate", "login.html")
 
 
 @pytest.mark.parametrize("listed", [(), ("Login.html",), ("login",), ("*.html",)])
 def test_any_other_is_refused_with_what_to_write(listed: tuple[str, ...]) -> None:
+    plugin = plain_plugin("sso", "auth", {}, templates=frozenset(listed))
     with pytest.raises(PluginFailed, match=r"templates: \[login.html\]. under plugins.sso") as caught:
-        permit_template("sso", Rights(frozenset(listed)), "auth.authenticate", "login.html")
+        plugin.permit_template("auth.authenticate", "login.html")
     assert caught.value.code == "denied"

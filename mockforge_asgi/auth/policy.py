@@ -1,0 +1,101 @@
+"""AuthPolicy: who may pass, by the operator's protection rules and the plugins that are loaded now. Knows nothing of how it is mounted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from mockforge_asgi.auth.composition import COMPOSED, NO_DECISION
+from mockforge_asgi.auth.credentials import consumed_by
+from mockforge_asgi.auth.preflight import is_preflight
+from mockforge_asgi.auth.responses import DEFAULT_CHALLENGE, OTHER_CHALLENGE
+from mockforge_asgi.auth.rules import Protection
+from mockforge_asgi.config.objects import ProtectRule
+from mockforge_asgi.contract import Allow, Decision, Deny
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.headers import wire_headers
+from mockforge_asgi.http.request_document import Consumed
+from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins
+from mockforge_asgi.routing.ambiguity import check_path, is_plain
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlugins:
+    """The plugins of one rule in the order they are asked, what they read of credentials, and the challenge of their 401s."""
+
+    plugins: tuple[Plugin, ...]
+    compose: Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]
+    consumed: Consumed
+    challenge: str
+
+    @classmethod
+    def of(cls, rule: ProtectRule, loaded: LoadedPlugins) -> RulePlugins:
+        """Lowest priority number first; equals stay as the rule names them. Raises PluginUnavailable for one that is not loaded."""
+        named = [loaded.get(name, "it guards this path and is not loaded") for name in rule.auth]
+        plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
+        challenges = ", ".join(dict.fromkeys(map(_challenge, plugins)))
+        return cls(plugins, COMPOSED[rule.mode], consumed_by(plugin.view for plugin in plugins), challenges)
+
+
+class AuthPolicy:
+    """The rules, with the plugins that decide for each. Where one is not loaded, whatever the rule protects is unavailable."""
+
+    __slots__ = ("_loaded", "_of_rule", "protection")
+
+    def __init__(self, protection: Protection, loaded: LoadedPlugins = NOT_LOADED) -> None:
+        self.protection: Final = protection
+        self._loaded = loaded
+        self._of_rule = {
+            id(rule): RulePlugins.of(rule, loaded) for rule in protection.rules if all(name in loaded.plugins for name in rule.auth)
+        }
+
+    def check(self, exchange: Exchange) -> None:
+        """Refuse a path that could be read as one that is protected differently. Raises RequestRejected."""
+        snapshot = exchange.snapshot
+        check_path(exchange.scope, snapshot.path, partial(self.protection.rule_for, snapshot.method))
+
+    def rule_of(self, exchange: Exchange) -> ProtectRule | None:
+        """The rule about this request; about a preflight, also that of the request which it asks for."""
+        snapshot, rule_for = exchange.snapshot, self.protection.rule_for
+        rule = rule_for(snapshot.method, snapshot.path)
+        if rule is None and is_preflight(exchange):
+            rule = rule_for(snapshot.header("access-control-request-method") or "", snapshot.path)
+        return rule
+
+    def allows_preflight(self, exchange: Exchange) -> bool:
+        """Whether the wrapped app may answer before auth: a preflight where the rule says so, on a path that has one reading."""
+        if not is_preflight(exchange):
+            return False
+        rule = self.protection.rule_for("OPTIONS", exchange.snapshot.path)
+        return rule is not None and rule.preflight == "app" and is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
+
+    async def decide(self, exchange: Exchange, rule: ProtectRule) -> Decision:
+        """The decision about a request that falls under that rule; None lets an anonymous caller pass. What an Allow brings is noted in
+        the exchange.
+
+        Raises RequestRejected, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
+        """
+        asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded)
+        decision = await asked.compose(asked.plugins, exchange)
+        if isinstance(decision, Allow):
+            headers = decision.set_headers
+            exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else ())
+        exchange.consume(asked.consumed)
+        if isinstance(decision, Deny):
+            exchange.reason, exchange.allowed_by = decision.reason, ""
+            if decision is NO_DECISION:
+                exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
+            if decision.status == 401 and not decision.challenge:
+                return Deny(401, decision.reason, asked.challenge)
+        return decision
+
+
+def _challenge(plugin: Plugin) -> str:
+    """What the plugin says that it wants; otherwise `Bearer` if it may read the header that a client would answer it with."""
+    said, headers = plugin.description.capabilities.get("challenge"), plugin.view.headers
+    if isinstance(said, str) and said:
+        return said
+    return DEFAULT_CHALLENGE if headers is None or "authorization" in headers else OTHER_CHALLENGE
