@@ -32,5 +32,32 @@ def test_an_interpreter_that_was_named_and_does_not_suit_is_not_replaced_by_anot
 
 
 def test_a_script_of_bash_parses() -> None:
-    for script in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]:
+    scripts = [script for script in (ROOT / "scripts").iterdir() if script.is_file() and not script.suffix]
+    for script in [*scripts, ROOT / ".ci" / "run"]:
         subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_spread"),
+    [
+        ([], True),
+        (["-q", "-x", "--tb=short"], True),
+        (["-k", "x"], False),
+        (["tests/docs"], False),
+        (["--pdb"], False),
+        (["-n", "0"], False),
+    ],
+)
+def test_a_whole_run_is_spread_over_the_cores(tmp_path: Path, arguments: list[str], is_spread: bool) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name, text in (("setup", "exit 0"), ("test", (ROOT / "scripts" / "test").read_text())):
+        (tmp_path / "scripts" / name).write_text(text)
+        (tmp_path / "scripts" / name).chmod(0o755)
+    for name, text in (("bin/python", '#!/bin/sh\necho "$@"'), ("cores/nproc", "#!/bin/sh\necho 2")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "VENV": str(tmp_path), "PATH": f"{tmp_path / 'cores'}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "scripts/test", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    spread = ["-n", "2", "--dist", "loadfile"] if is_spread else []
+    assert done.stdout.split() == ["-m", "pytest", *spread, *arguments]
