@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 PUBLIC = {
     "mockforge_asgi": "AuthMiddleware MockForge PluginRuntime ResponseMiddleware TemplateMiddleware __version__",
     "mockforge_asgi.contract": """
-        CONTRACT ERROR_CODES KINDS NOTHING OPS OPTIONAL_OPS Allow BodyReader Decision Deny Description Document FunctionMetadata HostCalls
+        CONTRACT ERROR_CODES KINDS NOTHING OPS OPTIONAL_OPS Allow BodyReader Decision Deny Description FunctionMetadata HostCalls
         Json Lease Parameter PluginHost Principal Reply
     """,
     "mockforge_asgi.errors": """
