@@ -14,7 +14,7 @@ PUBLIC = {
     "mockforge_asgi": "AuthMiddleware MockForge PluginRuntime ResponseMiddleware TemplateMiddleware __version__",
     "mockforge_asgi.contract": """
         CONTRACT ERROR_CODES KINDS NOTHING OPS OPTIONAL_OPS Allow BodyReader Decision Deny Description FunctionMetadata HostCalls
-        Json Lease Parameter PluginHost Principal Reply
+        Json Lease Parameter PluginHost Principal Reply watched
     """,
     "mockforge_asgi.errors": """
         ClientDisconnected ConfigError HostCallError LimitExceeded MockForgeError PluginCrashed PluginFailed PluginRejected
