@@ -6,7 +6,6 @@ Worker processes make their own with `create`, told by one environment variable.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -17,10 +16,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockforge_asgi.cli.dates import DatedApp
+from mockforge_asgi.cli.garbage import FreezeAgain, freeze
 from mockforge_asgi.cli.progress import Progress
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import MockForgeError
-from mockforge_asgi.events import EventStream, Level
+from mockforge_asgi.events import EventStream, Level, PluginStopped
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.telemetry.log import LogWriter, ServerLog
@@ -76,6 +76,7 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
         from mockforge_asgi.reload.watcher import Watcher
 
         watcher = Watcher()
+        events.subscribe(FreezeAgain(), PluginStopped)
 
         def build(changed: Config) -> ASGIApp:
             hide(changed, redactor)
@@ -91,11 +92,9 @@ def _mocks(config: Config, events: EventStream, watcher: Watcher | None = None) 
 
     class Served(PluginRuntime):
         async def start(self) -> None:
-            """Start. What is there by then stays: to look for garbage in it again and again would hold up requests for 40 ms each time."""
+            """Start; what is there by then stays."""
             await super().start()
-            if not config.dev:
-                gc.collect()
-                gc.freeze()
+            freeze()
 
     return MockForge(runtime=Served(config, events=events, watcher=watcher))
 
