@@ -46,3 +46,33 @@ async def test_64_requests_at_once_each_get_their_own_answer(tmp_path: Path, iso
     assert len({answer["chance"] for answer in found}) == 64
     calls = [answer["calls"] for answer in found]
     assert max(calls) == 1 if isolation == "per_request" else max(calls) > 1
+
+
+WORDS = """from mockforge_plugin import TemplatePlugin, function, sleep
+
+class Words(TemplatePlugin):
+    @function
+    def slow(self, word):
+        sleep(0.01).result()
+        return word.upper()
+
+    @function
+    def at_once(self, word):
+        return word[::-1]
+"""
+TEXT = """{% macro twice(word) %}{{ words.slow(word) }}{{ words.slow(word) | lower }}{% endmacro -%}
+{{ words.at_once(request.path_params.word) }} {{ twice(request.path_params.word) }} {{ words.slow(request.path) }}"""
+
+
+async def test_64_renderings_that_wait_at_once_each_get_their_own_values(tmp_path: Path) -> None:
+    (tmp_path / "plugin.yaml").write_text(minimal("words", "limits: {timeout_ms: 30000}", kinds="[template]"))
+    (tmp_path / "plugin.py").write_text(WORDS)
+    config = {
+        "version": 1,
+        "dev": True,
+        "plugins": {"words": {"use": str(tmp_path)}},
+        "routes": [{"match": {"path": "/say/{word}"}, "response": {"template_text": TEXT}}],
+    }
+    async with Client(MockForge(config=config)) as client:
+        found = [answer.text for answer in await asyncio.gather(*(client.get(f"/say/w{n}") for n in range(64)))]
+    assert found == [f"{str(n)[::-1]}w W{n}w{n} /SAY/W{n}" for n in range(64)]
