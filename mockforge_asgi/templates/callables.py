@@ -119,7 +119,8 @@ def _call(plugin: FunctionPlugin, exchange: Exchange, name: str, /, *args: Any, 
             raise
         return None
     finally:
-        used.waited(since)
+        used.seen = now = used.clock()
+        used.deadline += now - since
 
 
 def _run(query: Query, exchange: Exchange, source: str, name: str, /, **params: Any) -> Json:

@@ -23,10 +23,13 @@ from mockforge_asgi.templates.request_view import BODY_PARTS
 from mockforge_asgi.templates.store import Source, TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
 
+_OF_HOST: Final = frozenset(["request", "vars"])
+"""Names that mean the host's without waiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A template ready to be rendered. `uses` holds the names it takes from outside, `globals` what it takes of what all have."""
+    """A template ready to be rendered. `uses` holds the names of the host's that it takes, `globals` what it takes of what all have."""
 
     name: str
     format: Format
@@ -35,7 +38,6 @@ class Compiled:
     """Whether it calls a plugin or a data source."""
     needs_body: bool
     uses: frozenset[str]
-    sources: tuple[Source, ...]
     globals: Mapping[str, Any]
 
 
@@ -61,7 +63,7 @@ class Compiler:
 
     def get(self, name: str) -> Compiled:
         """The template of that name, compiled. Raises TemplateFailed."""
-        if self.store.is_edited():  # a changed file may be included anywhere
+        if self.store.is_live and self.store.is_edited():  # a changed file may be included anywhere
             self._compiled.clear()
             self._environments.clear()
         compiled = self._compiled.get(name)
@@ -87,7 +89,7 @@ class Compiler:
         source, format = self._source(name), format_of(name)
         if ".tokens" in name:
             tokens = TokenTemplate(source.text, format, self._clock)
-            return Compiled(name, format, tokens, False, tokens.needs_body, frozenset(["request"]), (source,), {})
+            return Compiled(name, format, tokens, False, tokens.needs_body, frozenset(["request"]), {})
         reach = _Reach({}, set())
         try:
             environment = self._environment(format)
@@ -102,15 +104,14 @@ class Compiler:
             raise TemplateFailed(name, getattr(error, "lineno", None) or 0, f"cannot be compiled: {text}") from error
         known = environment.globals
         if reach.is_open:
-            reach.uses |= self._awaited | known.keys() | {"request", "vars"}
+            reach.uses |= self._awaited | known.keys() | _OF_HOST
         return Compiled(
             name,
             format,
             template,
             may_wait=not self._awaited.isdisjoint(reach.uses),
             needs_body=reach.needs_body or reach.is_open,
-            uses=frozenset(reach.uses - known.keys()),
-            sources=tuple(reach.sources.values()),
+            uses=frozenset((reach.uses - known.keys()) & (self._awaited | _OF_HOST)),
             globals={name: known[name] for name in known.keys() & reach.uses},
         )
 

@@ -70,7 +70,6 @@ class Renderer:
             raise ConfigError(f"a plugin cannot have the alias {', '.join(taken)}: templates use that name for something else")
         self._aliases, self._plugin, self._sources, self._query = dict(aliases), plugin, sources, query
         self._limits, self._seed, self._timer, self._turn = limits, seed, timer, turn or Turns()
-        self._reserved = RESERVED | self._aliases.keys()
         functions = {**make_functions(clock), "faker": Faker(locale)}
         self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock)
 
@@ -151,7 +150,7 @@ class Renderer:
     def _values(self, compiled: Compiled, exchange: Exchange, response: TemplateResponse) -> Values:
         values = Values(compiled.globals)
         values.update(response.vars)
-        for name in compiled.uses & self._reserved:
+        for name in compiled.uses:
             if name == "request":
                 values[name] = TemplateRequest(exchange)
             elif name == "vars":

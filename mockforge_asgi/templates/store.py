@@ -29,7 +29,7 @@ class Source:
 class TemplateStore:
     """Templates by name. `problems` holds what could not be read at load."""
 
-    __slots__ = ("_folder", "_inline", "_locations", "_max_bytes", "_sources", "_stale", "_version", "_watch", "problems")
+    __slots__ = ("_folder", "_inline", "_locations", "_max_bytes", "_sources", "_stale", "_version", "_watch", "is_live", "problems")
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class TemplateStore:
         self._folder = None if folder is None else folder.resolve()
         self._inline, self._max_bytes = dict(inline or {}), max_bytes
         self._watch = None if watcher is None else watcher.watch()
+        self.is_live: Final = watcher is not None
+        """Whether files may be edited."""
         self._version = 0
         self._stale: set[str] = set()
         self._locations = dict(locations or {})
