@@ -16,7 +16,7 @@ from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
-from mockforge_asgi.http.json_body import JsonBody
+from mockforge_asgi.http.json_body import EMPTY, JsonBody
 from mockforge_asgi.http.request_document import NOTHING_CONSUMED, Consumed, RequestView, head_document, request_document
 from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
@@ -192,9 +192,10 @@ class Exchange:
     @property
     def json_body(self) -> JsonBody | None:
         """The body as JSON, read once for all who ask; None while it is not whole."""
-        if self._json_body is None and (body := self.body_now) is not None:
-            self._json_body = JsonBody(body, self.snapshot.header("content-type") or "")
-        return self._json_body
+        found = self._json_body
+        if found is None and (body := self.body_now) is not None:
+            found = self._json_body = JsonBody(body, self.snapshot.header("content-type") or "") if body else EMPTY
+        return found
 
     async def read_body(self, of: str) -> bytes:
         """The request's body for a door. Raises HostCallError for any other."""

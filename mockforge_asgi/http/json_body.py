@@ -76,3 +76,7 @@ class JsonBody:
                 raise LookupError(step)
             value = value[step]
         return value
+
+
+EMPTY: Final = JsonBody(b"")
+"""The body of a request that has none, whatever its type: one for all of them."""
