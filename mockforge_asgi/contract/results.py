@@ -6,13 +6,12 @@ result: nothing is called that it does not need.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from mockforge_asgi.bounded_json import crowded
 from mockforge_asgi.contract import Allow, Decision, Deny, Json, Principal, Reply
+from mockforge_asgi.contract.codec import NotABody, body_bytes
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
 from mockforge_asgi.exact_json import dumps
@@ -165,18 +164,19 @@ class ResultReader:
         return kept
 
     def _body(self, op: str, value: Json, headers: Headers) -> bytes:
-        if isinstance(value, dict) and len(value) == 1:
-            ((name, content),) = value.items()
-            if name == "text" and isinstance(content, str):
-                if not content.isascii() and (charset := MediaType.among(headers).charset) not in ("", "utf-8", "utf8"):
-                    raise self.invalid(op, f"text with the charset {quote(charset)}; text is sent as UTF-8: declare that, or answer bytes")
-                return content.encode("utf-8", "replace")
-            if name == "base64" and isinstance(content, str):
-                try:
-                    return base64.b64decode(content, validate=True)
-                except (binascii.Error, ValueError):
-                    raise self.invalid(op, "a body that is not valid base64") from None
-        raise self.invalid(op, 'a body that is neither {"text": ...} nor {"base64": ...}')
+        try:
+            body = body_bytes(value)
+        except NotABody as error:
+            raise self.invalid(op, f"a body that is {error}") from None
+        except UnicodeEncodeError:
+            raise self.invalid(op, "text with half a character (a lone surrogate)") from None
+        except ValueError:
+            raise self.invalid(op, "a body that is not valid base64") from None
+        if len(value) != 1:
+            raise self.invalid(op, 'a body that is neither {"text": ...} nor {"base64": ...} alone')
+        if not body.isascii() and "text" in value and (charset := MediaType.among(headers).charset) not in ("", "utf-8", "utf8"):
+            raise self.invalid(op, f"text with the charset {quote(charset)}; text is sent as UTF-8: declare that, or answer bytes")
+        return body
 
 
 def as_value(response: MockResponse | TemplateResponse) -> Response:

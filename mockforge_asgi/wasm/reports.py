@@ -1,31 +1,22 @@
 """What a guest says at the end of a call, read: an answer, the failure that it reports, the words it left before it gave up.
 
-The same for every kind of guest; how the text is fetched is `guest.py`'s and `guest.py`'s affair.
+The same for every kind of guest; how the text is fetched is the affair of `extism/guest.py` and `component/guest.py`.
 """
 
 from __future__ import annotations
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import plugin_failure
 from mockforge_asgi.errors import PluginFailed
-from mockforge_asgi.text import clip, escape, text_of
+from mockforge_asgi.text import escape
 from mockforge_asgi.wasm.fiber import Fiber
 
 
 def reported(fiber: Fiber, text: bytes) -> PluginFailed:
     """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
     try:
-        envelope = parse(text, ANSWER)["error"]
-        details = envelope.get("details") or {}
-        return PluginFailed(
-            fiber.plugin,
-            fiber.op,
-            escape(text_of(envelope["message"], 2000)),
-            code=clip(text_of(envelope.get("code", "internal"), 41), 40),
-            retryable=envelope.get("retryable") is True,
-            details=details,
-            author_traceback=escape(text_of(details.get("traceback", ""), 8000)),
-        )
+        return plugin_failure(fiber.plugin, fiber.op, parse(text, ANSWER))
     except (KeyError, TypeError, AttributeError, ValueError):
         return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")
 

@@ -111,6 +111,8 @@ def test_framing_and_ungranted_headers_are_left_out() -> None:
         ({"body": "text"}, "a body that is neither"),
         ({"body": {"text": 1}}, "a body that is neither"),
         ({"body": {"base64": "!"}}, "valid base64"),
+        ({"body": {"text": "\ud800"}}, "lone surrogate"),
+        ({"body": {"text": "a", "n": 1}}, "a body that is neither"),
         ({"body": {"available": 3}}, "a body that is neither"),
         ({"template": 1}, "a template"),
         ({"template": "t", "vars": []}, "'vars'"),

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from mockforge_asgi.config.objects import BreakerConfig, ResponseFilter
-from mockforge_asgi.contract import CONTRACT, OPS, Description
+from mockforge_asgi.contract import OPS, Description
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.request_document import EVERYTHING
@@ -150,7 +150,6 @@ def _in_one_line(error: ValueError) -> ValueError:
 
 def kinds_of(description: Description) -> frozenset[str]:
     """The kinds that a plugin's operations make it."""
-    assert description.contract == CONTRACT
     kinds = {kind for kind, ops in OPS.items() if kind != "template" and all(op in description.ops for op in ops)}
     return frozenset(kinds | ({"template"} if description.functions else set()))
 

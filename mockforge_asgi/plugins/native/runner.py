@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import plugin_failure
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed
 from mockforge_asgi.exact_json import loads
 from mockforge_asgi.plugins.native.code import NativeCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.threads import WorkerThreads
-from mockforge_asgi.text import text_of
 from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode
@@ -97,7 +97,7 @@ class InProcess:
     def _failed(self, op: str, error: BaseException) -> BaseException:
         if isinstance(error, MockForgeError):
             return error
-        return failure(self.plugin, op, error_envelope(error, self._code.author_files))
+        return plugin_failure(self.plugin, op, error_envelope(error, self._code.author_files))
 
 
 async def _text(made: PluginObject, op: str, value: Json, answer: Json | Awaitable[Json]) -> str:
@@ -118,18 +118,3 @@ def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> J
         return parse(text)
     except BadJson as error:
         raise PluginFailed(plugin, op, f"its answer is {error}", code="invalid_output") from None
-
-
-def failure(plugin: str, op: str, envelope: Any) -> PluginFailed:
-    """The failure that an error envelope describes."""
-    error = envelope["error"]
-    details = error.get("details") or {}
-    return PluginFailed(
-        plugin,
-        op,
-        text_of(error["message"], 2000),
-        code=text_of(error.get("code", "internal"), 40),
-        retryable=error.get("retryable") is True,
-        details=details,
-        author_traceback=text_of(details.get("traceback", ""), 8000),
-    )

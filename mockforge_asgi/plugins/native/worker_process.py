@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import error_document, plugin_failure
 from mockforge_asgi.errors import LimitExceeded, PluginCrashed, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.plugins.native.code import FileCode
 from mockforge_asgi.plugins.native.context import PluginContext
-from mockforge_asgi.plugins.native.runner import failure
 from mockforge_plugin.failure import HostError
 
 MAX_LINE: Final = 32 * 1024 * 1024
@@ -106,7 +106,7 @@ class WorkerProcess:
             raise PluginFailed(self.plugin, op, f"its worker process wrote an answer that is {error}", code="invalid_output") from None
         self._in_step = True
         if "error" in answer:
-            raise failure(self.plugin, op, answer)
+            raise plugin_failure(self.plugin, op, answer)
         if len(line) > most + _ENVELOPE:
             raise self._too_long(op)
         return answer["result"]
@@ -129,4 +129,4 @@ async def _door_answer(context: PluginContext, asked: Mapping[str, Any]) -> Json
     try:
         return {"answer": await context.door(str(asked["door"]), dict(asked["payload"]))}
     except HostError as error:
-        return {"refused": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}}
+        return {"refused": error_document(error)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import difflib
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Final
 import orjson
 
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import body_bytes
 from mockforge_asgi.exact_json import dumps, loads
 
 MAX_SHOWN: Final = 200
@@ -82,10 +82,6 @@ def _named(key: str, expected: Json, got: Json) -> Json:
 def _parsed(body: dict[str, Json]) -> Json:
     """A body of JSON text as `{"json": …}`; any other as it is."""
     try:
-        if isinstance(text := body.get("text"), str):
-            return {"json": loads(text.encode())}
-        if isinstance(encoded := body.get("base64"), str):
-            return {"json": loads(base64.b64decode(encoded, validate=True))}
+        return {"json": loads(body_bytes(body))}
     except ValueError:
-        pass
-    return body
+        return body

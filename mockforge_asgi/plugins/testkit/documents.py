@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +16,7 @@ from mockforge_asgi.config.parsing.json_schema import schema_problems
 from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import body_bytes
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.http.request_document import INLINE_BODY_BYTES
 from mockforge_asgi.plugins.testkit.cases import BodyModel, DoorsModel, json_text
@@ -214,14 +214,9 @@ def _body_of(request: dict[str, Json]) -> Json:
 
 
 def _shown(request: dict[str, Json]) -> bytes:
-    body = _body_of(request)
-    if not isinstance(body, dict):
-        return b""
-    if isinstance(text := body.get("text"), str):
-        return text.encode("utf-8", "replace")
     try:
-        return base64.b64decode(body.get("base64") or "")
-    except (TypeError, ValueError):
+        return body_bytes(_body_of(request))
+    except ValueError:
         return b""
 
 

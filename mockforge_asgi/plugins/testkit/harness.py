@@ -22,6 +22,7 @@ from mockforge_asgi.config.parsing.json_schema import apply_schema
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.locations import Path as Place
 from mockforge_asgi.contract import Description, Json, PluginHost
+from mockforge_asgi.contract.codec import error_document
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, HostCallError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import EventStream, HostCallDenied
@@ -216,7 +217,7 @@ class _Loaded:
             answer = self._read(op, whole, await lease.call(op, dumps(whole), request=bodies))
             return heard.outcome(op, answer)
         except PluginFailed as error:
-            return heard.outcome(op, error=_envelope(error), traceback=error.author_traceback)
+            return heard.outcome(op, error=error_document(error), traceback=error.author_traceback)
         except PluginUnavailable as error:
             return heard.outcome(op, error={"code": "unavailable", "message": str(error), "retryable": True, "details": {}})
         finally:
@@ -252,10 +253,6 @@ class _Loaded:
     def _left_out(self, names: Sequence[str]) -> None:
         what = f"{', '.join(names)}: left out of its answer; ask for it in plugin.yaml"
         self.events.emit(HostCallDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
-
-
-def _envelope(error: PluginFailed) -> dict[str, Json]:
-    return {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
 
 
 def _described(description: Description) -> Json:

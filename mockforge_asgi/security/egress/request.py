@@ -5,13 +5,13 @@ Only the reading; whether the place may be reached is decided in `security/egres
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote, urljoin
 
+from mockforge_asgi.contract.codec import NotABody, body_bytes
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.addresses import canonical_host
 
@@ -169,16 +169,10 @@ def read_body(body: Json, max_bytes: int) -> bytes:
     """The body to send from `{"text"}` or `{"base64"}`. Raises HostCallError."""
     if body is None:
         return b""
-    if not isinstance(body, Mapping):
-        raise _wrong('`body` is {"text": ...} or {"base64": ...}')
-    text, encoded = body.get("text"), body.get("base64")
     try:
-        if isinstance(text, str) and encoded is None:
-            data = text.encode()
-        elif isinstance(encoded, str) and text is None:
-            data = base64.b64decode(encoded, validate=True)
-        else:
-            raise _wrong('`body` is {"text": ...} or {"base64": ...}')
+        data = body_bytes(body)
+    except NotABody:
+        raise _wrong('`body` is {"text": ...} or {"base64": ...}') from None
     except ValueError as error:
         raise _wrong(f"`body` cannot be decoded: {error}") from error
     if len(data) > max_bytes:

@@ -13,6 +13,7 @@ from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import error_document
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginRejected
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.text import clip
@@ -261,7 +262,7 @@ def _deliver(results: Any, answer: Json, error: HostCallError | None) -> None:
 
 def envelope(error: HostCallError) -> bytes:
     """The error envelope of a door's refusal or failure."""
-    return dumps({"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}})
+    return dumps({"error": error_document(error)})
 
 
 def _check(error: Any) -> None:

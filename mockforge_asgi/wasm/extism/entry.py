@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from mockforge_asgi.bounded_json import ANSWER, BadJson, TooMuch, parse
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
+from mockforge_asgi.contract.codec import body_bytes, body_document
 from mockforge_asgi.errors import HostCallError, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.text import clip
-from mockforge_asgi.wasm.extism.hostcalls import body_bytes, body_document
 from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.reports import answer_json
 
@@ -105,7 +105,7 @@ async def _body_in_time(fiber: Fiber, request: Json) -> bytes:
 async def _request_body(fiber: Fiber, request: Json) -> bytes:
     body = request.get("body") or {}
     if not body.get("available"):
-        return body_bytes(body)
+        return body_bytes(body) if "available" not in body and body else b""
     parts, size, total = [], 0, 1
     while size < total:
         try:

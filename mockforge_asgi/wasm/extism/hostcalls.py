@@ -6,13 +6,12 @@ The kernel stands at a numbered door (`kernel.wat`); here its number and argumen
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any, Final
 
 from mockforge_asgi.bounded_json import DOOR, BadJson, parse
 from mockforge_asgi.contract import Json
+from mockforge_asgi.contract.codec import body_bytes, body_document, error_document
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.extism.kernel import REPLY_NOTHING, REPLY_REFUSED, REPLY_WAITS, KernelMemory
@@ -90,7 +89,8 @@ class GuestHostCalls:
                 headers.setdefault(name.lower(), []).append(value)
             self._headers = {name: ", ".join(values) for name, values in headers.items()}
             self.memory.set_status(int(answer["status"]))
-            _set(cell, self._reply(body_bytes(answer.get("body"))))
+            body = answer.get("body")
+            _set(cell, self._reply(body_bytes(body) if body else b""))
 
         return HostCallRequest("http.request", payload, deliver)
 
@@ -102,12 +102,7 @@ class GuestHostCalls:
         name = self.memory.read(name_at, name_n).decode("utf-8", "replace")
 
         def deliver(answer: Json, error: HostCallError | None) -> None:
-            said = (
-                {"ok": answer}
-                if error is None
-                else {"error": {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}}
-            )
-            _set(cell, self._reply(dumps(said)))
+            _set(cell, self._reply(dumps({"ok": answer} if error is None else {"error": error_document(error)})))
 
         return HostCallRequest(name, _bounded(self.memory, at, n), deliver)
 
@@ -142,26 +137,6 @@ def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
     if body:
         payload["body"] = body_document(body)
     return payload
-
-
-def body_document(body: bytes) -> dict[str, str]:
-    """`{"text"}` where the bytes are UTF-8, else `{"base64"}`."""
-    try:
-        return {"text": body.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode()}
-
-
-def body_bytes(document: Json) -> bytes:
-    """The bytes of a body document; empty for none and for one that is still at the host."""
-    if not isinstance(document, dict):
-        return b""
-    if isinstance(text := document.get("text"), str):
-        return text.encode()
-    try:
-        return base64.b64decode(document.get("base64") or "", validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        return b""
 
 
 def _bounded(memory: KernelMemory, at: int, n: int) -> bytes:
