@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.parsing.locations import Locations
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.http.cors import Cors
 
-Json: TypeAlias = Any
 Isolation: TypeAlias = Literal["reused", "per_request"]
 _V = TypeVar("_V")
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.package.manifest import GIVEN, Limits, Manifest
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.plugins.package.versions import fits
@@ -20,8 +21,6 @@ from mockforge_asgi.plugins.start_order import circle_of
 from mockforge_asgi.security.messages import grant_remedy, missing_problems, unasked_problems
 from mockforge_asgi.security.permissions import EffectivePermissions, Permission, Right, intersect
 from mockforge_asgi.text import clip
-
-Json: TypeAlias = Any
 
 ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."
 

@@ -11,12 +11,10 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
 from uuid import UUID
 
 from mockforge_asgi.errors import HostCallError
-
-Json: TypeAlias = Any
+from mockforge_asgi.exact_json import Json
 
 MAX_TEXT = 65_536
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from mockforge_asgi.config.objects import NamedQuery, SourceConfig
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.sources.parameters import typed_parameters
-
-Json: TypeAlias = Any
 
 MAX_DEPTH = 4
 MAX_ROWS = 10_000

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 
 from mockforge_asgi.errors import StateError
-from mockforge_asgi.state.operations import Cell, Json, Operation, key_size
+from mockforge_asgi.exact_json import Json
+from mockforge_asgi.state.operations import Cell, Operation, key_size
 from mockforge_asgi.state.store import Quota
 from mockforge_asgi.state.workers import is_alone
 

@@ -7,12 +7,10 @@ makes a step atomic. Null and absent are one thing: setting null deletes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from mockforge_asgi.errors import StateError
-from mockforge_asgi.exact_json import dumps, loads, same
-
-Json: TypeAlias = Any
+from mockforge_asgi.exact_json import Json, dumps, loads, same
 
 MAX_KEY_BYTES = 512
 MAX_TTL_S = 10 * 366 * 86400.0

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mockforge_asgi.errors import StateError
-from mockforge_asgi.state.operations import Json, Operation
+from mockforge_asgi.exact_json import Json
+from mockforge_asgi.state.operations import Operation
 from mockforge_asgi.state.sqlite_session import Session
 from mockforge_asgi.state.store import Quota
 

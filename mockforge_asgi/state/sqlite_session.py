@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from mockforge_asgi.errors import StateError
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.state.memory import quota_message
-from mockforge_asgi.state.operations import Cell, Json, Operation, key_size
+from mockforge_asgi.state.operations import Cell, Operation, key_size
 from mockforge_asgi.state.store import Quota
 
 _LAYOUT = 1

@@ -7,9 +7,10 @@ caches, the key-value door. What an operation means is `state/operations.py`; wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from mockforge_asgi.errors import ConfigError, StateError
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.state.operations import (
     AddIfAbsent,
     CompareAndSet,
@@ -23,8 +24,6 @@ from mockforge_asgi.state.operations import (
     check_ttl,
     encode_value,
 )
-
-Json: TypeAlias = Any
 
 MAX_LISTED = 1000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
-Json: TypeAlias = Any
+from mockforge_asgi.exact_json import Json
+
 MERGE_KEY = "<<"
 MAX_CHARACTERS = 8 * 1024 * 1024
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import jsonschema_rs
 
@@ -15,9 +15,9 @@ from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
 from mockforge_asgi.config.parsing.schema_complexity import MAX_UNFOLDED, REFERENCES, unfolded
 from mockforge_asgi.errors import Problem
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.text import clip, quote
 
-Json: TypeAlias = Any
 MAX_SCHEMA_VALUES = 5000
 MAX_PROBLEMS = 50
 _OPEN = frozenset(

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 
@@ -21,10 +21,9 @@ from mockforge_asgi.config.parsing.json_values import MAX_DEPTH, MAX_VALUES, no_
 from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
-from mockforge_asgi.exact_json import written
+from mockforge_asgi.exact_json import Json, written
 from mockforge_asgi.text import clip
 
-Json: TypeAlias = Any
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STR_TAG = "tag:yaml.org,2002:str"
 _INT = re.compile(r"[-+]?[0-9]{1,300}\Z|0x[0-9a-fA-F]{1,15}\Z|0o[0-7]{1,20}\Z")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final
 from urllib.parse import unquote
 
 from mockforge_asgi.config.parsing.locations import Path
+from mockforge_asgi.exact_json import Json
 
-Json: TypeAlias = Any
 MAX_UNFOLDED: Final = 100_000
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _ANCHORS: Final = ("$anchor", "$dynamicAnchor")

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from mockforge_asgi.config.objects import Isolation, LimitOverrides
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.errors import PluginRejected, Problem
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.security.permissions import Permissions
 from mockforge_asgi.text import clip, quote
 
-Json: TypeAlias = Any
 Runtime: TypeAlias = Literal["native", "python", "component", "extism"]
 
 FILE: Final = "plugin.yaml"

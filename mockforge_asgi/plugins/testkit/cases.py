@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -20,10 +20,10 @@ from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.config.parsing.pydantic_errors import fault, problems_of
 from mockforge_asgi.config.parsing.reader import Unreadable, read
 from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.testkit.diff import is_pattern
 from mockforge_asgi.text import clip, quote
 
-Json: TypeAlias = Any
 _M = TypeVar("_M", bound=BaseModel)
 
 FILES: Final = ("cases.yaml", "cases.json")

@@ -13,9 +13,10 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Protocol, cast
 
 from mockforge_asgi.errors import HostCallError, UnsupportedPlatform
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.http.request_document import long_body_document
 from mockforge_asgi.security.egress.addresses import canonical_host, is_inside, is_never_meant, is_own
@@ -28,7 +29,6 @@ try:
 except ImportError as error:
     raise UnsupportedPlatform("plugins with network grants need the http extra: pip install 'mockforge-asgi[http]'") from error
 
-Json: TypeAlias = Any
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import quote, urljoin
 
 from mockforge_asgi.contract.codec import NotABody, body_bytes
 from mockforge_asgi.errors import HostCallError
+from mockforge_asgi.exact_json import Json
 from mockforge_asgi.security.egress.addresses import canonical_host
 
-Json: TypeAlias = Any
 Pair: TypeAlias = tuple[str, str]
 
 MAX_URL = 8192
