@@ -191,8 +191,10 @@ class PluginRuntime:
         try:
             await life.state.open()
             await self._load_all(life)
-        except BaseException:
+        except BaseException as error:
             await self._end(life)
+            if isinstance(error, MockForgeError):  # whoever starts it shows the error, a server in its own log
+                error.args = tuple(self._redactor(arg) if isinstance(arg, str) else arg for arg in error.args)
             raise
         life.end = self._until_the_end_of(life)
         await anext(life.end)

@@ -146,6 +146,17 @@ def test_nothing_secret_is_logged_before_the_runtime_is_started(records: list[lo
     assert [r.getMessage()[:30] for r in records] == ["GET /password=[redacted] → 200"]
 
 
+@pytest.mark.parametrize("runtime", ["python", "native"])
+@pytest.mark.parametrize("step", ["init", "start"])
+async def test_a_server_that_is_told_why_plugins_do_not_start_is_told_no_secret(tmp_path: Path, runtime: str, step: str) -> None:
+    settings, source = config(tmp_path, runtime), tmp_path / "pay" / "plugin.py"
+    source.write_text(f"{SOURCE}\n    def {step}(self):\n        raise ValueError('it was ' + secret('word'))\n")
+    for start in (Client(MockForge(App(), settings)).__aenter__, PluginRuntime(settings).start):
+        with pytest.raises(Exception, match=r"ValueError: it was \[redacted\]") as caught:
+            await start()
+        assert "hush" not in str(caught.value)
+
+
 async def test_who_gives_a_stream_of_events_hears_them_in_place_of_the_log(tmp_path: Path, records: list[logging.LogRecord]) -> None:
     events, heard = EventStream(), list[Event]()
     events.subscribe(heard.append)
