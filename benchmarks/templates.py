@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
 from benchmarks.figures import Figure, Turn, compare, summary
@@ -11,6 +10,7 @@ from benchmarks.in_process import receive, scope, send
 from mockforge_asgi.contract import FunctionMetadata
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import TemplateResponse
+from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json
@@ -25,19 +25,13 @@ TEMPLATES = {
 AGAINST = {"call.json": "short.json", "loop.json": "short.json", "fake.tokens.json": "short.json"}
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is known of the plugin."""
-
-    on_failure: str = "error"
-
-
-class Names:
+class Names(Plugin):
     """A template plugin without a sandbox: what the template's side of a call costs."""
 
-    name = "names"
-    facts = Facts()
-    functions: Sequence[FunctionMetadata] = (FunctionMetadata("initials"),)
+    functions = (FunctionMetadata("initials"),)
+
+    def __init__(self) -> None:
+        self.facts = PluginMeta("names", "names", "1.0.0", "", "native", frozenset({"template"}))
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """The first letters."""

@@ -6,54 +6,21 @@ template.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from jinja2.runtime import Undefined
 from markupsafe import Markup
 
-from mockforge_asgi.contract import FunctionMetadata
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.templates.bounds.environment import Exposed
 from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
 from mockforge_asgi.templates.waiting import result_of
 from mockforge_asgi.types import Json
-
-
-class FunctionFacts(Protocol):
-    """What is known of a template plugin without running it."""
-
-    @property
-    def on_failure(self) -> str:
-        """`error`: a failed call ends the rendering; `skip`: it gives none."""
-        ...
-
-
-class FunctionPlugin(Protocol):
-    """A plugin with template functions."""
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        ...
-
-    @property
-    def facts(self) -> FunctionFacts:
-        """What is known of it."""
-        ...
-
-    @property
-    def functions(self) -> Sequence[FunctionMetadata]:
-        """The functions it offers."""
-        ...
-
-    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
-        """The value of one of them."""
-        ...
-
 
 Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[Mapping[str, Json]]]
 """Runs (exchange, source, query, params); gives `{"columns", "rows", "truncated", …}` with rows in the columns' order."""
@@ -87,7 +54,7 @@ class PluginFunctions(Exposed):
 
     __slots__ = ("_exchange", "_plugin")
 
-    def __init__(self, plugin: FunctionPlugin, exchange: Exchange) -> None:
+    def __init__(self, plugin: Plugin, exchange: Exchange) -> None:
         self._plugin, self._exchange = plugin, exchange
 
     @property
@@ -103,7 +70,7 @@ class PluginFunctions(Exposed):
         raise KeyError(name)
 
 
-def _call(plugin: FunctionPlugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
+def _call(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
     """The value of a plugin's function. The time that it takes is not the rendering's own."""
     used = METER.get() or meter()
     if not kwargs and len(args) <= _FEW and _ARE_PLAIN(map(type, args)):

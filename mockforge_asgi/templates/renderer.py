@@ -17,9 +17,10 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_header
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
 from mockforge_asgi.templates.bounds.runtime import BoundContext, Values
-from mockforge_asgi.templates.callables import DataSources, FunctionPlugin, PluginFunctions, Query
+from mockforge_asgi.templates.callables import DataSources, PluginFunctions, Query
 from mockforge_asgi.templates.compiler import Compiled, Compiler
 from mockforge_asgi.templates.faker import Faker
 from mockforge_asgi.templates.functions import make_functions
@@ -55,7 +56,7 @@ class Renderer:
         store: TemplateStore,
         *,
         aliases: Mapping[str, str] = MappingProxyType({}),
-        plugin: Callable[[str], FunctionPlugin] | None = None,
+        plugin: Callable[[str], Plugin] | None = None,
         sources: frozenset[str] = frozenset(),
         query: Query | None = None,
         limits: TemplateLimits = DEFAULT_LIMITS,
@@ -165,7 +166,7 @@ class Renderer:
                     values[name] = PluginFunctions(plugin, exchange)
         return values
 
-    def _function_plugin(self, alias: str) -> FunctionPlugin:
+    def _function_plugin(self, alias: str) -> Plugin:
         name = self._aliases[alias]
         try:
             if self._plugin is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.callables import Query
@@ -58,27 +58,20 @@ def exchange(
     return made
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a plugin without running it."""
-
-    on_failure: str = "error"
-
-
-@dataclass
-class PlainPlugin:
+class PlainPlugin(Plugin):
     """A template plugin of plain functions; `calls` remembers what was asked."""
 
-    name: str
-    made: Mapping[str, Callable[..., Json | Awaitable[Json]]]
-    facts: Facts = Facts()
-    calls: list[tuple[str, tuple[Json, ...], dict[str, Json]]] = field(default_factory=list)
+    def __init__(self, name: str, made: Mapping[str, Callable[..., Json | Awaitable[Json]]], *, on_failure: str = "error") -> None:
+        self.facts = PluginMeta(name, name, "1.0.0", "", "native", frozenset({"template"}), on_failure=on_failure)
+        self.made, self.calls = made, list[tuple[str, tuple[Json, ...], dict[str, Json]]]()
 
     @property
-    def functions(self) -> Sequence[FunctionMetadata]:
-        return [FunctionMetadata(name) for name in self.made]
+    def functions(self) -> tuple[FunctionMetadata, ...]:
+        """Those that were given."""
+        return tuple(FunctionMetadata(name) for name in self.made)
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+        """What the function of that name gives."""
         self.calls.append((name, tuple(args), dict(kwargs)))
         value = self.made[name](*args, **kwargs)
         return await value if isinstance(value, Awaitable) else value

@@ -12,7 +12,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.types import Json
-from tests.templates.rendering import Facts, PlainPlugin, exchange, render, renderer
+from tests.templates.rendering import PlainPlugin, exchange, render, renderer
 
 
 async def later(value: Json) -> Json:
@@ -90,7 +90,7 @@ async def test_a_failing_plugin_ends_the_rendering_unless_it_is_to_be_skipped(er
 
     with pytest.raises(type(error)):
         await render("{{ p.f() }}", "txt", PlainPlugin("p", {"f": fail}))
-    skipped = PlainPlugin("p", {"f": fail}, Facts(on_failure="skip"))
+    skipped = PlainPlugin("p", {"f": fail}, on_failure="skip")
     assert await render("a{{ p.f() }}b{{ p.f() | default('x', true) }}", "txt", skipped) == "abx"
 
 
