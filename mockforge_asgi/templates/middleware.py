@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mockforge_asgi.errors import ClientDisconnected, MockForgeError, RequestRejected, TemplateFailed
+from mockforge_asgi.errors import ClientDisconnected, MockForgeError, PluginFailed, RequestRejected, TemplateFailed
 from mockforge_asgi.events import RenderFailed
 from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.errors import error_response, response_for
@@ -81,6 +81,8 @@ class TemplateMiddleware:
     def _failed(self, exchange: Exchange, response: TemplateResponse, error: MockForgeError) -> MockResponse:
         told = self.renderer.explain(response, error)
         self._events.emit(RenderFailed(template=response.template, reason=str(told)))
-        if self._shows_errors and isinstance(error, TemplateFailed) and not is_foreign(exchange.snapshot):
-            return error_response(500, str(told), error="Template failed")
-        return response_for(error)
+        if not self._shows_errors or is_foreign(exchange.snapshot):
+            return response_for(error)
+        trace = f"\n{error.author_traceback}" if isinstance(error, PluginFailed) and error.author_traceback else ""
+        shown = self._events.redact(f"{told}{trace}")
+        return error_response(500, shown, error="Template failed") if isinstance(error, TemplateFailed) else response_for(error, shown)

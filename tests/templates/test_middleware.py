@@ -10,6 +10,8 @@ from mockforge_asgi.errors import PluginFailed, RequestRejected
 from mockforge_asgi.events import Event, RenderFailed
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.security.redaction import Redactor
+from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
@@ -80,6 +82,25 @@ async def test_a_failure_names_the_place_and_line_of_its_template() -> None:
         "template 'routes[0].txt' (mockforge.yaml:9 routes[0].response.template_text) line 2: 'nothing' is undefined",
         "template 'page.txt' line 1: plugin 'p' failed in template.call: no such word",
     ], "why a plugin failed is told by the event of its call"
+
+
+@pytest.mark.parametrize("shows", [False, True])
+async def test_developers_are_told_the_plugin_and_its_line_and_no_secret(shows: bool) -> None:
+    def fail() -> None:
+        raise PluginFailed("p", "template.call", "no word hush-hush-1", author_traceback='Traceback\n  File "plugin.py", line 7')
+
+    runtime = Runtime()
+    runtime.events.redact = Redactor(Secrets({"word": "hush-hush-1"}))
+    made = renderer({"page.txt": "\n{{ p.f() }}", "own.txt": "{{ p['hush-hush-1']() }}"}, PlainPlugin("p", {"f": fail}))
+    client = Client(TemplateMiddleware(app, runtime=runtime, renderer=made, shows_errors=shows))
+    for name, status, words in (
+        ("page", 502, ("'page.txt' line 2", "plugin 'p'", "no word [redacted]", "line 7")),
+        ("own", 500, ("line 1",)),
+    ):
+        for headers, is_told in (({}, shows), ({"origin": "https://web.test"}, False)):
+            response = await client.get(f"/{name}.txt", headers=headers)
+            assert (response.status, all(word in response.json()["message"] for word in words)) == (status, is_told)
+            assert "hush" not in response.text
 
 
 async def test_the_clients_own_fault_is_not_a_failed_template() -> None:
