@@ -17,7 +17,7 @@ from wasmtime.component import Component
 from mockforge_asgi.contract import HostCalls
 from mockforge_asgi.errors import ConfigError, PluginRejected
 from mockforge_asgi.events import EventStream, PluginWarning
-from mockforge_asgi.wasm.compiled.cache import CompiledCache, Source, default_directory
+from mockforge_asgi.wasm.compiled.cache import CompiledCache, Source
 from mockforge_asgi.wasm.compiled.compile import CompileLimits
 from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.component.python import PythonGuest, sandbox_digest, sandbox_path
@@ -28,7 +28,7 @@ from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.inspect.limits import TRUSTED
-from mockforge_asgi.wasm.platform import check_platform
+from mockforge_asgi.wasm.platform import check_interpreter
 from mockforge_asgi.wasm.pool import Pool
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
@@ -68,16 +68,12 @@ class Sandbox:
         self.scheduler = Scheduler(loop, self._ticker)
         self.pool = Pool(loop, pool_memory_mb * MIB)
         self._cache = CompiledCache(cache_dir, emit=events.emit)
-        self._cache_dir = cache_dir
-        self._check: asyncio.Task[None] | None = None
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
 
     async def host(self, options: HostOptions, spec: GuestSpec, doors: HostCalls) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
-        if self._check is None or _failed(self._check):
-            self._check = asyncio.ensure_future(check_platform(self._cache_dir or _home_directory()))
-        await asyncio.shield(self._check)
+        check_interpreter()
         guest = await self._guest(options, spec)
         charge, cap = options.charge_bytes or guest.limits.charge, self.pool.cap_bytes
         if charge > cap:
@@ -157,7 +153,7 @@ class Sandbox:
     async def close(self) -> None:
         """End the calls that still run, stop ticking and free what instances shared."""
         await self.scheduler.close()
-        loading: list[asyncio.Task[Any]] = [task for task in (self._check, self._python, self._kernel) if task is not None]
+        loading: list[asyncio.Task[Any]] = [task for task in (self._python, self._kernel) if task is not None]
         for task in loading:
             task.cancel()
         if loading:
@@ -174,13 +170,6 @@ def _short_of(needed: int, cap: int) -> str:
         f"one instance of each plugin may come to hold {needed // MIB} MiB, and all together {cap // MIB}: busy plugins may leave "
         f"others without one. Raise limits.pool_memory_mb."
     )
-
-
-def _home_directory() -> Path | None:
-    try:
-        return default_directory()
-    except RuntimeError:  # there is no home directory
-        return None
 
 
 def _failed(loading: asyncio.Task[Any]) -> bool:
