@@ -322,7 +322,10 @@ BAD = {
             "6: an alias (*…) names no anchor (&…) that ends before it. Put it in quotes if it is text.",
         ],
     ),
-    "a tab": ("version: 1\nserver:\n\tport: 1\n", ["3: a tab is used for indentation. Use spaces."]),
+    "a tab": (
+        "version: 1\nserver:\n\tport: 1\n",
+        ["3: is not YAML: found character that cannot start any token. Check the indentation and the quotes."],
+    ),
     "a key twice": ("version: 1\ndev: true\ndev: false\n", ["3: the key 'dev' is given twice (first on line 2). Keep one of them."]),
     "a fault of what an anchor names": (
         "version: 1\nx-own: &s {ports: 1}\nserver: *s\n",

@@ -19,7 +19,6 @@ import yaml
 from mockforge_asgi.config.parsing.anchors import MERGE_KEY, Anchors, TooLarge, merged
 from mockforge_asgi.config.parsing.json_values import MAX_DEPTH, MAX_VALUES, no_json_scalar, not_json
 from mockforge_asgi.config.parsing.locations import Locations, Path
-from mockforge_asgi.config.parsing.syntax import character_problem, syntax_problem
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.exact_json import Json, written
 from mockforge_asgi.text import clip
@@ -243,11 +242,20 @@ def _build(text: str, name: str, aliases: bool = False, exact: bool = False) -> 
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        raise Unreadable([*builder.problems, syntax_problem(error, text, name)]) from None
     except (yaml.YAMLError, UnicodeError) as error:
-        raise Unreadable([*builder.problems, character_problem(error, text, name)]) from None
+        raise Unreadable([*builder.problems, _syntax_problem(error, text, name)]) from None
     return builder
+
+
+def _syntax_problem(error: yaml.YAMLError | UnicodeError, text: str, name: str) -> Problem:
+    """What the parser says, and where."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = (error.context_mark if error.context == "while scanning a simple key" else error.problem_mark) or error.context_mark
+        line, said = mark.line if mark else 0, error.problem or error.context
+    else:
+        line, said = text.count("\n", 0, getattr(error, "position", 0)), str(error).partition("\n")[0]
+    remedy = "Check the indentation and the quotes."
+    return Problem(f"{name}:{line + 1}", f"is not YAML: {clip(str(said), 200)}.", remedy)
 
 
 def _read_json(text: str, name: str, exact: bool) -> tuple[Json, Locations]:
