@@ -67,10 +67,10 @@ def new_life(
             made.append(Sandbox(loop, events, pool_memory_mb=config.limits.pool_memory_mb, cache_dir=cache_dir))
         return made[0]
 
-    def native(approval: Authorization, host_calls: PluginHostCalls) -> PluginHost:
+    def native(authorization: Authorization, host_calls: PluginHostCalls) -> PluginHost:
         from mockforge_asgi.plugins.native.host import native_host
 
-        return native_host(approval, host_calls, events)
+        return native_host(authorization, host_calls, events)
 
     return Life(loop, state, registry, sources, Loader(rooms, sandbox, native), made)
 

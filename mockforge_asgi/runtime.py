@@ -19,7 +19,8 @@ from mockforge_asgi.errors import MockForgeError, PluginUnavailable, Unsupported
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.life import Life, new_life
-from mockforge_asgi.plugins.authorization import authorize, check_plugins, one_of
+from mockforge_asgi.plugins.authorization import authorize
+from mockforge_asgi.plugins.consistency import CheckReport, check_plugins
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins, Registry
@@ -49,6 +50,7 @@ class PluginRuntime:
         cache_dir: Path | None = None,
         dev: bool | None = None,
         watcher: Watcher | None = None,
+        checked: CheckReport | None = None,
     ) -> None:
         self._own = tuple(plugins)
         self.config: Config = load_config(config, dev=dev, own=self.own_names)
@@ -58,6 +60,8 @@ class PluginRuntime:
         self._redactor = known if isinstance(known := self.events.redact, Redactor) else Redactor()
         self.events.redact = self._redactor
         self._clock_random, self._cache_dir = clock_random, cache_dir
+        self._checked = None if self.config.dev else checked
+        """Loaded by the first start; in dev mode the plugins are looked at again, for their files may have been edited since."""
         self.loaded: LoadedPlugins = NOT_LOADED
         """The plugins as they are loaded now; another object with every change."""
         self._life: Life | None = None
@@ -220,11 +224,12 @@ class PluginRuntime:
     async def _load_all(self, life: Life) -> None:
         if self.watcher is not None:
             life.edits = PluginEdits(self.watcher, self.config.plugins.values())
-        found = await asyncio.to_thread(check_plugins, self.config)
-        if found.refused:
-            raise one_of(found.refused)
-        for approval in start_order(found.approved):
-            life.registry.put(await life.loader.load(approval))
+        found, self._checked = self._checked, None
+        if found is None:
+            found = await asyncio.to_thread(check_plugins, self.config)
+        found.raise_refused()
+        for authorization in start_order(found.authorized):
+            life.registry.put(await life.loader.load(authorization))
         if self._own:
             from mockforge_asgi.plugins.native.inline import load_own
 

@@ -27,6 +27,7 @@ from mockforge_asgi.telemetry.log import LogWriter, ServerLog
 from mockforge_asgi.types import ASGIApp
 
 if TYPE_CHECKING:
+    from mockforge_asgi.plugins.consistency import CheckReport
     from mockforge_asgi.reload.watcher import Watcher
 
 VARIABLE: Final = "MOCKFORGE_SERVE"
@@ -61,8 +62,11 @@ def create() -> ASGIApp:
     return make_app(AppOptions.published())
 
 
-def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
-    """The app that those options describe. In dev mode it follows edits of the configuration. Raises ConfigError."""
+def make_app(options: AppOptions, config: Config | None = None, checked: CheckReport | None = None) -> ASGIApp:
+    """The app that those options describe, with plugins that may have been `checked`. In dev mode it follows edits of the configuration.
+
+    Raises ConfigError.
+    """
     config = config or options.load()
     redactor = Redactor()
     events = EventStream(redactor)
@@ -83,10 +87,10 @@ def make_app(options: AppOptions, config: Config | None = None) -> ASGIApp:
             return _mocks(changed, events, watcher)
 
         return DatedApp(ReloadingApp(config, options.load, build, watcher=watcher, report=writer.write))
-    return DatedApp(_mocks(config, events))
+    return DatedApp(_mocks(config, events, checked=checked))
 
 
-def _mocks(config: Config, events: EventStream, watcher: Watcher | None = None) -> ASGIApp:
+def _mocks(config: Config, events: EventStream, watcher: Watcher | None = None, checked: CheckReport | None = None) -> ASGIApp:
     from mockforge_asgi.middleware import MockForge
     from mockforge_asgi.runtime import PluginRuntime
 
@@ -96,7 +100,7 @@ def _mocks(config: Config, events: EventStream, watcher: Watcher | None = None) 
             await super().start()
             freeze()
 
-    return MockForge(runtime=Served(config, events=events, watcher=watcher))
+    return MockForge(runtime=Served(config, events=events, watcher=watcher, checked=checked))
 
 
 def hide(config: Config, redactor: Redactor) -> None:

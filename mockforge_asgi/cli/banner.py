@@ -12,7 +12,7 @@ from mockforge_asgi.config.objects import Config, RouteConfig
 from mockforge_asgi.text import escape
 
 if TYPE_CHECKING:
-    from mockforge_asgi.plugins.authorization import CheckReport
+    from mockforge_asgi.plugins.consistency import CheckReport
 
 MOST_ROUTES: Final = 30
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
@@ -25,7 +25,7 @@ def base_url(host: str, port: int, *, is_tls: bool) -> str:
     return f"{scheme}://{shown}" + ("" if port == (443 if is_tls else 80) else f":{port}")
 
 
-def banner(config: Config, examination: CheckReport, url: str, *, host: str, workers: int = 1) -> str:
+def banner(config: Config, report: CheckReport, url: str, *, host: str, workers: int = 1) -> str:
     """The text, without a final line break."""
     mode = ", dev mode: edits apply from the next request" if config.dev else ""
     many = f", {workers} workers" if workers > 1 else ""
@@ -33,7 +33,7 @@ def banner(config: Config, examination: CheckReport, url: str, *, host: str, wor
     if host in _EVERYWHERE:
         lines.append("Reachable from other machines too: it listens on every address of this one.")
     protection = Protection(config.protect)
-    rows = [*endpoint_rows(config, examination, url), *(_route(route, protection, url) for route in config.routes[:MOST_ROUTES])]
+    rows = [*endpoint_rows(config, report, url), *(_route(route, protection, url) for route in config.routes[:MOST_ROUTES])]
     if rows:
         lines.append("\n".join(f"  {line}" for line in table(rows).splitlines()))
     if len(config.routes) > MOST_ROUTES:

@@ -12,7 +12,7 @@ import click
 
 import mockforge_asgi
 from mockforge_asgi.cli.plugin import plugin
-from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, examination_text, warning_lines
+from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, report_text, warning_lines
 
 _LIBRARIES = ("wasmtime", "starlette", "jinja2", "orjson", "uvicorn")
 
@@ -77,16 +77,16 @@ def check(file: str | None) -> None:
     """
     from mockforge_asgi.cli.findings import look_at
     from mockforge_asgi.middleware import MockForge
-    from mockforge_asgi.plugins.package.static_checks import examine_code
+    from mockforge_asgi.plugins.package.static_checks import check_code
     from mockforge_asgi.security.secrets import unreadable
 
-    config, examination = look_at(config_file(file), look=examine_code)
-    if not examination.refused:
+    config, report = look_at(config_file(file), look=check_code)
+    if not report.refused:
         MockForge(config=config)  # refuses routes and templates that cannot be used
-    click.echo(examination_text(config, examination), err=bool(examination.refused))
-    warnings = [*examination.warnings, *unreadable(config.secrets, places=config.places)]
+    click.echo(report_text(config, report), err=bool(report.refused))
+    warnings = [*report.warnings, *unreadable(config.secrets, places=config.places)]
     click.echo("\n".join(warning_lines(warnings)), err=True, nl=bool(warnings))
-    raise SystemExit(1 if examination.refused else 0)
+    raise SystemExit(1 if report.refused else 0)
 
 
 @mockforge.command(cls=Command)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError
-from mockforge_asgi.plugins.authorization import CheckReport, check_plugins
+from mockforge_asgi.plugins.consistency import CheckReport, check_plugins
 
 
 def look_at(
@@ -23,12 +23,12 @@ def look_at(
         if error.rest is None:
             raise
         errors, config = [error], error.rest
-    examination = look(check_plugins(config))
-    if errors or examination.refused:
+    report = look(check_plugins(config))
+    if errors or report.refused:
         errors += _unusable(config)
     if errors:
-        raise ConfigError("\n".join(map(str, [*errors, *examination.refused.values()])))
-    return config, examination
+        raise ConfigError("\n".join(map(str, [*errors, *report.refused.values()])))
+    return config, report
 
 
 def _unusable(config: Config) -> list[ConfigError]:

@@ -72,7 +72,7 @@ def call(folder: str, op: str, document: str | None, config: str | None, doors: 
 def list_plugins(file: str | None) -> None:
     """List the plugins of a configuration."""
     from mockforge_asgi.config import load_config
-    from mockforge_asgi.plugins.authorization import check_plugins
+    from mockforge_asgi.plugins.consistency import check_plugins
 
     config = load_config(config_file(file))
     click.echo(plugin_table(config, check_plugins(config)))

@@ -15,7 +15,7 @@ from mockforge_asgi.text import escape
 
 if TYPE_CHECKING:
     from mockforge_asgi.auth.rules import Protection
-    from mockforge_asgi.plugins.authorization import CheckReport
+    from mockforge_asgi.plugins.consistency import CheckReport
     from mockforge_asgi.plugins.package.static_checks import Validation
 
 CONFIG_FILE: Final = "mockforge.yaml"
@@ -73,20 +73,20 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def plugin_table(config: Config, examination: CheckReport) -> str:
+def plugin_table(config: Config, report: CheckReport) -> str:
     """The plugins of a configuration, and for each that cannot be loaded, why."""
     if not config.plugins:
         return "This configuration has no plugins."
     rows = [("NAME", "ID", "VERSION", "RUNTIME", "KINDS", "STATE", "DIGEST")]
     for name, use in config.plugins.items():
-        approval = examination.approved.get(name)
-        if approval is None:
+        authorization = report.authorized.get(name)
+        if authorization is None:
             rows.append((name, "", "", "", "", "refused" if use.enabled else "disabled", ""))
             continue
-        manifest = approval.manifest
+        manifest = authorization.manifest
         kinds = ", ".join(sorted(manifest.kinds))
-        rows.append((name, manifest.id, manifest.version, manifest.runtime, kinds, "ok", approval.package.digest))
-    return escape("\n".join([table(rows), *_endpoints(config, examination), *(f"\n{error}" for error in examination.refused.values())]))
+        rows.append((name, manifest.id, manifest.version, manifest.runtime, kinds, "ok", authorization.package.digest))
+    return escape("\n".join([table(rows), *_endpoints(config, report), *(f"\n{error}" for error in report.refused.values())]))
 
 
 def guard(methods: Iterable[str], path: str, protection: Protection) -> str:
@@ -101,31 +101,31 @@ def guard(methods: Iterable[str], path: str, protection: Protection) -> str:
     return "; ".join(f"{words} ({'|'.join(those)})" for words, those in held.items() if words)
 
 
-def endpoint_rows(config: Config, examination: CheckReport, url: str = "") -> Iterator[tuple[str, str, str, str]]:
+def endpoint_rows(config: Config, report: CheckReport, url: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Every endpoint of the plugins: methods, path, whose it is, and who guards it."""
     from mockforge_asgi.auth.endpoints import public_plugins
     from mockforge_asgi.auth.rules import Protection
 
     protection, public = Protection(config.protect), public_plugins(config)
-    for name, approval in examination.approved.items():
-        for endpoint in approval.manifest.endpoints:
-            path = (approval.use.prefix or f"/{name}").rstrip("/") + endpoint.path
+    for name, authorization in report.authorized.items():
+        for endpoint in authorization.manifest.endpoints:
+            path = (authorization.use.prefix or f"/{name}").rstrip("/") + endpoint.path
             words = "public: before auth" if name in public else guard(endpoint.methods, path, protection)
             yield "|".join(sorted(endpoint.methods)) or "ANY", f"{url}{path}", f"endpoint of {name}", words
 
 
-def _endpoints(config: Config, examination: CheckReport) -> list[str]:
-    rows = list(endpoint_rows(config, examination))
+def _endpoints(config: Config, report: CheckReport) -> list[str]:
+    rows = list(endpoint_rows(config, report))
     return ["\n" + table([("METHOD", "PATH", "WHAT", "WHO MAY"), *rows])] if rows else []
 
 
-def examination_text(config: Config, examination: CheckReport) -> str:
+def report_text(config: Config, report: CheckReport) -> str:
     """What `mockforge check` says."""
-    if examination.refused:
-        return escape("\n".join(str(error) for error in examination.refused.values()))
-    plugins = ", ".join(f"{name} {a.manifest.version}" for name, a in examination.approved.items()) or "none"
+    if report.refused:
+        return escape("\n".join(str(error) for error in report.refused.values()))
+    plugins = ", ".join(f"{name} {a.manifest.version}" for name, a in report.authorized.items()) or "none"
     fine = f"{config.places.name} is fine. Routes: {len(config.routes)}. Plugins: {plugins}."
-    return escape("\n".join([fine, *_endpoints(config, examination)]))
+    return escape("\n".join([fine, *_endpoints(config, report)]))
 
 
 def validation_text(validation: Validation) -> str:

@@ -17,7 +17,7 @@ from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.mocks.explain import decide
 from mockforge_asgi.mocks.responders import ROUTES
 from mockforge_asgi.mocks.routes import build_routes, plugins_named
-from mockforge_asgi.plugins.authorization import check_plugins
+from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.text import escape
 
 _SAFE: Final = "/:@!$&'()*+,;=~%-._?[]"
@@ -84,7 +84,7 @@ def decided(config: Config, question: Question) -> tuple[str, bool]:
 def _asked_first(config: Config) -> list[str]:
     """The response plugins that are asked about every request before the routes are."""
     named = plugins_named(config.routes)
-    plugins = check_plugins(config).approved if config.plugins else {}
+    plugins = check_plugins(config).authorized if config.plugins else {}
     wanted = {name: config.plugins[name].priority for name, found in plugins.items() if "response" in found.manifest.kinds}
     return [name for name, priority in wanted.items() if (priority is None and name not in named) or (priority or ROUTES + 1) <= ROUTES]
 

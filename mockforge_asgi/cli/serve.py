@@ -21,7 +21,7 @@ from mockforge_asgi.config import Config
 from mockforge_asgi.config.objects import ServerConfig
 from mockforge_asgi.config.workers import check_workers
 from mockforge_asgi.errors import ConfigError, UnsupportedPlatform
-from mockforge_asgi.plugins.authorization import CheckReport
+from mockforge_asgi.plugins.consistency import CheckReport
 
 _NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a name's address that this machine does not have is refused with: IPv6's, where there is none."""
@@ -51,17 +51,17 @@ class ServeOptions:
 def serve(options: ServeOptions) -> int:
     """Serve until told to stop; gives the exit code. Raises ConfigError and UnsupportedPlatform before anything is served."""
     uvicorn = _uvicorn()
-    config, examination = look_at(options.file, dev=True if options.reload else None)
+    config, report = look_at(options.file, dev=True if options.reload else None)
     settings = options.over(config.server)
     _check(config, settings)
-    if examination.refused:
-        raise ConfigError("\n".join(str(error) for error in examination.refused.values()))
+    if report.refused:
+        raise ConfigError("\n".join(str(error) for error in report.refused.values()))
     bound = bind(settings.host, settings.port)
     told = AppOptions(options.file, config.dev, settings.log_format, settings.log_level)
-    text = _banner(config, examination, settings, bound)
+    text = _banner(config, report, settings, bound)
     if settings.workers > 1:
         return _serve_workers(uvicorn, told, settings, bound, text)
-    return _serve_here(uvicorn, make_app(told, config), settings, bound, text)
+    return _serve_here(uvicorn, make_app(told, config, report), settings, bound, text)
 
 
 def _uvicorn() -> Any:
@@ -156,9 +156,9 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on {host} port {port}: {error.strerror}."
 
 
-def _banner(config: Config, examination: CheckReport, settings: ServerConfig, bound: list[socket.socket]) -> str:
+def _banner(config: Config, report: CheckReport, settings: ServerConfig, bound: list[socket.socket]) -> str:
     url = base_url(settings.host, bound[0].getsockname()[1], is_tls=settings.ssl_certfile is not None)
-    return banner(config, examination, url, host=settings.host, workers=settings.workers)
+    return banner(config, report, url, host=settings.host, workers=settings.workers)
 
 
 def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:

@@ -1,23 +1,22 @@
-"""What the operator approved of a plugin: its digest, native trust, grants, configuration and limits, checked together.
+"""What one plugin may: its digest, native trust, grants, configuration and limits, checked together against what it asks for.
 
-The step between reading a package and running it. Nothing runs here, and nothing is remembered.
+The step between reading a package and running it. Nothing runs here, and nothing is remembered. What plugins are to each other is
+`consistency.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Final
 
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.parsing.locations import Path
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, Problem
+from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.package.manifest import GIVEN, Limits, Manifest
 from mockforge_asgi.plugins.package.package import Package, read_package
-from mockforge_asgi.plugins.package.versions import fits
-from mockforge_asgi.plugins.start_order import circle_of
 from mockforge_asgi.security.messages import grant_remedy, missing_problems, unasked_problems
 from mockforge_asgi.security.permissions import EffectivePermissions, Permission, Right, intersect
 from mockforge_asgi.text import clip
@@ -40,21 +39,6 @@ class Authorization:
     warnings: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What came of looking at every plugin of a configuration: the approved ones, and why the others are not."""
-
-    approved: Mapping[str, Authorization]
-    refused: Mapping[str, MockForgeError]
-    idle: tuple[Problem, ...] = ()
-    """Where plugins are asked for that are not enabled."""
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """What is odd, though nothing is wrong."""
-        return (*(warning for approval in self.approved.values() for warning in approval.warnings), *self.idle)
-
-
 def authorize(use: PluginUse, config: Config) -> Authorization:
     """Read the plugin's package and hold it against the configuration.
 
@@ -63,10 +47,10 @@ def authorize(use: PluginUse, config: Config) -> Authorization:
     if not use.path.exists():
         problem = config.places.problem(("plugins", use.name, "use"), f"{clip(use.use, 200)}: is no folder and no file.", "Check the path.")
         raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
-    return approve_package(use, read_package(use.path, use.use), config)
+    return authorize_package(use, read_package(use.path, use.use), config)
 
 
-def approve_package(use: PluginUse, package: Package, config: Config) -> Authorization:
+def authorize_package(use: PluginUse, package: Package, config: Config) -> Authorization:
     """The same for a package that is read already."""
     from mockforge_asgi.config.parsing.json_schema import apply_schema
 
@@ -106,91 +90,6 @@ def _extra_problems(rights: EffectivePermissions, config: Config, base: Path) ->
     if rights.network and find_spec("httpcore2") is None:
         remedy = "In a clone: pip install '.[http]'; else: pip install 'mockforge-asgi[http]'."
         yield config.places.problem((*base, "grants", "network"), "needs the http extra, which is not installed.", remedy)
-
-
-def check_plugins(config: Config) -> CheckReport:
-    """Look at every enabled plugin of a configuration, also at what they need of each other. Raises nothing."""
-    approved: dict[str, Authorization] = {}
-    refused: dict[str, MockForgeError] = {}
-    for name, use in config.plugins.items():
-        try:
-            if use.enabled:
-                approved[name] = authorize(use, config)
-        except MockForgeError as error:
-            refused[name] = error
-    problems: dict[str, list[Problem]] = {}
-    for name, problem in _together(config, approved, refused):
-        problems.setdefault(name, []).append(problem)
-    for name, found in problems.items():
-        refused.setdefault(name, ConfigError(f"plugin '{name}' not loaded:", found))
-        approved.pop(name, None)
-    return CheckReport(approved, refused, tuple(_idle(config)))
-
-
-def _together(config: Config, approved: Mapping[str, Authorization], refused: Collection[str]) -> Iterator[tuple[str, Problem]]:
-    """(plugin, problem) of what is wrong between plugins, and between them and the rest of the configuration."""
-    for name, approval in approved.items():
-        yield from ((name, problem) for problem in _dependency_problems(approval, approved, refused, config))
-    if circle := circle_of(approved):
-        what = f"plugins depend on each other in a circle: {' → '.join(circle)}."
-        yield circle[0], config.places.problem(("plugins", circle[0]), what, "Remove one of these dependencies.")
-    yield from _misplaced(config, approved)
-    yield from _clashes(config, approved)
-
-
-def _misplaced(config: Config, approved: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
-    """Plugins that are given a part which they cannot play."""
-    for path, name, kind in _parts(config):
-        if name in approved and kind not in (kinds := approved[name].manifest.kinds):
-            what = f"'{name}' is no {kind} plugin; its kinds: {', '.join(sorted(kinds))}."
-            yield name, config.places.problem(path, what, f"Name a plugin of the kind {kind}.")
-
-
-def _idle(config: Config) -> Iterator[Problem]:
-    for path, name, _ in _parts(config):
-        if name in config.plugins and not config.plugins[name].enabled:
-            what = f"'{name}' is asked for here and not enabled: requests that need it are answered 503."
-            yield config.places.problem(path, what, "Enable it, or take it out here.")
-
-
-def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
-    """(place, plugin, kind) wherever the configuration names a plugin for something."""
-    for i, rule in enumerate(config.protect):
-        yield from ((("protect", i, "auth", j), name, "auth") for j, name in enumerate(rule.auth))
-    for i, route in enumerate(config.routes):
-        if route.response.kind == "plugin":
-            yield ("routes", i, "response", "plugin"), str(route.response.value), "response"
-    for source in config.sources.values():
-        yield ("sources", source.name, "plugin"), source.plugin, "data_source"
-
-
-def _clashes(config: Config, approved: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
-    """Names and paths that two plugins would have."""
-    seen: dict[tuple[str, str], str] = {}
-    for name, approval in approved.items():
-        use, manifest = approval.use, approval.manifest
-        wanted = [("alias", use.alias)] if "template" in manifest.kinds else []
-        wanted += [("prefix", f"{(use.prefix or '').rstrip('/')}{endpoint.path}") for endpoint in manifest.endpoints]
-        for key, value in wanted:
-            if (other := seen.setdefault((key, value), name)) != name:
-                what = f"'{value}' would be of '{other}' and of '{name}'."
-                yield name, config.places.problem(("plugins", name, key), what, f"Give one of them another {key}.")
-
-
-def _dependency_problems(
-    approval: Authorization, others: Mapping[str, Authorization], refused: Collection[str], config: Config
-) -> Iterator[Problem]:
-    """What the plugin needs of other plugins and does not find among them."""
-    path = ("plugins", approval.use.name)
-    for wanted in approval.manifest.dependencies:
-        versions = [a.manifest.version for a in others.values() if a.manifest.id == wanted.id]
-        if not versions and not wanted.optional:
-            is_refused = wanted.id in refused
-            what = f"the plugin needs '{wanted.id}', which {'cannot be loaded' if is_refused else 'is not here'}."
-            yield config.places.problem(path, what, "Mend that one first." if is_refused else "Add it under `plugins:`.")
-        elif versions and not any(fits(version, wanted.version) for version in versions):
-            what = f"the plugin needs '{wanted.id}' {wanted.version}, and here is {', '.join(versions)}."
-            yield config.places.problem(path, what, "Use a version that fits.")
 
 
 def _digest_problems(use: PluginUse, package: Package, config: Config, base: Path) -> Iterator[Problem]:
@@ -260,13 +159,3 @@ def _warnings(use: PluginUse, manifest: Manifest, rights: EffectivePermissions, 
         yield config.places.problem((*base, "on_failure"), what, "Write `error` or `skip`.")
     if use.templates and "response" not in manifest.kinds and "auth" not in manifest.kinds and not manifest.endpoints:
         yield config.places.problem((*base, "templates"), "has no effect: the plugin answers no requests.", "Remove it.")
-
-
-def one_of(refused: Mapping[str, MockForgeError]) -> MockForgeError:
-    """The errors of all refused plugins as one."""
-    errors = list(refused.values())
-    if len(errors) == 1:
-        return errors[0]
-    return ConfigError(
-        f"{len(errors)} plugins cannot be loaded:", [p for e in errors for p in getattr(e, "problems", ()) or [Problem("", str(e))]]
-    )

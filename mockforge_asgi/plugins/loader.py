@@ -1,6 +1,6 @@
-"""The only road in: an approved package → doors → host → a started `Plugin`.
+"""From an authorized package to a started `Plugin`: its host calls, its host, its description checked against the manifest.
 
-What is approved stands in `authorization.py`, what is loaded in the registry; when something is loaded again is the runtime's
+What is authorized stands in `authorization.py`, what is loaded in the registry; when something is loaded again is the runtime's
 affair.
 """
 
@@ -33,13 +33,15 @@ class Loader:
     ) -> None:
         self.rooms, self._sandbox, self._native = rooms, sandbox, native
 
-    async def load(self, approval: Authorization) -> Plugin:
+    async def load(self, authorization: Authorization) -> Plugin:
         """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
         began = time.perf_counter()
-        use, manifest, package = approval.use, approval.manifest, approval.package
-        doors = PluginHostCalls(use.name, approval.effective, self.rooms, config=approval.config, files=package.files, kinds=manifest.kinds)
+        use, manifest, package = authorization.use, authorization.manifest, authorization.package
+        doors = PluginHostCalls(
+            use.name, authorization.effective, self.rooms, config=authorization.config, files=package.files, kinds=manifest.kinds
+        )
         breaker = Breaker(use.name, use.breaker, self.rooms.events)
-        host = await self._host(approval, doors, breaker)
+        host = await self._host(authorization, doors, breaker)
         try:
             description = await host.open()
             check_references(use.name, manifest, description)
@@ -47,7 +49,7 @@ class Loader:
         except BaseException:
             await host.close()
             raise
-        for warning in approval.warnings:
+        for warning in authorization.warnings:
             self.rooms.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
         self.rooms.events.emit(
             PluginLoaded(
@@ -55,16 +57,18 @@ class Loader:
                 kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,
             )
         )  # fmt: skip
-        reader = ResultReader(use.name, approval.effective.set_headers, doors.headers_left_out, self.rooms.events)
-        per_request = approval.isolation == "per_request" and manifest.runtime != "native"
-        return Plugin(facts(approval), description, host, approval.effective, reader, leases_per_request=per_request, breaker=breaker)
+        reader = ResultReader(use.name, authorization.effective.set_headers, doors.headers_left_out, self.rooms.events)
+        per_request = authorization.isolation == "per_request" and manifest.runtime != "native"
+        return Plugin(
+            facts(authorization), description, host, authorization.effective, reader, leases_per_request=per_request, breaker=breaker
+        )
 
-    async def _host(self, approval: Authorization, doors: PluginHostCalls, breaker: Breaker) -> PluginHost:
-        if approval.manifest.runtime == "native":
-            return self._native(approval, doors)
+    async def _host(self, authorization: Authorization, doors: PluginHostCalls, breaker: Breaker) -> PluginHost:
+        if authorization.manifest.runtime == "native":
+            return self._native(authorization, doors)
         from mockforge_asgi.plugins.sandboxed import sandboxed_host
 
-        return await sandboxed_host(self._sandbox(), approval, doors, breaker)
+        return await sandboxed_host(self._sandbox(), authorization, doors, breaker)
 
 
 def check_references(name: str, manifest: Manifest, description: Description) -> None:
@@ -90,15 +94,15 @@ def check_references(name: str, manifest: Manifest, description: Description) ->
         raise PluginRejected(name, "its code is not what its manifest says:", problems)
 
 
-def facts(approval: Authorization) -> PluginMeta:
-    """What is known of an approved plugin without running it."""
-    use, manifest = approval.use, approval.manifest
+def facts(authorization: Authorization) -> PluginMeta:
+    """What is known of an authorized plugin without running it."""
+    use, manifest = authorization.use, authorization.manifest
     priority = manifest.priority if use.priority is None else use.priority
     return PluginMeta(
         name=use.name,
         id=manifest.id,
         version=manifest.version,
-        digest=approval.package.digest,
+        digest=authorization.package.digest,
         runtime=manifest.runtime,
         kinds=manifest.kinds,
         priority=DEFAULT_PRIORITY if priority is None else priority,

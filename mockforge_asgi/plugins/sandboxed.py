@@ -19,15 +19,17 @@ from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
 KIB: Final = 1024
 
 
-async def sandboxed_host(sandbox: Sandbox, approval: Authorization, host_calls: PluginHostCalls, breaker: Breaker) -> PluginHost:
+async def sandboxed_host(sandbox: Sandbox, authorization: Authorization, host_calls: PluginHostCalls, breaker: Breaker) -> PluginHost:
     """A host for it, not yet opened. Raises PluginRejected, UnsupportedPlatform."""
-    use, manifest, limits = approval.use, approval.manifest, approval.limits
+    use, manifest, limits = authorization.use, authorization.manifest, authorization.limits
     if manifest.runtime == "native":
         raise ValueError(f"plugin '{use.name}' is native")
-    options = HostOptions(use.name, manifest.version, approval.config, budget(limits), approval.isolation == "per_request", use.instances)
-    entry, settings = manifest.entry, extism_settings(approval.config)
+    options = HostOptions(
+        use.name, manifest.version, authorization.config, budget(limits), authorization.isolation == "per_request", use.instances
+    )
+    entry, settings = manifest.entry, extism_settings(authorization.config)
     mapping = ExtismEntry(entry.response, entry.template)
-    spec = GuestSpec(manifest.runtime, entry.file, approval.package.files, limits.memory_mb, settings, limits.vars_kb, mapping=mapping)
+    spec = GuestSpec(manifest.runtime, entry.file, authorization.package.files, limits.memory_mb, settings, limits.vars_kb, mapping=mapping)
     host = await sandbox.host(options, spec, host_calls)
     host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
     return host

@@ -103,7 +103,7 @@ class ReloadingApp:
             return
         if not self._is_started:
             await self._begin()
-        if self._watch.poll() != self._seen or self._is_unblocked():
+        if self._watch.poll() != self._seen or (self._blocked is not None and self._blocked.version):
             await self._change()
         await self._current(scope, receive, send)
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import worst
 from mockforge_asgi.config import load_config
-from mockforge_asgi.plugins.authorization import check_plugins
+from mockforge_asgi.plugins.consistency import check_plugins
 
 
 def test_the_configuration_and_its_plugins_are_in_order(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mockforge_asgi.cli.banner import MOST_ROUTES, banner, base_url
 from mockforge_asgi.config import load_config
-from mockforge_asgi.plugins.authorization import CheckReport
+from mockforge_asgi.plugins.consistency import CheckReport
 
 
 @pytest.mark.parametrize(

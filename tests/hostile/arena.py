@@ -97,8 +97,8 @@ class Arena:
             "grants": {n: {k: v for k, v in asked.items() if k != "reason"} for n, asked in manifest.get("permissions", {}).items()},
         }
         config = load_config({"version": 1, "dev": True, "plugins": {"evil": use}})
-        approval = await asyncio.to_thread(authorize, config.plugins["evil"], config)
-        return await self.runtime._alive().loader.load(approval)
+        authorization = await asyncio.to_thread(authorize, config.plugins["evil"], config)
+        return await self.runtime._alive().loader.load(authorization)
 
     def put(self, plugin: Plugin) -> None:
         """Let requests reach it."""

@@ -10,8 +10,8 @@ import wasmtime
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import LimitExceeded, PluginRejected
 from mockforge_asgi.events import Event, GuestLogged
-from mockforge_asgi.plugins.authorization import check_plugins
-from mockforge_asgi.plugins.package.static_checks import examine_code, validate
+from mockforge_asgi.plugins.consistency import check_plugins
+from mockforge_asgi.plugins.package.static_checks import check_code, validate
 from mockforge_asgi.runtime import PluginRuntime
 from tests.wasm.extism_guests import PLAIN, wat
 from tests.wasm.guests import COMPONENT
@@ -130,8 +130,8 @@ def test_check_holds_it_against_the_operators_limit_where_there_is_one(
 ) -> None:
     folder = _folder(tmp_path, "extism", ["(memory 300)"], asked)
     use = {"use": str(folder), "limits": {"memory_mb": given} if given else {}}
-    found = examine_code(check_plugins(load_config({"version": 1, "plugins": {"keeper": use}})))
-    assert ("keeper" in found.approved) == is_enough
+    found = check_code(check_plugins(load_config({"version": 1, "plugins": {"keeper": use}})))
+    assert ("keeper" in found.authorized) == is_enough
     assert is_enough or "Set limits.memory_mb to 19 or more" in str(found.refused["keeper"])
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.middleware import MockForge
-from mockforge_asgi.plugins.authorization import check_plugins
+from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_asgi.testing import Client
 from tests.docs.pages import ROOT, blocks

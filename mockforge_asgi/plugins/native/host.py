@@ -173,10 +173,10 @@ class NativeHost:
             self._tell(op, "failed", 0.0, str(error))
 
 
-def native_host(approval: Authorization, doors: HostCalls, events: EventStream) -> NativeHost:
-    """The host of an approved native package: in threads, or in worker processes where the operator says so."""
-    use, manifest, limits, package = approval.use, approval.manifest, approval.limits, approval.package
-    options = NativeOptions(use.name, manifest.version, approval.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
+def native_host(authorization: Authorization, doors: HostCalls, events: EventStream) -> NativeHost:
+    """The host of an authorized native package: in threads, or in worker processes where the operator says so."""
+    use, manifest, limits, package = authorization.use, authorization.manifest, authorization.limits, authorization.package
+    options = NativeOptions(use.name, manifest.version, authorization.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     if use.native is not None and use.native.workers == "process":
         workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from mockforge_asgi.errors import PluginRejected, Problem
-from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, CheckReport, empty_input, hidden_query, remedy_for_absent
+from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, empty_input, hidden_query, remedy_for_absent
+from mockforge_asgi.plugins.consistency import CheckReport
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.plugins.package.python_source import absent_modules, unasked_uses
 from mockforge_asgi.security.messages import describe
@@ -44,16 +45,16 @@ def validate(path: Path, source: str | None = None) -> Validation:
     return Validation(package, asks, tuple(_advice(package)))
 
 
-def examine_code(examination: CheckReport) -> CheckReport:
-    """The examination with those plugins refused, too, whose code cannot be used; of the others, what is odd in it."""
-    approvals = examination.approved.items()
-    faults = {name: refusal for name, a in approvals if (refusal := _refusal(a.package, a.limits.memory_mb))}
-    approved = {
-        name: replace(approval, warnings=tuple(dict.fromkeys((*approval.warnings, *unasked_uses(approval.package)))))
-        for name, approval in approvals
+def check_code(report: CheckReport) -> CheckReport:
+    """The report with those plugins refused, too, whose code cannot be used; of the others, what is odd in it."""
+    authorizations = report.authorized.items()
+    faults = {name: refusal for name, a in authorizations if (refusal := _refusal(a.package, a.limits.memory_mb))}
+    authorized = {
+        name: replace(authorization, warnings=tuple(dict.fromkeys((*authorization.warnings, *unasked_uses(authorization.package)))))
+        for name, authorization in authorizations
         if name not in faults
     }
-    return CheckReport(approved, {**examination.refused, **faults}, examination.idle)
+    return CheckReport(authorized, {**report.refused, **faults}, report.idle)
 
 
 def _refusal(package: Package, memory_mb: int) -> PluginRejected | None:

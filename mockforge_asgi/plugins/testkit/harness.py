@@ -27,7 +27,7 @@ from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, HostCallError, MockForgeError, PluginFailed, PluginUnavailable, Problem
 from mockforge_asgi.events import EventStream, HostCallDenied
 from mockforge_asgi.exact_json import dumps, loads
-from mockforge_asgi.plugins.authorization import Authorization, approve_package
+from mockforge_asgi.plugins.authorization import Authorization, authorize_package
 from mockforge_asgi.plugins.hostcalls.hostcalls import PluginHostCalls
 from mockforge_asgi.plugins.loader import Loader
 from mockforge_asgi.plugins.package.package import Package, read_package
@@ -136,14 +136,14 @@ class Harness:
             await loaded.close()
 
     async def _load(self, setting: Setting) -> _Loaded:
-        approval, state, heard = self._approve(setting), open_store("memory://"), EventRecorder(self.events)
+        authorization, state, heard = self._approve(setting), open_store("memory://"), EventRecorder(self.events)
         loader = Loader(furnish(setting.doors, state, self.events), self._ready_sandbox, self._native)
         await state.open()
         try:
-            await fill(state, approval.use.name, setting.doors.kv)
-            plugin = await loader.load(approval)
+            await fill(state, authorization.use.name, setting.doors.kv)
+            plugin = await loader.load(authorization)
             self.loading = heard.outcome("plugin.load")
-            return _Loaded(plugin, approval, setting.doors, state, self.events)
+            return _Loaded(plugin, authorization, setting.doors, state, self.events)
         except BaseException:
             await state.close()
             raise
@@ -171,7 +171,7 @@ class Harness:
             raise ConfigError(
                 f"plugin '{manifest.id}' not loaded:", [Problem(self.package.source, what, "If you trust it: --trust-native.")]
             )
-        return approve_package(use, self.package, Config(dev=True, places=Locations(setting.places.name)))
+        return authorize_package(use, self.package, Config(dev=True, places=Locations(setting.places.name)))
 
     def _ready_sandbox(self) -> Sandbox:
         if self._sandbox is None:
@@ -180,10 +180,10 @@ class Harness:
             self._sandbox = Sandbox(asyncio.get_running_loop(), self.events, cache_dir=self._cache_dir)
         return self._sandbox
 
-    def _native(self, approval: Authorization, doors: PluginHostCalls) -> PluginHost:
+    def _native(self, authorization: Authorization, doors: PluginHostCalls) -> PluginHost:
         from mockforge_asgi.plugins.native.host import native_host
 
-        return native_host(approval, doors, self.events)
+        return native_host(authorization, doors, self.events)
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class _Loaded:
     """A started plugin and what stands behind its doors."""
 
     plugin: Plugin
-    approval: Authorization
+    authorization: Authorization
     doors: DoorsModel
     state: StateStore
     events: EventStream
@@ -209,8 +209,8 @@ class _Loaded:
             return Outcome(op, _described(self.plugin.description))
         self._check_op(op)
         bodies = bodies_of(op, document, self.doors)
-        whole = complete(op, document, bodies, self.approval.effective)
-        if problems := faults(op, document, whole, self.approval.effective):
+        whole = complete(op, document, bodies, self.authorization.effective)
+        if problems := faults(op, document, whole, self.authorization.effective):
             raise ConfigError("the document is not one that the plugin would be sent:", problems)
         heard, lease = EventRecorder(self.events), self.plugin.host.lease()
         try:
@@ -233,7 +233,7 @@ class _Loaded:
 
     def _read(self, op: str, sent: Json, said: Json) -> Json:
         """The answer, once it was read as the chains read it. Raises PluginFailed."""
-        effective, name = self.approval.effective, self.plugin.name
+        effective, name = self.authorization.effective, self.plugin.name
         reader = ResultReader(name, effective.set_headers, self._left_out)
         if op == "auth.authenticate":
             reader.decision(op, said)

@@ -8,8 +8,8 @@ import pytest
 
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import PluginRejected
-from mockforge_asgi.plugins.authorization import check_plugins
-from mockforge_asgi.plugins.package.static_checks import examine_code, validate
+from mockforge_asgi.plugins.consistency import check_plugins
+from mockforge_asgi.plugins.package.static_checks import check_code, validate
 from tests.plugins.plugin_folders import FILES, MANIFEST, folder, minimal
 
 MINE = """
@@ -102,4 +102,4 @@ def test_check_tells_it_once_and_a_start_in_development_mode_too(tmp_path: Path,
     (tmp_path / "mockforge.yaml").write_text(f"version: 1\ndev: {str(dev).lower()}\nplugins: {{a: {{use: ./a}}}}\n")
     looked = check_plugins(load_config(tmp_path / "mockforge.yaml"))
     assert len(looked.warnings) == int(dev)
-    assert ["plugin.py:1: uses request.client" in str(w) for w in examine_code(looked).warnings] == [True]
+    assert ["plugin.py:1: uses request.client" in str(w) for w in check_code(looked).warnings] == [True]
