@@ -15,6 +15,14 @@ logger = logging.getLogger("mockforge")
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
+LEVEL_NUMBERS: Final[dict[Level, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+"""The levels as `logging` counts them."""
+
 MAX_CLIENT_TEXT: Final = 1024
 _MAX_TEXT: Final = 4096
 
@@ -226,17 +234,17 @@ class EventStream:
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
-        self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[Level], bool] | None], ...] = ()
+        self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...] = ()
         self.is_tracing = False
         """Whether somebody wants to know of each request who was asked about it (`RequestTraced`)."""
         self.broken: list[tuple[Subscriber, Exception]] = []
 
     def subscribe(
-        self, subscriber: Subscriber, kind: type[Event] = Event, *, hears: Callable[[Level], bool] | None = None
+        self, subscriber: Subscriber, kind: type[Event] = Event, *, hears: Callable[[int], bool] | None = None
     ) -> Callable[[], None]:
         """Call `subscriber` with each event of that kind; gives the function that ends it.
 
-        Where events of a level that `hears` refuses are costly to make, they are left out.
+        Where events of a level that `hears` (asked by its number in `LEVEL_NUMBERS`) refuses are costly to make, they are left out.
         """
         entry = (kind, subscriber, hears)
         self._hold((*self._subscribers, entry))
@@ -246,14 +254,14 @@ class EventStream:
 
         return unsubscribe
 
-    def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[Level], bool] | None], ...]) -> None:
+    def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...]) -> None:
         self._subscribers = subscribers
         self.is_tracing = any(kind is RequestTraced for kind, _, _ in subscribers)
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
-        for listened, _, hears in self._subscribers:  # noqa: SIM110 - every call asks, and `any` takes twice as long
-            if issubclass(kind, listened) and (hears is None or hears(level)):
+        for listened, _, hears in self._subscribers:
+            if issubclass(kind, listened) and (hears is None or hears(LEVEL_NUMBERS[level])):
                 return True
         return False
 

@@ -20,12 +20,12 @@ from typing import Any
 
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
-from mockforge_asgi.auth.responses import decision_response, refuse
+from mockforge_asgi.auth.responses import decision_response, refuse_handshake
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow
 from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeError, PluginFailed, PluginUnavailable
-from mockforge_asgi.events import RequestAnswered, RequestTraced
+from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
@@ -33,6 +33,7 @@ from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.pipeline import Pipeline, PipelineBuilder
+from mockforge_asgi.request_events import answered, traced
 from mockforge_asgi.routing.ambiguity import is_plain
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
@@ -73,11 +74,11 @@ class MockForge:
         """Serve one connection of the server's."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            path, pipeline = route_path(scope), self._pipelines.value
-            if self.app is not None and self._pipelines.is_unchanged and pipeline.claims.passes_through(path, scope.get("raw_path")):
-                await self.app(scope, receive, send)
-            else:
-                await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits), pipeline)
+            pipeline, path = self._pipelines.value, route_path(scope) if scope.get("root_path") else scope["path"]
+            is_known = self._pipelines.loaded is self.runtime.loaded
+            if is_known and self.app is not None and pipeline.claims.passes_through(path, scope.get("raw_path")):
+                return await self.app(scope, receive, send)
+            await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits), pipeline)
         elif kind == "lifespan":
             await lifespan(self.runtime, self.app, scope, receive, send)
         elif self.app is not None:
@@ -85,18 +86,14 @@ class MockForge:
 
     async def _serve(self, exchange: Exchange, pipeline: Pipeline) -> None:
         """Answer the request, or hand it on. Errors of ours and of plugins become responses; those of the app are its own."""
-        begun, snapshot, protection = perf_counter(), exchange.snapshot, pipeline.auth.protection
-        rule = protection.rule_for(snapshot.method, snapshot.path) if protection.is_any else None
-        if pipeline.cors is not None and exchange.scope["type"] == "http":
-            is_open = rule is None and snapshot.method != "OPTIONS"
-            exchange.cors = pipeline.cors if is_open else pipeline.cors_for(exchange, rule)
+        begun, snapshot, auth = perf_counter(), exchange.snapshot, pipeline.auth
+        rule = auth.protection.rule_for(snapshot.method, snapshot.path) if auth.protection.is_any else None
+        if pipeline.cors is not None and exchange.is_http and (rule is None or pipeline.guards_cors):
+            is_simple = rule is None and snapshot.method != "OPTIONS"
+            exchange.cors = pipeline.cors if is_simple else pipeline.cors_for(exchange, rule)
         try:
-            if (
-                rule is not None
-                and self.app is not None
-                and pipeline.auth.allows_preflight(exchange)
-                and await answer_preflight(self.app, exchange)
-            ):
+            is_apps = rule is not None and rule.preflight == "app" and auth.allows_preflight(exchange)
+            if is_apps and self.app is not None and await answer_preflight(self.app, exchange):
                 return
             try:
                 if not self._pipelines.is_current():
@@ -107,74 +104,54 @@ class MockForge:
             except MockForgeError as error:
                 response = pipeline.failures.response_for(exchange, error)
             if response is not None:
-                await refuse(exchange, response)
+                await (exchange.respond(response) if exchange.is_http else refuse_handshake(exchange, response))
             elif self.app is not None:
                 exchange.release()
                 await forward(pipeline.modifiers.around(self.app, exchange), exchange, is_protected=rule is not None)
         finally:
             exchange.close()
-        if exchange.trace is not None and self.runtime.events.is_tracing:
-            self.runtime.events.emit(_traced(exchange))
-        if response is not None and self.runtime.events.wants(RequestAnswered, "info"):
-            self.runtime.events.emit(_answered(exchange, response, perf_counter() - begun))
+        events = self.runtime.events
+        if exchange.trace is not None and events.is_tracing:
+            events.emit(traced(exchange))
+        if response is not None and events.wants(RequestAnswered, "info"):
+            events.emit(answered(exchange, response, perf_counter() - begun))
 
     async def _respond(self, exchange: Exchange, pipeline: Pipeline, rule: ProtectRule | None) -> MockResponse | None:
         """Our response, ready to be sent; None leaves the request to the wrapped app."""
-        auth, snapshot, is_http = pipeline.auth, exchange.snapshot, exchange.scope["type"] == "http"
+        auth, snapshot, routes = pipeline.auth, exchange.snapshot, pipeline.responders.routes
         if auth.protection.is_any and not is_plain(snapshot.path, exchange.scope.get("raw_path")):
             auth.check(exchange)
         if pipeline.is_traced or self.runtime.events.is_tracing:
             exchange.trace = []
-        endpoint = pipeline.endpoints.find(exchange) if is_http and pipeline.endpoints.by_path else None
+        endpoint = pipeline.endpoints.find(exchange) if pipeline.endpoints.by_path and exchange.is_http else None
         if endpoint is not None and endpoint.is_public:
-            return await self._finish(exchange, pipeline, await endpoint.respond(exchange))
-        if is_http and endpoint is None:
-            if pipeline.responders.routes is not None:
-                pipeline.responders.routes.find(exchange)
+            return await self._rendered(exchange, pipeline, await endpoint.respond(exchange))
+        if endpoint is None and exchange.is_http:
+            if routes is not None:
+                routes.find(exchange)
             if exchange.cors is not None and is_preflight(exchange) and not pipeline.responders.names_method(exchange):
                 exchange.answered_by = "cors"
                 return exchange.cors.preflight(snapshot)
         if rule is not None:
             decision = await auth.decide(exchange, rule)
             if decision is not None and not isinstance(decision, Allow):
-                return await self._finish(exchange, pipeline, decision_response(decision))
+                return await self._rendered(exchange, pipeline, decision_response(decision))
         if endpoint is not None:
-            return await self._finish(exchange, pipeline, await endpoint.respond(exchange))
-        if not is_http:
-            exchange.answered_by = "no route"
-            return None if self.app else error_response(404, "no websocket is served here")
-        return await self._mock(exchange, pipeline)
+            return await self._rendered(exchange, pipeline, await endpoint.respond(exchange))
+        if exchange.is_http:
+            return await self._mock(exchange, pipeline)
+        exchange.answered_by = "no route"
+        return None if self.app else error_response(404, "no websocket is served here")
 
     async def _mock(self, exchange: Exchange, pipeline: Pipeline) -> MockResponse | None:
         try:
             found = await pipeline.responders.respond(exchange)
             if found is not None:
-                response = await self._finish(exchange, pipeline, found)
+                response = found if isinstance(found, MockResponse) else await pipeline.templates.render(exchange, found)
                 return await pipeline.modifiers.change(exchange, response) if pipeline.modifiers.plugins else response
         except (PluginFailed, PluginUnavailable) as error:
             return pipeline.failures.in_place_of(exchange, error)
         return None if self.app is not None else pipeline.responders.not_found(exchange)
 
-    async def _finish(self, exchange: Exchange, pipeline: Pipeline, response: MockResponse | TemplateResponse) -> MockResponse:
+    async def _rendered(self, exchange: Exchange, pipeline: Pipeline, response: MockResponse | TemplateResponse) -> MockResponse:
         return response if isinstance(response, MockResponse) else await pipeline.templates.render(exchange, response)
-
-
-def _answered(exchange: Exchange, response: MockResponse, wall_s: float) -> RequestAnswered:
-    snapshot, by, reason = exchange.snapshot, exchange.answered_by or f"route {exchange.route}", exchange.reason
-    if reason and is_preflight(exchange) and response.status in (401, 403) and by != "cors":
-        reason += " (a CORS preflight, which carries no credentials: `cors:` would answer it)"
-    return RequestAnswered(
-        method=snapshot.method,
-        path=snapshot.path,
-        status=response.status,
-        answered_by=by,
-        allowed_by=exchange.allowed_by,
-        wall_s=wall_s,
-        principal=exchange.principal.id if exchange.principal is not None else None,
-        reason=reason,
-    )
-
-
-def _traced(exchange: Exchange) -> RequestTraced:
-    snapshot = exchange.snapshot
-    return RequestTraced(method=snapshot.method, path=snapshot.path, answered_by=exchange.answered_by, steps=tuple(exchange.trace or ()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import _get_running_loop
 from collections.abc import Callable
+from os import getpid
 from typing import Generic, TypeVar
 
 from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins
@@ -14,29 +16,27 @@ T = TypeVar("T")
 class PerLoad(Generic[T]):
     """What is worked out from a runtime's plugins as they are loaded: anew whenever they have changed, and not before."""
 
-    __slots__ = ("_build", "_follows_edits", "_loaded", "_runtime", "value")
+    __slots__ = ("_build", "_follows_edits", "_runtime", "loaded", "value")
 
     def __init__(self, runtime: PluginRuntime, build: Callable[[LoadedPlugins], T], *, follows_edits: bool = False) -> None:
         """`follows_edits`: plugins whose files have changed are loaded again first."""
         self._runtime, self._build, self._follows_edits = runtime, build, follows_edits
-        self._loaded: LoadedPlugins | None = None
+        self.loaded: LoadedPlugins | None = None
+        """The plugins that the value was worked out from; None before the first request."""
         self.value: T = build(NOT_LOADED)
         """As it was worked out last: before the first request, without any plugins."""
 
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether the plugins are those that the value was worked out from, wherever they run."""
-        return self._loaded is self._runtime.loaded
-
     def is_current(self) -> bool:
-        """Whether a request may go by the value."""
-        loaded = self._loaded
-        return loaded is self._runtime.loaded and not self._follows_edits and loaded.are_here()
+        """Whether a request may go by the value: nothing has changed, and the plugins, if any, run on this event loop in this process."""
+        loaded = self.loaded
+        if loaded is not self._runtime.loaded or self._follows_edits:
+            return False
+        return not loaded.plugins or (loaded.loop is _get_running_loop() and loaded.pid == getpid())
 
     async def current(self) -> T:
         """The value for the plugins as they are loaded on this event loop. Raises MockForgeError."""
         loaded = await self._runtime.current(refreshed=self._follows_edits)
-        if loaded is not self._loaded:
+        if loaded is not self.loaded:
             self.value = self._build(loaded)
-            self._loaded = loaded
+            self.loaded = loaded
         return self.value

@@ -58,9 +58,8 @@ class Pipeline:
         which it asks for."""
         if rule is None and is_preflight(exchange):
             rule = self.auth.rule_of(exchange)
-        if rule is None:
-            return self.cors
-        return self.cors if self.guards_cors and (self.is_alone or rule.preflight != "app") else None
+        is_apps = rule is not None and (not self.guards_cors or (rule.preflight == "app" and not self.is_alone))
+        return None if is_apps else self.cors
 
 
 class PipelineBuilder:

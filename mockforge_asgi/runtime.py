@@ -108,7 +108,8 @@ class PluginRuntime:
 
     def plugin(self, name: str) -> Plugin:
         """The current generation of a plugin, by its configured name. Raises KeyError."""
-        return self._alive().registry[name]
+        plugin = self.loaded.plugins.get(name)
+        return plugin if plugin is not None else self._alive().registry[name]
 
     async def current(self, *, refreshed: bool = False) -> LoadedPlugins:
         """The plugins as they are loaded on this event loop, in this process; `refreshed`: with every edit of their files.

@@ -37,7 +37,7 @@ LAYERS = (
     ("runtime",),
     ("lifespan", "per_load"),
     ("mocks", "auth", "templates"),
-    ("pipeline",),
+    ("pipeline", "request_events"),
     ("middleware",),
     ("cli", "admin", "testing"),
     ("__main__",),

@@ -82,7 +82,8 @@ class AuthPolicy:
         decision = await asked.compose(asked.plugins, exchange)
         if isinstance(decision, Allow):
             headers = decision.set_headers
-            exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else ())
+            exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
+            return decision
         exchange.consume(asked.consumed)
         if isinstance(decision, Deny):
             exchange.reason, exchange.allowed_by = decision.reason, ""

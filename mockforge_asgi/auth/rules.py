@@ -19,7 +19,8 @@ from mockforge_asgi.http.paths import below
 from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
-_Entry: TypeAlias = tuple[Callable[[str], bool], frozenset[str], ProtectRule]
+_Entry: TypeAlias = tuple[Callable[[str], bool], frozenset[str], ProtectRule, str]
+"""What tells whether a path matches, the methods (empty: all), the rule, and how a path begins that surely matches (`/a/` of `/a/**`)."""
 
 
 class Protection:
@@ -36,7 +37,7 @@ class Protection:
         compiled.sort(key=partial(_precedence, self._roots))
         self.rules: Final = tuple(rule for _, _, rule in compiled)
         self.is_any: Final = bool(compiled)
-        self._entries: tuple[_Entry, ...] = tuple((glob.matches, methods, rule) for glob, methods, rule in compiled)
+        self._entries: tuple[_Entry, ...] = tuple((glob.matches, methods, rule, _below(glob)) for glob, methods, rule in compiled)
         firsts = [_first_segment(glob) for glob, _, _ in compiled]
         self._anywhere = self._beginning_with(None, firsts)
         self._by_first = {first: self._beginning_with(first, firsts) for first in firsts if first is not None}
@@ -45,21 +46,25 @@ class Protection:
 
     def covers(self, path: str) -> bool:
         """Whether some rule is about that path, whatever the method."""
-        return any(_matches(matches, name) for name in self._names(path) for matches, _, _ in self._entries)
+        return any(_matches(matches, name) for name in self._names(path) for matches, _, _, _ in self._entries)
 
     def rule_for(self, method: str, path: str) -> ProtectRule | None:
         """The rule that decides; None: not protected."""
         if self._roots or path[:1] != "/":
             return self._rule_by_any_name(method, path)
         bare = path[:-1] if path[-1] == "/" and len(path) > 1 else path
-        for matches, methods, rule in self._by_first.get(path[1:].partition("/")[0], self._anywhere):
-            if (not methods or method.upper() in methods) and (matches(path) or (bare is not path and matches(bare))):
+        for matches, methods, rule, beginning in self._by_first.get(path[1:].partition("/")[0], self._anywhere):
+            if methods and method.upper() not in methods:
+                continue
+            if beginning and path.startswith(beginning):
+                return rule
+            if matches(path) or (bare is not path and matches(bare)):
                 return rule
         return None
 
     def _rule_by_any_name(self, method: str, path: str) -> ProtectRule | None:
         names = self._names(path)
-        for matches, methods, rule in self._entries:
+        for matches, methods, rule, _ in self._entries:
             if not methods or method.upper() in methods:
                 for name in names:
                     if _matches(matches, name):
@@ -73,6 +78,11 @@ class Protection:
     def _beginning_with(self, segment: str | None, firsts: list[str | None]) -> tuple[_Entry, ...]:
         """The rules that may be about a path with that first segment, in their order."""
         return tuple(entry for entry, first in zip(self._entries, firsts, strict=True) if first in (None, segment))
+
+
+def _below(glob: PathGlob) -> str:
+    base = glob.pattern.removesuffix("**")
+    return base if base != glob.pattern and base.endswith("/") and base != "/" and "*" not in base and "{" not in base else ""
 
 
 def _first_segment(glob: PathGlob) -> str | None:

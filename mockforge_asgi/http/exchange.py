@@ -49,12 +49,13 @@ class Exchange:
 
     __slots__ = (
         "_body", "_coding", "_content", "_documents", "_fingerprint", "_head", "_json_body", "_limits", "allowed_by", "allowed_headers",
-        "answered_by", "claims", "consumed", "cors", "leases", "matched_route", "path_params", "principal", "reason", "receive", "route",
-        "scope", "send", "snapshot", "trace",
+        "answered_by", "claims", "consumed", "cors", "is_http", "leases", "matched_route", "path_params", "principal", "reason", "receive",
+        "route", "scope", "send", "snapshot", "trace",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
         self.scope, self.receive, self.send = scope, receive, send
+        self.is_http: Final = scope["type"] == "http"
         self.snapshot = RequestSnapshot(scope, path)
         self._limits = limits
         self._body: RequestBody | None = None
@@ -114,15 +115,17 @@ class Exchange:
         """A route was found: its template and the parameters of the path."""
         self.route, self.path_params, self._documents = route, path_params, None
 
-    def allowed(self, principal: Principal, claims: Mapping[str, Json], headers: Headers = ()) -> None:
-        """Auth let the caller pass."""
+    def allowed(
+        self, principal: Principal, claims: Mapping[str, Json], headers: Headers = (), consumed: Consumed = NOTHING_CONSUMED
+    ) -> None:
+        """Auth let the caller pass, by what is hidden from every document from now on."""
         self.principal, self.claims, self._documents, self.answered_by = principal, claims, None, ""
         self.allowed_headers = (*self.allowed_headers, *headers)
+        self.consumed = consumed if self.consumed is NOTHING_CONSUMED else self.consumed | consumed
 
     def consume(self, consumed: Consumed) -> None:
         """Hide what carried credentials from every document that is made from now on."""
-        self.consumed = consumed if self.consumed is NOTHING_CONSUMED else self.consumed | consumed
-        self._documents = None
+        self.consumed, self._documents = self.consumed | consumed, None
 
     def document(self, view: RequestView) -> bytes:
         """The request document for a view; a body is in it if it was read before and is small."""
@@ -215,7 +218,7 @@ class Exchange:
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""
         intake = self.intake
-        return ALREADY_WATCHED if intake.watched or intake.is_lent or self.scope["type"] != "http" else DisconnectWatcher(intake)
+        return ALREADY_WATCHED if intake.watched or intake.is_lent or not self.is_http else DisconnectWatcher(intake)
 
     def lease(self, key: Hashable, make: Callable[[], L]) -> L:
         """The lease under that key, made on first use and released with the exchange. One key always holds one type."""

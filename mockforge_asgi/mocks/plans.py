@@ -63,7 +63,7 @@ async def ask(plugin: Plugin, exchange: Exchange, *, directly: bool) -> Responde
             why = "" if response is not None else f"Plugin '{plugin.name}' was asked, and generate gave no answer."
         else:
             why = f"Plugin '{plugin.name}' was asked, and said in can_handle that it does not answer this."
-        if isinstance(response, TemplateResponse):
+        if isinstance(response, TemplateResponse) and response.template not in plugin.facts.templates:
             plugin.permit_template("response.generate", response.template)
     except (PluginFailed, PluginUnavailable) as error:
         _trace(plugin, exchange, "failed", f"skipped: {error}", begun)

@@ -91,20 +91,17 @@ class RouteResponder:
             self.find(exchange)
             if exchange.matched_route is None:
                 return self._respond_by_body(exchange)
-        return self._planned(exchange)
-
-    async def _respond_by_body(self, exchange: Exchange) -> ResponderResult:
-        await exchange.body()
-        self.find(exchange)
-        response = self._planned(exchange)
-        return response if response is None or isinstance(response, READY) else await response
-
-    def _planned(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
         if exchange.matched_route is False:
             return None
         route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
         plan = route.answer
         return plan if isinstance(plan, READY) else plan.respond(exchange, self._loaded)
+
+    async def _respond_by_body(self, exchange: Exchange) -> ResponderResult:
+        await exchange.body()
+        self.find(exchange)
+        response = None if exchange.matched_route is None else self.respond(exchange)
+        return response if response is None or isinstance(response, READY) else await response
 
 
 class Responders:

@@ -59,7 +59,7 @@ class PluginMeta:
 class Plugin:
     """One generation of one plugin. Its methods raise PluginFailed, LimitExceeded and PluginUnavailable."""
 
-    __slots__ = ("_reader", "_shared", "breaker", "description", "facts", "host", "rights", "view")
+    __slots__ = ("_reader", "_shared", "breaker", "description", "facts", "functions", "host", "name", "rights", "view")
 
     def __init__(
         self,
@@ -73,15 +73,14 @@ class Plugin:
         breaker: Breaker | None = None,
     ) -> None:
         self.facts, self.description, self.host, self.rights, self._reader = facts, description, host, rights, reader
+        self.name: str = facts.name
+        """The operator's name for it."""
+        self.functions: tuple[FunctionMetadata, ...] = description.functions
+        """The template functions it offers."""
         self.breaker = breaker or Breaker(facts.name)
         self.view: RequestView = rights.request_view
         """What of a request it may see."""
         self._shared: Lease | None = None if leases_per_request else host.lease()
-
-    @property
-    def name(self) -> str:
-        """The operator's name for it."""
-        return self.facts.name
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -92,11 +91,6 @@ class Plugin:
     def priority(self) -> float:
         """Its place in a chain; lowest first."""
         return self.facts.priority
-
-    @property
-    def functions(self) -> tuple[FunctionMetadata, ...]:
-        """The template functions it offers."""
-        return self.description.functions
 
     async def _call(self, exchange: Exchange | None, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         """Run one operation, unless the plugin is in quarantine: on the lease of the request, or without a request on one of its own.

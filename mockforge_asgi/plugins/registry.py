@@ -30,10 +30,6 @@ class LoadedPlugins:
     unavailable: str = ""
     """Why none can be asked at all: the event loop is one that cannot have any."""
 
-    def are_here(self) -> bool:
-        """Whether they can be asked on the running event loop, in this process; where there are none, that is always so."""
-        return not self.plugins or (self.loop is _get_running_loop() and self.pid == os.getpid())
-
     def of_kind(self, kind: str) -> tuple[Plugin, ...]:
         """The plugins of that kind, lowest priority number first, then by name."""
         return tuple(sorted((p for p in self.plugins.values() if kind in p.kinds), key=lambda p: (p.priority, p.name)))

@@ -244,7 +244,10 @@ def _walk(
         if node.routes:
             route = node.routes[0] if not node.routes[0].matchers else _pick(node.routes, request, body)
             if route is not None:
-                return route if route is NEEDS_BODY else (route, _params(route.pattern, captured))
+                if route is NEEDS_BODY:
+                    return route
+                names = route.pattern.names
+                return route, dict(zip(names, captured, strict=True)) if None not in names else _named(names, captured)  # type: ignore[arg-type]
     else:
         text = segments[at]
         child = node.literals.get(text)
@@ -267,7 +270,5 @@ def _walk(
     return None
 
 
-def _params(pattern: PathPattern, captured: list[Value]) -> Params:
-    if None not in pattern.names:
-        return dict(zip(pattern.names, captured, strict=True))  # type: ignore[arg-type]  # no name of it is None
-    return {name: value for name, value in zip(pattern.names, captured, strict=True) if name is not None}
+def _named(names: tuple[str | None, ...], captured: list[Value]) -> Params:
+    return {name: value for name, value in zip(names, captured, strict=True) if name is not None}

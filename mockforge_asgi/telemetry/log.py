@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol
 import orjson
 
 from mockforge_asgi.events import (
+    LEVEL_NUMBERS,
     AnswerRefused,
     CacheTrouble,
     CallFinished,
@@ -38,7 +39,6 @@ from mockforge_asgi.text import escape
 
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 LOGGER: Final = logging.getLogger("mockforge")
-_NUMBERS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 MAX_FIELD: Final = 4096
 MAX_LINE: Final = 16 * 1024
 _COLOURS: Final = {"debug": "2", "info": "36", "warning": "33", "error": "31"}
@@ -72,16 +72,16 @@ class LogWriter:
         colour: bool = False,
     ) -> None:
         self._stream, self._format, self._redact, self._colour = stream, format, redact, colour
-        self._least = LEVELS.index(level)
+        self._least = LEVEL_NUMBERS[level]
 
-    def hears(self, level: Level) -> bool:
-        """Whether lines of that level are written."""
-        return LEVELS.index(level) >= self._least
+    def hears(self, number: int) -> bool:
+        """Whether lines of the level with that number are written."""
+        return number >= self._least
 
     def __call__(self, event: Event) -> None:
         """Write the event's line, if it is wanted. Secrets are taken out of events before anybody hears them."""
         level, text = line_of(event)
-        if self.hears(level):
+        if LEVEL_NUMBERS[level] >= self._least:
             self._write(level, text, event)
 
     def write(self, level: Level, text: str) -> None:
@@ -130,19 +130,15 @@ class ServerLog(logging.Handler):
 def logged_events() -> EventStream:
     """A stream whose events go to `logging.getLogger("mockforge")`; each record has its event as `event`."""
     stream = EventStream()
-    stream.subscribe(_log, hears=_is_logged)
+    stream.subscribe(_log, hears=LOGGER.isEnabledFor)
     return stream
-
-
-def _is_logged(level: Level) -> bool:
-    return LOGGER.isEnabledFor(_NUMBERS[level])
 
 
 def _log(event: Event) -> None:
     level, text = line_of(event)
-    if _is_logged(level):
+    if LOGGER.isEnabledFor(LEVEL_NUMBERS[level]):
         rows = _safe(text, MAX_LINE).split("\n")
-        LOGGER.log(_NUMBERS[level], "%s", "\n    ".join(rows), extra={"event": event})
+        LOGGER.log(LEVEL_NUMBERS[level], "%s", "\n    ".join(rows), extra={"event": event})
 
 
 def _value(value: object) -> object:

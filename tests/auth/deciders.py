@@ -37,7 +37,7 @@ class Decider(Plugin):
 
     def called(self, name: str) -> Decider:
         """The same under another name."""
-        self.facts = replace(self.facts, name=name)
+        self.facts, self.name = replace(self.facts, name=name), name
         return self
 
     async def authenticate(self, exchange: Exchange) -> Decision:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import HostCallError
-from mockforge_asgi.events import EventStream, GuestLogged
+from mockforge_asgi.events import LEVEL_NUMBERS, EventStream, GuestLogged, Level
 from mockforge_asgi.plugins.hostcalls.guest_log import BURST, LINES_PER_S, MAX_CHARS, GuestLog, escaped
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
@@ -35,7 +35,7 @@ def test_a_secret_is_taken_out_before_anybody_hears_it() -> None:
 
 
 @pytest.mark.parametrize("heard", ["debug", "info", "warning", "error"])
-def test_no_work_is_done_for_lines_that_nobody_hears(heard: str) -> None:
+def test_no_work_is_done_for_lines_that_nobody_hears(heard: Level) -> None:
     """Neither below the level that somebody listens to, nor beyond the rate; and what is heard is cut first."""
     events, told, redacted = EventStream(), list[GuestLogged](), list[str]()
     levels = ("debug", "info", "warning", "error")
@@ -46,7 +46,7 @@ def test_no_work_is_done_for_lines_that_nobody_hears(heard: str) -> None:
 
     events.subscribe(
         lambda event: told.append(event) if isinstance(event, GuestLogged) else None,
-        hears=lambda level: levels.index(level) >= levels.index(heard),
+        hears=lambda number: number >= LEVEL_NUMBERS[heard],
     )
     log = GuestLog("guest", events, redact, lambda: 0.0)
     for level in levels:
