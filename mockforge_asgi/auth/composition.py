@@ -48,18 +48,21 @@ async def _optional(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
 async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     refusal: Decision = None
     failure: PluginUnavailable | None = None
-    for plugin in plugins:
-        try:
-            decision = await _ask(plugin, exchange)
-        except PluginUnavailable as error:
-            failure = failure or error
-            continue
-        if isinstance(decision, Allow):
-            return decision
-        refusal = refusal or decision
-    if failure is not None:
-        raise failure
-    return refusal or NO_DECISION
+    try:
+        for plugin in plugins:
+            try:
+                decision = await _ask(plugin, exchange)
+            except PluginUnavailable as error:
+                failure = failure or error
+                continue
+            if isinstance(decision, Allow):
+                return decision
+            refusal = refusal or decision
+        if failure is not None:
+            raise failure
+        return refusal or NO_DECISION
+    finally:
+        failure = None  # an error knows the frames it went through: kept in one of them, only the collector could free both
 
 
 async def _all(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:

@@ -55,7 +55,7 @@ class RequestBody:
         self._is_owed = False
         """Whether a message of the body was read that is still to be replayed."""
         self._touched = False
-        self._refusal: RequestRejected | None = None
+        self._refusal: tuple[int, str] | None = None
         self._lock: asyncio.Lock | None = None
         self._listener: asyncio.Task[Message] | None = None
         self._on_departure: Callable[[], None] | None = None
@@ -78,12 +78,12 @@ class RequestBody:
             self._lock = asyncio.Lock()
         async with self._lock:
             if self._refusal is not None:
-                raise self._refusal
+                raise RequestRejected(*self._refusal)
             if self.body_now is None:
                 try:
                     self.body_now = await self._read()
                 except RequestRejected as refusal:
-                    self._refusal = refusal
+                    self._refusal = refusal.status, refusal.reason  # not the error: it knows this frame, and with it this body
                     raise
                 self.length = len(self.body_now)
                 self._listen()
