@@ -28,9 +28,8 @@ AGAINST = {"call.json": "short.json", "loop.json": "short.json", "fake.tokens.js
 class Names(Plugin):
     """A template plugin without a sandbox: what the template's side of a call costs."""
 
-    functions = (FunctionMetadata("initials"),)
-
     def __init__(self) -> None:
+        self.name, self.functions = "names", (FunctionMetadata("initials"),)
         self.facts = PluginMeta("names", "names", "1.0.0", "", "native", frozenset({"template"}))
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:

@@ -63,12 +63,8 @@ class PlainPlugin(Plugin):
 
     def __init__(self, name: str, made: Mapping[str, Callable[..., Json | Awaitable[Json]]], *, on_failure: str = "error") -> None:
         self.facts = PluginMeta(name, name, "1.0.0", "", "native", frozenset({"template"}), on_failure=on_failure)
+        self.name, self.functions = name, tuple(FunctionMetadata(function) for function in made)
         self.made, self.calls = made, list[tuple[str, tuple[Json, ...], dict[str, Json]]]()
-
-    @property
-    def functions(self) -> tuple[FunctionMetadata, ...]:
-        """Those that were given."""
-        return tuple(FunctionMetadata(name) for name in self.made)
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
         """What the function of that name gives."""
