@@ -35,4 +35,9 @@ def answer_json(fiber: Fiber, text: bytes) -> Json:
     try:
         return parse(text, ANSWER)
     except BadJson as error:
-        raise PluginFailed(fiber.plugin, fiber.op, f"its answer is {error}", code="invalid_output") from None
+        raise unreadable(fiber, error) from None
+
+
+def unreadable(fiber: Fiber, error: BadJson) -> PluginFailed:
+    """The failure of a guest whose answer is no JSON that is accepted."""
+    return PluginFailed(fiber.plugin, fiber.op, f"its answer is {error}", code="invalid_output")

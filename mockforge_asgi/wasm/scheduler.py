@@ -1,8 +1,9 @@
 """Runs fibers on the event loop: one time slice of guest work per loop turn, whoever computes.
 
-A call's first poll is made at once if this turn's slice is not used up: most calls end there, without a task
-switch. A guest that goes on computing queues; a guest at a door is answered at once or suspended until the host's
-coroutine is done. Calls that have used little go first; the greedy ones get what is left, and a slice every few milliseconds.
+A call's first time slice is given at once (`first_slice`, a plain function) if this turn's time is not used up: most calls end there, and
+cost no coroutine, future, time-out or timer. One that goes on is driven by `finish`: a guest that computes queues; a guest that calls its
+host is answered at once, or suspended until the host's coroutine is done. Calls that have used little go first; the greedy ones get what is
+left, and a slice every few milliseconds.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ import time
 from collections import deque
 from typing import Any, Final
 
-from wasmtime import _bindings as ffi
-
 from mockforge_asgi.contract import HostCalls, watched
 from mockforge_asgi.errors import HostCallError, MockForgeError, PluginCrashed, PluginUnavailable
+from mockforge_asgi.wasm.ffi import delete, poll
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, HostCallRequest
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
@@ -24,21 +24,22 @@ _REST_TURNS: Final = 3
 _GREEDY_EVERY_S: Final = 4 * TICK_S
 """However busy the loop and the other guests are, greedy ones get a slice so often: making an instance is such work too."""
 
-_poll = ffi._wasmtime_call_future_poll
-_delete = ffi._wasmtime_call_future_delete
+_SMALL_S: Final = TICK_S / 4
+"""First slices are only counted by turns of the loop when they take longer together: to be called in the next turn costs more than they."""
+
+_clock: Final = time.perf_counter
 
 
 class Scheduler:
     """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
 
     __slots__ = (
-        "_doors_from_s",
         "_fresh",
         "_greedy",
         "_idle",
         "_is_closed",
+        "_is_turn_open",
         "_loop",
-        "_open_turn",
         "_overdue_s",
         "_queued",
         "_resting",
@@ -54,23 +55,61 @@ class Scheduler:
         self._fresh: deque[Fiber] = deque()
         self._greedy: deque[Fiber] = deque()
         self._spent_s = self._overdue_s = 0.0
-        self._doors_from_s: float | None = 0.0
-        """The thread's time at the first door of a first poll; None before it."""
         self._resting = 0
-        self._open_turn = self._queued = self._is_closed = False
+        self._is_turn_open = self._queued = self._is_closed = False
         self._running: dict[asyncio.Timeout, Fiber] = {}
         self._idle: asyncio.Future[None] | None = None
         self.current: Fiber | None = None
         self.is_answered: Any = Continuation(self._is_answered)
-        """The C callback by which a suspended guest asks whether its door has answered."""
+        """The C callback by which a suspended guest asks whether its host call was answered."""
 
     async def run(self, fiber: Fiber) -> None:
         """Drive the fiber's call to its end; afterwards its result cells hold what the guest left.
 
         Raises LimitExceeded over `cpu_ms` or `timeout_ms`, PluginUnavailable when the scheduler is closed, PluginCrashed when a
-        door broke, HostCallError never (the guest sees it), CancelledError when the caller leaves. Whenever it raises, the guest
-        was unwound in mid-call and its instance must be thrown away.
+        host call broke, ClientDisconnected, HostCallError never (the guest sees it), CancelledError when the caller leaves. Whenever it
+        raises, the guest was unwound in mid-call and its instance must be thrown away.
         """
+        if not self.first_slice(fiber):
+            await self.finish(fiber)
+
+    def first_slice(self, fiber: Fiber) -> bool:
+        """Poll the call at once, unless guests have used up this turn of the loop. True: it has ended, as most do here.
+
+        After False `await finish(fiber)` must come, and nothing before it. Raises as `run` does.
+        """
+        if self._spent_s >= TICK_S or self._is_closed:
+            return False
+        ticker, answers_from_s, done = self.ticker, 0.0, False
+        self.current = fiber
+        fiber.slices += 1
+        began_s = ticker.first_since_s = _clock()
+        if ticker.asleep:
+            ticker.wake()
+        try:
+            done = poll(fiber.call)
+            if fiber.pending is not None and not done:
+                answers_from_s = time.thread_time()
+                done = self._answer_and_go_on(fiber, began_s)
+        except BaseException:
+            done = True
+            raise
+        finally:
+            self.current, ticker.first_since_s = None, 0.0
+            spent_s = _clock() - began_s
+            self._spent_s += spent_s
+            if done:
+                delete(fiber.call)
+                fiber.call = None
+        if self._spent_s > _SMALL_S and not self._is_turn_open:
+            self._open_turn()
+        if spent_s > _GREEDY_AFTER_S:  # of wall time, in which this thread may have been preempted; the ticker stops guests, not host calls
+            spent_s = max(_GREEDY_AFTER_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
+        fiber.cpu_s += spent_s
+        return done
+
+    async def finish(self, fiber: Fiber) -> None:
+        """Drive a call to its end that did not end in its first slice; see `run`."""
         ticker = self.ticker
         ticker.active += 1
         try:
@@ -78,13 +117,11 @@ class Scheduler:
                 raise PluginUnavailable(fiber.plugin, "it is being stopped")
             if ticker.asleep:
                 ticker.wake()
-            if self._spent_s < TICK_S and self._first_poll(fiber):
-                return
             await self._finish(fiber)
         finally:
             ticker.active -= 1
             call, fiber.call = fiber.call, None
-            _delete(call)
+            delete(call)
 
     async def close(self) -> None:
         """End every call that still runs, which raises PluginUnavailable, and refuse new ones: nothing ticks from now on."""
@@ -97,43 +134,33 @@ class Scheduler:
             await self._idle
 
     def end(self, doors: HostCalls) -> None:
-        """End the calls of one plugin generation, told by its doors, that still run; each raises PluginUnavailable."""
+        """End the calls of one plugin generation, told by its host calls, that still run; each raises PluginUnavailable."""
         for clock, fiber in self._running.items():
             if fiber.doors is doors and not clock.expired():
                 fiber.is_ended = True
                 clock.reschedule(self._loop.time())
 
-    def _first_poll(self, fiber: Fiber) -> bool:
-        if not self._open_turn:
-            self._open_turn = True
-            self._loop.call_soon(self._close_turn)
-        before_s, self._doors_from_s = self._spent_s, None
-        done = self._slice(fiber)
-        spent_s, doors_from_s, self._doors_from_s = self._spent_s - before_s, self._doors_from_s, 0.0
-        if spent_s > _GREEDY_AFTER_S:  # of wall time, in which this thread may have been preempted; the ticker stops guests, not doors
-            spent_s = max(_GREEDY_AFTER_S, time.thread_time() - doors_from_s if doors_from_s else 0.0)
-        fiber.cpu_s += spent_s
-        return done
-
     def _slice(self, fiber: Fiber) -> bool:
-        """Polls, and answers doors that need no waiting, until the guest ends (True), computes on, or waits (False)."""
+        """One time slice: until the guest ends (True), computes on, or waits (False)."""
         self.current = fiber
         fiber.slices += 1
-        began = time.perf_counter()
+        began_s = _clock()
         try:
-            while True:
-                done = _poll(fiber.call)
-                if done or fiber.pending is None or not self._answer_now(fiber, fiber.pending):
-                    return bool(done)
-                if self._spent_s + time.perf_counter() - began >= TICK_S:
-                    return False
+            return poll(fiber.call) or (fiber.pending is not None and self._answer_and_go_on(fiber, began_s))
         finally:
             self.current = None
-            self._spent_s += time.perf_counter() - began
+            self._spent_s += _clock() - began_s
+
+    def _answer_and_go_on(self, fiber: Fiber, began_s: float) -> bool:
+        """Answer host calls that need no waiting, for the rest of a time slice; True when the guest ends in it."""
+        while fiber.pending is not None and self._answer_now(fiber, fiber.pending):
+            if self._spent_s + _clock() - began_s >= TICK_S:
+                return False
+            if poll(fiber.call):
+                return True
+        return False
 
     def _answer_now(self, fiber: Fiber, request: HostCallRequest) -> bool:
-        if self._doors_from_s is None:
-            self._doors_from_s = time.thread_time()
         try:
             answer = fiber.doors.call_now(request.name, request.arguments())
             if answer is NotImplemented:
@@ -144,7 +171,7 @@ class Scheduler:
         except MockForgeError:
             raise
         except Exception as error:
-            raise _broken_door(fiber, request, error) from error
+            raise _broken_host_call(fiber, request, error) from error
         return True
 
     async def _finish(self, fiber: Fiber) -> None:
@@ -183,14 +210,14 @@ class Scheduler:
         except MockForgeError:
             raise
         except Exception as error:
-            raise _broken_door(fiber, request, error) from error
+            raise _broken_host_call(fiber, request, error) from error
         finally:
             ticker.active += 1
         if ticker.asleep:
             ticker.wake()
 
     async def _queue(self, fiber: Fiber) -> bool:
-        """Waits until the fiber ended (True) or stands at a door that has to be waited for (False)."""
+        """Waits until the fiber ended (True) or made a host call that has to be waited for (False)."""
         fiber.waiter = self._loop.create_future()
         (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
         if not self._queued:
@@ -201,8 +228,13 @@ class Scheduler:
         finally:
             fiber.waiter = None
 
+    def _open_turn(self) -> None:
+        """Have what guests spent in first slices forgotten in the next turn of the loop."""
+        self._is_turn_open = True
+        self._loop.call_soon(self._close_turn)
+
     def _close_turn(self) -> None:
-        self._open_turn = False
+        self._is_turn_open = False
         if not self._queued:
             self._spent_s = 0.0
 
@@ -220,8 +252,8 @@ class Scheduler:
         self._queued = bool(self._fresh or self._greedy)
         if self._queued:
             self._loop.call_soon(self._turn)
-        else:
-            self._first_poll_allowed_next_turn()
+        elif not self._is_turn_open:
+            self._open_turn()
 
     def _greedy_step(self) -> None:
         """A slice for a guest that has had several; then the loop gets a few turns of its own, which cost little when it is idle."""
@@ -231,11 +263,6 @@ class Scheduler:
                 self._step(fiber)
                 self._resting, self._overdue_s = _REST_TURNS, self._loop.time() + _GREEDY_EVERY_S
                 return
-
-    def _first_poll_allowed_next_turn(self) -> None:
-        if not self._open_turn:
-            self._open_turn = True
-            self._loop.call_soon(self._close_turn)
 
     def _step(self, fiber: Fiber) -> None:
         waiter = fiber.waiter
@@ -275,5 +302,5 @@ class Scheduler:
         cell.finalizer = NO_FINALIZER
 
 
-def _broken_door(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:
-    return PluginCrashed(fiber.plugin, fiber.op, f"the door '{request.name[:40]}' failed: {type(error).__name__}: {error}")
+def _broken_host_call(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:
+    return PluginCrashed(fiber.plugin, fiber.op, f"the host call '{request.name[:40]}' failed: {type(error).__name__}: {error}")

@@ -1,4 +1,9 @@
-"""The clock of running guests: one thread that raises the engines' epoch each millisecond while a call is in flight."""
+"""The clock of running guests: one thread that raises the engines' epoch, at which a guest gives the event loop back.
+
+While calls are beyond their first time slice it ticks each millisecond. While there are only first slices, in which nearly all calls end,
+it looks each 3 ms whether one has run for too long: each look takes the interpreter lock from the loop, and a tick in a short call would
+cost that call a turn of the loop. So a first slice takes 4 ms at most, any other about one.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +12,30 @@ import threading
 import time
 from typing import Final
 
-from wasmtime import _bindings as ffi
-
 from mockforge_asgi.wasm.engine import Engines
+from mockforge_asgi.wasm.ffi import raise_epoch
 
 TICK_S: Final = 0.001
 """One time slice: a guest that computes yields at each tick."""
+LOOK_S: Final = 0.003
+"""How often first slices are looked at. One that is younger than a tick is left to the next look."""
 
-_IDLE_TICKS: Final = 50
+_IDLE_LOOKS: Final = 17
 
 
 class Ticker:
-    """Ticks while `active` is not zero; sleeps for good after a short idle time and is woken by the next call."""
+    """Ticks while `active` is not zero, looks at first slices, sleeps for good after a short idle time, and is woken by the next call."""
 
-    __slots__ = ("_engines", "_stopped", "_thread", "_wake", "active", "asleep", "ticks")
+    __slots__ = ("_engines", "_stopped", "_thread", "_wake", "active", "asleep", "first_since_s", "ticks")
 
     def __init__(self, engines: Engines) -> None:
         self._engines, self._stopped = engines, False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self.active = 0
-        """How many calls are in flight; changed by the loop's thread only."""
+        """How many calls compute beyond their first time slice; changed by the loop's thread only."""
+        self.first_since_s = 0.0
+        """Since when (`time.perf_counter`) the first slice of a call has been running; 0.0 when none does. Set before `asleep` is read."""
         self.asleep = True
         self.ticks = 0
 
@@ -47,15 +55,16 @@ class Ticker:
             await asyncio.sleep(TICK_S)
 
     def _run(self) -> None:
-        idle = 0
-        sleep, raise_epoch = time.sleep, ffi._wasmtime_engine_increment_epoch
+        idle, sleep, clock = 0, time.sleep, time.perf_counter
         while not self._stopped:
-            idle = 0 if self.active else idle + 1
-            if idle > _IDLE_TICKS:
+            since_s = self.first_since_s
+            idle = 0 if self.active or since_s else idle + 1
+            if idle > _IDLE_LOOKS:
                 self._sleep_until_woken()
                 idle = 0
-            sleep(TICK_S)
-            if self.active:
+            sleep(TICK_S if self.active else LOOK_S)
+            since_s = self.first_since_s
+            if self.active or (since_s and clock() - since_s >= TICK_S):
                 self.ticks += 1
                 for engine in self._engines.live:
                     raise_epoch(engine.ptr())
@@ -63,6 +72,6 @@ class Ticker:
     def _sleep_until_woken(self) -> None:
         self._wake.clear()
         self.asleep = True
-        if not self.active and not self._stopped:  # a call may have begun between the last look and `asleep`
+        if not self.active and not self.first_since_s and not self._stopped:  # a call may have begun between the last look and `asleep`
             self._wake.wait()
         self.asleep = False

@@ -72,7 +72,7 @@ async def test_a_door_that_breaks_ends_its_own_call_and_no_other() -> None:
         spinning = asyncio.ensure_future(guests[0].call(stand.fiber("spin", cpu_s=0.05), b"{}"))
         await asyncio.sleep(0)  # the slice of this turn is used up: the call below queues
         stand.doors.call_now = broken  # type: ignore[method-assign]
-        with pytest.raises(PluginFailed, match=r"the door 'door\.now' failed: TypeError: a door's own mistake"):
+        with pytest.raises(PluginFailed, match=r"the host call 'door\.now' failed: TypeError: a door's own mistake"):
             await guests[1].call(stand.fiber("door.now", timeout_s=5), b"{}")
         with pytest.raises(LimitExceeded) as ended:
             await spinning
@@ -104,7 +104,7 @@ async def test_an_answer_that_is_no_json_ends_the_call_in_words(answer: object) 
     async with bench() as stand:
         stand.doors.call = give  # type: ignore[method-assign]
         guest = await stand.guest().instantiate(stand.fiber("load"))
-        with pytest.raises(PluginFailed, match=r"the door 'door\.wait' failed: TypeError"):
+        with pytest.raises(PluginFailed, match=r"the host call 'door\.wait' failed: TypeError"):
             await guest.call(stand.fiber("door.wait"), b"{}")
 
 

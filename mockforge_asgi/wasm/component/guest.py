@@ -12,6 +12,7 @@ from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
+from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import error_document
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginRejected
@@ -19,14 +20,16 @@ from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.component.interface import EXPORTS, HOST_INTERFACE, check_component
 from mockforge_asgi.wasm.engine import MIB
+from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_component, delete_value
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, GuestTrapped, HostCallRequest, failure
-from mockforge_asgi.wasm.reports import answer_json, reported
+from mockforge_asgi.wasm.reports import answer_json, reported, unreadable
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
 _STRING: Final = 12
 _RESULT: Final = 19
 _U64 = ctypes.c_uint64
+_ONE: Final = ctypes.c_size_t(1)
 _Value = _U64 * 3  # of a text: its kind in the lowest byte, its length, its place
 _MAX_DOOR_NAME: Final = 100
 _MAX_DOOR_PAYLOAD: Final = 2 * MIB
@@ -68,15 +71,15 @@ class ComponentGuest:
     async def instantiate(self, fiber: Fiber) -> ComponentInstance:
         """A fresh instance, paid for by the fiber's budget."""
         store = GuestStore(self.engine, self.limits)
-        raw, error = ffi.wasmtime_component_instance_t(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        raw, error = ffi.wasmtime_component_instance_t(), CallError()
         fiber.keep = (raw, error)
         fiber.call = ffi._wasmtime_component_linker_instantiate_async(
-            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), ctypes.byref(error)
+            self._linker.ptr(), store.context, self.component.ptr(), ctypes.byref(raw), error.error_ref
         )
         try:
             await self.scheduler.run(fiber)
             if error:
-                raise failure(fiber, error)
+                raise failure(fiber, *error.take())
             return ComponentInstance(self, store, raw)
         except BaseException:
             store.close()
@@ -90,7 +93,10 @@ class ComponentGuest:
 class ComponentInstance:
     """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
 
-    __slots__ = ("_args", "_buffer", "_error", "_first", "_functions", "_guest", "_result", "broken", "plugin", "scheduler", "store")
+    __slots__ = (
+        "_args", "_buffer", "_error", "_first", "_functions", "_guest", "_n_args", "_result", "_result_ref", "broken", "plugin",
+        "scheduler", "store",
+    )  # fmt: skip
 
     def __init__(self, guest: ComponentGuest, store: GuestStore, raw: Any) -> None:
         self._guest = guest  # its C callback must outlive every instance
@@ -98,9 +104,11 @@ class ComponentInstance:
         self.broken = False
         self._functions = {name: ctypes.byref(func) for name in EXPORTS if (func := _export(store, raw, name)) is not None}
         self._args = (ffi.wasmtime_component_val_t * 2)()
+        self._n_args = {n: ctypes.c_size_t(n) for n in range(3)}
         self._args[0].kind = self._args[1].kind = _STRING
         self._result = ffi.wasmtime_component_val_t()
-        self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._result_ref = ctypes.byref(self._result)
+        self._error = CallError()
         self._first: tuple[str, Any] = ("", None)  # an operation, and its name for the guest
         self._grow(4096)
 
@@ -130,7 +138,10 @@ class ComponentInstance:
             self._grow(2 * len(payload))
         ctypes.memmove(self._buffer, payload, len(payload))
         self._args[1].of.string.size = len(payload)
-        return answer_json(fiber, await self._run(fiber, "call", 2))
+        try:
+            return parse(await self._run(fiber, "call", 2), ANSWER)
+        except BadJson as error:
+            raise unreadable(fiber, error) from None
 
     def _set_first(self, op: str, text: bytes) -> None:
         """The first argument, which calls of one operation share: to set a pointer takes longer than to copy a text."""
@@ -144,21 +155,19 @@ class ComponentInstance:
         self._args[1].of.string.data = ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
 
     async def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes:
-        store, result, error = self.store, ctypes.byref(self._result), self._error
-        store.arm()
+        address, result, error = self.store.address, self._result_ref, self._error
+        arm(address, ONE_TICK)
         self.broken = True  # until the call is seen to have ended well
-        fiber.call = ffi._wasmtime_component_func_call_async(
-            self._functions[export], store.context, self._args, n_args, result, 1, ctypes.byref(error)
-        )
-        await self.scheduler.run(fiber)
-        if error:
-            taken, self._error = error, ctypes.POINTER(ffi.wasmtime_error_t)()
-            raise failure(fiber, taken)
+        fiber.call = call_component(self._functions[export], address, self._args, self._n_args[n_args], result, _ONE, error.error_ref)
+        if not self.scheduler.first_slice(fiber):
+            await self.scheduler.finish(fiber)
+        if error.error:
+            raise failure(fiber, *error.take())
         try:
             self.broken = False
             return self._read(fiber, is_result)
         finally:
-            ffi._wasmtime_component_val_delete(result)
+            delete_value(result)
             self._result.kind = 0  # the next call drops what it finds here
 
     def _read(self, fiber: Fiber, is_result: bool) -> bytes:
@@ -186,11 +195,9 @@ class ComponentInstance:
     def close(self) -> None:
         """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
         if self._result.kind:
-            ffi._wasmtime_component_val_delete(ctypes.byref(self._result))
+            delete_value(self._result_ref)
             self._result.kind = 0
-        if self._error:
-            ffi._wasmtime_error_delete(self._error)
-            self._error = ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._error.close()
         self.store.close()
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected, Problem
 from mockforge_asgi.text import clip
@@ -32,8 +33,9 @@ from mockforge_asgi.wasm.extism.kernel import (
 )
 from mockforge_asgi.wasm.extism.linking import ENV, USER, Kernel, define, extern, functions, initialisers, signature
 from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
+from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_function
 from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
-from mockforge_asgi.wasm.reports import reported, trapped
+from mockforge_asgi.wasm.reports import reported, trapped, unreadable
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
 _MAX_TOLD: Final = 20  # problems of a module that may have thousands
@@ -115,18 +117,31 @@ class ExtismGuest:
         """Nothing is shared but code, which goes with the last instance."""
 
 
+class Function:
+    """An exported function of an instance, as a call takes it."""
+
+    __slots__ = ("export", "has_status", "is_command", "n_arguments", "n_results", "reference")
+
+    def __init__(self, export: str, func: Any, n_arguments: int, n_results: int) -> None:
+        self.export, self.reference = export, ctypes.byref(func)
+        self.n_arguments, self.n_results = ctypes.c_size_t(n_arguments), ctypes.c_size_t(n_results)
+        self.has_status = n_results > 0
+        self.is_command = export == "_start"
+        """Whether the instance is used up when it ends."""
+
+
 class ExtismInstance:
     """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight, or the guest exited."""
 
     __slots__ = (
         "_error",
-        "_error_ref",
         "_functions",
         "_guest",
         "_instance",
+        "_operations",
         "_results",
-        "_trap",
-        "_trap_ref",
+        "_scheduler",
+        "_status",
         "broken",
         "doors",
         "memory",
@@ -134,13 +149,16 @@ class ExtismInstance:
     )
 
     def __init__(self, guest: ExtismGuest, store: GuestStore, memory: KernelMemory) -> None:
-        self._guest, self.store, self.memory = guest, store, memory
+        self._guest, self._scheduler, self.store, self.memory = guest, guest.scheduler, store, memory
         self.doors = GuestHostCalls(memory)
         self.broken = False
-        self._functions: dict[str, Any] = {}
+        self._functions: dict[str, Function] = {}
+        self._operations: dict[str, Function] = {}
+        """The exports of operations that were called before."""
         self._results = (ffi.wasmtime_val_t * 2)()
-        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
-        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        self._status = ctypes.c_int32.from_buffer(self._results, ffi.wasmtime_val_t.of.offset)
+        """The first of the results."""
+        self._error = CallError()
         self._instance = ffi.wasmtime_instance_t()
 
     async def link(self, fiber: Fiber, kernel: Any) -> None:
@@ -162,16 +180,16 @@ class ExtismInstance:
         if (own := extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
             self.doors.guest_memory = GuestMemory(context, own.of.memory)
         for name in initialisers(guest.exports):
-            await self._run(fiber, name, guest.exports[name])
+            await self._initialise(fiber, name)
 
     async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
         self.store.arm()
         fiber.keep = self.doors
         fiber.call = ffi._wasmtime_linker_instantiate_async(
-            linker, self.store.context, module.ptr(), ctypes.byref(instance), self._trap_ref, self._error_ref
+            linker, self.store.context, module.ptr(), ctypes.byref(instance), self._error.trap_ref, self._error.error_ref
         )
-        await self._guest.scheduler.run(fiber)
-        if self._trap or self._error:
+        await self._scheduler.run(fiber)
+        if self._error:
             raise self._failed(fiber)
 
     @property
@@ -188,71 +206,101 @@ class ExtismInstance:
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
         """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
-        entry = self._guest.entry
-        if not entry.is_mapped:
-            export = entry.export(fiber.op)
-            if export not in self._guest.calls:
-                raise PluginFailed(fiber.plugin, fiber.op, f"it has no export '{export}' of type () -> i32", code="unsupported_op")
-            return entry.json(fiber, await self.invoke(fiber, export, payload))
-        mapped = await entry.mapped(fiber, payload)
-        return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
+        function = self._operations.get(fiber.op)
+        if function is None:
+            if self._guest.entry.is_mapped:
+                mapped = await self._guest.entry.mapped(fiber, payload)
+                return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
+            function = self._operations[fiber.op] = self._operation(fiber)
+        output = await self._invoke(fiber, function, payload)
+        if not output:
+            return None
+        try:
+            return parse(output, ANSWER)
+        except BadJson as error:
+            raise unreadable(fiber, error) from None
+
+    def _operation(self, fiber: Fiber) -> Function:
+        export = self._guest.entry.export(fiber.op)
+        if export not in self._guest.calls:
+            raise PluginFailed(fiber.plugin, fiber.op, f"it has no export '{export}' of type () -> i32", code="unsupported_op")
+        return self._function(export)
 
     async def invoke(self, fiber: Fiber, export: str, data: bytes) -> bytes:
         """Run an export by its own name: bytes in, bytes out, as every Extism host does."""
-        memory = self.memory
+        return await self._invoke(fiber, self._function(export), data)
+
+    async def _invoke(self, fiber: Fiber, function: Function, data: bytes) -> bytes:
+        memory, error = self.memory, self._error
         self.broken = True  # until the call is seen to have ended well
         try:
             memory.begin(data)
-        except MemoryError as error:
-            raise self._over_memory(fiber, "the input does not fit. ") from error
-        status, is_over = 0, export == "_start"  # the entry of a command, which runs once
+        except MemoryError as reason:
+            raise self._over_memory(fiber, "the input does not fit. ") from reason
+        output = None
         try:
-            status = await self._run(fiber, export, "")
-        except GuestExited as exited:
-            if exited.status:
-                raise
-            is_over = True
+            if not self._start(fiber, function):
+                await self._scheduler.finish(fiber)
+            elif self.doors.log.is_empty and not (error.trap or error.error or (function.has_status and self._status.value)):
+                output = memory.take_output(fiber.budget.output_bytes)
+        finally:
+            if output is None:
+                await self.doors.log.tell(fiber)
+        if output is None:
+            return self._outcome(fiber, function)
+        self.broken = function.is_command
+        return output
+
+    def _start(self, fiber: Fiber, function: Function) -> bool:
+        """Begin a call; whether it has ended already."""
+        error, address = self._error, self.store.address
+        arm(address, ONE_TICK)
+        fiber.keep = self.doors
+        fiber.call = call_function(
+            address, function.reference, _ZEROS, function.n_arguments, self._results, function.n_results, error.trap_ref, error.error_ref
+        )
+        return self._scheduler.first_slice(fiber)
+
+    def _outcome(self, fiber: Fiber, function: Function) -> bytes:
+        """The output of a call that has ended, whatever it left. Raises PluginFailed."""
+        status, is_over = self._status.value if function.has_status else 0, function.is_command
+        if self._error:
+            failed = self._failed(fiber)
+            if not isinstance(failed, GuestExited) or failed.status:
+                raise failed
+            status, is_over = 0, True
         try:
-            outcome = memory.finish(fiber.budget.output_bytes)
+            outcome = self.memory.finish(fiber.budget.output_bytes)
         except OutputTooLarge as error:
             self.broken, kib = is_over, fiber.budget.output_bytes / 1024
             told = f"its answer of {error.size} bytes is over limits.output_kb={int(kib)}. Raise the limit or answer less."
             raise LimitExceeded(fiber.plugin, fiber.op, "output_kb", kib, told) from None
         self.broken = is_over
         if status or outcome.error is not None:
-            raise reported(fiber, outcome.error if outcome.error is not None else f"its export '{export}' returned {status}".encode())
+            said = outcome.error if outcome.error is not None else f"its export '{function.export}' returned {status}".encode()
+            raise reported(fiber, said)
         return outcome.output
 
-    async def _run(self, fiber: Fiber, export: str, type_: str) -> int:
-        """One export to its end; the status it returns, 0 if it returns none. Raises PluginFailed when it trapped."""
-        function = self._functions.get(export)
-        if function is None:
-            function = self._functions[export] = self._function(export, type_)
-        reference, n_args, n_results = function
-        results = self._results
-        self.store.arm()
-        fiber.keep = self.doors
-        fiber.call = ffi._wasmtime_func_call_async(
-            self.store.context, reference, _ZEROS, n_args, results, n_results, self._trap_ref, self._error_ref
-        )
+    async def _initialise(self, fiber: Fiber, export: str) -> None:
+        """Run one initialiser. Raises PluginFailed when it trapped."""
         try:
-            await self._guest.scheduler.run(fiber)
+            if not self._start(fiber, self._function(export)):
+                await self._scheduler.finish(fiber)
         finally:
             await self.doors.log.tell(fiber)
-        if self._trap or self._error:
+        if self._error:
             raise self._failed(fiber)
-        return int(results[0].of.i32) if n_results else 0
 
-    def _function(self, export: str, type_: str) -> tuple[Any, int, int]:
-        func = extern(self.store, self._instance, export).of.func
-        type_ = type_ or self._guest.exports[export]
-        params, _, returned = type_.partition("->")
-        return ctypes.byref(func), params.count("i"), returned.count("i")
+    def _function(self, export: str) -> Function:
+        function = self._functions.get(export)
+        if function is None:
+            func = extern(self.store, self._instance, export).of.func
+            parameters, _, results = self._guest.exports[export].partition("->")
+            function = self._functions[export] = Function(export, func, parameters.count("i"), results.count("i"))
+        return function
 
     def _failed(self, fiber: Fiber) -> PluginFailed:
-        trap, error = self._trap, self._error
-        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
-        self._trap_ref, self._error_ref = ctypes.byref(self._trap), ctypes.byref(self._error)
+        error, trap = self._error.take()
         failed = failure(fiber, error, trap)
         fault, first = self.memory.fault(), self.memory.arguments()[0]
         if fault == FAULT_MEMORY:
@@ -280,11 +328,7 @@ class ExtismInstance:
 
     def close(self) -> None:
         """Free the instance, and what a guest left that ended in the very turn in which its caller went."""
-        if self._trap:
-            ffi._wasm_trap_delete(self._trap)
-        if self._error:
-            ffi._wasmtime_error_delete(self._error)
-        self._trap, self._error = ctypes.POINTER(ffi.wasm_trap_t)(), ctypes.POINTER(ffi.wasmtime_error_t)()
+        self._error.close()
         self.store.close()
 
 

@@ -19,6 +19,7 @@ from wasmtime import _bindings as ffi
 from mockforge_asgi.errors import UnsupportedPlatform
 
 _CALL_WORDS: Final = struct.Struct("<8I")  # input, its length, output, its length, error, end, fault, status
+_ENDED_WORDS: Final = struct.Struct("<8x5I24xI")  # of those: output, its length, error, end, fault; of the layout: log end
 _LAYOUT_WORDS: Final = struct.Struct("<7I")  # heap, memory end, settings end, vars end, vars limit, log end, log level
 _ARGUMENTS: Final = struct.Struct("<8I")
 _PAIR: Final = struct.Struct("<II")
@@ -39,6 +40,7 @@ _HEADER: Final = 16
 _MARK: Final = 0x4D464B32
 _PAGE: Final = 0x10000
 _MAX_BYTES: Final = 0xFFFF0000
+_ZEROS: Final = memoryview(bytes(_PAGE))
 LOG_LEVELS: Final = ("trace", "debug", "info", "warn", "error")
 LOG_OFF: Final = 0x7FFFFFFF
 
@@ -102,7 +104,7 @@ class KernelMemory:
         n = len(data)
         if n:
             at = self.heap + _HEADER
-            end = _up(at + n)
+            end = (at + n + 15) & ~15
             if end > self._size:
                 self._reach(end)
             view = self.view
@@ -111,6 +113,21 @@ class KernelMemory:
             _CALL_WORDS.pack_into(view, 0, at, n, 0, 0, 0, end, 0, 0)
         else:
             _CALL_WORDS.pack_into(self.view, 0, 0, 0, 0, 0, 0, self.heap, 0, 0)
+
+    def take_output(self, max_bytes: int) -> bytes | None:
+        """The output of a call that left nothing else, with all zeroed that it used; None where it left more: see `finish`."""
+        view, heap = self.view, self.heap
+        out, n, error, end, fault, log_end = _ENDED_WORDS.unpack_from(view)
+        if error or fault or n > max_bytes or log_end != _LOG or not heap <= end <= self._size or end - heap > _PAGE:
+            return None
+        if n == 0:
+            output = b""
+        elif out < heap or out + n > self._size:
+            return None
+        else:
+            output = bytes(view[out : out + n])
+        view[heap:end] = _ZEROS[: end - heap]
+        return output
 
     def finish(self, max_output_bytes: int, max_error_bytes: int = 65536) -> Outcome:
         """What the call left; then zero all it used. Raises OutputTooLarge, with the heap zeroed as well."""
@@ -190,7 +207,7 @@ class KernelMemory:
         if used > _PAGE:
             ctypes.memset(self.base + self.heap, 0, used)
         elif used > 0:  # a fifth of what a C call takes
-            self.view[self.heap : self.heap + used] = bytes(used)
+            self.view[self.heap : self.heap + used] = _ZEROS[:used]
 
     def _reach(self, end: int) -> None:
         """Grow to that end, outside a call. Raises MemoryError over the store's limit."""

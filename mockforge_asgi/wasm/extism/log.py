@@ -1,4 +1,4 @@
-"""What an Extism guest logs and prints during a call, as bounded lines; told to the log door when the call is over, at its cost.
+"""What an Extism guest logs and prints during a call, as bounded lines; handed to the plugin's log when the call is over, at its cost.
 
 Kept until then because a guest that logs would otherwise be suspended for every line.
 """
@@ -23,17 +23,20 @@ _LEVELS: Final = {1: "info", 2: "warn"}
 class GuestLines:
     """The lines of one instance's current call, in order."""
 
-    __slots__ = ("_kept", "_lines", "_memory", "_partial", "_size")
+    __slots__ = ("_kept", "_lines", "_memory", "_partial", "_size", "is_empty")
 
     def __init__(self, memory: KernelMemory) -> None:
         self._memory = memory
         self._lines: list[tuple[str, str]] = []
         self._partial: dict[int, bytes] = {}
         self._size = self._kept = 0
+        self.is_empty = True
+        """Whether nothing was taken over since the last time; what lies in the kernel's buffer was not."""
 
     def drain(self) -> None:
         """Take over what lies in the kernel's log buffer."""
         if raw := self._memory.take_log():
+            self.is_empty = False
             if self._is_full:
                 self._size += len(raw)
                 return
@@ -47,6 +50,7 @@ class GuestLines:
     def printed(self, fd: int, data: bytes) -> None:
         """Take what was printed to standard output (1) or standard error (2); lines end at a newline."""
         self.drain()
+        self.is_empty = False
         if self._is_full:
             self._size += len(data)
             return
@@ -63,7 +67,7 @@ class GuestLines:
             self._partial[fd] = rest
 
     async def tell(self, fiber: Fiber) -> None:
-        """Hand the lines since the last time to the log door: a slice's worth in a turn of the loop, out of the call's `cpu_ms`."""
+        """Hand the lines since the last time to the plugin's log: a slice's worth in a turn of the loop, out of the call's `cpu_ms`."""
         lines = self.take()
         while lines:
             began_s, spent_s, told = time.thread_time(), 0.0, 0
@@ -79,12 +83,12 @@ class GuestLines:
     def take(self) -> list[tuple[str, str]]:
         """The (level, message) pairs since the last time."""
         self.drain()
-        if not self._size and not self._partial:
+        if self.is_empty:
             return []
         for fd, rest in self._partial.items():
             self._keep_line(fd, rest)
         lines, lost = self._lines, self._size - self._kept
-        self._lines, self._partial, self._size, self._kept = [], {}, 0, 0
+        self._lines, self._partial, self._size, self._kept, self.is_empty = [], {}, 0, 0, True
         if lost > 0:
             lines.append(("warn", f"about {lost} bytes of log lines were dropped: too many in one call"))
         return lines
