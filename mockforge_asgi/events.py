@@ -206,6 +206,9 @@ class RenderFailed(Event):
     reason: str
 
 
+SILENCE_S: Final = 0.1
+"""How long a change of the log's level may go unnoticed by events that every call could tell of."""
+
 Subscriber = Callable[[Event], None]
 
 
@@ -224,19 +227,40 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
 be among them."""
 
 
+class Silence:
+    """How long nobody will hear one kind of event at one level, as far as is known: frequent events are not even asked about till then.
+
+    A new subscriber ends it at once; that the log's level has changed is noticed within `SILENCE_S`.
+    """
+
+    __slots__ = ("_events", "_kind", "_level", "until_s")
+
+    def __init__(self, events: EventStream, kind: type[Event], level: Level) -> None:
+        self._events, self._kind, self._level = events, kind, level
+        self.until_s = 0.0
+        """In seconds of `time.perf_counter`; 0.0 while somebody listens."""
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether somebody listens now; asked once `until_s` has come."""
+        is_over = self._events.wants(self._kind, self._level)
+        self.until_s = 0.0 if is_over else now_s + SILENCE_S
+        return is_over
+
+
 class EventStream:
     """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported.
 
     `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
     """
 
-    __slots__ = ("_subscribers", "broken", "is_tracing", "redact")
+    __slots__ = ("_silences", "_subscribers", "broken", "is_tracing", "redact")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
         self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...] = ()
         self.is_tracing = False
         """Whether somebody wants to know of each request who was asked about it (`RequestTraced`)."""
+        self._silences: dict[tuple[type[Event], Level], Silence] = {}
         self.broken: list[tuple[Subscriber, Exception]] = []
 
     def subscribe(
@@ -257,6 +281,8 @@ class EventStream:
     def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...]) -> None:
         self._subscribers = subscribers
         self.is_tracing = any(kind is RequestTraced for kind, _, _ in subscribers)
+        for silence in self._silences.values():
+            silence.until_s = 0.0
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
@@ -264,6 +290,13 @@ class EventStream:
             if issubclass(kind, listened) and (hears is None or hears(LEVEL_NUMBERS[level])):
                 return True
         return False
+
+    def silence(self, kind: type[Event], level: Level) -> Silence:
+        """For who asks at every call: how long that kind of event will not be heard."""
+        found = self._silences.get((kind, level))
+        if found is None:
+            found = self._silences[kind, level] = Silence(self, kind, level)
+        return found
 
     def emit(self, event: Event) -> None:
         """Hand the event on. Subscribers are quick and never wait; slow ones queue for themselves."""

@@ -35,14 +35,17 @@ Refuse = Callable[[Callable[[], PluginUnavailable]], None]
 
 
 class Breaker:
-    """`enter` before each call, `ended` behind it. Belongs to one event loop.
+    """`enter` before a call and `ended` behind it. Belongs to one event loop.
+
+    Neither changes anything for a call that ends well while `until_s` is None and `has_served` is set, as nearly all do: they may be
+    left out for it.
 
     `clock` gives seconds, `chance` numbers from 0 to 1.
     """
 
     __slots__ = (
-        "_began_s", "_chance", "_clock", "_config", "_crashes", "_events", "_has_served", "_is_trying", "_level", "_reason", "_served_s",
-        "_tried_s", "_unmade", "_until_s", "plugin", "refuse_waiting",
+        "_began_s", "_chance", "_clock", "_config", "_crashes", "_events", "_is_trying", "_level", "_reason", "_served_s", "_tried_s",
+        "_unmade", "has_served", "plugin", "refuse_waiting", "until_s",
     )  # fmt: skip
 
     def __init__(
@@ -58,12 +61,13 @@ class Breaker:
         self._events = events or EventStream()
         self._crashes: deque[float] = deque(maxlen=config.crashes)
         """When the last calls crashed."""
-        self._has_served = False
+        self.has_served = False
         """Whether a call has ended well since the last crash."""
         self._served_s = float("-inf")
         """When a crash first came after a call that had ended well."""
         self._level = self._unmade = 0
-        self._until_s: float | None = None
+        self.until_s: float | None = None
+        """Until when it takes no calls but a trial; None: it is not in quarantine."""
         self._began_s = self._tried_s = 0.0
         self._is_trying = False
         self._reason = ""
@@ -73,14 +77,14 @@ class Breaker:
     @property
     def is_quarantined(self) -> bool:
         """Whether it takes no calls but a trial."""
-        return self._until_s is not None
+        return self.until_s is not None
 
     def enter(self) -> bool:
         """Whether the call is the trial of a plugin in quarantine. Raises PluginUnavailable."""
-        if self._until_s is None:
+        if self.until_s is None:
             return False
         now = self._clock()
-        if now < self._until_s or self._is_trying:
+        if now < self.until_s or self._is_trying:
             raise self._unavailable()
         self._is_trying, self._tried_s = True, now
         return True
@@ -92,8 +96,8 @@ class Breaker:
         if error is not None and is_crash(error):
             self._crashed(error, is_trial)
         elif op not in _ASIDE and (error is None or isinstance(error, PluginFailed)):  # what a plugin reports by itself shows that it works
-            self._has_served = True
-            if is_trial and self._until_s is not None:
+            self.has_served = True
+            if is_trial and self.until_s is not None:
                 self._recover()
 
     def made(self) -> None:
@@ -106,19 +110,19 @@ class Breaker:
         config = self._config
         if not config.enabled or self._unmade < UNMADE:
             return
-        if self._until_s is None or self._clock() >= self._until_s:
+        if self.until_s is None or self._clock() >= self.until_s:
             longest_s = min(config.max_backoff_s, config.backoff_s * 2.0 ** min(self._level, 60))
             self._level += 1
             self._quarantine(longest_s * (0.5 + self._chance() / 2), f"no instance of it can be made: {_words(error)}")
 
     def _crashed(self, error: BaseException, is_trial: bool) -> None:
         config, now = self._config, self._clock()
-        if self._until_s is not None:
-            if is_trial and now >= self._until_s:  # else an instance that could not be made has decided already
-                self._until_s = now + min(config.max_backoff_s, REST * (now - self._tried_s))
+        if self.until_s is not None:
+            if is_trial and now >= self.until_s:  # else an instance that could not be made has decided already
+                self.until_s = now + min(config.max_backoff_s, REST * (now - self._tried_s))
             return
-        if self._has_served:
-            self._has_served, self._served_s = False, now
+        if self.has_served:
+            self.has_served, self._served_s = False, now
         crashes, since = self._crashes, now - config.window_s
         crashes.append(now)
         if config.enabled and len(crashes) == config.crashes and crashes[0] > since and self._served_s <= since:
@@ -129,20 +133,20 @@ class Breaker:
 
     def _quarantine(self, for_s: float, reason: str) -> None:
         now = self._clock()
-        if self._until_s is None:
+        if self.until_s is None:
             self._began_s = now
-        self._until_s, self._reason = now + for_s, reason
+        self.until_s, self._reason = now + for_s, reason
         self._events.emit(Quarantined(plugin=self.plugin, reason=reason, for_s=round(for_s, 3)))
         if self.refuse_waiting is not None:
             self.refuse_waiting(self._unavailable)
 
     def _recover(self) -> None:
         now = self._clock()
-        self._until_s, self._unmade, self._level = None, 0, 0
+        self.until_s, self._unmade, self._level = None, 0, 0
         self._events.emit(Recovered(plugin=self.plugin, after_s=round(now - self._began_s, 3)))
 
     def _unavailable(self) -> PluginUnavailable:
-        left_s = max(0.0, (self._until_s or 0.0) - self._clock())
+        left_s = max(0.0, (self.until_s or 0.0) - self._clock())
         if self._is_trying or left_s == 0.0:
             return PluginUnavailable(self.plugin, f"it is in quarantine and being tried: {self._reason}")
         return PluginUnavailable(self.plugin, f"it is in quarantine for {left_s:.1f} s more: {self._reason}", retry_after_s=left_s)

@@ -97,25 +97,28 @@ class Plugin:
 
         Raises PluginFailed, LimitExceeded, PluginUnavailable.
         """
-        breaker = self.breaker
-        own: Lease | None = None
-        is_trial = breaker.enter()
+        breaker, shared = self.breaker, self._shared
+        is_trial = breaker.until_s is not None and breaker.enter()
         try:
-            if self._shared is not None:
-                lease = self._shared
+            if shared is not None:
+                answer = await shared.call(op, document, request=request)
             elif exchange is not None:
-                lease = exchange.lease(self, self.host.lease)
+                answer = await exchange.lease(self, self.host.lease).call(op, document, request=request)
             else:
-                lease = own = self.host.lease()
-            answer = await lease.call(op, document, request=request)
+                answer = await self._call_apart(op, document, request)
         except BaseException as error:
             breaker.ended(op, is_trial, error)
             raise
-        finally:
-            if own is not None:
-                own.release()
-        breaker.ended(op, is_trial)
+        if is_trial or not breaker.has_served:
+            breaker.ended(op, is_trial)
         return answer
+
+    async def _call_apart(self, op: str, document: bytes, request: BodyReader | None) -> Json:
+        lease = self.host.lease()
+        try:
+            return await lease.call(op, document, request=request)
+        finally:
+            lease.release()
 
     def permit_template(self, op: str, template: str) -> None:
         """Raises PluginFailed for a template that is not on the operator's list for the plugin; `*` on it allows all."""

@@ -1,6 +1,6 @@
 """Runs one plugin generation in the sandbox: instances from the pool, budgets per call, events for what happened.
 
-What kind of guest it is stands in `guest.py`, `python.py` and `guest.py`; who calls is `plugins/plugin.py`.
+What kind of guest it is stands in `component/` and `extism/`; who calls is `plugins/plugin.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Instance, PooledInstance
-from mockforge_asgi.wasm.leases import CallLease, RequestLease
+from mockforge_asgi.wasm.leases import RequestLease
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
@@ -76,7 +76,7 @@ class HostOptions:
 
 
 class WasmHost:
-    """A `PluginHost` over sandboxed guests."""
+    """A `PluginHost` over sandboxed guests; itself the lease of isolation `reused`."""
 
     def __init__(
         self,
@@ -89,6 +89,7 @@ class WasmHost:
         end: Callable[[HostCalls], None] = lambda _: None,
     ) -> None:
         self.options, self._guest, self._doors, self._events, self._end = options, guest, doors, events, end
+        self._silence = events.silence(CallFinished, "debug")
         self.watch: Watch | None = None
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
@@ -160,7 +161,7 @@ class WasmHost:
 
     async def start(self) -> None:
         """Make the first instance, run `start` in it, and prepare the warm ones. Raises PluginFailed when it cannot start."""
-        held = await self._pool.take(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
+        held = await self._pool.acquire(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
         fiber = self.fiber("plugin.start", budget=_SETUP)
         has_run = "plugin.start" in self._ops
         try:
@@ -170,7 +171,7 @@ class WasmHost:
             if has_run and self.options.is_per_request:
                 self._pool.discard(held)
             else:
-                self._pool.give(held)
+                self._pool.release(held)
         self._has_started = True
         self._pool.prepare()
 
@@ -196,7 +197,27 @@ class WasmHost:
 
     def lease(self) -> Lease:
         """A lease for one request or one task."""
-        return RequestLease(self, self._pool) if self.options.is_per_request else CallLease(self, self._pool)
+        return RequestLease(self, self._pool) if self.options.is_per_request else self
+
+    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+        """Run one operation in isolation `reused`, on whichever instance is free. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        pool, options = self._pool, self.options
+        fiber = Fiber(options.plugin, op, options.budget, self._doors, request)
+        held = pool.idle.pop() if pool.idle else await self.acquire(fiber)
+        began_s = time.perf_counter()
+        try:  # as in `run`, which would be one more coroutine for each call
+            answer = await held.instance.call(fiber, document)
+            if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+                self._tell(held, fiber, began_s, "ok")
+            return answer
+        except BaseException as error:
+            self._tell(held, fiber, began_s, _outcome(error), str(error))
+            raise
+        finally:
+            pool.release(held)
+
+    def release(self) -> None:
+        """See Lease; nothing is held between calls."""
 
     async def close(self) -> None:
         """Refuse new calls, drain those that run, stop the plugin, free its instances."""
@@ -212,43 +233,43 @@ class WasmHost:
                 self._guest.close()
 
     def _end_all(self) -> None:
-        """End what outlasted the drain time; what is given back from now on takes no leave."""
+        """End what outlasted the drain time; what is released from now on is freed without `destroy`."""
         self.is_over = True
         self._pool.dismiss = None
         self._end(self._doors)
 
-    async def taken(self, fiber: Fiber) -> PooledInstance:
+    async def acquire(self, fiber: Fiber) -> PooledInstance:
         """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         fiber.deadline = began + fiber.budget.timeout_s
         try:
             with watched(fiber.request):
-                return await self._pool.take(fiber.deadline)
+                return await self._pool.acquire(fiber.deadline)
         except PluginUnavailable as error:
             wall_s = loop.time() - began
             self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))
             raise
 
     async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
-        """One call on a taken instance; an event tells of its failure, and of its success when somebody listens."""
-        began = time.perf_counter()
+        """One call on an acquired instance; an event tells of its failure, and of its success when somebody listens."""
+        began_s = time.perf_counter()
         try:
             answer = await held.instance.call(fiber, document)
         except BaseException as error:
-            self._tell(held, fiber, began, _outcome(error), str(error))
+            self._tell(held, fiber, began_s, _outcome(error), str(error))
             raise
-        if self._events.wants(CallFinished, "debug"):
-            self._tell(held, fiber, began, "ok")
+        if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+            self._tell(held, fiber, began_s, "ok")
         return answer
 
-    def _tell(self, held: PooledInstance, fiber: Fiber, began: float, outcome: str, error: str = "") -> None:
+    def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
         self._events.emit(
             CallFinished(
                 plugin=fiber.plugin,
                 op=fiber.op,
                 outcome=outcome,
-                wall_s=time.perf_counter() - began,
+                wall_s=time.perf_counter() - began_s,
                 cpu_s=fiber.cpu_s,
                 slices=fiber.slices,
                 memory_bytes=held.instance.memory_bytes,

@@ -1,6 +1,6 @@
 """A live guest as the pool holds it: what it can do, how old it is.
 
-What kinds there are stands in `guest.py` and `guest.py`.
+Its kinds are `component/guest.py` and `extism/guest.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Instance(Protocol):
 
 @dataclass(slots=True)
 class PooledInstance:
-    """An instance with its age."""
+    """An instance with its age, in seconds of `time.monotonic`."""
 
     instance: Instance
     born_s: float

@@ -1,9 +1,9 @@
-"""Leases: how long one instance of a sandboxed plugin is held, for a call (`reused`) or for a request (`per_request`)."""
+"""How long an instance is held for isolation `per_request`: as long as the request. For `reused` the host itself is the lease."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.errors import PluginUnavailable
@@ -11,53 +11,16 @@ from mockforge_asgi.wasm.fiber import Fiber
 from mockforge_asgi.wasm.instance import PooledInstance
 from mockforge_asgi.wasm.pool import PluginPool
 
-
-class Host(Protocol):
-    """What leases ask of their host."""
-
-    is_over: bool
-
-    def fiber(self, op: str, *, request: BodyReader | None = None) -> Fiber:
-        """A fiber for one call."""
-        ...
-
-    async def taken(self, fiber: Fiber) -> PooledInstance:
-        """An instance that had to be waited for. Raises PluginUnavailable, PluginFailed."""
-        ...
-
-    async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
-        """One call on a taken instance."""
-        ...
-
-
-class CallLease:
-    """Isolation `reused`: each call takes an instance and gives it back."""
-
-    __slots__ = ("_host", "_pool")
-
-    def __init__(self, host: Host, pool: PluginPool) -> None:
-        self._host, self._pool = host, pool
-
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
-        """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        host, pool = self._host, self._pool
-        fiber = host.fiber(op, request=request)
-        held = pool.take_now() or await host.taken(fiber)
-        try:
-            return await host.run(held, fiber, document)
-        finally:
-            pool.give(held)
-
-    def release(self) -> None:
-        """Nothing is held between calls."""
+if TYPE_CHECKING:
+    from mockforge_asgi.wasm.host import WasmHost
 
 
 class RequestLease:
-    """Isolation `per_request`: one instance for all calls of one request, then thrown away."""
+    """One instance for all calls of one request, then thrown away."""
 
     __slots__ = ("_held", "_host", "_is_over", "_lock", "_pool")
 
-    def __init__(self, host: Host, pool: PluginPool) -> None:
+    def __init__(self, host: WasmHost, pool: PluginPool) -> None:
         self._host, self._pool = host, pool
         self._held: PooledInstance | None = None
         self._lock = asyncio.Lock()
@@ -70,7 +33,7 @@ class RequestLease:
             try:
                 self._refuse_when_over(fiber)
                 if self._held is None:
-                    self._held = self._pool.take_now() or await self._host.taken(fiber)
+                    self._held = self._pool.acquire_now() or await self._host.acquire(fiber)
                     self._refuse_when_over(fiber)
                 elif self._held.instance.broken:
                     raise PluginUnavailable(fiber.plugin, "an earlier call of this request ended its instance")

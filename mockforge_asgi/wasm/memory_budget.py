@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final, Protocol
 
 from mockforge_asgi.wasm.instance import PooledInstance
@@ -51,10 +52,10 @@ class Tenant(Protocol):
         ...
 
 
-class Room:
+class MemoryBudget:
     """The memory cap. `charged` sums what every live instance may come to hold, in bytes."""
 
-    __slots__ = ("_plugins", "_starved", "_turns", "cap_bytes", "charged", "leaving", "loop")
+    __slots__ = ("_plugins", "_turns", "cap_bytes", "charged", "leaving", "loop", "starved")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
         self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
@@ -62,7 +63,8 @@ class Room:
         """How much of it is of instances that take their leave."""
         self._turns = 0
         self._plugins: set[Tenant] = set()
-        self._starved: dict[Tenant, None] = {}
+        self.starved: dict[Tenant, None] = {}
+        """Plugins that wait for memory that others hold, in the order they came."""
 
     def enter(self, pool: Tenant) -> None:
         """Count that plugin's idle instances among those that may go."""
@@ -71,7 +73,7 @@ class Room:
     def remove(self, pool: Tenant) -> None:
         """Keep no room for that plugin any more: it closes."""
         self._plugins.discard(pool)
-        self._starved.pop(pool, None)
+        self.starved.pop(pool, None)
         self.feed()
 
     def reserve(self, pool: Tenant) -> bool:
@@ -113,7 +115,7 @@ class Room:
             missing += self._reserved
         if missing <= 0:
             return []
-        settled = self.loop.time() - _SETTLED_S if pool.is_patient else float("inf")
+        settled = monotonic() - _SETTLED_S if pool.is_patient else float("inf")
         idle = [
             (is_last, held.used_s, other)
             for other in self._plugins
@@ -132,21 +134,21 @@ class Room:
     @property
     def _is_owed(self) -> bool:
         """Whether a plugin that has no instance at all waits for memory."""
-        return any(pool.live == 0 and pool.is_waited_for for pool in self._starved)
+        return any(pool.live == 0 and pool.is_waited_for for pool in self.starved)
 
     def wants(self, pool: Tenant, held: PooledInstance) -> bool:
         """Whether that busy plugin's instance should go for one that has none: its last one only after a while, so that none thrash."""
-        return bool(self._starved) and self._is_owed and (pool.live > 1 or held.used_s - held.born_s >= _SETTLED_S)
+        return bool(self.starved) and self._is_owed and (pool.live > 1 or held.used_s - held.born_s >= _SETTLED_S)
 
     def starve(self, pool: Tenant) -> None:
         """That plugin waits for memory that others hold."""
-        self._starved[pool] = None
+        self.starved[pool] = None
 
     def feed(self) -> None:
         """Something became idle or free: let plugins that wait for memory try again; first those without an instance, in turn."""
-        for pool in sorted(self._starved, key=lambda each: (each.live > 0, each.turn)) if self._starved else ():
+        for pool in sorted(self.starved, key=lambda each: (each.live > 0, each.turn)) if self.starved else ():
             if not pool.is_waited_for:
-                del self._starved[pool]
+                del self.starved[pool]
             elif self._in_the_way_of(pool) is not None:
-                del self._starved[pool]
+                del self.starved[pool]
                 pool.grow()

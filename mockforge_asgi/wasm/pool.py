@@ -1,4 +1,4 @@
-"""Instances of all plugins of a runtime: taken, given back, prepared ahead, evicted, thrown away.
+"""Instances of all plugins of a runtime: acquired, released, prepared ahead, evicted, thrown away.
 
 Each plugin generation has a `PluginPool` in the one `Pool`; who gets memory when it is short is decided in `memory_budget.py`. An instance
 serves one plugin, one digest and one grant set for ever; who runs calls on it is `host.py`.
@@ -9,22 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Final
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.instance import Instance, PooledInstance
-from mockforge_asgi.wasm.memory_budget import Room
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 
 Make = Callable[[], Awaitable[Instance]]
 Dismiss = Callable[[Instance], Awaitable[None]]
 _TRIES: Final = 3
 """After so many failures in a row no more instances are made for the calls that wait now."""
 _ENDING_S: Final = 1.0
-"""How long calls that were ended may take to give their instances back."""
+"""How long calls that were ended may take to release their instances."""
 
 
-class Pool(Room):
+class Pool(MemoryBudget):
     """The instances of all plugins, in the memory that they share."""
 
     __slots__ = ()
@@ -68,11 +69,11 @@ class PluginPool:
         """Whether it can do without one more: it has one, or nobody waits."""
         return self.live > 0 or not self._waiting
 
-    def take_now(self) -> PooledInstance | None:
-        """An idle instance at once, or None: then `await take()`."""
+    def acquire_now(self) -> PooledInstance | None:
+        """An idle instance at once, or None: then `await acquire()`."""
         return self.idle.pop() if self.idle else None
 
-    async def take(self, deadline: float) -> PooledInstance:
+    async def acquire(self, deadline: float) -> PooledInstance:
         """An instance before the deadline (loop time). Raises PluginUnavailable, and what making one raises."""
         if self._closing:
             raise self._stopped()
@@ -116,13 +117,18 @@ class PluginPool:
         elif not turn.cancelled() and turn.exception() is None:
             self._ready(turn.result())
 
-    def give(self, held: PooledInstance) -> None:
+    def release(self, held: PooledInstance) -> None:
         """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
         held.calls += 1
-        now = held.used_s = self._pool.loop.time()
+        now = held.used_s = monotonic()
         limits = self.limits
-        is_worn = held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s
-        if is_worn or (self._waiting and self._pool.wants(self, held)):
+        if held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+            self.discard(held)
+        elif not self._waiting and not self._closing:  # as `_ready` does it, for nearly every call
+            self.idle.append(held)
+            if self._pool.starved:
+                self._pool.feed()
+        elif self._waiting and self._pool.wants(self, held):
             self.discard(held)
         else:
             self._ready(held)
@@ -210,7 +216,7 @@ class PluginPool:
                         return self._give_up()
                 else:
                     failures, self._unmade = 0, ""
-                    now = self._pool.loop.time()
+                    now = monotonic()
                     self._ready(PooledInstance(instance, now, now))
         finally:
             self._making, self._is_preparing = None, False

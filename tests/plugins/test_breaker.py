@@ -324,7 +324,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_lasts_for_ever(self) -> None:
-        until_s = self.course.breaker._until_s
+        until_s = self.course.breaker.until_s
         assert until_s is None or until_s - self.course.now <= 8.0
         assert self.course.breaker._is_trying == any(self.running)
 

@@ -12,9 +12,9 @@ from mockforge_asgi.contract import Json, Lease
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.wasm.fiber import Budget
+from mockforge_asgi.wasm.component.guest import ComponentInstance
+from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.instance import PooledInstance
 from mockforge_asgi.wasm.pool import Pool
 from tests.wasm.guests import Bench, bench
 
@@ -111,17 +111,17 @@ async def test_a_plugin_that_is_closed_at_any_turn_ends_or_refuses_every_call(st
 
 async def test_no_instance_is_in_two_hands(stand: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     host, busy = await opened(stand, per_request=False), set[int]()
-    run = host.run
+    call_it = ComponentInstance.call
 
-    async def watched(held: PooledInstance, *rest: object) -> Json:
-        assert id(held.instance) not in busy
-        busy.add(id(held.instance))
+    async def watched(instance: ComponentInstance, fiber: Fiber, payload: bytes) -> Json:
+        assert id(instance) not in busy
+        busy.add(id(instance))
         try:
-            return await run(held, *rest)  # type: ignore[arg-type]
+            return await call_it(instance, fiber, payload)
         finally:
-            busy.remove(id(held.instance))
+            busy.remove(id(instance))
 
-    monkeypatch.setattr(host, "run", watched)
+    monkeypatch.setattr(ComponentInstance, "call", watched)
     calls = [asyncio.ensure_future(use(host.lease(), OPS[i % 4])) for i in range(80)]
     for i, call in enumerate(calls):
         await turns(i % 3)
@@ -136,9 +136,9 @@ async def test_no_instance_is_in_two_hands(stand: Bench, monkeypatch: pytest.Mon
 
 async def test_a_wait_counts_against_the_calls_own_time(stand: Bench) -> None:
     host = await opened(stand, per_request=False, most=1, timeout_s=0.05)
-    held = await host._pool.take(asyncio.get_running_loop().time() + 30)
+    held = await host._pool.acquire(asyncio.get_running_loop().time() + 30)
     with pytest.raises(PluginUnavailable, match="came free in time"):
         await use(host.lease(), "echo")
-    host._pool.give(held)
+    host._pool.release(held)
     assert await use(host.lease(), "echo") == [{}]
     await host.close()

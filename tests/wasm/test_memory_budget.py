@@ -32,17 +32,17 @@ async def test_a_plugin_that_is_always_busy_leaves_room_for_the_others(crashes: 
 
     async def use() -> None:
         while not is_over:
-            held = await busy.take(soon())
+            held = await busy.acquire(soon())
             await asyncio.sleep(0)
             held.instance.broken = crashes
             held.born_s -= 0.01  # its age, without the time
-            busy.give(held)
+            busy.release(held)
 
     users = [asyncio.ensure_future(use()) for _ in range(8)]
     await turns(50)
     assert busy.live == max(1, room - 1)
     for _ in range(3):
-        other.give(await other.take(soon()))
+        other.release(await other.acquire(soon()))
         await turns()
     is_over = True
     await asyncio.gather(*users)
@@ -52,10 +52,10 @@ async def test_a_plugin_that_is_always_busy_leaves_room_for_the_others(crashes: 
 async def test_a_small_one_gets_the_room_that_is_too_small_for_the_one_before_it() -> None:
     shared = Pool(asyncio.get_running_loop(), 300)
     holder, large, small = (shared.add(n, make, InstancesConfig(), charge) for n, charge in (("h", 100), ("l", 250), ("s", 100)))
-    held = [await holder.take(soon()) for _ in range(3)]
-    waiting = asyncio.ensure_future(large.take(soon()))
+    held = [await holder.acquire(soon()) for _ in range(3)]
+    waiting = asyncio.ensure_future(large.acquire(soon()))
     await turns()
-    getting = asyncio.ensure_future(small.take(soon()))
+    getting = asyncio.ensure_future(small.acquire(soon()))
     await turns()
     holder.discard(held.pop())
     await getting
@@ -66,8 +66,8 @@ async def test_room_for_several_is_had_by_several() -> None:
     shared = Pool(asyncio.get_running_loop(), 300)
     large = shared.add("large", make, InstancesConfig(), 300)
     small = [shared.add(str(i), make, InstancesConfig(), 100) for i in range(3)]
-    held = await large.take(soon())
-    getting = [asyncio.ensure_future(p.take(soon())) for p in small]
+    held = await large.acquire(soon())
+    getting = [asyncio.ensure_future(p.acquire(soon())) for p in small]
     await turns()
     large.discard(held)
     assert len(await asyncio.gather(*getting)) == 3
@@ -77,16 +77,16 @@ async def test_who_has_one_takes_no_room_that_one_without_waits_for() -> None:
     shared = Pool(asyncio.get_running_loop(), 300)
     has, without = shared.add("has", make, InstancesConfig(), 100), shared.add("without", make, InstancesConfig(), 200)
     shared.add("third", make, InstancesConfig(), 100)  # one of each does not fit: no room is kept
-    held = [await has.take(soon()) for _ in range(3)]
-    getting = asyncio.ensure_future(without.take(soon()))
-    more = [asyncio.ensure_future(has.take(soon())) for _ in range(2)]
+    held = [await has.acquire(soon()) for _ in range(3)]
+    getting = asyncio.ensure_future(without.acquire(soon()))
+    more = [asyncio.ensure_future(has.acquire(soon())) for _ in range(2)]
     await turns()
     for each in held[:2]:
         has.discard(each)
         await turns()
     await getting
-    has.give(held[2])
-    has.give(await more[0])
+    has.release(held[2])
+    has.release(await more[0])
     await more[1]
 
 
@@ -96,14 +96,14 @@ async def test_calls_of_one_plugin_take_no_other_plugins_last_instance(calls: in
     """Whether the other has it idle, is about to have it, or has more than one, of which it keeps one."""
     shared = Pool(asyncio.get_running_loop(), 500)
     guard, hog = shared.add("guard", make, InstancesConfig(), 100), shared.add("hog", make, InstancesConfig(max=50), 100)
-    mine = [await guard.take(soon()) for _ in range(idle)]
+    mine = [await guard.acquire(soon()) for _ in range(idle)]
     for held in mine:
-        guard.give(held)
+        guard.release(held)
         held.used_s -= 3600.0
-    sleeping = [asyncio.ensure_future(hog.take(soon())) for _ in range(calls)]
+    sleeping = [asyncio.ensure_future(hog.acquire(soon())) for _ in range(calls)]
     await turns(50)
     assert (hog.live, guard.live) == (4, min(idle, 1))
-    held = guard.take_now() or await guard.take(asyncio.get_running_loop().time() + 0.01)
+    held = guard.acquire_now() or await guard.acquire(asyncio.get_running_loop().time() + 0.01)
     assert not idle or held is mine[-1]
     for each in sleeping:
         each.cancel()
@@ -120,8 +120,8 @@ async def test_an_instance_that_goes_away_leaves_its_room_to_its_plugin(ends: bo
         instance.close()
 
     guard.dismiss = leave
-    held = await guard.take(soon())
-    waiting = [asyncio.ensure_future(hog.take(soon())) for _ in range(4)]
+    held = await guard.acquire(soon())
+    waiting = [asyncio.ensure_future(hog.acquire(soon())) for _ in range(4)]
     await turns()
     held.instance.broken = ends
     guard.discard(held)
@@ -129,7 +129,7 @@ async def test_an_instance_that_goes_away_leaves_its_room_to_its_plugin(ends: bo
     left.set()
     await turns()
     assert (hog.live, guard.live) == (2, 0)
-    assert await guard.take(asyncio.get_running_loop().time() + 0.01)
+    assert await guard.acquire(asyncio.get_running_loop().time() + 0.01)
     for each in waiting:
         each.cancel()
 
@@ -138,22 +138,22 @@ async def test_the_last_one_goes_only_where_one_of_each_does_not_fit_and_for_who
     shared = Pool(asyncio.get_running_loop(), 200)
     a, b, c = (shared.add(name, make, InstancesConfig(), 100) for name in "abc")
     assert shared.one_each_bytes == 300
-    first, second = await a.take(soon()), await b.take(soon())
-    a.give(first)
+    first, second = await a.acquire(soon()), await b.acquire(soon())
+    a.release(first)
     first.used_s -= 3600.0
     with pytest.raises(PluginUnavailable, match="one of each"):
-        await b.take(asyncio.get_running_loop().time())
+        await b.acquire(asyncio.get_running_loop().time())
     assert a.live == 1
-    await c.take(soon())
+    await c.acquire(soon())
     assert (a.live, b.live, c.live) == (0, 1, 1)
-    b.give(second)
+    b.release(second)
 
 
 async def test_a_plugin_that_closes_keeps_no_room() -> None:
     shared = Pool(asyncio.get_running_loop(), 200)
     old, hog = shared.add("old", make, InstancesConfig(), 100), shared.add("hog", make, InstancesConfig(), 100)
-    await hog.take(soon())
-    waiting = asyncio.ensure_future(hog.take(soon()))
+    await hog.acquire(soon())
+    waiting = asyncio.ensure_future(hog.acquire(soon()))
     await turns()
     assert not waiting.done()
     await old.close(0)
@@ -253,14 +253,14 @@ class PoolMachine(RuleBasedStateMachine):
 
         def doing() -> None:
             for _ in range(times):
-                stand.calls.append(self.loop.create_task(stand.pool.take(self.loop.time() + 3600)))
+                stand.calls.append(self.loop.create_task(stand.pool.acquire(self.loop.time() + 3600)))
 
         self.run(doing)
 
     @rule(name=plugins)
     def call_in_vain(self, name: str) -> None:
         stand = self.stands[name]
-        self.run(lambda: stand.calls.append(self.loop.create_task(stand.pool.take(self.loop.time()))))
+        self.run(lambda: stand.calls.append(self.loop.create_task(stand.pool.acquire(self.loop.time()))))
 
     @rule(pick=picks)
     def leave(self, pick: int) -> None:
@@ -277,7 +277,7 @@ class PoolMachine(RuleBasedStateMachine):
         held.born_s -= 5.0 * ages
 
         def doing() -> None:
-            stand.pool.give(held)
+            stand.pool.release(held)
             if leaves and stand.calls:
                 stand.calls[0].cancel()
 
@@ -376,7 +376,7 @@ class PoolMachine(RuleBasedStateMachine):
         def doing() -> None:
             for stand in self.ever:
                 for held in stand.held:
-                    stand.pool.give(held)
+                    stand.pool.release(held)
                 stand.held.clear()
                 if stand.closing is None:
                     stand.closing = self.loop.create_task(stand.pool.close(3600))
@@ -386,7 +386,7 @@ class PoolMachine(RuleBasedStateMachine):
                 for stand in self.ever:
                     stand.settle()
                     for held in stand.held:
-                        stand.pool.give(held)
+                        stand.pool.release(held)
                     stand.held.clear()
                     for death in stand.deaths:
                         if not death.done():
@@ -397,7 +397,7 @@ class PoolMachine(RuleBasedStateMachine):
 
         self.run(doing)
         self.loop.run_until_complete(ended())
-        assert (self.shared.charged, self.shared.leaving, len(self.shared._starved)) == (0, 0, 0)
+        assert (self.shared.charged, self.shared.leaving, len(self.shared.starved)) == (0, 0, 0)
         assert not any(stand.calls for stand in self.ever)
         self.loop.close()
 
