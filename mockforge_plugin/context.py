@@ -27,14 +27,15 @@ class HostContext(Protocol):
         """Ask a door that answers at once: log, secret.get, config.get, clock.now, random.bytes."""
 
 
-_current: ContextVar[HostContext] = ContextVar("mockforge_plugin_host")
+CURRENT: ContextVar[HostContext] = ContextVar("mockforge_plugin_host")
+"""The context of the call that runs, where the host sets one for each."""
 _installed: list[HostContext] = []
 
 
 def current() -> HostContext:
     """The context of the running call. Raises: HostError outside a call."""
     try:
-        return _current.get()
+        return CURRENT.get()
     except LookupError:
         if _installed:
             return _installed[0]
@@ -49,8 +50,8 @@ def install(context: HostContext) -> None:
 @contextmanager
 def entered(context: HostContext) -> Iterator[HostContext]:
     """The context is current inside the `with` block (and in tasks and threads that copy it)."""
-    token = _current.set(context)
+    token = CURRENT.set(context)
     try:
         yield context
     finally:
-        _current.reset(token)
+        CURRENT.reset(token)

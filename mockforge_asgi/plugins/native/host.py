@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFaile
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
+from mockforge_asgi.plugins.native.begun import going_on
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
@@ -47,10 +49,11 @@ class NativeHost:
 
     def __init__(self, options: NativeOptions, runner: Runner, doors: HostCalls, events: EventStream) -> None:
         self.options, self.runner, self._doors, self._events = options, runner, doors, events
+        self._silence = events.silence(CallFinished, "debug")
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
         self._running: dict[asyncio.Timeout, bool] = {}
-        """The clock of each call that runs, and whether the call was ended before its time."""
+        """The clock of each call that waits, and whether the call was ended before its time."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -95,14 +98,14 @@ class NativeHost:
 
     async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        began = time.perf_counter()
+        began_s = time.perf_counter()
         try:
             answer = await self._call(op, document, request, self.options.timeout_s)
         except BaseException as error:
-            self._tell(op, _outcome(error), time.perf_counter() - began, str(error))
+            self._tell(op, _outcome(error), time.perf_counter() - began_s, str(error))
             raise
-        if self._events.wants(CallFinished, "debug"):
-            self._tell(op, "ok", time.perf_counter() - began)
+        if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+            self._tell(op, "ok", time.perf_counter() - began_s)
         return answer
 
     def _tell(self, op: str, outcome: str, wall_s: float, error: str = "") -> None:
@@ -142,14 +145,29 @@ class NativeHost:
     async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
-        context = PluginContext(self._doors, request, asyncio.get_running_loop())
-        clock = asyncio.timeout(timeout_s)
+        began_s, context = time.perf_counter(), PluginContext(self._doors, request, asyncio.get_running_loop())
+        work = self.runner.call(op, document, context)
+        try:
+            waits_for = work.send(None)  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
+            left_s = timeout_s - (time.perf_counter() - began_s)
+            return await self._wait(op, going_on(work, waits_for), context, request, timeout_s, left_s)
+        except StopIteration as ended:
+            return ended.value
+        finally:
+            work.close()
+            context.end()
+
+    async def _wait(
+        self, op: str, rest: Awaitable[Json], context: PluginContext, request: BodyReader | None, timeout_s: float, left_s: float
+    ) -> Json:
+        """The rest of a call that has to wait, which may take as long, for as long as its client is there."""
+        clock = asyncio.timeout(left_s)
         self._idle.clear()
         try:
             with watched(request):
                 async with clock:
                     self._running[clock] = False
-                    return await self.runner.call(op, document, context)
+                    return await rest
         except TimeoutError:
             if self._running[clock]:
                 raise PluginUnavailable(self.options.plugin, "it is stopping") from None
@@ -159,7 +177,6 @@ class NativeHost:
                 ) from None
             raise LimitExceeded(self.options.plugin, op, "timeout_ms", timeout_s * 1000) from None
         finally:
-            context.end()
             self._running.pop(clock, None)
             if not self._running:
                 self._idle.set()

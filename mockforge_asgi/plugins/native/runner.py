@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Json
@@ -15,7 +15,7 @@ from mockforge_asgi.exact_json import loads
 from mockforge_asgi.plugins.native.code import NativeCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.threads import WorkerThreads
-from mockforge_plugin.context import entered
+from mockforge_plugin.context import CURRENT
 from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import error_envelope
@@ -32,7 +32,7 @@ class Runner(Protocol):
         """Make every instance ready, now or when it is made. Raises PluginFailed."""
         ...
 
-    async def call(self, op: str, document: bytes, context: PluginContext) -> Json:
+    def call(self, op: str, document: bytes, context: PluginContext) -> Coroutine[Any, Any, Json]:
         """The answer, as JSON alone carries it. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         ...
 
@@ -65,18 +65,23 @@ class InProcess:
         """See Runner."""
         made, value = self._object, loads(document)  # a copy of its own: others read the document, too
         assert made is not None, "load() comes first"
+        token = CURRENT.set(context)
         try:
-            with entered(context):
-                if self._is_async(made, op, value):
-                    text = await _text(made, op, value, made.call(op, value))
-                else:
-                    context.is_queued = True
-                    text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
-                    if later is not None:
-                        text = await _text(made, op, value, later)
+            if self._is_async(made, op, value):
+                answer = made.call(op, value)
+                text = made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
+            else:
+                text = await self._threaded(made, op, value, context)
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
             raise self._failed(op, error) from error
+        finally:
+            CURRENT.reset(token)
         return read_answer(self.plugin, op, text, self._output_bytes)
+
+    async def _threaded(self, made: PluginObject, op: str, value: Json, context: PluginContext) -> str:
+        context.is_queued = True
+        text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
+        return text if later is None else made.text(op, value, await later)
 
     async def close(self) -> None:
         """See Runner."""
@@ -98,10 +103,6 @@ class InProcess:
         if isinstance(error, MockForgeError):
             return error
         return plugin_failure(self.plugin, op, error_envelope(error, self._code.author_files))
-
-
-async def _text(made: PluginObject, op: str, value: Json, answer: Json | Awaitable[Json]) -> str:
-    return made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
 
 
 def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Awaitable[Json] | None]:

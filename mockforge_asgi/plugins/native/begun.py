@@ -1,0 +1,28 @@
+"""Coroutines that are begun by hand, with `send(None)`: one that has to wait after all is awaited from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@coroutine
+def going_on(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that was begun and waits for what it yielded; the event loop sees that as if nothing had been between.
+
+    Time-outs, task groups and cancel scopes that the coroutine has entered belong to the same task, and are left before anything that was
+    entered since.
+    """
+    try:
+        while True:
+            try:
+                value = yield waits_for
+            except BaseException as error:  # a cancellation, mostly
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(value)
+    except StopIteration as ended:
+        return ended.value  # type: ignore[no-any-return]  # of a coroutine that gives T
