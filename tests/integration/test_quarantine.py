@@ -225,13 +225,13 @@ async def test_clients_that_leave_are_no_crashes(tmp_path: Path) -> None:
 async def test_a_full_pool_and_a_wait_in_vain_say_when_to_come_again(tmp_path: Path) -> None:
     async with serving(tmp_path, instances={"max": 1, "max_waiting": 1}, limits={"timeout_ms": 200}) as stand:
         pool = stand.plugin.host._pool  # type: ignore[attr-defined]
-        held = await pool.take(asyncio.get_running_loop().time() + 30)
+        held = await pool.acquire(asyncio.get_running_loop().time() + 30)
         waiting = asyncio.ensure_future(stand.client.get("/mocked/a"))
         while not pool.is_waited_for:
             await asyncio.sleep(0)
         assert refused(await stand.client.get("/mocked/b")) == 1
         assert refused(await waiting) == 1
-        pool.give(held)
+        pool.release(held)
         assert (await stand.client.get("/mocked/a")).text == "fine"
         assert not stand.plugin.breaker.is_quarantined
         whys = [event.error for event in stand.events if isinstance(event, CallFinished) and event.outcome == "unavailable"]
