@@ -227,40 +227,21 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
 be among them."""
 
 
-class Silence:
-    """How long nobody will hear one kind of event at one level, as far as is known: frequent events are not even asked about till then.
-
-    A new subscriber ends it at once; that the log's level has changed is noticed within `SILENCE_S`.
-    """
-
-    __slots__ = ("_events", "_kind", "_level", "until_s")
-
-    def __init__(self, events: EventStream, kind: type[Event], level: Level) -> None:
-        self._events, self._kind, self._level = events, kind, level
-        self.until_s = 0.0
-        """In seconds of `time.perf_counter`; 0.0 while somebody listens."""
-
-    def is_over(self, now_s: float) -> bool:
-        """Whether somebody listens now; asked once `until_s` has come."""
-        is_over = self._events.wants(self._kind, self._level)
-        self.until_s = 0.0 if is_over else now_s + SILENCE_S
-        return is_over
-
-
 class EventStream:
     """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported.
 
     `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
     """
 
-    __slots__ = ("_silences", "_subscribers", "broken", "is_tracing", "redact")
+    __slots__ = ("_subscribers", "broken", "is_tracing", "redact", "silent_until_s")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
         self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...] = ()
         self.is_tracing = False
         """Whether somebody wants to know of each request who was asked about it (`RequestTraced`)."""
-        self._silences: dict[tuple[type[Event], Level], Silence] = {}
+        self.silent_until_s = 0.0
+        """Until when (`time.perf_counter`) nobody will hear of calls that end well, as far as is known: till then no call asks."""
         self.broken: list[tuple[Subscriber, Exception]] = []
 
     def subscribe(
@@ -281,8 +262,7 @@ class EventStream:
     def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...]) -> None:
         self._subscribers = subscribers
         self.is_tracing = any(kind is RequestTraced for kind, _, _ in subscribers)
-        for silence in self._silences.values():
-            silence.until_s = 0.0
+        self.silent_until_s = 0.0
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
@@ -291,12 +271,14 @@ class EventStream:
                 return True
         return False
 
-    def silence(self, kind: type[Event], level: Level) -> Silence:
-        """For who asks at every call: how long that kind of event will not be heard."""
-        found = self._silences.get((kind, level))
-        if found is None:
-            found = self._silences[kind, level] = Silence(self, kind, level)
-        return found
+    def hears_calls(self, now_s: float) -> bool:
+        """Whether anybody wants to hear of calls that end well; asked once `silent_until_s` has come.
+
+        A new subscriber is heeded at once, another level of the log within `SILENCE_S`.
+        """
+        hears = self.wants(CallFinished, "debug")
+        self.silent_until_s = 0.0 if hears else now_s + SILENCE_S
+        return hears
 
     def emit(self, event: Event) -> None:
         """Hand the event on. Subscribers are quick and never wait; slow ones queue for themselves."""

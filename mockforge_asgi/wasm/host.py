@@ -89,7 +89,6 @@ class WasmHost:
         end: Callable[[HostCalls], None] = lambda _: None,
     ) -> None:
         self.options, self._guest, self._doors, self._events, self._end = options, guest, doors, events, end
-        self._silence = events.silence(CallFinished, "debug")
         self.watch: Watch | None = None
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
@@ -207,7 +206,7 @@ class WasmHost:
         began_s = time.perf_counter()
         try:  # as in `run`, which would be one more coroutine for each call
             answer = await held.instance.call(fiber, document)
-            if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+            if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
                 self._tell(held, fiber, began_s, "ok")
             return answer
         except BaseException as error:
@@ -259,7 +258,7 @@ class WasmHost:
         except BaseException as error:
             self._tell(held, fiber, began_s, _outcome(error), str(error))
             raise
-        if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
             self._tell(held, fiber, began_s, "ok")
         return answer
 

@@ -34,21 +34,9 @@ class Scheduler:
     """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
 
     __slots__ = (
-        "_fresh",
-        "_greedy",
-        "_idle",
-        "_is_closed",
-        "_is_turn_open",
-        "_loop",
-        "_overdue_s",
-        "_queued",
-        "_resting",
-        "_running",
-        "_spent_s",
-        "current",
-        "is_answered",
-        "ticker",
-    )
+        "_fresh", "_greedy", "_idle", "_is_closed", "_is_turn_open", "_loop", "_overdue_s", "_queued", "_resting", "_running", "_spent_s",
+        "current", "is_answered", "ticker",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker) -> None:
         self._loop, self.ticker = loop, ticker

@@ -14,7 +14,8 @@ import wasmtime
 from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.wasm.engine import Engines
-from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismInstance, ExtismOptions
+from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismOptions
+from mockforge_asgi.wasm.extism.instance import ExtismInstance
 from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
 from mockforge_asgi.wasm.fiber import Budget, Fiber

@@ -49,7 +49,6 @@ class NativeHost:
 
     def __init__(self, options: NativeOptions, runner: Runner, doors: HostCalls, events: EventStream) -> None:
         self.options, self.runner, self._doors, self._events = options, runner, doors, events
-        self._silence = events.silence(CallFinished, "debug")
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
         self._running: dict[asyncio.Timeout, bool] = {}
@@ -104,7 +103,7 @@ class NativeHost:
         except BaseException as error:
             self._tell(op, _outcome(error), time.perf_counter() - began_s, str(error))
             raise
-        if began_s >= self._silence.until_s and self._silence.is_over(began_s):
+        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
             self._tell(op, "ok", time.perf_counter() - began_s)
         return answer
 

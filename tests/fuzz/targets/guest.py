@@ -15,7 +15,8 @@ import wasmtime
 
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import HostCallError, PluginFailed
-from mockforge_asgi.wasm.extism.guest import ExtismInstance, ExtismOptions
+from mockforge_asgi.wasm.extism.guest import ExtismOptions
+from mockforge_asgi.wasm.extism.instance import ExtismInstance
 from mockforge_asgi.wasm.extism.linking import ENV, USER
 from tests.fuzz.fuzzing import Choices, Target
 from tests.fuzz.said import MAX_FAILURE

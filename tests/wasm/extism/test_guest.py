@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
-from mockforge_asgi.wasm.extism.guest import ExtismInstance, ExtismOptions
+from mockforge_asgi.wasm.extism.guest import ExtismOptions
+from mockforge_asgi.wasm.extism.instance import ExtismInstance
 from tests.wasm.extism_guests import ECHO, GREET, PLAIN, ExtismBench, extism_bench, wat
 
 
