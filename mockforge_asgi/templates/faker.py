@@ -27,7 +27,7 @@ _VALUES: Final = frozenset(
     """date_end date_start datetime_end datetime_start end end_date end_datetime max max_value min min_value number object_id start
     start_date start_datetime step""".split()
 )
-"""Parameters that say which values are wanted; whole numbers anywhere else say how many, or how long."""
+"""Parameters that say which values are wanted; integers anywhere else say how many, or how long."""
 _LARGEST: Final = 1000
 _LARGEST_VALUE: Final = 10**12
 

@@ -33,7 +33,7 @@ _PRINTABLE: Final = (bool, int, float, list, tuple, Mapping, range)
 
 
 class NotPrintable(TypeError):
-    """A template puts something into its text that is no JSON value."""
+    """A template puts something into its text that is not a JSON value."""
 
 
 def to_json(value: Json) -> str:
@@ -72,7 +72,7 @@ def _plain(value: object) -> Json:
         return list(meter().rounds(value))
     if isinstance(value, Undefined):
         str(value)
-    raise NotPrintable(f"{type(value).__name__} is no value that can be written")
+    raise NotPrintable(f"{type(value).__name__} is not a value that can be written")
 
 
 def to_text(value: Json) -> str:
@@ -87,7 +87,7 @@ def to_text(value: Json) -> str:
         return str(value)
     if isinstance(value, _PRINTABLE):
         return to_json(value)
-    raise NotPrintable(f"{type(value).__name__} is no value that can be written")
+    raise NotPrintable(f"{type(value).__name__} is not a value that can be written")
 
 
 class JsonText(Markup):
@@ -101,7 +101,7 @@ class JsonText(Markup):
         return str.__new__(cls, json_escape(s))
 
     def unescape(self) -> str:
-        """The text as it was before; one that is no inside of a JSON string, as it is."""
+        """The text as it was before; one that cannot stand in a JSON string, as it is."""
         try:
             return str(orjson.loads(f'"{self}"'))
         except orjson.JSONDecodeError:

@@ -78,7 +78,7 @@ def make_uuid() -> str:
 
 
 def rand_int(low: int = 0, high: int = 1_000_000) -> int:
-    """A whole number from `low` to `high`, both included."""
+    """An integer from `low` to `high`, both included."""
     return generator().randint(low, high)
 
 

@@ -25,7 +25,7 @@ class TemplateMiddleware:
     """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`, and
     where headers are templates `{"header_templates", "body"}`.
 
-    `shows_errors`: a failed rendering is answered with its template, line and reason, for developers; otherwise with a bare 500.
+    `shows_errors`: the response to a failed rendering names template, line and reason, for developers; otherwise it is a bare 500.
     """
 
     def __init__(self, app: ASGIApp | None = None, *, runtime: PluginRuntime, renderer: Renderer, shows_errors: bool = False) -> None:

@@ -141,7 +141,7 @@ class Renderer:
         return replace(response, headers=(*kept, *rendered))
 
     def explain(self, response: TemplateResponse, error: MockForgeError) -> TemplateFailed:
-        """The failure of a rendering with the template's location and line; of a plugin's only the first line, for it is told by itself."""
+        """The failure of a rendering, with the template's location and line; of a plugin's, which has an event of its own, only its first line."""
         if isinstance(error, TemplateFailed):
             name, line, message = error.template, error.line, error.message
         else:

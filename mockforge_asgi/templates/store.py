@@ -96,7 +96,7 @@ class TemplateStore:
         if self._folder is None:
             return
         if not self._folder.is_dir():
-            self.problems.append(Problem("templates.dir", f"{self._folder} is no folder."))
+            self.problems.append(Problem("templates.dir", f"{self._folder} is not a folder."))
             return
         count = 0
         for file in sorted(self._folder.rglob("*")):

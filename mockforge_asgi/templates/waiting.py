@@ -1,4 +1,4 @@
-"""Waiting in the middle of what is written without `await`: a rendering whose plugin answers later stands still, and others go on.
+"""Waiting in the middle of what is written without `await`: a rendering pauses until its plugin responds, and others go on.
 
 `with_waiting(function)` runs a plain function on a stack of its own (a greenlet, as SQLAlchemy does it); `result_of(coroutine)` in it gives
 the coroutine's result. Most coroutines end without waiting, and then nothing is switched. What one waits for is handed to the task that

@@ -73,13 +73,33 @@ async def test_what_a_template_hands_over_is_plain_data() -> None:
         ("{{ p.f(nope) }}", "nope"),
         ("{{ p.f(request) }}", "cannot be handed"),
         ("{{ p.f([p]) }}", "cannot be handed"),
-        ("{{ p }}", "no value that can be written"),
+        ("{{ p }}", "not a value that can be written"),
         ("{{ p._plugin }}", "has no '_plugin'"),
         ("{{ q.f() }}", "q"),
     ],
 )
 async def test_a_faulty_call_is_told(text: str, words: str) -> None:
     with pytest.raises(TemplateFailed, match=words):
+        await render(text, "txt", PlainPlugin("p", {"f": lambda x=1: x}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ p.f.args }}",
+        "{{ p.f.func }}",
+        "{{ p.f['keywords'] }}",
+        "{{ p.f | attr('args') }}",
+        "{{ ([p.f] | map(attribute='args') | list)[0][0] }}",
+        "{{ ([p.f] | map('attr', 'func') | list)[0] }}",
+        "{{ p.expose }}",
+        "{{ p | attr('expose') }}",
+        "{{ p.f }}",
+        "{{ p.f.__call__ }}",
+    ],
+)
+async def test_nothing_of_a_plugin_can_be_reached_but_its_functions(text: str) -> None:
+    with pytest.raises(TemplateFailed):
         await render(text, "txt", PlainPlugin("p", {"f": lambda x=1: x}))
 
 
