@@ -141,7 +141,7 @@ class Renderer:
         return replace(response, headers=(*kept, *rendered))
 
     def explain(self, response: TemplateResponse, error: MockForgeError) -> TemplateFailed:
-        """The failure of a rendering, with the template's location and line; of a plugin's, which has an event of its own, only its first line."""
+        """The failure of a rendering, with the template's location and line. Of a plugin's, which has its own event, it tells one line."""
         if isinstance(error, TemplateFailed):
             name, line, message = error.template, error.line, error.message
         else:
