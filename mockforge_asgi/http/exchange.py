@@ -136,8 +136,10 @@ class Exchange:
         if document is None:
             if self._head is None:
                 self._head = head_document(self.snapshot)
-            body, length, consumed = None, self.intake.length, self.consumed
-            if view.body and length != 0:
+            body: bytes | None = None
+            length: int | None = 0
+            consumed = self.consumed
+            if view.body and (length := self.intake.length) != 0:
                 body = self.body_now
                 if self.coding:
                     length, consumed = None if body is None else len(body), consumed | _OF_CODING
