@@ -27,18 +27,18 @@ class JsonLimits:
     lists: int = 20_000
 
 
-DOOR: Final = JsonLimits(20_000)
-"""What is handed to a door. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
-ANSWER: Final = JsonLimits(100_000)
-"""What a guest answers; five thousand rows of twenty values."""
+HOST_CALL: Final = JsonLimits(20_000)
+"""The payload of a host call. Without a bound 2 MiB of `[],` would hold the loop for a tenth of a second."""
+RESULT: Final = JsonLimits(100_000)
+"""The result of a plugin; five thousand rows of twenty values."""
 CLIENT: Final = JsonLimits(60_000, 10_000)
 """A client's body; five thousand records of five values. 1 MiB of `[],` took 70 to 90 ms to read, the most that fits takes under 10."""
 
 EXACT: Final = JsonLimits(20_000)
 """What holds a number of more than 64 bits, whoever wrote it: reading and writing it exactly takes ten times as long."""
 MAX_ENTRIES: Final = 500
-"""The most entries of a list or mapping in what a stranger says of itself: a manifest, a description."""
-MAX_SAID: Final = 10_000
+"""The most entries of a list or mapping in what a plugin says of itself: a manifest, a description."""
+MAX_DESCRIBED: Final = 10_000
 """The most values in all of it."""
 
 _DEEP: Final = MAX_DEPTH + 1
@@ -52,7 +52,7 @@ _VALUES: Final = b",:[{"
 
 
 class BadJson(ValueError):
-    """The text is no JSON, or too deep, or too much; the message says which, as the end of "it is …"."""
+    """The text is not JSON, or too deep, or too much; the message says which, as the end of "it is …"."""
 
 
 class TooMuch(BadJson):
@@ -79,8 +79,8 @@ def parse(text: bytes | str, limits: JsonLimits | None = None, *, around: int = 
     return value
 
 
-def crowded(value: Json, entries: int = MAX_ENTRIES, most: int = MAX_SAID) -> tuple[tuple[str | int, ...], str] | None:
-    """Where what a stranger says of itself holds more than anybody needs, and how much, as the end of "it has ..."."""
+def crowded(value: Json, entries: int = MAX_ENTRIES, most: int = MAX_DESCRIBED) -> tuple[tuple[str | int, ...], str] | None:
+    """Where what a plugin says of itself holds more than anybody needs, and how much, as the end of "it has ..."."""
     todo: list[tuple[Any, Any, Json]] = [(None, None, value)] if isinstance(value, _HOLDERS) else []
     left = most
     while todo:
@@ -135,7 +135,7 @@ def _count(data: bytes, signs: bytes) -> int:
 
 
 def _is_deep(value: Json, most: int) -> bool:
-    """Asked of orjson, which counts levels a hundred times faster than a walk in Python: a long answer must not hold the loop."""
+    """Asked of orjson, which counts levels a hundred times faster than a walk in Python: a long result must not hold the loop."""
     for _ in range(_WRITABLE - most):
         value = [value]
     try:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.bounded_json import ANSWER, CLIENT, DOOR, MAX_DEPTH, BadJson, JsonLimits, TooMuch, parse
+from mockforge_asgi.bounded_json import CLIENT, HOST_CALL, MAX_DEPTH, RESULT, BadJson, JsonLimits, TooMuch, parse
 from mockforge_asgi.contract import Json
 
 DOCUMENTS = st.recursive(
@@ -45,13 +45,13 @@ def test_what_is_no_json_is_refused_in_words(text: bytes) -> None:
 @pytest.mark.parametrize("unit", [b"1,", b"[],", b"{},", b'{"a":1},', b'"a",', b'"\\\\",', b'"\\"",'])
 def test_a_text_of_very_many_values_is_refused_before_it_is_read(unit: bytes) -> None:
     with pytest.raises(BadJson, match="more than 20,000 values"):
-        parse(b"[" + unit * 50_000 + b"1]", DOOR)
-    assert len(parse(b"[" + unit * 3_000 + b"1]", DOOR)) == 3_001
+        parse(b"[" + unit * 50_000 + b"1]", HOST_CALL)
+    assert len(parse(b"[" + unit * 3_000 + b"1]", HOST_CALL)) == 3_001
 
 
 @pytest.mark.parametrize("text", ['{"id":1,"list":[1,2,3]}\n' * 50_000, "a,b;" * 100_000, '\\"' * 50_000, "[" * 100_000, '","' * 50_000])
 def test_signs_in_a_string_count_for_nothing(text: str) -> None:
-    assert parse(orjson.dumps({"body": {"text": text}}), DOOR) == {"body": {"text": text}}
+    assert parse(orjson.dumps({"body": {"text": text}}), HOST_CALL) == {"body": {"text": text}}
 
 
 def test_levels_that_are_not_the_guests_do_not_count() -> None:
@@ -73,11 +73,11 @@ def test_levels_that_are_not_the_guests_do_not_count() -> None:
 )
 def test_an_answer_of_very_many_values_or_lists_is_refused_before_it_is_read(unit: bytes, times: int, words: str) -> None:
     with pytest.raises(TooMuch, match=f"more than {words}"):
-        parse(b"[" + unit * times + b"1]", ANSWER)
-    assert len(parse(b"[" + unit * 19_000 + b"1]", ANSWER)) == 19_001
+        parse(b"[" + unit * times + b"1]", RESULT)
+    assert len(parse(b"[" + unit * 19_000 + b"1]", RESULT)) == 19_001
 
 
-@pytest.mark.parametrize("room", [ANSWER, CLIENT])
+@pytest.mark.parametrize("room", [RESULT, CLIENT])
 @pytest.mark.parametrize(
     ("number", "is_exact"),
     [(2**64, True), (-(2**63) - 1, True), (10**40, True), (2**64 - 1, True), (10**19 - 1, False), (-(10**17), False)],
@@ -94,9 +94,9 @@ def test_what_holds_a_number_of_more_than_64_bits_has_less_room(room: JsonLimits
 
 def test_names_count_as_values_do() -> None:
     fits, too_much = (b"{" + b",".join(b'"%x":1' % n for n in range(most)) + b"}" for most in (49_999, 50_001))
-    assert len(parse(fits, ANSWER)) == 49_999
+    assert len(parse(fits, RESULT)) == 49_999
     with pytest.raises(TooMuch, match="more than 100,000 values"):
-        parse(too_much, ANSWER)
+        parse(too_much, RESULT)
 
 
 @given(DOCUMENTS, st.integers(0, 8), st.integers(0, 8))

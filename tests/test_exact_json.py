@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
+from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.exact_json import WrittenNumber, dumps, loads, same, written
 from mockforge_asgi.types import Json
 
@@ -28,12 +28,12 @@ def test_whole_numbers_are_exact_both_ways(number: int, around: str) -> None:
     text = (around % number).encode()
     assert loads(text) == json.loads(text)
     assert dumps(loads(text)) == text
-    assert parse(text, ANSWER) == json.loads(text)
+    assert parse(text, RESULT) == json.loads(text)
 
 
 def test_many_large_numbers_are_not_taken_for_depth() -> None:
     text = b"[" + b",".join([b"[12345678901234567890123]"] * 200) + b"]"
-    assert dumps(parse(text, ANSWER)) == text
+    assert dumps(parse(text, RESULT)) == text
     for levels in (150, 900):
         with pytest.raises(BadJson, match="nested"):
             parse(b"[" * levels + b"12345678901234567890123" + b"]" * levels)

@@ -20,7 +20,7 @@ _MAX_TRACEBACK = 8000
 
 
 class NotABody(ValueError):
-    """It is no body document."""
+    """It is not a body document."""
 
 
 def around(name: str, inner: bytes, rest: Mapping[str, Json]) -> bytes:
@@ -34,7 +34,7 @@ def error_document(error: HostCallError | PluginFailed | HostError) -> dict[str,
 
 
 def plugin_failure(plugin: str, op: str, envelope: Json) -> PluginFailed:
-    """The failure that a plugin's error envelope describes. Raises KeyError, TypeError, AttributeError for what is no envelope."""
+    """The failure that a plugin's error envelope describes. Raises KeyError, TypeError, AttributeError for what is not an envelope."""
     error = envelope["error"]
     details = error.get("details") or {}
     return PluginFailed(

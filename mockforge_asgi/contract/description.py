@@ -17,28 +17,28 @@ _MAX_CHALLENGE: Final = 1000
 _MAX_PROBLEMS: Final = 100
 
 
-def read_description(plugin: str, said: Json) -> Description:
+def read_description(plugin: str, described: Json) -> Description:
     """The description as values. Raises PluginRejected with every fault, an unknown contract version by name among them."""
-    if not isinstance(said, dict):
-        raise PluginRejected(plugin, f"describe() must answer a JSON object, not {type(said).__name__}.")
-    if (long := crowded(said)) is not None:
+    if not isinstance(described, dict):
+        raise PluginRejected(plugin, f"describe() must answer a JSON object, not {type(described).__name__}.")
+    if (long := crowded(described)) is not None:
         raise PluginRejected(
             plugin, "what it says of itself is wrong:", [Problem(f"describe() {show_path(long[0])}".rstrip(), f"has {long[1]}.")]
         )
     problems: list[Problem] = []
-    contract = said.get("contract", CONTRACT)
+    contract = described.get("contract", CONTRACT)
     if contract != CONTRACT:
         problems.append(Problem("describe().contract", f"version {quote(contract)} is unknown here.", f"This host speaks {CONTRACT}."))
-    ops = said.get("ops", [])
+    ops = described.get("ops", [])
     if not isinstance(ops, list) or not all(isinstance(op, str) for op in ops):
         problems.append(Problem("describe().ops", "must be a list of operation names."))
         ops = []
-    functions = said.get("functions", [])
+    functions = described.get("functions", [])
     if not isinstance(functions, list):
         problems.append(Problem("describe().functions", "must be a list of functions."))
         functions = []
     read = tuple(f for i, entry in enumerate(functions) if (f := _function(entry, f"describe().functions[{i}]", problems)) is not None)
-    capabilities, kit = said.get("capabilities"), text_of(said.get("kit", ""), 80)
+    capabilities, kit = described.get("capabilities"), text_of(described.get("kit", ""), 80)
     capabilities = capabilities if isinstance(capabilities, dict) else {}
     challenge = capabilities.get("challenge")
     if challenge is not None and not _is_challenge(challenge):
@@ -46,7 +46,7 @@ def read_description(plugin: str, said: Json) -> Description:
         problems.append(Problem(place, f"must be a text that a header can carry, of at most {_MAX_CHALLENGE} characters."))
     if problems:
         raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
-    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(said.get("endpoints")))
+    return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(described.get("endpoints")))
 
 
 def accept_config(plugin: str, found: Json) -> None:
@@ -61,15 +61,15 @@ def accept_config(plugin: str, found: Json) -> None:
     raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
 
 
-def _is_challenge(said: Json) -> bool:
+def _is_challenge(described: Json) -> bool:
     try:
-        return isinstance(said, str) and len(said) <= _MAX_CHALLENGE and wire_header("www-authenticate", said)[1] != b""
+        return isinstance(described, str) and len(described) <= _MAX_CHALLENGE and wire_header("www-authenticate", described)[1] != b""
     except BadHeader:
         return False
 
 
-def _endpoints(said: Json) -> tuple[str, ...] | None:
-    return tuple(name for name in said if isinstance(name, str)) if isinstance(said, list) else None
+def _endpoints(described: Json) -> tuple[str, ...] | None:
+    return tuple(name for name in described if isinstance(name, str)) if isinstance(described, list) else None
 
 
 def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetadata | None:
@@ -100,5 +100,5 @@ def _function(entry: Json, place: str, problems: list[Problem]) -> FunctionMetad
     )
 
 
-def _items(said: Json) -> list[Json]:
-    return said if isinstance(said, list) else []
+def _items(described: Json) -> list[Json]:
+    return described if isinstance(described, list) else []

@@ -89,15 +89,15 @@ class HostCalls(Protocol):
     """The guarded host functions of one plugin under its grants."""
 
     def call_now(self, name: str, payload: Mapping[str, Json]) -> Json:
-        """The answer of a door that needs no waiting, or `NotImplemented`; raises HostCallError."""
+        """The result of a host call that needs no waiting, or `NotImplemented`; raises HostCallError."""
         ...
 
     async def call(self, name: str, payload: Mapping[str, Json], request: BodyReader | None) -> Json:
-        """The answer of any door; raises HostCallError."""
+        """The result of any host call; raises HostCallError."""
         ...
 
     async def close(self) -> None:
-        """Close what the doors keep open; for the host, at its own end."""
+        """Close what the host calls keep open; for the host, at its own end."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Reads the results of plugins: JSON of a stranger becomes decisions and responses, or a clear failure.
+"""Reads the results of plugins: JSON from code that is not trusted becomes decisions and responses, or a clear failure.
 
 Everything is checked here, for every runtime alike: types, ranges, header bytes, restricted headers, sizes. Written for the usual
 result: nothing is called that it does not need.
@@ -124,7 +124,7 @@ class ResultReader:
             raise self.invalid(op, f"{type(value).__name__} instead of a response object")
         status = value.get("status", 200)
         if type(status) is not int or not 200 <= status <= 599:
-            raise self.invalid(op, f"status {quote(status)}; a final answer has 200 to 599")
+            raise self.invalid(op, f"status {quote(status)}; a final response has 200 to 599")
         items = value.get("headers")
         headers = () if items is None or items == [] else self.headers(op, items, known)
         template = value.get("template")
@@ -144,7 +144,7 @@ class ResultReader:
         """The result of `response.modify`, where it is not null."""
         changed = self.response(op, value, known)
         if not isinstance(changed, MockResponse):
-            raise self.invalid(op, "a template; a modifier answers a finished body")
+            raise self.invalid(op, "a template; a modifier returns a finished body")
         return changed
 
     def flag(self, op: str, value: Json) -> bool:
@@ -175,7 +175,7 @@ class ResultReader:
         if len(value) != 1:
             raise self.invalid(op, 'a body that is neither {"text": ...} nor {"base64": ...} alone')
         if not body.isascii() and "text" in value and (charset := MediaType.among(headers).charset) not in ("", "utf-8", "utf8"):
-            raise self.invalid(op, f"text with the charset {quote(charset)}; text is sent as UTF-8: declare that, or answer bytes")
+            raise self.invalid(op, f"text with the charset {quote(charset)}; text is sent as UTF-8: declare that, or return base64")
         return body
 
 

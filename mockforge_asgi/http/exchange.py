@@ -1,4 +1,4 @@
-"""Exchange: one request on its way through the chains: what came in, what was found out, and the way to answer.
+"""Exchange: one request on its way through the chains: what came in, what was found out, and how to respond.
 
 Built only for requests that somebody here claims. Nothing of it outlives the request; `close` ends it.
 """
@@ -64,7 +64,7 @@ class Exchange:
         self.principal: Principal | None = None
         self.claims: Mapping[str, Json] = {}
         self.allowed_headers: Headers = ()
-        """Headers that an Allow put on the eventual answer."""
+        """Headers that an Allow put on the eventual response."""
         self.consumed: Consumed = NOTHING_CONSUMED
         self.leases: dict[Hashable, Releasable] = {}
         self.matched_route: object = None
@@ -84,7 +84,7 @@ class Exchange:
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
-        """The exchange of this request, and whether it is new: pieces mounted inside one another share one."""
+        """The exchange of this request, and whether it is new: middlewares mounted inside one another share one."""
         found = scope.get(SCOPE_KEY)
         if not isinstance(found, Exchange):
             return cls(scope, receive, send, limits=limits), True
@@ -203,7 +203,7 @@ class Exchange:
         return found
 
     async def read_body(self, of: str) -> bytes:
-        """The request's body for a door. Raises HostCallError for any other."""
+        """The request's body for a host call. Raises HostCallError for any other."""
         if of != "request":
             raise HostCallError("not_found", f"there is no body of a '{of}' here")
         return await self.body()

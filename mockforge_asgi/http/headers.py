@@ -96,7 +96,7 @@ N = TypeVar("N", str, bytes)
 
 
 def _remember(known: dict[N, bytes], name: N, sent: bytes) -> None:
-    """Add a name; bounded in number and length, since strangers choose names."""
+    """Add a name; bounded in number and length, since plugins and apps choose names."""
     if len(name) <= _MAX_KNOWN_LENGTH:
         if len(known) >= _MAX_KNOWN:
             known.clear()

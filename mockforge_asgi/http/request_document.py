@@ -20,7 +20,7 @@ from mockforge_asgi.types import Json
 from mockforge_plugin.values import Principal, body_document
 
 INLINE_BODY_BYTES: Final = 16 * 1024
-"""Bodies up to this size travel inside the document when they are read already; larger ones are fetched through a door."""
+"""Bodies up to this size travel inside the document when they are read already; larger ones are fetched with a host call."""
 
 
 _STEP_BYTES: Final = 192 * 1024
@@ -191,9 +191,9 @@ def principal_document(principal: Principal) -> Json:
 
 
 def response_document(response: MockResponse | ResponseHead, names: frozenset[str] | None = None) -> Json:
-    """An answer as a modifier sees it: its body stays with the host until asked for. `names` None means all headers.
+    """A response as a modifier sees it: its body stays with the host until asked for. `names` None means all headers.
 
-    A body that goes past the host, or that an answer to HEAD does not have, is `{"available": -1}`.
+    A body that is streamed past the host, or that a response to HEAD does not have, is `{"available": -1}`.
     """
     available = len(response.body) if isinstance(response, MockResponse) else -1
     headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers]

@@ -1,4 +1,4 @@
-"""MockResponse and TemplateResponse: what links and plugins answer with, and how one is sent.
+"""MockResponse and TemplateResponse: what responders and plugins respond with, and how it is sent.
 
 The only sender of ASGI response messages that are ours. Content-Length and framing are always ours; HEAD, 204, 205 and 304 carry no body
 (RFC 9110 §9.3.2, §15.3.5, §15.4.5).
@@ -15,7 +15,7 @@ from mockforge_asgi.http.headers import wire_headers, with_headers
 from mockforge_asgi.types import Headers, Json, Message, Send
 
 TEMPLATE_EXTENSION: Final = "mockforge.template"
-"""The ASGI extension, and the message type, by which an answer asks a `TemplateMiddleware` around it to be rendered."""
+"""The ASGI extension, and the message type, by which a response asks a `TemplateMiddleware` around it to be rendered."""
 
 ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 """The header that says which pages may read a response; one that carries it is not given another."""
@@ -35,33 +35,33 @@ def _value(cls: type[T]) -> type[T]:
 @final
 @_value
 class MockResponse:
-    """A whole answer. Made once, it may be sent any number of times."""
+    """A whole response. Made once, it may be sent any number of times."""
 
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
     length: int | None = None
-    """What Content-Length says, where it is not the length of the body: in answers to HEAD."""
+    """What Content-Length says, where it is not the length of the body: in responses to HEAD."""
     _wire: Headers | None = field(default=None, init=False, repr=False, compare=False)
     _with_extra: tuple[Headers, Headers] | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), body: bytes = b"") -> MockResponse:
-        """An answer from text headers. Raises BadHeader."""
+        """A response from text headers. Raises BadHeader."""
         return cls(status, wire_headers(headers), body)
 
     @classmethod
     def json(cls, value: Json, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:
-        """An answer of `application/json`."""
+        """A response of `application/json`."""
         return cls(status, ((b"content-type", b"application/json"), *wire_headers(headers)), dumps(value))
 
     @classmethod
     def text(cls, text: str, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> MockResponse:
-        """An answer of `text/plain; charset=utf-8`."""
+        """A response of `text/plain; charset=utf-8`."""
         return cls(status, ((b"content-type", b"text/plain; charset=utf-8"), *wire_headers(headers)), text.encode())
 
     def adding(self, extra: Headers) -> MockResponse:
-        """The same answer with those headers set too."""
+        """The same response with those headers set too."""
         return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self
 
     @property
@@ -69,7 +69,7 @@ class MockResponse:
         """The headers as sent, Content-Length included; checked once. Raises BadHeader, and ValueError for a status nobody can send."""
         if self._wire is None:
             if not 200 <= self.status <= 599:
-                raise ValueError(f"status {self.status} cannot be sent: a final answer has 200 to 599")
+                raise ValueError(f"status {self.status} cannot be sent: a final response has 200 to 599")
             headers = wire_headers(self.headers)
             length = self.length
             if length is None and self.status not in (204, 304):
@@ -109,19 +109,19 @@ class MockResponse:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """An answer of the wrapped app whose body goes past us: only its head can be changed."""
+    """A response of the wrapped app whose body is streamed past us: only its head can be changed."""
 
     status: int
     headers: Headers
     is_bodiless: bool = False
     """Whether no body follows, as for a HEAD request."""
     has_new_body: bool = False
-    """Whether the body that does not follow would be another one: what was said of its length no longer holds."""
+    """Whether the body that does not follow would be another one: what its headers say of the length no longer holds."""
 
 
 @_value
 class TemplateResponse:
-    """An answer whose body the host renders from the operator's template of that name, and headers from those of `header_templates`."""
+    """A response whose body the host renders from the operator's template of that name, and headers from those of `header_templates`."""
 
     status: int = 200
     headers: Headers = ()
@@ -147,5 +147,5 @@ class TemplateResponse:
         return {**message, "header_templates": self.header_templates, "body": self.body} if self.header_templates else message
 
     def adding(self, extra: Headers) -> TemplateResponse:
-        """The same answer with those headers set too."""
+        """The same response with those headers set too."""
         return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self

@@ -1,6 +1,7 @@
 """A loaded plugin: one generation, with the typed operations that the chains call.
 
-Builds the documents under the plugin's grants, calls the host, reads the answer. It knows nothing of how the code runs.
+Builds the documents under the plugin's grants, calls the host, has the result checked (`contract/results.py`). How the code runs is
+the affair of its host.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_asgi.types import Headers
 
 DEFAULT_PRIORITY: Final = 100.0
-ALL_ANSWERS: Final = ResponseFilter()
+ALL_RESPONSES: Final = ResponseFilter()
 A = TypeVar("A", MockResponse, ResponseHead)
 
 
@@ -51,7 +52,7 @@ class PluginMeta:
     endpoints: tuple[Endpoint, ...] = ()
     on_failure: str = "error"
     templates: frozenset[str] = frozenset()
-    modifies: ResponseFilter = ALL_ANSWERS
+    modifies: ResponseFilter = ALL_RESPONSES
     needs: frozenset[str] = frozenset()
     """Ids of the plugins that it depends on: they start before it and stop after it."""
 
@@ -128,7 +129,7 @@ class Plugin:
             raise PluginFailed(self.name, op, what, code="denied")
 
     async def authenticate(self, exchange: Exchange) -> Decision:
-        """Who sends this request? None: not mine."""
+        """Who sends this request? None: it leaves the decision to the next."""
         result = await self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange)
         return self._reader.decision("auth.authenticate", result)
 
@@ -140,16 +141,16 @@ class Plugin:
         return self._reader.flag("response.can_handle", await self._call(exchange, "response.can_handle", document, exchange))
 
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
-        """Its answer to the request. None: not mine."""
+        """Its response to the request. None: it leaves the request to the next."""
         fingerprint = (await exchange.fingerprint()).encode()
         document = b"".join((b'{"request":', exchange.document(self.view), b',"fingerprint":"', fingerprint, b'"}'))
         result = await self._call(exchange, "response.generate", document, exchange)
         return None if result is None else self._reader.response("response.generate", result)
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
-        """The answer changed, or None: as it was.
+        """The response changed, or None: as it was.
 
-        What the changed answer leaves out of the body stays as it was, and so do restricted headers that the plugin has no grant to set.
+        What the result leaves out of the body stays as it was, and so do restricted headers that the plugin has no grant to set.
         """
         shown = response_document(response, self.rights.response_headers)
         document = around("request", exchange.document(self.view), {"response": shown})
@@ -163,11 +164,11 @@ class Plugin:
             return MockResponse(changed.status, headers, changed.body if has_body else response.body, None if has_body else response.length)
         if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
             what = "a body" if has_body else f"status {changed.status}, which has no body,"
-            raise self._reader.invalid("response.modify", f"{what} for an answer that streams; only its status and headers can be changed")
+            raise self._reader.invalid("response.modify", f"{what} for a response that streams; only its status and headers can be changed")
         return ResponseHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
 
     def _kept(self, headers: Headers, changed: Headers) -> Headers:
-        """Headers of an answer that the plugin was not shown and did not set, or may not set."""
+        """Headers of a response that the plugin was not shown and did not set, or may not set."""
         shown, may_set, set_anew = self.rights.response_headers, self._reader.granted_headers, {pair[0] for pair in changed}
         return tuple(
             (name, value)
@@ -182,7 +183,7 @@ class Plugin:
         return await self._call(exchange, "template.call", document, exchange)
 
     async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
-        """Its answer at one of its own endpoints."""
+        """Its response at one of its own endpoints."""
         document = around("request", exchange.document(self.view), {"endpoint": name})
         result = await self._call(exchange, "endpoint.call", document, exchange)
         return self._reader.response("endpoint.call", result)
@@ -225,7 +226,7 @@ class _ModifiedResponse:
         if of == "response":
             if isinstance(self._response, MockResponse):
                 return self._response.body
-            raise HostCallError("unavailable", "the answer streams, or is one to HEAD: there is no body here to read")
+            raise HostCallError("unavailable", "the response streams, or answers HEAD: there is no body here to read")
         if of == "request":
             return await self._exchange.read_body(of)
         raise HostCallError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")

@@ -15,7 +15,7 @@ from typing import Any
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.bounded_json import DOOR, BadJson, parse
+from mockforge_asgi.bounded_json import HOST_CALL, BadJson, parse
 from mockforge_asgi.contract import BodyReader, HostCalls, Json
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginCrashed, PluginFailed
 from mockforge_asgi.text import clip
@@ -47,7 +47,7 @@ class HostCallRequest:
         if not isinstance(self._payload, bytes):
             return self._payload
         try:
-            self._payload = parse(self._payload, DOOR) if self._payload else {}
+            self._payload = parse(self._payload, HOST_CALL) if self._payload else {}
         except BadJson as error:
             raise HostCallError("invalid_input", f"door '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):

@@ -5,7 +5,7 @@ The same for every kind of guest; how the text is fetched is the affair of `exti
 
 from __future__ import annotations
 
-from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
+from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import plugin_failure
 from mockforge_asgi.errors import PluginFailed
@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.fiber import Fiber
 def reported(fiber: Fiber, text: bytes) -> PluginFailed:
     """The failure a guest reports in its error arm; text that is no envelope becomes the message."""
     try:
-        return plugin_failure(fiber.plugin, fiber.op, parse(text, ANSWER))
+        return plugin_failure(fiber.plugin, fiber.op, parse(text, RESULT))
     except (KeyError, TypeError, AttributeError, ValueError):
         return PluginFailed(fiber.plugin, fiber.op, escape(text[:8000].decode(errors="replace")[:2000]) or "no reason given")
 
@@ -33,7 +33,7 @@ def trapped(fiber: Fiber, failed: PluginFailed, said: bytes | None) -> PluginFai
 def answer_json(fiber: Fiber, text: bytes) -> Json:
     """A guest's answer as data. Raises PluginFailed."""
     try:
-        return parse(text, ANSWER)
+        return parse(text, RESULT)
     except BadJson as error:
         raise unreadable(fiber, error) from None
 

@@ -12,7 +12,7 @@ from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
-from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
+from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import error_document
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginRejected
@@ -139,7 +139,7 @@ class ComponentInstance:
         ctypes.memmove(self._buffer, payload, len(payload))
         self._args[1].of.string.size = len(payload)
         try:
-            return parse(await self._run(fiber, "call", 2), ANSWER)
+            return parse(await self._run(fiber, "call", 2), RESULT)
         except BadJson as error:
             raise unreadable(fiber, error) from None
 

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mockforge_asgi.bounded_json import ANSWER, BadJson, TooMuch, parse
+from mockforge_asgi.bounded_json import RESULT, BadJson, TooMuch, parse
 from mockforge_asgi.contract import CONTRACT, OPS, OPTIONAL_OPS, Json
 from mockforge_asgi.contract.codec import body_bytes, body_document
 from mockforge_asgi.errors import HostCallError, PluginFailed, PluginRejected, Problem
@@ -122,7 +122,7 @@ async def _request_body(fiber: Fiber, request: Json) -> bytes:
 
 def _answer(output: bytes) -> Json:
     try:
-        parse(output, ANSWER)
+        parse(output, RESULT)
         content_type = "application/json"
     except TooMuch:
         content_type = "application/json"  # not looked at, and so much of nothing else
@@ -133,6 +133,6 @@ def _answer(output: bytes) -> Json:
 
 def _value(output: bytes) -> Json:
     try:
-        return parse(output, ANSWER)
+        return parse(output, RESULT)
     except BadJson:
         return output.decode("utf-8", "replace")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from mockforge_asgi.bounded_json import DOOR, BadJson, parse
+from mockforge_asgi.bounded_json import HOST_CALL, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import body_bytes, body_document, error_document
 from mockforge_asgi.errors import HostCallError
@@ -125,7 +125,7 @@ def _finisher(cell: Cell, finish: Callable[[Json], int]) -> Callable[[Json, Host
 def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
     """The `http.request` payload for an Extism HTTP request. Raises HostCallError when it is none."""
     try:
-        said = parse(request, DOOR)
+        said = parse(request, HOST_CALL)
         headers = said.get("headers") or said.get("header") or {}
         payload: dict[str, Json] = {
             "method": str(said.get("method") or "GET").upper(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.bounded_json import ANSWER, BadJson, parse
+from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.wasm.extism.hostcalls import GuestHostCalls
@@ -139,7 +139,7 @@ class ExtismInstance:
         if not output:
             return None
         try:
-            return parse(output, ANSWER)
+            return parse(output, RESULT)
         except BadJson as error:
             raise unreadable(fiber, error) from None
 

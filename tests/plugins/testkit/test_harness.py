@@ -101,7 +101,7 @@ async def test_an_answer_is_read_as_in_production(tmp_path: Path) -> None:
         outcome = await trial.call("response.generate")
         decided = await trial.call("auth.authenticate")
     assert outcome.error is not None and outcome.error["code"] == "invalid_output"
-    assert outcome.error["message"] == "it answered status 99; a final answer has 200 to 599"
+    assert outcome.error["message"] == "it answered status 99; a final response has 200 to 599"
     assert decided.error is not None and decided.error["message"] == "it answered 'status' without an object"
 
 
@@ -123,7 +123,7 @@ async def test_a_changed_answer_is_read_as_in_production(tmp_path: Path) -> None
     assert kept.denied == () and kept.answer["headers"] == [["set-cookie", "a=1"], ["x-stamp", "1"]], (
         "headers it was shown may be given back"
     )
-    assert drawn.error is not None and drawn.error["message"] == "it answered a template; a modifier answers a finished body"
+    assert drawn.error is not None and drawn.error["message"] == "it answered a template; a modifier returns a finished body"
 
 
 @pytest.mark.parametrize(
