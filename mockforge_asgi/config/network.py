@@ -1,17 +1,18 @@
 """The grammar of network rules: `scheme://host[:port]`, a wildcard only as the leftmost label.
 
-A rule says where a plugin may connect; resolving names, checking addresses and connecting is the egress door's.
+A rule says where a plugin may connect; resolving names, checking addresses and connecting is `security/egress`.
+Both ask `NetworkRule.matches`: nothing else decides whether a place is allowed.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
+
+from mockforge_asgi.config.hosts import canonical_host, is_address, is_inside, is_numeric
 
 _RULE = re.compile(r"(?P<scheme>[a-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/\[\]:@?#\\\s]+)(?::(?P<port>[0-9]{1,5}))?\Z")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
-_NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\Z")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ANY_HOST = "*"
 
@@ -64,10 +65,7 @@ class NetworkRule:
         """Whether the host can only mean an address inside: `localhost`, or an address that is not public."""
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
-        try:
-            return not ipaddress.ip_address(self.host).is_global
-        except ValueError:
-            return False
+        return is_address(self.host) and is_inside(ip_address(self.host))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -101,8 +99,7 @@ def _fault(text: str) -> str:
 
 
 def _host(host: str, any_host: bool) -> str:
-    if host.startswith("["):
-        return _address(host[1:-1])
+    """The host in its canonical form, if it is written so but for the case of letters. Raises BadRule."""
     if host == ANY_HOST:
         if any_host:
             return host
@@ -111,21 +108,19 @@ def _host(host: str, any_host: bool) -> str:
         raise BadRule("the host is not ASCII.", f"Write it as {_punycode(host)}.")
     if host.endswith("."):
         raise BadRule("the host ends with a dot.", f"Write '{host.rstrip('.')}'.")
-    labels = host.split(".")
-    if _NUMBER.match(labels[-1]):
-        return _address(host)
-    if "*" in host and (labels[0] != "*" or "*" in host[1:] or len(labels) < 3):
+    is_wildcard = host.startswith("*.") and "." in host[2:]
+    name = host[2:] if is_wildcard else host
+    if "*" in name:
         raise BadRule("a '*' may only stand for all names below a domain.", "Write it as the leftmost label: `https://*.example.com`.")
-    if len(host) > 253 or not all(_LABEL.match(label) for label in labels[1 if labels[0] == "*" else 0 :]):
-        raise BadRule("the host is not a valid name.")
-    return host
-
-
-def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        canonical = canonical_host(name)
+        if not is_wildcard or not is_address(canonical):
+            return "*." + canonical if is_wildcard else canonical
     except ValueError:
-        raise BadRule(f"'{text}' is not an address in its plain form.", "Write IPv4 as 192.0.2.1 and IPv6 as [2001:db8::1].") from None
+        if not host.startswith("[") and not is_numeric(name):
+            raise BadRule("the host is not a valid name.") from None
+    shown = host.strip("[]")
+    raise BadRule(f"'{shown}' is not an address in its plain form.", "Write IPv4 as 192.0.2.1 and IPv6 as [2001:db8::1].")
 
 
 def _punycode(host: str) -> str:

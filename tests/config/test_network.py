@@ -76,6 +76,8 @@ def test_anything_else_is_refused_in_words(text: str, words: str) -> None:
         ("https://*.example.com", ("http", "a.example.com", 443), False),
         ("https://a.example.com", ("https", "a.example.com", 8443), False),
         ("https://a.example.com", ("https", "b.a.example.com", 443), False),
+        ("http://192.0.2.1", ("http", "192.0.2.1", 80), True),
+        ("http://192.0.2.1", ("http", "192.0.2.10", 80), False),
     ],
 )
 def test_a_rule_allows_what_it_names(rule: str, place: tuple[str, str, int], is_allowed: bool) -> None:
@@ -123,3 +125,15 @@ def test_a_text_is_a_rule_or_is_refused(text: str) -> None:
     except BadRule:
         return
     assert NetworkRule.parse(str(rule)) == rule
+
+
+@pytest.mark.parametrize("text", ["http://[::ffff:127.0.0.1]", "http://[64:ff9b::7f00:1]", "http://10.0.0.1", "http://localhost", "http://a.localhost",
+                                  "http://100.100.100.200", "http://224.0.0.1"])  # fmt: skip
+def test_a_rule_for_an_address_inside_is_known_in_every_disguise(text: str) -> None:
+    assert NetworkRule.parse(text).is_inside
+
+
+@pytest.mark.parametrize("text", ["http://*.192.0.2.1", "http://[192.0.2.1]"])
+def test_an_address_stands_for_itself_and_is_written_in_its_own_form(text: str) -> None:
+    with pytest.raises(BadRule, match="not an address in its plain form"):
+        NetworkRule.parse(text)

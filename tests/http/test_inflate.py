@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
-from tests.security.web import Rule, Server, get, refused, reply, serving
+from tests.security.web import Server, allow, get, refused, reply, serving
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def door(server: Server) -> AsyncIterator[Egress]:
-    made = Egress([Rule("127.0.0.1", server.port)])
+    made = Egress([allow("127.0.0.1", server.port)])
     yield made
     await made.close()
 
@@ -160,7 +160,7 @@ async def test_several_gzip_members_are_one_body(server: Server, door: Egress) -
 )  # fmt: skip
 async def test_a_body_that_cannot_be_taken_is_refused(server: Server, body: bytes, coding: str, code: str) -> None:
     server.answers["/"] = reply(body, Content_Encoding=coding)
-    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
+    egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
     assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == code
 
 

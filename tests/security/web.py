@@ -16,20 +16,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mockforge_asgi.config.hosts import canonical_host
+from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class Rule:
+def allow(host: str, port: int, private: bool = True, scheme: str = "http") -> NetworkRule:
     """A place that is allowed."""
-
-    host: str
-    port: int
-    private: bool = True
-    scheme: str = "http"
+    return NetworkRule(scheme, host if "*" in host else canonical_host(host), port, private)
 
 
 @dataclass

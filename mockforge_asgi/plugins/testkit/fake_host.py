@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mockforge_asgi.config.network import ANY_HOST
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream
@@ -68,15 +67,12 @@ class _Answers:
     def __init__(self, answers: Mapping[str, AnswerModel], rules: Sequence[NetworkRule] | None) -> None:
         from mockforge_asgi.security.egress.client import Egress  # of the http extra, which only plugins with network grants need
 
-        self._answers, self._any_host = answers, [rule for rule in rules or () if rule.host == ANY_HOST]
-        self._egress = Egress(None if rules is None else [rule for rule in rules if rule.host != ANY_HOST])
+        self._answers, self._egress = answers, Egress(rules)
 
     async def request(self, payload: Mapping[str, Json]) -> Json:
         """The answer for its method and URL. Raises HostCallError."""
         spec = read_spec(payload, max_body_bytes=self._egress.limits.max_request_bytes)
-        place = spec.target
-        if not any(rule.matches(place.scheme, place.host, place.port) for rule in self._any_host):
-            self._egress.rule_for(place)
+        self._egress.rule_for(spec.target)
         found = next((self._answers[key] for key in (f"{spec.method} {payload['url']}", f"{spec.method} {spec.target.url}")
                       if key in self._answers), None)  # fmt: skip
         if found is None:

@@ -1,8 +1,8 @@
-"""The egress door: HTTP requests of plugins, only to where a rule allows, checked after name resolution.
+"""HTTP requests of plugins, only to where a rule allows, checked after name resolution.
 
 Names are resolved here, every address is checked, and the connection goes to a checked address with the name in SNI and
 Host; nothing looks the name up again. No proxies, no cookies, no `.netrc`. Reading what was asked is
-`security/egress/request.py`; which addresses lie inside is `security/egress/addresses.py`.
+`security/egress/request.py`; the rules are `config/network.py`, and which addresses lie inside is `config/hosts.py`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Protocol, cast
+from typing import cast
 
+from mockforge_asgi.config.hosts import is_address, is_inside
+from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.errors import HostCallError, UnsupportedPlatform
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.http.request_document import long_body_document
-from mockforge_asgi.security.egress.addresses import canonical_host, is_inside, is_never_meant, is_own
+from mockforge_asgi.security.egress.addresses import is_never_meant, is_own
 from mockforge_asgi.security.egress.metering import Allowance, Metered
 from mockforge_asgi.security.egress.request import Pair, Spec, Target, read_spec
 from mockforge_asgi.security.egress.resolver import Lookups, Resolver, system_resolver
@@ -36,30 +38,6 @@ _MAX_IDLE = 8
 _MAX_ADDRESSES = 16  # of one name: whoever serves it may give thousands, and each is checked on the loop
 
 
-class Rule(Protocol):
-    """One allowed place. `host` is a name, `*.name` for any below it, or an address; `private` allows addresses inside."""
-
-    @property
-    def scheme(self) -> str:
-        """`http` or `https`."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Name, wildcard or address."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """The one port."""
-        ...
-
-    @property
-    def private(self) -> bool:
-        """Whether addresses inside are meant."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class EgressLimits:
     """What one plugin may use of the network. Bytes of bodies count before and after decompression, those around them in `metering.py`."""
@@ -71,23 +49,13 @@ class EgressLimits:
     max_redirects: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Anywhere:
-    """The rule of trusted code."""
-
-    scheme: str
-    host: str
-    port: int
-    private: bool = True
-
-
 class Egress:
     """The way out for one plugin, under its rules (None: anywhere); keeps a few connections open. Belongs to one event loop."""
 
-    def __init__(self, rules: Iterable[Rule] | None, limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
+    def __init__(self, rules: Iterable[NetworkRule] | None, limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
                  ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:  # fmt: skip
         self.limits = limits or EgressLimits()
-        self._hosts = None if rules is None else tuple((rule, _rule_host(rule.host)) for rule in rules)
+        self._rules = None if rules is None else tuple(rules)
         self._lookups, self._make_context = Lookups(resolver or system_resolver), ssl_context
         self._context: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(self.limits.max_concurrent)
@@ -115,13 +83,11 @@ class Egress:
                 "unavailable", f"{spec.target.scheme}://{spec.target.authority} does not speak HTTP: {_words(error)}"
             ) from error
 
-    def rule_for(self, target: Target) -> Rule:
+    def rule_for(self, target: Target) -> NetworkRule:
         """The rule that allows the place. Raises HostCallError (`denied`)."""
-        if self._hosts is None:
-            return _Anywhere(target.scheme, target.host, target.port)
-        allowed = [
-            rule for rule, host in self._hosts if rule.scheme == target.scheme and rule.port == target.port and _covers(host, target.host)
-        ]
+        if self._rules is None:
+            return NetworkRule(target.scheme, target.host, target.port, private=True)
+        allowed = [rule for rule in self._rules if rule.matches(target.scheme, target.host, target.port)]
         if not allowed:
             raise HostCallError("denied", f"{target.scheme}://{target.host}:{target.port} is not among the places granted to this plugin")
         return next((rule for rule in allowed if rule.private), allowed[0])
@@ -183,10 +149,10 @@ class Egress:
         http = httpcore2.AsyncHTTPConnection(origin, self._context, keepalive_expiry=15.0, network_backend=backend)
         return _Connection(target.origin, http, allowance)
 
-    async def _checked_addresses(self, target: Target, rule: Rule) -> list[str]:
-        literal = _literal(target.host)
+    async def _checked_addresses(self, target: Target, rule: NetworkRule) -> list[str]:
+        is_literal = is_address(target.host)
         try:
-            found = [literal] if literal else (await self._lookups.addresses(target.host, target.port))[:_MAX_ADDRESSES]
+            found = [target.host] if is_literal else (await self._lookups.addresses(target.host, target.port))[:_MAX_ADDRESSES]
             addresses = [ip_address(text.split("%", 1)[0]) for text in found]
         except (OSError, ValueError) as error:
             raise HostCallError("unavailable", f"the name {target.host!r} cannot be resolved: {_words(error)}", retryable=True) from error
@@ -197,7 +163,7 @@ class Egress:
                 raise HostCallError(
                     "denied", f"{target.host!r} leads to an address inside; a rule with `private: true` for it would allow that"
                 )
-            if is_never_meant(address) and not literal:
+            if is_never_meant(address) and not is_literal:
                 raise HostCallError("denied", f"{target.host!r} leads to a link-local, metadata or unspecified address")
         return [str(address) for address in addresses]
 
@@ -270,24 +236,6 @@ def _wire(spec: Spec) -> httpcore2.Request:
         headers.append((b"content-length", str(len(spec.body)).encode()))
     url = httpcore2.URL(scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode())
     return httpcore2.Request(spec.method.encode(), url, headers=headers, content=spec.body)
-
-
-def _rule_host(host: str) -> str:
-    return "*." + canonical_host(host[2:]) if host.startswith("*.") else canonical_host(host)
-
-
-def _covers(rule_host: str, host: str) -> bool:
-    if rule_host.startswith("*."):
-        return host.endswith(rule_host[1:]) and _literal(host) is None
-    return rule_host == host
-
-
-def _literal(host: str) -> str | None:
-    """The host itself where it is an address."""
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return None
 
 
 def _words(error: BaseException) -> str:

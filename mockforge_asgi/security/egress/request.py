@@ -1,4 +1,4 @@
-"""What a plugin asks the egress door for, read strictly: method, URL, headers, body; and what is asked for after a redirect.
+"""What a plugin asks the network for, read strictly: method, URL, headers, body; and what is asked for after a redirect.
 
 Only the reading; whether the place may be reached is decided in `security/egress/client.py`.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import quote, urljoin
 
+from mockforge_asgi.config.hosts import canonical_host
 from mockforge_asgi.contract.codec import NotABody, body_bytes
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.exact_json import Json
-from mockforge_asgi.security.egress.addresses import canonical_host
 
 Pair: TypeAlias = tuple[str, str]
 
@@ -100,7 +100,7 @@ class Spec:
 
 
 def read_spec(payload: Mapping[str, Json], *, max_body_bytes: int) -> Spec:
-    """The request that a door's payload describes. Raises HostCallError."""
+    """The request that a host call's payload describes. Raises HostCallError."""
     method = payload.get("method", "GET")
     if not isinstance(method, str) or not _METHOD.fullmatch(method) or method in ("CONNECT", "TRACE"):
         raise _wrong("`method` is a method in capitals, such as GET or POST")

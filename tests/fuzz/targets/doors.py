@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from mockforge_asgi.config.hosts import canonical_host
 from mockforge_asgi.contract import ERROR_CODES, Json
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import Event, EventStream, GuestLogged, HostCallDenied
 from mockforge_asgi.http.request_document import EVERYTHING
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
-from mockforge_asgi.security.egress.addresses import canonical_host
 from mockforge_asgi.security.egress.client import Egress
 from mockforge_asgi.security.egress.request import read_url
 from mockforge_asgi.security.permissions import NOTHING, EffectivePermissions, KvRight, NetworkRule

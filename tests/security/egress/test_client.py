@@ -14,7 +14,7 @@ import pytest
 
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
-from tests.security.web import Answer, Authority, Rule, Server, drip, get, make_authority, refused, reply, resolver, serving, silent
+from tests.security.web import Answer, Authority, Server, allow, drip, get, make_authority, refused, reply, resolver, serving, silent
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def door(server: Server) -> AsyncIterator[Egress]:
-    made = Egress([Rule("127.0.0.1", server.port)], EgressLimits(timeout_s=5))
+    made = Egress([allow("127.0.0.1", server.port)], EgressLimits(timeout_s=5))
     yield made
     await made.close()
 
@@ -78,7 +78,7 @@ async def test_without_rules_nothing_is_reached(server: Server) -> None:
     "host", ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "169.254.169.254", "10.1.2.3", "[fd00:ec2::254]"]
 )
 async def test_an_address_inside_needs_private(host: str) -> None:
-    error = await refused(Egress([Rule(host, 80, private=False)]), get(f"http://{host}/"))
+    error = await refused(Egress([allow(host, 80, private=False)]), get(f"http://{host}/"))
     assert error.code == "denied"
     assert "private: true" in error.message
 
@@ -87,7 +87,7 @@ async def test_an_address_inside_needs_private(host: str) -> None:
     "addresses", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::ffff:10.0.0.1"], ["169.254.169.254"], ["64:ff9b::7f00:1"]]
 )
 async def test_a_name_that_leads_inside_is_denied(addresses: list[str]) -> None:
-    egress = Egress([Rule("idp.example", 80, private=False)], resolver=resolver(idp_example=addresses))
+    egress = Egress([allow("idp.example", 80, private=False)], resolver=resolver(idp_example=addresses))
     assert (await refused(egress, get("http://idp.example/"))).code == "denied"
 
 
@@ -100,24 +100,24 @@ async def test_a_name_that_leads_back_to_a_public_address_of_this_machine_is_den
 
     monkeypatch.setattr(socket.socket, "bind", bind)
     for url in ("http://vendor.example/", "http://93.184.216.34/", "http://mapped.example/"):
-        rules = [Rule(host, 80, private=False) for host in ("vendor.example", "93.184.216.34", "mapped.example")]
+        rules = [allow(host, 80, private=False) for host in ("vendor.example", "93.184.216.34", "mapped.example")]
         names = resolver(vendor_example=["93.184.216.34"], mapped_example=["::ffff:93.184.216.34"])
         assert "address inside" in (await refused(Egress(rules, resolver=names), get(url))).message
 
 
 async def test_localhost_is_inside_whatever_its_dot() -> None:
     for url in ("http://localhost/", "http://localhost./"):
-        assert "private" in (await refused(Egress([Rule("localhost", 80, private=False)]), get(url))).message
+        assert "private" in (await refused(Egress([allow("localhost", 80, private=False)]), get(url))).message
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1"])
 async def test_even_a_private_name_may_not_lead_to_metadata(address: str) -> None:
-    egress = Egress([Rule("inside.example", 80)], resolver=resolver(inside_example=[address]))
+    egress = Egress([allow("inside.example", 80)], resolver=resolver(inside_example=[address]))
     assert "link-local, metadata" in (await refused(egress, get("http://inside.example/"))).message
 
 
 async def test_a_private_name_is_reached_by_its_checked_address(server: Server) -> None:
-    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.1"]))
+    egress = Egress([allow("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.1"]))
     answer = await egress.request(get(f"http://IDP.example.:{server.port}/"))
     await egress.close()
     assert answer["status"] == 200
@@ -126,7 +126,7 @@ async def test_a_private_name_is_reached_by_its_checked_address(server: Server) 
 
 async def test_a_name_is_looked_up_once_per_connection_so_it_cannot_change_in_between(server: Server) -> None:
     answers = [["127.0.0.1"], ["169.254.169.254"]]
-    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=answers))
+    egress = Egress([allow("idp.example", server.port)], resolver=resolver(idp_example=answers))
     assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200
     assert answers == [["169.254.169.254"]]
     await egress.close()
@@ -139,7 +139,7 @@ async def test_connections_that_have_ended_make_room_for_others(server: Server) 
         await writer.drain()
 
     server.answers["/once"] = answer_once
-    egress = Egress([Rule("*.example", server.port)], resolver=resolver(**{f"n{n}_example": ["127.0.0.1"] for n in range(9)}))
+    egress = Egress([allow("*.example", server.port)], resolver=resolver(**{f"n{n}_example": ["127.0.0.1"] for n in range(9)}))
     for n in range(8):
         await egress.request(get(f"http://n{n}.example:{server.port}/once"))
     while not all(connection.http.has_expired() for connection in egress._idle):
@@ -164,13 +164,13 @@ async def test_requests_at_once_take_different_connections_though_some_have_ende
 
 async def test_of_a_name_with_thousands_of_addresses_a_few_are_checked_and_connected_to(server: Server) -> None:
     many = ["127.0.0.1"] * 15 + ["127.0.0.77"] + [f"169.254.{n >> 8}.{n & 255}" for n in range(5000)]
-    egress = Egress([Rule("many.example", server.port)], resolver=resolver(many_example=many))
+    egress = Egress([allow("many.example", server.port)], resolver=resolver(many_example=many))
     assert (await egress.request(get(f"http://many.example:{server.port}/")))["status"] == 200
     await egress.close()
 
 
 async def test_the_next_address_is_tried(server: Server) -> None:
-    egress = Egress([Rule("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.77", "127.0.0.1"]))
+    egress = Egress([allow("idp.example", server.port)], resolver=resolver(idp_example=["127.0.0.77", "127.0.0.1"]))
     assert (await egress.request(get(f"http://idp.example:{server.port}/")))["status"] == 200
     await egress.close()
 
@@ -178,14 +178,13 @@ async def test_the_next_address_is_tried(server: Server) -> None:
 @pytest.mark.parametrize(
     ("rule", "host", "allowed"),
     [("*.example.com", "a.example.com", True), ("*.example.com", "a.b.example.com", True), ("*.example.com", "example.com", False),
-     ("*.example.com", "badexample.com", False), ("bücher.example", "xn--bcher-kva.example", True), ("Example.com.", "example.com",
-     True)],
+     ("*.example.com", "badexample.com", False), ("xn--bcher-kva.example", "bücher.example", True), ("example.com", "Example.com.", True)],
 )  # fmt: skip
 async def test_rules_cover_names(server: Server, rule: str, host: str, allowed: bool) -> None:
     async def anything(host: str, port: int) -> Sequence[str]:
         return ["127.0.0.1"]
 
-    egress = Egress([Rule(rule, server.port)], resolver=anything)
+    egress = Egress([allow(rule, server.port)], resolver=anything)
     if allowed:
         assert (await egress.request(get(f"http://{host}:{server.port}/")))["status"] == 200
         await egress.close()
@@ -209,7 +208,7 @@ async def test_what_servers_say_is_in_no_log_of_the_library(server: Server, door
 
 async def test_who_asks_for_the_librarys_log_gets_it(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "httpcore2")
-    egress = Egress([Rule("127.0.0.1", server.port)])
+    egress = Egress([allow("127.0.0.1", server.port)])
     await egress.request(get(f"http://127.0.0.1:{server.port}/"))
     await egress.close()
     assert "receive_response_headers" in caplog.text
@@ -240,7 +239,7 @@ async def test_a_redirect_to_an_odd_url_is_refused(server: Server, door: Egress,
 
 async def test_credentials_never_go_to_another_host(server: Server) -> None:
     server.answers["/"] = reply(b"", "302 Found", Location=f"http://other.example:{server.port}/there")
-    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    rules = [allow("idp.example", server.port), allow("other.example", server.port)]
     egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
     headers = [["Authorization", "secret"], ["Cookie", "secret"], ["X-Api-Key", "secret"], ["Accept", "text/plain"]]
     await egress.request(get(f"http://idp.example:{server.port}/", follow_redirects=True, headers=headers))
@@ -252,7 +251,7 @@ async def test_credentials_never_go_to_another_host(server: Server) -> None:
 
 async def test_a_body_never_goes_to_another_host(server: Server) -> None:
     server.answers["/"] = reply(b"", "307 Temporary Redirect", Location=f"http://other.example:{server.port}/there")
-    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    rules = [allow("idp.example", server.port), allow("other.example", server.port)]
     egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
     payload = {"method": "POST", "url": f"http://idp.example:{server.port}/", "body": {"text": "client_secret=x"}, "follow_redirects": True}
     assert (await refused(egress, payload)).code == "denied"
@@ -285,7 +284,7 @@ async def test_an_endless_body_is_cut(server: Server) -> None:
             await writer.drain()
 
     server.answers["/"] = endless
-    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
+    egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_response_bytes=100_000))
     assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == "limit"
 
 
@@ -321,12 +320,12 @@ async def test_nobody_listening_is_unavailable_and_may_be_tried_again() -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    error = await refused(Egress([Rule("127.0.0.1", port)]), get(f"http://127.0.0.1:{port}/"))
+    error = await refused(Egress([allow("127.0.0.1", port)]), get(f"http://127.0.0.1:{port}/"))
     assert (error.code, error.retryable) == ("unavailable", True)
 
 
 async def test_an_unknown_name_is_unavailable() -> None:
-    error = await refused(Egress([Rule("no.example", 80)], resolver=resolver()), get("http://no.example/"))
+    error = await refused(Egress([allow("no.example", 80)], resolver=resolver()), get("http://no.example/"))
     assert "cannot be resolved" in error.message
 
 
@@ -343,7 +342,7 @@ async def test_requests_at_once_are_limited_and_none_is_lost(server: Server) -> 
         writer.write(reply(b"x", Connection="close"))
 
     server.answers["/"] = counting
-    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=3))
+    egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_concurrent=3))
     await asyncio.gather(*(egress.request(get(f"http://127.0.0.1:{server.port}/")) for _ in range(12)))
     await egress.close()
     assert most == 3
@@ -395,7 +394,7 @@ async def tls_server(authority: Authority) -> AsyncIterator[Server]:
 
 
 async def test_tls_names_the_host_and_checks_its_certificate(tls_server: Server, authority: Authority) -> None:
-    rules = [Rule(host, tls_server.port, scheme="https") for host in ("idp.example", "other.example")]
+    rules = [allow(host, tls_server.port, scheme="https") for host in ("idp.example", "other.example")]
     names = resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"])
     egress = Egress(rules, resolver=names, ssl_context=authority.trust)
     assert (await egress.request(get(f"https://idp.example:{tls_server.port}/")))["status"] == 200
@@ -404,7 +403,7 @@ async def test_tls_names_the_host_and_checks_its_certificate(tls_server: Server,
 
 
 async def test_an_untrusted_certificate_is_refused(tls_server: Server) -> None:
-    egress = Egress([Rule("idp.example", tls_server.port, scheme="https")], resolver=resolver(idp_example=["127.0.0.1"]))
+    egress = Egress([allow("idp.example", tls_server.port, scheme="https")], resolver=resolver(idp_example=["127.0.0.1"]))
     assert "certificate" in (await refused(egress, get(f"https://idp.example:{tls_server.port}/"))).message.lower()
 
 
@@ -424,7 +423,7 @@ async def test_a_head_that_drips_is_timed_out(server: Server, door: Egress) -> N
 
 async def test_waiting_for_a_slot_counts_as_waiting_for_the_answer(server: Server) -> None:
     server.answers["/silent"] = silent
-    egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=1))
+    egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_concurrent=1))
     first = asyncio.ensure_future(egress.request(get(f"http://127.0.0.1:{server.port}/silent")))
     while not server.heads:
         await asyncio.sleep(0)
@@ -438,7 +437,7 @@ async def test_waiting_for_a_slot_counts_as_waiting_for_the_answer(server: Serve
 
 async def test_one_plugins_slots_and_connections_are_not_anothers(server: Server) -> None:
     server.answers["/silent"] = silent
-    one, other = (Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_concurrent=1)) for _ in range(2))
+    one, other = (Egress([allow("127.0.0.1", server.port)], EgressLimits(max_concurrent=1)) for _ in range(2))
     await one.request(get(f"http://127.0.0.1:{server.port}/"))
     holding = asyncio.ensure_future(one.request(get(f"http://127.0.0.1:{server.port}/silent")))
     while len(server.heads) < 2:
@@ -455,7 +454,7 @@ async def test_one_plugins_slots_and_connections_are_not_anothers(server: Server
 async def test_credentials_stay_away_for_the_rest_of_the_way_even_back_at_the_first_host(server: Server) -> None:
     server.answers["/"] = reply(b"", "302 Found", Location=f"http://other.example:{server.port}/there")
     server.answers["/there"] = reply(b"", "302 Found", Location=f"http://idp.example:{server.port}/back")
-    rules = [Rule("idp.example", server.port), Rule("other.example", server.port)]
+    rules = [allow("idp.example", server.port), allow("other.example", server.port)]
     egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"], other_example=["127.0.0.1"]))
     headers = [["Authorization", "secret"], ["X-Signature", "secret"]]
     await egress.request(get(f"http://idp.example:{server.port}/", follow_redirects=True, headers=headers))
@@ -465,7 +464,7 @@ async def test_credentials_stay_away_for_the_rest_of_the_way_even_back_at_the_fi
 
 
 async def test_credentials_do_not_leave_tls_nor_go_to_another_port(server: Server, tls_server: Server, authority: Authority) -> None:
-    rules = [Rule("idp.example", tls_server.port, scheme="https"), Rule("idp.example", server.port)]
+    rules = [allow("idp.example", tls_server.port, scheme="https"), allow("idp.example", server.port)]
     egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"]), ssl_context=authority.trust)
     tls_server.answers["/"] = reply(b"", "302 Found", Location=f"http://idp.example:{server.port}/plain")
     headers = [["Authorization", "secret"], ["Cookie", "secret"]]
@@ -476,7 +475,7 @@ async def test_credentials_do_not_leave_tls_nor_go_to_another_port(server: Serve
 
 async def test_a_redirect_to_a_name_that_leads_inside_is_denied_at_its_own_hop(server: Server) -> None:
     server.answers["/"] = reply(b"", "302 Found", Location="http://meta.example/latest")
-    rules = [Rule("idp.example", server.port), Rule("meta.example", 80, private=False)]
+    rules = [allow("idp.example", server.port), allow("meta.example", 80, private=False)]
     names = resolver(idp_example=["127.0.0.1"], meta_example=["169.254.169.254"])
     egress = Egress(rules, resolver=names)
     assert "address inside" in (await refused(egress, get(f"http://idp.example:{server.port}/", follow_redirects=True))).message

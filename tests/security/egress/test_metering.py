@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from mockforge_asgi.security.egress.metering import HEAD_BYTES, READ_BYTES, Allowance, Metered
-from tests.security.web import Answer, Rule, get, make_authority, refused, reply, resolver, serving
+from tests.security.web import Answer, allow, get, make_authority, refused, reply, resolver, serving
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -41,7 +41,7 @@ def endless(begin: bytes, again: bytes) -> Answer:
 async def test_an_endless_head_is_cut(begin: bytes, again: bytes) -> None:
     async with serving() as server:
         server.answers["/"] = endless(begin, again)
-        error = await refused(Egress([Rule("127.0.0.1", server.port)]), get(f"http://127.0.0.1:{server.port}/"))
+        error = await refused(Egress([allow("127.0.0.1", server.port)]), get(f"http://127.0.0.1:{server.port}/"))
     assert (error.code, str(HEAD_BYTES) in error.message) == ("limit", True)
 
 
@@ -53,7 +53,7 @@ async def test_an_endless_head_is_cut(begin: bytes, again: bytes) -> None:
 async def test_what_lies_around_a_body_has_a_limit_too(again: bytes) -> None:
     async with serving() as server:
         server.answers["/"] = endless(CHUNKED, again)
-        egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=50_000))
+        egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_response_bytes=50_000))
         error = await refused(egress, get(f"http://127.0.0.1:{server.port}/"))
     assert (error.code, "all that lies around" in error.message) == ("limit", True)
 
@@ -61,7 +61,7 @@ async def test_what_lies_around_a_body_has_a_limit_too(again: bytes) -> None:
 async def test_endless_trailers_are_cut() -> None:
     async with serving() as server:
         server.answers["/"] = endless(CHUNKED + b"0\r\n", b"a: b\r\n" * 100)
-        egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=1000))
+        egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_response_bytes=1000))
         assert (await refused(egress, get(f"http://127.0.0.1:{server.port}/"))).code == "limit"
 
 
@@ -77,7 +77,7 @@ async def test_a_flood_of_tiny_chunks_leaves_the_loop_to_others() -> None:
     chunks = 5000
     async with serving() as server:
         server.answers["/"] = CHUNKED + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
-        egress = Egress([Rule("127.0.0.1", server.port)])
+        egress = Egress([allow("127.0.0.1", server.port)])
         beside = asyncio.ensure_future(other())
         answer = await egress.request(get(f"http://127.0.0.1:{server.port}/"))
         beside.cancel()
@@ -89,7 +89,7 @@ async def test_a_flood_of_tiny_chunks_leaves_the_loop_to_others() -> None:
 async def test_each_answer_of_a_connection_has_its_whole_allowance() -> None:
     async with serving() as server:
         server.answers["/"] = reply(b"x" * 40_000, A="b" * 20_000)
-        egress = Egress([Rule("127.0.0.1", server.port)], EgressLimits(max_response_bytes=40_000))
+        egress = Egress([allow("127.0.0.1", server.port)], EgressLimits(max_response_bytes=40_000))
         for _ in range(4):
             assert (await egress.request(get(f"http://127.0.0.1:{server.port}/")))["status"] == 200
         await egress.close()
@@ -100,7 +100,7 @@ async def test_each_answer_of_a_connection_has_its_whole_allowance() -> None:
 async def test_what_comes_after_an_answer_is_not_taken_for_the_next_one(answer: bytes) -> None:
     async with serving() as server:
         server.answers["/"] = answer + reply(b"somebody else's")
-        egress = Egress([Rule("127.0.0.1", server.port)])
+        egress = Egress([allow("127.0.0.1", server.port)])
         bodies = [(await egress.request(get(f"http://127.0.0.1:{server.port}/{path}")))["body"]["text"] for path in ("", "next", "last")]
         await egress.close()
     assert (bodies, server.connections) == (["one", "hello", "hello"], 2)
@@ -121,7 +121,7 @@ async def test_a_server_that_takes_no_request_is_left_in_time() -> None:
     given_up = asyncio.Event()
     async with await asyncio.start_server(deaf, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        egress = Egress([Rule("127.0.0.1", port)], EgressLimits(max_request_bytes=32 << 20))
+        egress = Egress([allow("127.0.0.1", port)], EgressLimits(max_request_bytes=32 << 20))
         payload = {"method": "POST", "url": f"http://127.0.0.1:{port}/", "body": {"text": "x" * (32 << 20)}, "timeout_ms": 500}
         assert (await refused(egress, payload)).code == "timeout"
         given_up.set()
@@ -133,7 +133,7 @@ async def test_what_comes_through_tls_is_counted_too(tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     async with serving(authority) as server:
         server.answers["/"] = endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
-        rules = [Rule("idp.example", server.port, scheme="https")]
+        rules = [allow("idp.example", server.port, scheme="https")]
         egress = Egress(rules, resolver=resolver(idp_example=["127.0.0.1"]), ssl_context=authority.trust)
         assert (await refused(egress, get(f"https://idp.example:{server.port}/"))).code == "limit"
 
@@ -150,7 +150,7 @@ async def test_a_server_that_never_ends_its_handshake_is_left() -> None:
 
     async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        egress = Egress([Rule("127.0.0.1", port, scheme="https")])
+        egress = Egress([allow("127.0.0.1", port, scheme="https")])
         for n in range(3):
             left.clear()
             assert (await refused(egress, get(f"https://127.0.0.1:{port}/", timeout_ms=500))).code == "timeout"
