@@ -28,7 +28,7 @@ Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[
 
 _FEW: Final = 64
 """How many arguments a call may have that are not counted."""
-_ARE_PLAIN: Final = frozenset([str, *SCALARS]).issuperset
+_PLAIN: Final = SCALARS | {str}
 
 
 def plain(value: Any) -> Json:
@@ -73,9 +73,10 @@ class PluginFunctions(Exposed):
 def _call(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
     """The value of a plugin's function. The time that it takes is not the rendering's own."""
     used = METER.get() or meter()
-    if not kwargs and len(args) <= _FEW and _ARE_PLAIN(map(type, args)):
-        positional, named = list(args), kwargs
-    else:
+    positional, named, is_plain = list(args), kwargs, not kwargs and len(args) <= _FEW
+    for arg in args:
+        is_plain = is_plain and type(arg) in _PLAIN
+    if not is_plain:
         used.check_values([args, kwargs])
         positional, named = [plain(arg) for arg in args], {key: plain(arg) for key, arg in kwargs.items()}
     since = used.clock()

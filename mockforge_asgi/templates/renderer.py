@@ -162,7 +162,7 @@ class Renderer:
             else:
                 plugin = self._function_plugin(name)
                 # Any plugin may have an alias; where it has no functions, the name is free for a variable.
-                if plugin.functions or name not in response.vars:
+                if name not in response.vars or plugin.functions:
                     values[name] = PluginFunctions(plugin, exchange)
         return values
 

@@ -31,8 +31,8 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         from greenlet import getcurrent, greenlet
 
-        self.current, self.make = getcurrent, greenlet
-        self.idle: list[greenlet] = []
+        self.tools: tuple[Callable[[], Any], type[Any], list[Any]] = getcurrent, greenlet, []
+        """The function that gives the current greenlet, the class of them, and the idle ones."""
 
 
 _THREAD: Final = _Thread()
@@ -40,9 +40,9 @@ _THREAD: Final = _Thread()
 
 async def with_waiting(function: Callable[[], T]) -> T:
     """What the function returns. It may use `result_of`."""
-    here = _THREAD
-    driver, idle = here.current(), here.idle
-    worker = idle.pop() if idle else here.make(_work)
+    current, new_worker, idle = _THREAD.tools
+    driver = current()
+    worker = idle.pop() if idle else new_worker(_work)
     if worker.parent is not driver:
         worker.parent = driver
     # The very same context: what a coroutine sets before it waits it finds after that, and can reset.
@@ -71,7 +71,7 @@ def result_of(awaitable: Awaitable[T]) -> T:
         waits_for = begun.send(None)
         while True:
             try:
-                value = _THREAD.current().parent.switch(waits_for)
+                value = _THREAD.tools[0]().parent.switch(waits_for)
             except BaseException as error:
                 waits_for = begun.throw(error)
             else:

@@ -64,7 +64,7 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 _SEARCHING: Final = frozenset(["lstrip", "rfind", "rpartition", "rsplit", "rstrip", "strip"])
 """Those of text that, given an unlucky argument, compare every character with every character of it."""
 
-_PLAIN_CALLABLES: Final = frozenset([BuiltinFunctionType, FunctionType, MethodType, partial])
+_PLAIN_CALLABLES: Final = frozenset([BuiltinFunctionType, FunctionType, MethodType])
 """Types whose calls need nothing of what Jinja does before it calls something."""
 
 _INDEXED: Final = (str, list, tuple, dict, range, TemplateReference)
@@ -194,7 +194,8 @@ class BoundedEnvironment(SandboxedEnvironment):
         used.seen = used.clock()
         if used.steps_left < 0 or used.seen > used.deadline:
             used.step()  # raises
-        if type(__obj) in _PLAIN_CALLABLES and not hasattr(__obj, "jinja_pass_arg"):
+        kind = type(__obj)
+        if kind is partial or (kind in _PLAIN_CALLABLES and not hasattr(__obj, "jinja_pass_arg")):
             if kwargs:  # generated code tells what a loop or a block has set, for callables that want the context
                 kwargs.pop("_loop_vars", None)
                 kwargs.pop("_block_vars", None)
