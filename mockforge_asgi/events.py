@@ -223,8 +223,7 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     RequestAnswered: (MAX_CLIENT_TEXT, ("method", "path", "principal", "reason")),
     RequestTraced: (MAX_CLIENT_TEXT, ("method", "path")),
 }
-"""Which members of an event are in somebody's own words, a guest's or a client's often, and how much of them is told: a secret may
-be among them."""
+"""What of an event is in the words of a guest or a client, and how much of it is told: a secret may be among it."""
 
 
 class EventStream:
@@ -247,10 +246,8 @@ class EventStream:
     def subscribe(
         self, subscriber: Subscriber, kind: type[Event] = Event, *, hears: Callable[[int], bool] | None = None
     ) -> Callable[[], None]:
-        """Call `subscriber` with each event of that kind; gives the function that ends it.
-
-        Where events of a level that `hears` (asked by its number in `LEVEL_NUMBERS`) refuses are costly to make, they are left out.
-        """
+        """Call `subscriber` with each event of that kind; gives the function that ends it. Where events of a level that `hears` (asked by
+        its number in `LEVEL_NUMBERS`) refuses are costly to make, they are left out."""
         entry = (kind, subscriber, hears)
         self._hold((*self._subscribers, entry))
 
@@ -286,6 +283,8 @@ class EventStream:
             return
         most, names = _FREE_TEXT.get(type(event), (0, ()))
         told: dict[str, Any] = {n: said for n in names if (text := getattr(event, n)) and (said := self._harmless(text, most)) != text}
+        if isinstance(event, RequestTraced):
+            told["steps"] = tuple(replace(step, why=self._harmless(step.why, _MAX_TEXT)) if step.why else step for step in event.steps)
         event = replace(event, **told) if told else event
         for kind, subscriber, _ in self._subscribers:
             if isinstance(event, kind):

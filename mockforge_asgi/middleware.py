@@ -151,7 +151,7 @@ class MockForge:
                 return await pipeline.modifiers.change(exchange, response) if pipeline.modifiers.plugins else response
         except (PluginFailed, PluginUnavailable) as error:
             return pipeline.failures.in_place_of(exchange, error)
-        return None if self.app is not None else pipeline.responders.not_found(exchange)
+        return None if self.app is not None else pipeline.responders.not_found(exchange, self.runtime.events.redact)
 
     async def _rendered(self, exchange: Exchange, pipeline: Pipeline, response: MockResponse | TemplateResponse) -> MockResponse:
         return response if isinstance(response, MockResponse) else await pipeline.templates.render(exchange, response)

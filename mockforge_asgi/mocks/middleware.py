@@ -64,4 +64,4 @@ class ResponseMiddleware:
         if responders.routes is not None and exchange.matched_route is None:
             responders.routes.find(exchange)
         response = await responders.respond(exchange)
-        return responders.not_found(exchange) if response is None and self.app is None else response
+        return responders.not_found(exchange, self.runtime.events.redact) if response is None and self.app is None else response

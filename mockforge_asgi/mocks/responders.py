@@ -6,7 +6,7 @@ whatever else may answer (fixtures 0, scenarios 1, failures 2, proxy 3, plugins 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
@@ -164,13 +164,17 @@ class Responders:
                 return response
         return None
 
-    def not_found(self, exchange: Exchange) -> MockResponse:
-        """The response when none has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6)."""
+    def not_found(self, exchange: Exchange, redact: Callable[[str], str]) -> MockResponse:
+        """The response when none has one and there is no app behind: 404, or 405 where only the method is wrong (RFC 9110 §15.5.6).
+
+        `redact` takes secrets out of what a developer is told.
+        """
         snapshot, exchange.answered_by = exchange.snapshot, "no route"
         methods = frozenset() if self._index is None else self._index.methods_at(snapshot.match_path)
         message = "nothing is mocked here"
         if self.explains:
-            message = self.explain(exchange) if not is_foreign(snapshot) else f"{message}; why is not told to pages of other origins"
+            foreign = f"{message}; why is not told to pages of other origins"
+            message = foreign if is_foreign(snapshot) else redact(self.explain(exchange))
         if methods and "*" not in methods and snapshot.method not in methods:
             return error_response(405, message, (("allow", ", ".join(sorted(methods))),), error="Method not allowed")
         return error_response(404, message)

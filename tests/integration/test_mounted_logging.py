@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mockforge_asgi import MockForge, PluginRuntime
-from mockforge_asgi.events import Event, EventStream, RequestAnswered
+from mockforge_asgi.events import Event, EventStream, RequestAnswered, RequestTraced
 from mockforge_asgi.testing import Client, Conversation
 from tests.test_middleware import App
 
@@ -129,6 +129,29 @@ async def test_what_a_client_does_wrong_is_no_error_of_the_plugin_that_reads_its
         records.clear()
         await forge(scope, talk.receive, talk.send)
     assert [r.getMessage() for r in records if r.levelno > logging.INFO] == []
+
+
+@pytest.mark.parametrize("path", ["/raises", "/denies"])
+async def test_who_follows_a_request_through_its_plugins_is_told_no_secret(tmp_path: Path, path: str) -> None:
+    settings, heard = config(tmp_path, "native"), list[Event]()
+    manifest, source = tmp_path / "pay" / "plugin.yaml", tmp_path / "pay" / "plugin.py"
+    manifest.write_text(manifest.read_text().replace("[response]", "[auth, response]"))
+    source.write_text(
+        "from mockforge_plugin import AuthPlugin, Deny, ResponsePlugin, secret\n\n\nclass Pay(AuthPlugin, ResponsePlugin):\n"
+        "    def authenticate(self, request):\n        return Deny(401, 'not ' + secret('word'))\n"
+        "    def generate(self, request):\n        raise ValueError('not ' + secret('word'))\n"
+    )
+    settings |= {"routes": [], "protect": [{"path": "/denies", "auth": ["pay"]}]}
+    settings["plugins"]["pay"]["on_failure"] = "skip"
+    runtime = PluginRuntime(settings)
+    runtime.events.subscribe(heard.append, RequestTraced)
+    async with Client(MockForge(None, runtime=runtime)) as client:
+        response = await client.get(path)
+    (event,) = heard
+    assert isinstance(event, RequestTraced)
+    assert "not [redacted]" in event.steps[0].why and "hush" not in str(heard)
+    if path == "/raises":
+        assert response.status == 404 and "not [redacted]" in response.text and "hush" not in response.text
 
 
 async def test_a_template_that_fails_is_told_once(records: list[logging.LogRecord]) -> None:
