@@ -45,10 +45,10 @@ async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive:
             {"type": "lifespan.startup.failed", "message": f"mockforge: plugins could not be started: {error or type(error).__name__}"}
         )
         return
-    ran = _Course(service, startup, receive, send)
+    course = _AppLifespan(service, startup, receive, send)
     if app is not None:
-        await ran.through(app, scope)
-    await ran.rest()
+        await course.through(app, scope)
+    await course.rest()
 
 
 def _is_asyncio() -> bool:
@@ -59,7 +59,7 @@ def _is_asyncio() -> bool:
     return True
 
 
-class _Course:
+class _AppLifespan:
     """The app's way through its lifespan, as far as it got."""
 
     def __init__(self, service: Service, startup: Message, receive: Receive, send: Send) -> None:

@@ -34,7 +34,7 @@ from mockforge_asgi.telemetry.log import logged_events
 
 
 class PluginRuntime:
-    """Loads, holds and reloads the plugins of a configuration; what chains and mounts are given.
+    """Loads, holds and reloads the plugins of a configuration; what middlewares are given.
 
     `plugins` are the developer's own objects (`MockForge(plugins=[MyAuth()])`): trusted, never sandboxed. `dev` wins over what the
     configuration says. What happens goes to `logging.getLogger("mockforge")`, unless `events` are given: then to those who listen there.

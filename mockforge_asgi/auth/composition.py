@@ -84,7 +84,7 @@ async def _ask(plugin: Plugin, exchange: Exchange) -> Decision:
         elif decision is not None:
             if isinstance(decision, Reply) and decision.response.template is not None:
                 plugin.permit_template("auth.authenticate", decision.response.template)
-            exchange.answered_by = exchange.answered_by or plugin.name  # the first to refuse, as in what is answered
+            exchange.answered_by = exchange.answered_by or plugin.name  # the first to refuse, as in what is sent
     except PluginFailed as error:
         if exchange.trace is not None:
             exchange.trace.append(Step(f"plugin {plugin.name}", "unavailable", perf_counter() - begun, error.message))

@@ -1,7 +1,7 @@
 """CORS preflights on protected paths. Browsers send them without credentials (Fetch §3.2.2), and anybody can forge one.
 
 Where the rule says `preflight: app`, the wrapped app answers before auth. Only the status, `Access-Control-*` and `Vary` of its
-answer are sent, and only if it has `Access-Control-Allow-Origin`. Without that word the app sees no preflight that auth refuses.
+response are sent, and only if it has `Access-Control-Allow-Origin`. Otherwise the app sees no preflight that auth refuses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_preflight(exchange: Exchange) -> bool:
     return (
         snapshot.method == "OPTIONS"
         and exchange.scope["type"] == "http"
-        and not exchange.intake.length
+        and not exchange.request_body.length
         and snapshot.header("origin") is not None
         and snapshot.header("access-control-request-method") is not None
     )
@@ -39,7 +39,7 @@ async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
             is_sent = True
             await exchange.respond(MockResponse(message["status"], wire_headers(pair for pair in headers if _is_shown(pair[0].lower()))))
 
-    await app(exchange.scope, exchange.intake.preview(), send_head)
+    await app(exchange.scope, exchange.request_body.preview(), send_head)
     return is_sent
 
 

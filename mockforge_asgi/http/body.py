@@ -35,7 +35,7 @@ class RequestBody:
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: RequestBody | None = None) -> None:
-        """`before` is the intake that this one takes over from; it ends with this one."""
+        """`before` is the one that this one takes over from; it ends with this one."""
         self._receive, self._before = receive, before
         self.limits = limits
         self.length = _announced(scope)

@@ -1,4 +1,4 @@
-"""CORS: which pages of other origins may read answers, and what they may send (Fetch §3.2).
+"""CORS: which pages of other origins may read responses, and what they may send (Fetch §3.2).
 
 The origins are those of the configuration's `cors:`. Without one a server that holds nothing but mocks is open, without credentials,
 where nothing is protected. `starlette.middleware.cors` decides the same; it cannot be asked for a decision without being the outermost

@@ -18,12 +18,12 @@ GRACE_S: Final = 0.005
 
 
 class DisconnectWatcher:
-    """`with DisconnectWatcher(intake): await something` raises ClientDisconnected as soon as the client has left."""
+    """`with DisconnectWatcher(request_body): await something` raises ClientDisconnected as soon as the client has left."""
 
-    __slots__ = ("_before", "_intake", "_left", "_task", "_timer")
+    __slots__ = ("_before", "_left", "_request_body", "_task", "_timer")
 
-    def __init__(self, intake: RequestBody) -> None:
-        self._intake = intake
+    def __init__(self, request_body: RequestBody) -> None:
+        self._request_body = request_body
         self._left = False
 
     def __enter__(self) -> None:
@@ -32,8 +32,8 @@ class DisconnectWatcher:
             raise RuntimeError("a plugin call must run in a task")
         self._task = task
         self._before = task.cancelling()
-        self._intake.watched = True
-        self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._intake.watch, self._leave)
+        self._request_body.watched = True
+        self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._request_body.watch, self._leave)
 
     def _leave(self) -> None:
         self._left = True
@@ -41,8 +41,8 @@ class DisconnectWatcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._timer.cancel()
-        self._intake.watched = False
-        self._intake.unwatch()
+        self._request_body.watched = False
+        self._request_body.unwatch()
         if self._left and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise ClientDisconnected("the client left while a plugin worked for it") from error
 

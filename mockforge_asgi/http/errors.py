@@ -1,4 +1,4 @@
-"""Refusals: what a client is told when its request cannot be served. It never sees a plugin's inside."""
+"""Error responses: what a client is told when its request cannot be served. It never sees a plugin's inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchange: one request on its way through the chains: what came in, what was found out, and how to respond.
+"""Exchange: one request on its way through the pipeline: what came in, what was found out, and how to respond.
 
 Built only for requests that somebody here claims. Nothing of it outlives the request; `close` ends it.
 """
@@ -96,15 +96,15 @@ class Exchange:
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
             self._head = self._coding = self._content = self._json_body = None
-        before = self.intake
+        before = self.request_body
         if receive != before.replay():
             self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
             self._content = None
             self._body = RequestBody(scope, receive, self._limits, before=before)
-        self.scope, self.send, self.matched_route, self.intake.is_lent = scope, send, None, False
+        self.scope, self.send, self.matched_route, self.request_body.is_lent = scope, send, None, False
 
     @property
-    def intake(self) -> RequestBody:
+    def request_body(self) -> RequestBody:
         """What comes in from the client; nothing is looked at before somebody asks."""
         body = self._body
         if body is None:
@@ -139,7 +139,7 @@ class Exchange:
             body: bytes | None = None
             length: int | None = 0
             consumed = self.consumed
-            if view.body and (length := self.intake.length) != 0:
+            if view.body and (length := self.request_body.length) != 0:
                 body = self.body_now
                 if self.coding:
                     length, consumed = None if body is None else len(body), consumed | _OF_CODING
@@ -168,7 +168,7 @@ class Exchange:
     @property
     def body_now(self) -> bytes | None:
         """The body as `body` gives it, where nothing has to be waited for."""
-        body = self.intake.body_now
+        body = self.request_body.body_now
         return self._content if body and self.coding else body
 
     async def body(self) -> bytes:
@@ -181,16 +181,16 @@ class Exchange:
             body = await self._raw_body()
             if body and self.coding:
                 try:
-                    body = self._content = await inflated(body, self.coding, self.intake.limits.max_bytes, "the body")
+                    body = self._content = await inflated(body, self.coding, self.request_body.limits.max_bytes, "the body")
                 except HostCallError as error:
                     raise RequestRejected(413 if error.code == "limit" else 400, error.message) from error
                 self._documents = None
         return body
 
     async def _raw_body(self) -> bytes:
-        body = self.intake.body_now
+        body = self.request_body.body_now
         if body is None:
-            body = await self.intake.body()
+            body = await self.request_body.body()
             self._documents = None
         return body
 
@@ -211,7 +211,7 @@ class Exchange:
     async def fingerprint(self) -> str:
         """The request's fingerprint, body included; made once."""
         if self._fingerprint is None:
-            body, hidden = self.intake.body_now, self.consumed
+            body, hidden = self.request_body.body_now, self.consumed
             if body is None:
                 body = await self._raw_body()
             self._fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
@@ -219,8 +219,8 @@ class Exchange:
 
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""
-        intake = self.intake
-        return ALREADY_WATCHED if intake.watched or intake.is_lent or not self.is_http else DisconnectWatcher(intake)
+        request_body = self.request_body
+        return ALREADY_WATCHED if request_body.watched or request_body.is_lent or not self.is_http else DisconnectWatcher(request_body)
 
     def lease(self, key: Hashable, make: Callable[[], L]) -> L:
         """The lease under that key, made on first use and released with the exchange. One key always holds one type."""
@@ -231,7 +231,7 @@ class Exchange:
 
     def replay(self) -> Receive:
         """The `receive` for the wrapped app."""
-        return self.intake.replay()
+        return self.request_body.replay()
 
     async def respond(self, response: MockResponse | TemplateResponse) -> None:
         """Send the response, with the headers of auth and CORS. One that must still be rendered goes to the `TemplateMiddleware` around us.

@@ -1,7 +1,7 @@
 """JsonBody: a request's body as JSON, for all who look into it: conditions of routes, explanations, templates.
 
 The only place where a client's body is read as JSON. It is read once, when somebody first asks, and within `bounded_json.CLIENT`; how many
-bytes there are is `intake`'s affair.
+bytes there are is decided by `body`.
 """
 
 from __future__ import annotations

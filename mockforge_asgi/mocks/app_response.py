@@ -1,8 +1,8 @@
-"""AppResponse: one answer of the wrapped app on its way through modifiers.
+"""AppResponse: one response of the wrapped app on its way through modifiers.
 
 It is whole where its length is told and within the bound, or where its first part is its last: then it is held, changed and sent at once.
-Any other streams, and so do server-sent events, answers with trailers, files the server sends itself (pathsend) and whatever else is no
-body: modifiers are given its head, and the rest goes past as the app sends it. Of an answer that nobody changes only the parts that were
+Any other streams, and so do server-sent events, responses with trailers, files the server sends itself (pathsend) and whatever else is no
+body: modifiers are given its head, and the rest goes past as the app sends it. Of a response that nobody changes only the parts that were
 held are sent as one.
 """
 
@@ -52,7 +52,7 @@ class AppResponse:
         """Take a message of the app. Raises OSError when what it streams was refused, so that it ends."""
         if self._is_refused:
             if message.get("more_body", False):
-                raise OSError("a modifier failed: the client was sent an error instead of this answer")
+                raise OSError("a modifier failed: the client was sent an error instead of this response")
         elif self._start is not None:
             await self._go_on(self._start, message)
         elif message["type"] == "http.response.start" and not self._has_begun:
@@ -92,14 +92,14 @@ class AppResponse:
 
     async def _change_whole(self, start: Message, end: Message) -> None:
         self._start = None
-        answer = MockResponse(self._head.status, self._head.headers, bytes(self._held))
+        response = MockResponse(self._head.status, self._head.headers, bytes(self._held))
         try:
-            changed = await self._modifiers.change_app(self._exchange, answer)
+            changed = await self._modifiers.change_app(self._exchange, response)
         except MockForgeError as error:
             return await self._refuse(error)
-        if changed is answer:
+        if changed is response:
             await self._send(start)
-            return await self._send({**end, "body": answer.body})
+            return await self._send({**end, "body": response.body})
         ours = _ours(start, but=_OF_THE_BODY)
 
         async def send(message: Message) -> None:

@@ -1,7 +1,7 @@
-"""Modifiers: plugins that change an answer already made, one after the other, lowest priority number first.
+"""Modifiers: plugins that change a response already made, one after the other, lowest priority number first.
 
 The operator may narrow what each is asked about, by path, method, status and content type (`modifies:` under the plugin), and widen it to
-answers of the wrapped app, whose way through modifiers is `app_answers`.
+responses of the wrapped app, whose way through modifiers is `app_response`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 class Modifiers:
     """The modifiers of one state of the registry. Answers of the wrapped app are given to them whole up to `max_bytes`.
 
-    `in_place_of` says what the client is sent when changing an answer of the wrapped app has failed.
+    `in_place_of` says what the client is sent when changing a response of the wrapped app has failed.
     """
 
     __slots__ = ("_max_bytes", "_of_app", "_steps", "claims", "in_place_of", "plugins")
@@ -45,27 +45,27 @@ class Modifiers:
         self.in_place_of: Final = in_place_of
         filters = [plugin.facts.modifies for plugin, _ in self._of_app]
         self.claims: Final = ClaimedPaths((path for f in filters for path in f.paths), everything=not all(f.paths for f in filters))
-        """Paths where answers of the wrapped app may be changed."""
+        """Paths where responses of the wrapped app may be changed."""
 
-    async def change(self, exchange: Exchange, answer: A, *, of_app: bool = False) -> A:
-        """The answer after all of them; one that fails is left out where the operator says `on_failure: skip`.
+    async def change(self, exchange: Exchange, response: A, *, of_app: bool = False) -> A:
+        """The response after all of them; one that fails is left out where the operator says `on_failure: skip`.
 
         Raises PluginFailed and PluginUnavailable.
         """
         for plugin, wanted in self._of_app if of_app else self._steps:
-            if not wanted.fits(exchange) or not wanted.admits(answer):
+            if not wanted.fits(exchange) or not wanted.admits(response):
                 continue
             try:
-                answer = await plugin.modify(exchange, answer) or answer
+                response = await plugin.modify(exchange, response) or response
             except (PluginFailed, PluginUnavailable) as error:
                 if plugin.facts.on_failure != "skip":
                     raise
                 if exchange.trace is not None:
                     exchange.trace.append(Step(f"plugin {plugin.name}", "failed", why=f"skipped: {error}"))
-        return answer
+        return response
 
     def around(self, app: ASGIApp, exchange: Exchange) -> ASGIApp:
-        """The wrapped app with its answer to this request changed; the very app where none of its answers would be."""
+        """The wrapped app with its response to this request changed; the very app where none of its responses would be."""
         if exchange.scope["type"] != "http" or not any(wanted.fits(exchange) for _, wanted in self._of_app):
             return app
 
@@ -74,15 +74,15 @@ class Modifiers:
 
         return changed
 
-    async def change_app(self, exchange: Exchange, answer: A) -> A:
-        """An answer of the wrapped app after all that are asked about those; see `change`."""
+    async def change_app(self, exchange: Exchange, response: A) -> A:
+        """A response of the wrapped app after all that are asked about those; see `change`."""
         try:
-            return await self.change(exchange, answer, of_app=True)
+            return await self.change(exchange, response, of_app=True)
         finally:
             exchange.release()
 
     def want(self, exchange: Exchange, head: ResponseHead) -> bool:
-        """Whether one of them would be asked about that answer of the wrapped app."""
+        """Whether one of them would be asked about that response of the wrapped app."""
         return any(wanted.fits(exchange) and wanted.admits(head) for _, wanted in self._of_app)
 
 
@@ -95,14 +95,14 @@ class _Wanted:
         self._filter, self._globs = filter, tuple(map(PathGlob, filter.paths))
 
     def fits(self, exchange: Exchange) -> bool:
-        """Whether answers to that request are wanted."""
+        """Whether responses to that request are wanted."""
         snapshot = exchange.snapshot
         if self._filter.methods and snapshot.method not in self._filter.methods:
             return False
         return not self._globs or any(glob.matches(snapshot.match_path) for glob in self._globs)
 
-    def admits(self, answer: MockResponse | ResponseHead) -> bool:
-        """Whether an answer with that head is wanted."""
-        if self._filter.status and answer.status not in self._filter.status:
+    def admits(self, response: MockResponse | ResponseHead) -> bool:
+        """Whether a response with that head is wanted."""
+        if self._filter.status and response.status not in self._filter.status:
             return False
-        return not self._filter.content_types or not self._filter.content_types.isdisjoint(MediaType.among(answer.headers).ranges)
+        return not self._filter.content_types or not self._filter.content_types.isdisjoint(MediaType.among(response.headers).ranges)

@@ -94,7 +94,7 @@ class RouteResponder:
         if exchange.matched_route is False:
             return None
         route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
-        plan = route.answer
+        plan = route.plan
         return plan if isinstance(plan, READY) else plan.respond(exchange, self._loaded)
 
     async def _respond_by_body(self, exchange: Exchange) -> ResponderResult:

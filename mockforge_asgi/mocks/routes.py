@@ -72,7 +72,7 @@ def inline_name(entry: RouteConfig, position: int) -> str:
 
 
 def plugins_named(routes: Iterable[RouteConfig]) -> frozenset[str]:
-    """The plugins that routes name as their answer."""
+    """The plugins that routes name for their responses."""
     return frozenset(str(entry.response.value) for entry in routes if entry.response.kind == "plugin")
 
 

@@ -2,7 +2,7 @@
 
 Fixed paths are looked up in one dictionary, all others by walking a tree of segments. Among routes that match, the first of this
 order answers: the more specific path (`pattern`), more matchers, a method named over HEAD served by GET over any method, the
-one declared first. What a route answers is of no interest here.
+one declared first. What a route's plan is does not matter here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Route(Generic[A_co]):
     """One route. `methods` None: any. `source` says where it was written."""
 
     pattern: PathPattern
-    answer: A_co
+    plan: A_co
     methods: frozenset[str] | None = None
     matchers: tuple[Matcher, ...] = ()
     source: str = ""

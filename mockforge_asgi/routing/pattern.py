@@ -166,18 +166,18 @@ def parse(text: str) -> PathPattern:
 
 
 def _segment(text: str, *, tail: int) -> Segment:
-    pipeline = list(_PARAMETER.finditer(text))
-    if not pipeline:
+    parameters = list(_PARAMETER.finditer(text))
+    if not parameters:
         if "{" in text or "}" in text:
             raise PatternError(f"segment {text!r} has a brace without its partner; parameters look like '{{name}}' or '{{name:int}}'")
         return Segment((_LITERAL,), literal=text)
-    name, kind, glob = pipeline[0].groups()
-    if len(pipeline) == 1 and pipeline[0].group() == text:
+    name, kind, glob = parameters[0].groups()
+    if len(parameters) == 1 and parameters[0].group() == text:
         if glob == "**" or kind == "path":
             least = 0 if glob else 1
             return Segment((_MANY, -tail, -least), names=(name,), least=least)
         return _parameter(name, "str" if glob else kind or "str")
-    return _mixed(text, pipeline)
+    return _mixed(text, parameters)
 
 
 def _parameter(name: str | None, kind: str) -> Segment:
@@ -192,20 +192,20 @@ def _parameter(name: str | None, kind: str) -> Segment:
     return Segment((_RANKS[kind],), names=(name,), match=match, takes_any=kind == "str")
 
 
-def _mixed(text: str, pipeline: list[re.Match[str]]) -> Segment:
+def _mixed(text: str, parameters: list[re.Match[str]]) -> Segment:
     expression, names, kinds, at, fixed = "", [], [], 0, 0
-    for piece in pipeline:
-        name, kind, glob = piece.groups()
+    for parameter in parameters:
+        name, kind, glob = parameter.groups()
         if glob == "**" or kind == "path":
             raise PatternError(f"segment {text!r}: '**' and 'path' stand alone between two slashes")
         kind = kind or "str"
         if kind not in CONVERTERS:
             raise PatternError(f"parameter type {kind!r} is not one of str, int, float, uuid, path")
-        before = text[at : piece.start()]
+        before = text[at : parameter.start()]
         expression += re.escape(before) + ("([^/]*?)" if glob else f"({_IN_TEXT[kind]})")
         names.append(name)
         kinds.append("" if glob else kind)
-        fixed, at = fixed + len(before), piece.end()
+        fixed, at = fixed + len(before), parameter.end()
     last = text[at:]
     if any(c in "{}" for c in _PARAMETER.sub("", text)):
         raise PatternError(f"segment {text!r} has a brace without its partner")
@@ -223,4 +223,4 @@ def _mixed(text: str, pipeline: list[re.Match[str]]) -> Segment:
         return None if None in values else tuple(value for value in values if value is not None)
 
     anonymous = _PARAMETER.sub(lambda m: "*" if m.group(3) else "{:%s}" % (m.group(2) or "str"), text)
-    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match, prefix=text[: pipeline[0].start()])
+    return Segment((_MIXED, -(fixed + len(last)), anonymous), names=tuple(names), match=match, prefix=text[: parameters[0].start()])

@@ -67,9 +67,9 @@ async def test_the_length_is_what_the_head_tells(sent: dict[str, Any], length: i
     ],
 )
 async def test_a_head_that_leaves_the_length_in_doubt_hides_no_body(sent: dict[str, Any]) -> None:
-    intake = RequestBody(sent, Conversation([part(b"hid", True), part(b"den")]).receive)
-    assert (intake.length, intake.body_now) == (None, None)
-    assert await intake.body() == b"hidden"
+    request_body = RequestBody(sent, Conversation([part(b"hid", True), part(b"den")]).receive)
+    assert (request_body.length, request_body.body_now) == (None, None)
+    assert await request_body.body() == b"hidden"
 
 
 async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:
@@ -80,10 +80,10 @@ async def test_a_body_that_is_known_to_be_empty_is_not_waited_for() -> None:
 
 async def test_a_body_is_joined_and_replayed_as_one_message() -> None:
     messages = [part(b"ab", True), part(None, True), part(b"", True), part(b"c"), {"type": "http.disconnect"}]
-    intake = RequestBody(CHUNKED, Conversation(messages).receive)
-    assert [await intake.body(), await intake.body()] == [b"abc", b"abc"]
-    assert intake.length == 3
-    replay = intake.replay()
+    request_body = RequestBody(CHUNKED, Conversation(messages).receive)
+    assert [await request_body.body(), await request_body.body()] == [b"abc", b"abc"]
+    assert request_body.length == 3
+    replay = request_body.replay()
     assert [await replay() for _ in range(2)] == [part(b"abc"), {"type": "http.disconnect"}]
 
 
@@ -106,16 +106,16 @@ PARTS = 20_000
 @pytest.mark.parametrize("reader", ["body", "preview", "cancelled"])
 async def test_what_is_held_is_the_body_and_not_its_messages(body: bytes, reader: str) -> None:
     talk = Conversation(part(body, True) for _ in range(PARTS))
-    intake = RequestBody(CHUNKED, talk.receive)
+    request_body = RequestBody(CHUNKED, talk.receive)
     tracemalloc.start()
     try:
         if reader == "preview":
             talk.leave()
-            look = intake.preview()
+            look = request_body.preview()
             await look()
             await look()
         else:
-            reading = asyncio.ensure_future(intake.body())
+            reading = asyncio.ensure_future(request_body.body())
             while talk.received < PARTS:
                 await asyncio.sleep(0)
             if reader == "cancelled":
@@ -128,7 +128,7 @@ async def test_what_is_held_is_the_body_and_not_its_messages(body: bytes, reader
     finally:
         tracemalloc.stop()
     assert now < 4 * PARTS
-    assert await intake.replay()() == part(body * PARTS, True)
+    assert await request_body.replay()() == part(body * PARTS, True)
 
 
 async def test_endless_empty_messages_end_with_the_time() -> None:
@@ -140,39 +140,39 @@ async def test_endless_empty_messages_end_with_the_time() -> None:
 
 async def test_messages_after_a_whole_body_are_not_collected() -> None:
     receive, asked = endless(part(b"a"))
-    intake = RequestBody(CHUNKED, receive)
-    assert await intake.body() == b"a"
-    intake.watch(lambda: None)
+    request_body = RequestBody(CHUNKED, receive)
+    assert await request_body.body() == b"a"
+    request_body.watch(lambda: None)
     for _ in range(10):
         await asyncio.sleep(0)
-    assert asked() == 2 and not intake.gone
-    assert await intake.replay()() == part(b"a")
+    assert asked() == 2 and not request_body.gone
+    assert await request_body.replay()() == part(b"a")
 
 
 async def test_a_preview_ends_with_a_body_that_is_whole() -> None:
     receive, asked = endless(part(b"a"))
-    intake = RequestBody(CHUNKED, receive)
-    look = intake.preview()
+    request_body = RequestBody(CHUNKED, receive)
+    look = request_body.preview()
     assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
-    assert asked() == 2 and await intake.body() == b"a"
+    assert asked() == 2 and await request_body.body() == b"a"
 
 
 async def test_a_body_that_was_replayed_unread_can_still_be_told() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = RequestBody(CHUNKED, talk.receive)
-    look = intake.preview()
+    request_body = RequestBody(CHUNKED, talk.receive)
+    look = request_body.preview()
     talk.leave()
     assert [(await look())["type"], (await look())["type"]] == ["http.request", "http.disconnect"]
-    replay = intake.replay()
+    replay = request_body.replay()
     assert await replay() == part(b"ab")
-    intake.is_lent = False
-    assert await intake.body() == b"ab" and await replay() == {"type": "http.disconnect"}
+    request_body.is_lent = False
+    assert await request_body.body() == b"ab" and await replay() == {"type": "http.disconnect"}
 
 
 async def test_replay_is_the_servers_own_receive_when_nothing_was_read() -> None:
     talk = Conversation([part(b"x")])
-    intake = RequestBody(CHUNKED, receive := talk.receive)
-    assert intake.replay() is receive
+    request_body = RequestBody(CHUNKED, receive := talk.receive)
+    assert request_body.replay() is receive
 
 
 async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
@@ -184,10 +184,10 @@ async def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
 
 async def test_a_body_that_grows_over_the_limit_is_refused_and_stays_refused() -> None:
     talk = Conversation([part(b"123456", True), part(b"123456", True), part(b"x")])
-    intake = RequestBody(CHUNKED, talk.receive, BodyLimits(10))
+    request_body = RequestBody(CHUNKED, talk.receive, BodyLimits(10))
     for _ in range(2):
         with pytest.raises(RequestRejected) as refused:
-            await intake.body()
+            await request_body.body()
         assert refused.value.status == 413
     assert talk.received == 2
 
@@ -203,72 +203,72 @@ async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
 
 
 async def test_a_client_that_leaves_within_its_body_has_left() -> None:
-    intake = RequestBody(CHUNKED, Conversation([part(b"x", True), {"type": "http.disconnect"}]).receive)
+    request_body = RequestBody(CHUNKED, Conversation([part(b"x", True), {"type": "http.disconnect"}]).receive)
     with pytest.raises(ClientDisconnected):
-        await intake.body()
-    assert intake.gone
+        await request_body.body()
+    assert request_body.gone
 
 
 async def test_two_readers_share_one_reading() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = RequestBody(CHUNKED, talk.receive)
-    assert list(await asyncio.gather(intake.body(), intake.body())) == [b"ab", b"ab"]
+    request_body = RequestBody(CHUNKED, talk.receive)
+    assert list(await asyncio.gather(request_body.body(), request_body.body())) == [b"ab", b"ab"]
 
 
 async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = RequestBody(CHUNKED, queue.get)
+    request_body = RequestBody(CHUNKED, queue.get)
     queue.put_nowait(part(b"a", True))
-    reader = asyncio.ensure_future(intake.body())
+    reader = asyncio.ensure_future(request_body.body())
     await asyncio.sleep(0)
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
     queue.put_nowait(part(b"b"))
-    assert await intake.body() == b"ab"
+    assert await request_body.body() == b"ab"
 
 
 async def test_a_departure_is_heard_and_still_replayed() -> None:
     talk, heard = Conversation([part(b"")]), asyncio.Event()
-    intake = RequestBody(scope(), talk.receive)
-    intake.watch(heard.set)
+    request_body = RequestBody(scope(), talk.receive)
+    request_body.watch(heard.set)
     talk.leave()
     await heard.wait()
-    assert intake.gone
-    replay = intake.replay()
+    assert request_body.gone
+    replay = request_body.replay()
     assert [(await replay())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
 
 
 async def test_nobody_listens_before_the_body_is_whole() -> None:
     talk, heard = Conversation([part(b"a")]), asyncio.Event()
-    intake = RequestBody(CHUNKED, talk.receive)
-    intake.watch(heard.set)
+    request_body = RequestBody(CHUNKED, talk.receive)
+    request_body.watch(heard.set)
     await asyncio.sleep(0)
     assert talk.received == 0
-    assert await intake.body() == b"a"
+    assert await request_body.body() == b"a"
     talk.leave()
     await heard.wait()
 
 
 async def test_a_watch_that_ended_leaves_the_pending_message_to_the_next_reader() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = RequestBody(scope(), queue.get)
-    intake.watch(lambda: None)
+    request_body = RequestBody(scope(), queue.get)
+    request_body.watch(lambda: None)
     await asyncio.sleep(0)
-    intake.unwatch()
-    reader = asyncio.ensure_future(intake.replay()())
+    request_body.unwatch()
+    reader = asyncio.ensure_future(request_body.replay()())
     await asyncio.sleep(0)
     queue.put_nowait(part(b""))
     queue.put_nowait({"type": "http.disconnect"})
     assert await reader == part(b"")
-    assert await intake.replay()() == {"type": "http.disconnect"}
+    assert await request_body.replay()() == {"type": "http.disconnect"}
 
 
 async def test_a_closed_intake_leaves_no_task_behind() -> None:
-    intake = RequestBody(scope(), Conversation().receive)
-    intake.watch(lambda: None)
+    request_body = RequestBody(scope(), Conversation().receive)
+    request_body.watch(lambda: None)
     await asyncio.sleep(0)
-    intake.close()
+    request_body.close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -279,22 +279,22 @@ async def test_a_length_longer_than_any_is_not_believed() -> None:
 
 async def test_what_was_lent_is_not_read_any_more() -> None:
     talk = Conversation([part(b"x")])
-    intake = RequestBody(CHUNKED, talk.receive)
-    intake.replay()
+    request_body = RequestBody(CHUNKED, talk.receive)
+    request_body.replay()
     with pytest.raises(HostCallError, match="wrapped app"):
-        await intake.body()
-    intake.watch(lambda: None)
+        await request_body.body()
+    request_body.watch(lambda: None)
     await asyncio.sleep(0)
     assert talk.received == 0
 
 
 async def test_a_reader_of_the_replay_that_is_cancelled_loses_nothing() -> None:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    intake = RequestBody(scope(), queue.get)
-    intake.watch(lambda: None)
+    request_body = RequestBody(scope(), queue.get)
+    request_body.watch(lambda: None)
     await asyncio.sleep(0)
-    intake.unwatch()
-    replay = intake.replay()
+    request_body.unwatch()
+    replay = request_body.replay()
     reader = asyncio.ensure_future(replay())
     await asyncio.sleep(0)
     queue.put_nowait(part(b"x"))
@@ -306,13 +306,13 @@ async def test_a_reader_of_the_replay_that_is_cancelled_loses_nothing() -> None:
 
 async def test_a_preview_shows_an_empty_body_and_the_leaving_and_takes_nothing() -> None:
     talk = Conversation([part(b"a", True), part(b"b")])
-    intake = RequestBody(CHUNKED, talk.receive)
-    look = intake.preview()
+    request_body = RequestBody(CHUNKED, talk.receive)
+    look = request_body.preview()
     assert await look() == part(b"") and talk.received == 0
     talk.leave()
-    assert (await look())["type"] == "http.disconnect" and intake.gone
-    assert await intake.body() == b"ab"
-    replay = intake.replay()
+    assert (await look())["type"] == "http.disconnect" and request_body.gone
+    assert await request_body.body() == b"ab"
+    replay = request_body.replay()
     assert [await replay() for _ in range(2)] == [part(b"ab"), {"type": "http.disconnect"}]
 
 

@@ -26,10 +26,10 @@ async def test_a_client_that_leaves_ends_the_wait() -> None:
 
 async def test_a_short_call_never_touches_the_connection() -> None:
     talk = Conversation([{"type": "http.request", "body": b""}])
-    intake = RequestBody(SCOPE, receive := talk.receive)
-    with DisconnectWatcher(intake):
+    request_body = RequestBody(SCOPE, receive := talk.receive)
+    with DisconnectWatcher(request_body):
         await asyncio.sleep(0)
-    assert talk.received == 0 and intake.replay() is receive
+    assert talk.received == 0 and request_body.replay() is receive
 
 
 async def test_a_cancellation_from_elsewhere_stays_one() -> None:
@@ -45,10 +45,10 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
 
 
 async def test_both_at_once_are_a_cancellation() -> None:
-    intake = RequestBody(SCOPE, Conversation().receive)
+    request_body = RequestBody(SCOPE, Conversation().receive)
 
     async def both() -> None:
-        watch = DisconnectWatcher(intake)
+        watch = DisconnectWatcher(request_body)
         with watch:
             task = asyncio.current_task()
             assert task is not None

@@ -40,7 +40,7 @@ def test_configured_routes_answer() -> None:
     assert index.match(exchange("/a/5", method="POST").snapshot) is None
     matched = index.match(exchange("/a/5", method="POST", headers={"x-a": "12"}).snapshot)
     assert matched is not None and matched is not NEEDS_BODY
-    assert isinstance(matched[0].answer, MockResponse) and matched[0].answer.body == b"matched"
+    assert isinstance(matched[0].plan, MockResponse) and matched[0].plan.body == b"matched"
     assert index.match(exchange("/b?q").snapshot) is NEEDS_BODY
     assert index.match(exchange("/b").snapshot) is None
     assert index.match(exchange("/b?q").snapshot, JsonBody(b'{"k": 1}')) is not None

@@ -25,7 +25,7 @@ def answer(found: RouteIndex[int], method: str, path: str, **request: tuple[tupl
     """The position of the route that answers."""
     match = found.match(Request(method, path, **request))
     assert match is not NEEDS_BODY
-    return None if match is None else match[0].answer
+    return None if match is None else match[0].plan
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_body_is_asked_for_only_when_it_decides() -> None:
     assert answer(found, "POST", "/a") == 0
     request = Request("POST", "/a", headers=(("x-a", "1"),))
     assert found.match(request) is NEEDS_BODY
-    assert [m[0].answer for body in (b'{"kind": "x"}', b"{}") if (m := found.match(request, JsonBody(body))) not in (None, NEEDS_BODY)] == [
+    assert [m[0].plan for body in (b'{"kind": "x"}', b"{}") if (m := found.match(request, JsonBody(body))) not in (None, NEEDS_BODY)] == [
         1,
         0,
     ]
@@ -96,7 +96,7 @@ def test_methods_at_a_path_are_told_whatever_matchers_say() -> None:
 def test_duplicates_are_found() -> None:
     header = field_matcher("header", "x-a", "1")
     found = index(("GET", "/a/{x}"), ("GET", "/a/{y}"), ("GET|POST", "/a/{x}"), ("*", "/a/{x}"), ("GET", "/a/{z}"), matchers={4: (header,)})
-    assert [(later.answer, earlier.answer) for later, earlier in found.duplicates()] == [(1, 0)]
+    assert [(later.plan, earlier.plan) for later, earlier in found.duplicates()] == [(1, 0)]
 
 
 def test_a_text_is_compared_only_with_the_mixes_that_begin_like_it() -> None:
@@ -108,7 +108,7 @@ def test_a_text_is_compared_only_with_the_mixes_that_begin_like_it() -> None:
     assert [segment.prefix for segment, _ in _candidates(root.literals["a"], "x7-5")] == ["x7-", "x7"]
     assert _candidates(root.literals["a"], "y") == []
     match = found.match(Request("GET", "/a/x2999-5"))
-    assert isinstance(match, tuple) and (match[0].answer, match[1]) == (2999, {"id": "5"})
+    assert isinstance(match, tuple) and (match[0].plan, match[1]) == (2999, {"id": "5"})
 
 
 SEGMENTS = st.sampled_from(["a", "b", "1", "a1", "", "{x}", "{x:int}", "*", "a{x}", "{x}1", "a{x}b", "ab{x}", "1{x:int}", "{x:path}", "**"])
@@ -142,7 +142,7 @@ def first(routes: list[Route[int]], request: Request) -> tuple[int, Params] | No
     for position, route in enumerate(routes):
         params, rank = route.pattern.match(request.path), route.method_rank(request.method)
         if params is not None and rank is not None and all(m.holds(request, None) for m in route.matchers):
-            hits.append(((route.pattern.specificity, -len(route.matchers), rank, position), route.answer, params))
+            hits.append(((route.pattern.specificity, -len(route.matchers), rank, position), route.plan, params))
     return min(hits, key=lambda hit: hit[0])[1:] if hits else None
 
 
@@ -159,7 +159,7 @@ def test_the_index_finds_what_a_plain_search_finds(routes: list[Route[int]], pat
         request = Request(method, path, query=(("q", q),) if q else ())
         match = found.match(request)
         assert match is not NEEDS_BODY
-        assert (None if match is None else (match[0].answer, match[1])) == first(routes, request)
+        assert (None if match is None else (match[0].plan, match[1])) == first(routes, request)
 
 
 @settings(max_examples=200, deadline=None)
