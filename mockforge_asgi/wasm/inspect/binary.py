@@ -1,4 +1,4 @@
-"""A cursor over the bytes of a WebAssembly file: numbers, names, lists, and never anything outside.
+"""A cursor over the bytes of a WebAssembly file: numbers, lists, and never anything outside.
 
 What the bytes mean is `sections.py`'s affair.
 """
@@ -67,16 +67,6 @@ class Reader:
         if count > self.end - self.pos:
             raise Malformed("a section says it is longer than the file")
         self.pos += count
-
-    def name(self) -> str:
-        """A name: its length, then UTF-8."""
-        length = self.u()
-        start = self.pos
-        self.skip(length)
-        try:
-            return bytes(self.data[start : self.pos]).decode()
-        except UnicodeDecodeError as error:
-            raise Malformed("a name is not UTF-8") from error
 
     def part(self, length: int) -> Reader:
         """A reader of the next bytes, which this one goes past."""

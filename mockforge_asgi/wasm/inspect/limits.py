@@ -19,27 +19,26 @@ if TYPE_CHECKING:
     from mockforge_asgi.wasm.engine import EngineKind
 
 PAGES_PER_MIB: Final = 16
-KIB, MIB = 1 << 10, 1 << 20
+MIB: Final = 1 << 20
 _SMALLER: Final = "Make it smaller (strip it, optimise for size), or split the plugin."
 _TEXT_STARTS = (b"(", b";", b" ", b"\n", b"\t", b"\r", b"\xef\xbb\xbf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """The most that a plugin's file may hold; None lifts a cap (for the product's own component)."""
+    """The most that a plugin's file may hold; None lifts a cap (for the product's own component).
+
+    What it costs to compile is bounded where it is compiled, tables and memories where it is instantiated.
+    """
 
     file_bytes: int | None = 32 * MIB
-    functions: int | None = 50_000
-    function_bytes: int | None = 512 * KIB
-    memories: int | None = 8
-    tables: int | None = 64
     names: int | None = 10_000
-    """Imports, and exports."""
+    """Imports, and exports: each is read when the code is linked."""
     entries: int | None = 200_000
-    """What is read of all sections and lists together, those of nested modules included: reading more would take seconds."""
+    """Sections, types, functions, globals and the like of all modules together; globals lie outside a guest's memory."""
 
 
-TRUSTED: Final = Caps(file_bytes=None, functions=None, function_bytes=None, memories=None, tables=None, names=None, entries=None)
+TRUSTED: Final = Caps(file_bytes=None, names=None, entries=None)
 """Lifts every cap: for files that ship with the product."""
 
 
@@ -107,12 +106,5 @@ def _over(place: str, what: str, found: int, cap: int) -> Problem:
 
 
 def _over_caps(facts: WasmFacts, place: str, caps: Caps) -> Iterable[Problem]:
-    table = (
-        ("functions", facts.functions, caps.functions),
-        ("bytes in one function", facts.largest_function_bytes, caps.function_bytes),
-        ("memories", facts.memories, caps.memories),
-        ("tables", facts.tables, caps.tables),
-        ("imports", len(facts.imports), caps.names),
-        ("exports", len(facts.exports), caps.names),
-    )
-    return (_over(place, what, found, cap) for what, found, cap in table if cap is not None and found > cap)
+    found = (("imports", facts.imports), ("exports", facts.exports))
+    return (_over(place, what, count, caps.names) for what, count in found if caps.names is not None and count > caps.names)
