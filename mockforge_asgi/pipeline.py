@@ -76,7 +76,7 @@ class PipelineBuilder:
         with faults:
             self._failures: Final = FailureResponses(config, lambda text: runtime.events.redact(text))
         faults.refuse()
-        self._limits = BodyLimits(config.limits.max_body_kb * 1024, config.limits.body_timeout_ms / 1000)
+        self._limits = config.limits.body
         self._public = public_plugins(config)
 
     def build(self, loaded: LoadedPlugins) -> Pipeline:

@@ -14,6 +14,7 @@ from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, PlainMap
 from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.models_cors import CorsModel
 from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
+from mockforge_asgi.config.objects import BreakerConfig, InstancesConfig, LimitsConfig, NativeTrust, ServerConfig, StateConfig
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.text import quote
 
@@ -22,6 +23,8 @@ _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}\Z")
 _TRUST = re.compile(r"path\Z|sha256-[0-9a-f]{64}\Z")
+_INSTANCES, _BREAKER, _LIMITS, _NATIVE, _SERVER = InstancesConfig(), BreakerConfig(), LimitsConfig(), NativeTrust(""), ServerConfig()
+"""What is not written is what these say."""
 _STATE = re.compile(r"memory://\Z|memory:\Z|sqlite:///.+\Z")
 
 
@@ -48,19 +51,19 @@ class NativeModel(Strict):
         str, *matching(_TRUST, "a digest or the word path", "Give the package's digest (`sha256-…`), or in dev mode `path`.")
     ] = Field(description="The digest of the package that is trusted; in dev mode also `path`.", examples=["sha256-…"])
     workers: Literal["thread", "process"] = Field(
-        default="thread", description="`process` runs its calls in processes of their own, which are killed when they take too long."
+        default=_NATIVE.workers, description="`process` runs its calls in processes of their own, which are killed when they take too long."
     )
-    max_workers: int = Field(default=8, ge=1, le=256, description="The most worker threads or processes.")
+    max_workers: int = Field(default=_NATIVE.max_workers, ge=1, le=256, description="The most worker threads or processes.")
 
 
 class InstancesModel(Strict):
     """The pool of one sandboxed plugin."""
 
-    warm: int = Field(default=1, ge=0, le=1024, description="Instances kept ready.")
-    max: int = Field(default=16, ge=1, le=1024, description="The most instances at once.")
-    max_waiting: int = Field(default=256, ge=0, le=100_000, description="The most calls that may wait for one.")
-    recycle_calls: int = Field(default=10_000, ge=1, description="Calls after which an instance is replaced.")
-    recycle_s: float = Field(default=3600.0, gt=0, description="Seconds after which an instance is replaced.")
+    warm: int = Field(default=_INSTANCES.warm, ge=0, le=1024, description="Instances kept ready.")
+    max: int = Field(default=_INSTANCES.max, ge=1, le=1024, description="The most instances at once.")
+    max_waiting: int = Field(default=_INSTANCES.max_waiting, ge=0, le=100_000, description="The most calls that may wait for one.")
+    recycle_calls: int = Field(default=_INSTANCES.recycle_calls, ge=1, description="Calls after which an instance is replaced.")
+    recycle_s: float = Field(default=_INSTANCES.recycle_s, gt=0, description="Seconds after which an instance is replaced.")
 
     @model_validator(mode="after")
     def _warm_fits(self) -> InstancesModel:
@@ -72,11 +75,13 @@ class InstancesModel(Strict):
 class BreakerModel(Strict):
     """When a plugin that crashes is quarantined, and for how long."""
 
-    enabled: bool = Field(default=True, description="false never quarantines it.")
-    crashes: int = Field(default=20, ge=1, le=1_000_000, description="So many crashes within window_s quarantine it ...")
-    window_s: float = Field(default=10.0, gt=0, le=3600, description="... where no call has ended well for so long, in seconds.")
-    backoff_s: float = Field(default=1.0, gt=0, le=3600, description="The first quarantine, in seconds.")
-    max_backoff_s: float = Field(default=30.0, gt=0, le=86_400, description="The longest quarantine, in seconds.")
+    enabled: bool = Field(default=_BREAKER.enabled, description="false never quarantines it.")
+    crashes: int = Field(default=_BREAKER.crashes, ge=1, le=1_000_000, description="So many crashes within window_s quarantine it ...")
+    window_s: float = Field(
+        default=_BREAKER.window_s, gt=0, le=3600, description="... where no call has ended well for so long, in seconds."
+    )
+    backoff_s: float = Field(default=_BREAKER.backoff_s, gt=0, le=3600, description="The first quarantine, in seconds.")
+    max_backoff_s: float = Field(default=_BREAKER.max_backoff_s, gt=0, le=86_400, description="The longest quarantine, in seconds.")
 
     @model_validator(mode="after")
     def _backoff_fits(self) -> BreakerModel:
@@ -165,31 +170,38 @@ class StateModel(Strict):
 
     url: Annotated[
         str, *matching(_STATE, "a state store", "Write memory:// for one worker, or sqlite:///state.db for several on one machine.")
-    ] = Field(default="memory://", description="memory://, or sqlite:/// and a path relative to this file.")
+    ] = Field(default=StateConfig().url, description="memory://, or sqlite:/// and a path relative to this file.")
 
 
 class BoundsModel(Strict):
     """Bounds of requests, and of all plugins together."""
 
-    max_body_kb: int = Field(default=1024, ge=0, le=1 << 20, description="The largest request body that is read, in KiB.")
+    max_body_kb: int = Field(default=_LIMITS.max_body_kb, ge=0, le=1 << 20, description="The largest request body that is read, in KiB.")
     max_answer_kb: int = Field(
-        default=1024, ge=0, le=1 << 20, description="The largest answer of the wrapped app that modifiers are given whole, in KiB."
+        default=_LIMITS.max_answer_kb,
+        ge=0,
+        le=1 << 20,
+        description="The largest answer of the wrapped app that modifiers are given whole, in KiB.",
     )
-    body_timeout_ms: int = Field(default=10_000, ge=1, le=600_000, description="How long reading a body may take.")
-    pool_memory_mb: int = Field(default=1024, ge=16, le=1 << 20, description="Memory of all instances of all plugins, in MiB.")
+    body_timeout_ms: int = Field(default=_LIMITS.body_timeout_ms, ge=1, le=600_000, description="How long reading a body may take.")
+    pool_memory_mb: int = Field(
+        default=_LIMITS.pool_memory_mb, ge=16, le=1 << 20, description="Memory of all instances of all plugins, in MiB."
+    )
 
 
 class ServerModel(Strict):
     """Defaults of `mockforge serve`; its options win."""
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
-    workers: int = Field(default=1, ge=1, le=256, description="Worker processes.")
+    host: str = Field(default=_SERVER.host, min_length=1, description="Address to listen on.")
+    port: int = Field(default=_SERVER.port, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
+    workers: int = Field(default=_SERVER.workers, ge=1, le=256, description="Worker processes.")
     ssl_keyfile: str | None = Field(default=None, description="TLS key, relative to this file.")
     ssl_certfile: str | None = Field(default=None, description="TLS certificate, relative to this file.")
-    log_format: Literal["text", "json"] = Field(default="text", description="How log lines look.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
-    stop_timeout_s: int = Field(default=10, ge=0, le=3600, description="How long running requests may take to end when it stops.")
+    log_format: Literal["text", "json"] = Field(default=_SERVER.log_format, description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default=_SERVER.log_level, description="The least that is logged.")
+    stop_timeout_s: int = Field(
+        default=_SERVER.stop_timeout_s, ge=0, le=3600, description="How long running requests may take to end when it stops."
+    )
 
 
 class ConfigModel(Strict):

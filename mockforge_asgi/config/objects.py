@@ -14,6 +14,8 @@ from typing import Literal, TypeAlias, TypeVar
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.http.body import DEFAULT_LIMITS as BODY_LIMITS
+from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import Cors
 
 Isolation: TypeAlias = Literal["reused", "per_request"]
@@ -235,10 +237,15 @@ class StateConfig:
 class LimitsConfig:
     """Bounds of requests, and of all plugins together."""
 
-    max_body_kb: int = 1024
+    max_body_kb: int = BODY_LIMITS.max_bytes // 1024
     max_answer_kb: int = 1024
-    body_timeout_ms: int = 10_000
+    body_timeout_ms: int = round(BODY_LIMITS.timeout_s * 1000)
     pool_memory_mb: int = 1024
+
+    @property
+    def body(self) -> BodyLimits:
+        """Those of a request's body."""
+        return BodyLimits(self.max_body_kb * 1024, self.body_timeout_ms / 1000)
 
 
 @dataclass(frozen=True, slots=True)

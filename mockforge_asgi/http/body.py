@@ -20,7 +20,7 @@ class BodyLimits:
     """How much of a body is held in memory, and how long its sender may take in all."""
 
     max_bytes: int = 1024 * 1024
-    timeout_s: float = 30.0
+    timeout_s: float = 10.0
 
 
 DEFAULT_LIMITS: Final = BodyLimits()

@@ -6,7 +6,7 @@ Read without running anything; every fault is found in one go. pydantic is loade
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -36,13 +36,7 @@ class Limits:
 
     def overridden(self, limits: LimitOverrides) -> Limits:
         """The same with the operator's own numbers, where there are any."""
-        return Limits(
-            limits.memory_mb or self.memory_mb,
-            limits.cpu_ms or self.cpu_ms,
-            limits.timeout_ms or self.timeout_ms,
-            limits.output_kb or self.output_kb,
-            limits.vars_kb or self.vars_kb,
-        )
+        return replace(self, **{name: value for name, value in asdict(limits).items() if value is not None})
 
 
 DEFAULT_LIMITS: Final[Mapping[Runtime, Limits]] = MappingProxyType(

@@ -13,12 +13,13 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from mockforge_asgi.bounded_json import crowded
 from mockforge_asgi.config.fields import Id, InnerPath, LimitsModel, Methods, Strict, as_list, matching, short_form
+from mockforge_asgi.config.objects import LimitOverrides
 from mockforge_asgi.config.parsing.json_schema import check_schema
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, problems_of
 from mockforge_asgi.contract import CONTRACT
 from mockforge_asgi.errors import Problem
-from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Limits, Manifest
+from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Manifest
 from mockforge_asgi.plugins.package.permission_models import PermissionsModel
 from mockforge_asgi.plugins.package.versions import is_range, is_version
 from mockforge_asgi.text import quote
@@ -173,7 +174,6 @@ def _list(value: Any) -> list[Any]:
 
 
 def _build(model: ManifestModel, places: Locations) -> Manifest:
-    defaults = DEFAULT_LIMITS[model.runtime]
     return Manifest(
         id=model.id,
         version=model.version,
@@ -187,13 +187,7 @@ def _build(model: ManifestModel, places: Locations) -> Manifest:
         authors=tuple(model.authors),
         homepage=model.homepage,
         permissions=model.permissions.build(),
-        limits=Limits(
-            model.limits.memory_mb or defaults.memory_mb,
-            model.limits.cpu_ms or defaults.cpu_ms,
-            model.limits.timeout_ms or defaults.timeout_ms,
-            model.limits.output_kb or defaults.output_kb,
-            model.limits.vars_kb or defaults.vars_kb,
-        ),
+        limits=DEFAULT_LIMITS[model.runtime].overridden(LimitOverrides(**model.limits.model_dump())),
         isolation=model.isolation,
         config_schema=model.config,
         endpoints=tuple(Endpoint(e.path.strip("/"), e.path, frozenset(e.methods)) for e in model.endpoints),
