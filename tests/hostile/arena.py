@@ -33,7 +33,7 @@ from mockforge_asgi.testing import Client, Conversation
 from tests.hostile.core import GOOD
 
 EXTENSIONS = {"extism": "plugin.wasm", "component": "plugin.wasm", "python": "plugin.py"}
-SETTLED_S = 5.0
+SETTLED_S = 30.0
 """What is still held after that is taken for left behind."""
 LATE_S = 2.0
 """Another request that takes longer was held up: no measure of speed, the machine may be busy."""

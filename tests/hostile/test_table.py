@@ -42,7 +42,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aren
 @pytest.fixture(autouse=True)
 def short_setup(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budget of making an instance ready, shortened: what never ends takes all of it."""
-    monkeypatch.setattr(host, "_SETUP", Budget(cpu_s=0.1, timeout_s=4.0, output_bytes=1 << 20, is_fixed=True))
+    monkeypatch.setattr(host, "_SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
 
 
 def check(case: Case, said: object) -> None:
