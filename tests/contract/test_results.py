@@ -12,6 +12,7 @@ from mockforge_asgi.contract import Allow, Deny, Json, Principal, Reply
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from tests.support.python_calls import python_calls
 
 READER = ResultReader("p", frozenset({"set-cookie"}))
 
@@ -30,6 +31,14 @@ def test_an_allow_becomes_a_principal() -> None:
     }
     principal = Principal("ada", ("r",), ("g",), "Ada", "a@b", {"x": 1})
     assert READER.decision("auth.authenticate", said) == Allow(principal, {"sub": "ada"}, (("x-a", "1"), ("set-cookie", "s=1")))
+
+
+def test_usual_results_are_read_in_few_calls() -> None:
+    allow = {"allow": {"principal": {"id": "ada", "roles": ["r"] * 30, "groups": ["g"] * 30}, "claims": {}, "set_headers": []}}
+    headers = [["content-type", "application/json"], *([f"x-{n}", "1"] for n in range(30))]
+    rendered = {"status": 200, "headers": headers, "template": "t", "vars": dict.fromkeys(map(str, range(30)), 1)}
+    called = python_calls(lambda: (READER.decision("op", allow), READER.response("op", rendered)))
+    assert len(called) <= 8, called
 
 
 def test_a_deny_carries_its_challenge() -> None:

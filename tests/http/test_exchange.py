@@ -15,8 +15,12 @@ from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.types import Message
 from mockforge_plugin.values import Principal
+from tests.support.python_calls import python_calls
 
 VIEW = RequestView(headers=frozenset({"x-key", "accept"}), body=True, principal=True)
+
+
+KEY, BARE = RequestView(headers=frozenset({"x-key"})), RequestView()
 
 
 def exchange(talk: Conversation | None = None, **over: Any) -> Exchange:
@@ -29,6 +33,25 @@ def test_documents_are_made_once_per_view() -> None:
     one = exchange()
     assert one.document(VIEW) is one.document(RequestView(headers=frozenset({"accept", "x-key"}), body=True, principal=True))
     assert one.document(VIEW) is not one.document(RequestView())
+
+
+def test_two_documents_and_a_fingerprint_take_few_calls() -> None:
+    headers = [(b"x-%d" % n, b"1") for n in range(30)]
+    ones = [exchange(headers=[(b"host", b"h"), (b"x-key", b"k"), *headers], raw_path=b"/a") for _ in range(2)]
+    made = iter(ones)
+
+    def work() -> None:
+        one = next(made)
+        one.document(KEY)
+        one.consume(Consumed(frozenset({"x-key"})))
+        one.document(BARE)
+        try:
+            one.fingerprint().send(None)
+        except StopIteration:
+            pass
+
+    called = python_calls(work)
+    assert len(called) <= 19, called
 
 
 def test_documents_follow_what_is_found_out() -> None:
