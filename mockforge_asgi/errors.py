@@ -10,7 +10,7 @@
     │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
-    ├── HostCallError                  the guest asked a door for something it may not have, or the door failed
+    ├── HostCallError                  the guest asked the host for something it may not have, or the host call failed
     ├── StateError                 the state store cannot do it
     ├── RequestRejected            the client: malformed path, body too large, too slow
     └── ClientDisconnected                 the client went away; nobody is left to answer
@@ -149,7 +149,7 @@ class TemplateFailed(MockForgeError):
 
 
 class HostCallError(MockForgeError):
-    """A door refused or failed; becomes the error envelope that the guest sees."""
+    """A host call was refused or failed; becomes the error envelope that the guest sees."""
 
     def __init__(self, code: str, message: str, *, retryable: bool = False, details: Mapping[str, object] | None = None) -> None:
         self.code, self.message, self.retryable, self.details = code, message, retryable, dict(details or {})

@@ -101,16 +101,16 @@ class AnswerRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCallDenied(Event):
-    """A guest asked a door for something it has no grant for."""
+    """A guest asked the host for something it has no grant for."""
 
     plugin: str
-    door: str
+    host_call: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestLogged(Event):
-    """A line that a plugin logged or printed; bounded and escaped by the door."""
+    """A line that a plugin logged or printed; bounded and escaped."""
 
     plugin: str
     level: str

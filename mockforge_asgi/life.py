@@ -55,7 +55,7 @@ def new_life(
     secrets, events = Secrets.load(config.secrets, places=config.places), registry.events
     redactor.add(secrets)
     sources = Sources(config.sources, registry)
-    rooms = HostServices(
+    services = HostServices(
         state=state, events=events, secrets=secrets, sources=sources, egress=_egress, clock_random=clock_random, redact=redactor
     )
     made: list[Any] = []
@@ -72,7 +72,7 @@ def new_life(
 
         return native_host(authorization, host_calls, events)
 
-    return Life(loop, state, registry, sources, Loader(rooms, sandbox, native), made)
+    return Life(loop, state, registry, sources, Loader(services, sandbox, native), made)
 
 
 def _egress(rules: Any) -> Any:

@@ -234,7 +234,7 @@ class PluginRuntime:
         if self._own:
             from mockforge_asgi.plugins.native.inline import load_own
 
-            async for plugin in load_own(self._own, life.loader.rooms, taken=self.config.plugins):
+            async for plugin in load_own(self._own, life.loader.services, taken=self.config.plugins):
                 life.registry.put(plugin)
 
     def _new_life(self, loop: asyncio.AbstractEventLoop) -> Life:

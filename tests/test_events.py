@@ -36,7 +36,7 @@ def test_subscribers_hear_their_kind_in_order_until_they_end_it() -> None:
     "event",
     [
         CallFinished(plugin="p", op="o", outcome="failed", wall_s=1.0, error="it said s3cret"),
-        HostCallDenied(plugin="p", door="kv.get", detail="no s3cret"),
+        HostCallDenied(plugin="p", host_call="kv.get", detail="no s3cret"),
         PluginRefused(plugin="p", reason="s3cret\nis wrong"),
         PluginWarning(plugin="p", detail="s3cret is odd"),
         Quarantined(plugin="p", reason="s3cret", for_s=1.0),

@@ -26,19 +26,19 @@ def validate(folder: str) -> None:
 
 
 _CONFIG = click.option("--config", metavar="JSON", help="Its configuration, or @file.  [that of its cases]")
-_DOORS = click.option("--doors", metavar="JSON", help="What stands behind its doors, or @file.  [that of its cases]")
+_HOST_CALLS = click.option("--host-calls", metavar="JSON", help="What answers its host calls, or @file.  [that of its cases]")
 _TRUST = click.option("--trust-native", is_flag=True, help="Run native code, unconfined.")
 
 
 @plugin.command(cls=Command)
 @click.argument("folder")
 @_CONFIG
-@_DOORS
+@_HOST_CALLS
 @_TRUST
 @click.option("-k", "only", default="", metavar="TEXT", help="Only cases with that in their name or operation.")
 @click.option("--update", is_flag=True, help="Write what came into the file of cases.")
 @click.option("--watch", is_flag=True, help="Run again after each edit in its folder.")
-def test(folder: str, config: str | None, doors: str | None, trust_native: bool, only: str, update: bool, watch: bool) -> None:
+def test(folder: str, config: str | None, host_calls: str | None, trust_native: bool, only: str, update: bool, watch: bool) -> None:
     """Run a plugin's cases.
 
     They stand in cases.yaml or cases.json in its folder, and run as in production. Exit code 1 when one fails.
@@ -46,7 +46,7 @@ def test(folder: str, config: str | None, doors: str | None, trust_native: bool,
     from mockforge_asgi.cli import trial
 
     run = trial.watch if watch else trial.test
-    raise SystemExit(run(trial.TrialOptions(folder, config, doors, trust_native), only=only, update=update))
+    raise SystemExit(run(trial.TrialOptions(folder, config, host_calls, trust_native), only=only, update=update))
 
 
 @plugin.command(cls=Command)
@@ -54,9 +54,9 @@ def test(folder: str, config: str | None, doors: str | None, trust_native: bool,
 @click.argument("op")
 @click.argument("document", required=False)
 @_CONFIG
-@_DOORS
+@_HOST_CALLS
 @_TRUST
-def call(folder: str, op: str, document: str | None, config: str | None, doors: str | None, trust_native: bool) -> None:
+def call(folder: str, op: str, document: str | None, config: str | None, host_calls: str | None, trust_native: bool) -> None:
     """Run one operation of a plugin.
 
     DOCUMENT is JSON, - for standard input, or @file; what a request always has is filled in. The answer goes to standard output; time,
@@ -64,7 +64,7 @@ def call(folder: str, op: str, document: str | None, config: str | None, doors: 
     """
     from mockforge_asgi.cli.trial import TrialOptions, call
 
-    raise SystemExit(call(TrialOptions(folder, config, doors, trust_native), op, document))
+    raise SystemExit(call(TrialOptions(folder, config, host_calls, trust_native), op, document))
 
 
 @plugin.command("list", cls=Command)

@@ -38,17 +38,17 @@ TOLD_BY_TRACEBACK: Final = frozenset({"exception", "file", "line", "source", "tr
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
-    """What is tried. `config` and `doors` are JSON, `@file` or None."""
+    """What is tried. `config` and `host_calls` are JSON, `@file` or None."""
 
     folder: str
     config: str | None = None
-    doors: str | None = None
+    host_calls: str | None = None
     trust_native: bool = False
 
     def open(self) -> Harness:
         """The trial of it. Raises PluginRejected, ConfigError."""
         trial = Harness(Path(self.folder).expanduser().absolute(), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
-        trial.setting = read_setting(_text(self.config, "--config"), _text(self.doors, "--doors"), trial.setting)
+        trial.setting = read_setting(_text(self.config, "--config"), _text(self.host_calls, "--host-calls"), trial.setting)
         trial.events.subscribe(_compiling, Compiling)
         return trial
 

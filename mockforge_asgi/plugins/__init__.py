@@ -1,1 +1,1 @@
-"""Plugins as the chains see them: manifests, packages, doors, the native host, loading, the registry."""
+"""Plugins as the chains see them: manifests, packages, host calls, the native host, loading, the registry."""

@@ -1,6 +1,6 @@
 """The circuit breaker of one plugin generation: when it takes no calls, for how long, and what ends that.
 
-A *crash* is what costs an instance or a budget: a trap, a used-up limit, a worker process or a door that broke. What a plugin reports by
+A *crash* costs an instance or a budget: a trap, a used-up limit, a worker process or a host call that broke. What a plugin reports by
 itself, wrong answers, full pools and clients that leave are none.
 
 A client can make some plugins crash with its own input, so neither a row of crashes nor the greater part of the calls proves anything: a

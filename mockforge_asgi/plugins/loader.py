@@ -29,19 +29,19 @@ class Loader:
     """Loads plugins for one runtime on one loop. `sandbox` is called when the first sandboxed plugin comes."""
 
     def __init__(
-        self, rooms: HostServices, sandbox: Callable[[], Sandbox], native: Callable[[Authorization, PluginHostCalls], PluginHost]
+        self, services: HostServices, sandbox: Callable[[], Sandbox], native: Callable[[Authorization, PluginHostCalls], PluginHost]
     ) -> None:
-        self.rooms, self._sandbox, self._native = rooms, sandbox, native
+        self.services, self._sandbox, self._native = services, sandbox, native
 
     async def load(self, authorization: Authorization) -> Plugin:
         """A started generation of that plugin. Raises PluginRejected, ConfigError, PluginFailed."""
         began = time.perf_counter()
         use, manifest, package = authorization.use, authorization.manifest, authorization.package
-        doors = PluginHostCalls(
-            use.name, authorization.effective, self.rooms, config=authorization.config, files=package.files, kinds=manifest.kinds
+        host_calls = PluginHostCalls(
+            use.name, authorization.effective, self.services, config=authorization.config, files=package.files, kinds=manifest.kinds
         )
-        breaker = Breaker(use.name, use.breaker, self.rooms.events)
-        host = await self._host(authorization, doors, breaker)
+        breaker = Breaker(use.name, use.breaker, self.services.events)
+        host = await self._host(authorization, host_calls, breaker)
         try:
             description = await host.open()
             check_references(use.name, manifest, description)
@@ -50,25 +50,25 @@ class Loader:
             await host.close()
             raise
         for warning in authorization.warnings:
-            self.rooms.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
-        self.rooms.events.emit(
+            self.services.events.emit(PluginWarning(plugin=use.name, detail=str(warning)))
+        self.services.events.emit(
             PluginLoaded(
                 plugin=use.name, version=manifest.version, digest=package.digest, runtime=manifest.runtime,
                 kinds=tuple(sorted(manifest.kinds)), load_s=time.perf_counter() - began,
             )
         )  # fmt: skip
-        reader = ResultReader(use.name, authorization.effective.set_headers, doors.headers_left_out, self.rooms.events)
+        reader = ResultReader(use.name, authorization.effective.set_headers, host_calls.headers_left_out, self.services.events)
         per_request = authorization.isolation == "per_request" and manifest.runtime != "native"
         return Plugin(
             facts(authorization), description, host, authorization.effective, reader, leases_per_request=per_request, breaker=breaker
         )
 
-    async def _host(self, authorization: Authorization, doors: PluginHostCalls, breaker: Breaker) -> PluginHost:
+    async def _host(self, authorization: Authorization, host_calls: PluginHostCalls, breaker: Breaker) -> PluginHost:
         if authorization.manifest.runtime == "native":
-            return self._native(authorization, doors)
+            return self._native(authorization, host_calls)
         from mockforge_asgi.plugins.sandboxed import sandboxed_host
 
-        return await sandboxed_host(self._sandbox(), authorization, doors, breaker)
+        return await sandboxed_host(self._sandbox(), authorization, host_calls, breaker)
 
 
 def check_references(name: str, manifest: Manifest, description: Description) -> None:

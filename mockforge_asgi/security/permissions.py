@@ -1,6 +1,6 @@
 """Permissions: what a plugin asks for, what the operator grants, and what comes of it.
 
-The effective right is the intersection; nothing is allowed by default. Doors and documents are built from `EffectivePermissions`,
+The effective right is the intersection; nothing is allowed by default. Host calls and documents are built from `EffectivePermissions`,
 which is the only thing that they believe.
 """
 

@@ -1,4 +1,4 @@
-"""Secrets: read once from where the operator says they are, shown to nobody but the door that was granted them.
+"""Secrets: read once from where the operator says they are, shown to nobody but the plugins that were granted them.
 
 A value never appears in a repr, an error or a log line.
 """

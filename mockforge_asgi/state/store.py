@@ -1,7 +1,7 @@
 """The StateStore interface, the key space that callers use, and `open_store`.
 
 Everything that must be true for all workers at once goes through here: scenario state, counters, nonces, replay
-caches, the key-value door. What an operation means is `state/operations.py`; where cells live is the store's affair.
+caches, the key-value host calls. What an operation means is `state/operations.py`; where cells live is the store's affair.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     PluginWarning: lambda e: ("warning", f"{e.plugin}: {e.detail}"),
     CallFinished: _called,
     AnswerRefused: lambda e: ("error", _flat(e.error)),
-    HostCallDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.door)}: {_flat(e.detail)}"),
+    HostCallDenied: lambda e: ("warning", f"{e.plugin} was denied {_flat(e.host_call)}: {_flat(e.detail)}"),
     GuestLogged: _guest,
     Quarantined: lambda e: ("error", f"{e.plugin} takes no calls for {e.for_s:g} s: {e.reason}"),
     Recovered: lambda e: ("info", f"{e.plugin} takes calls again, {e.after_s:g} s after it was quarantined"),

@@ -77,11 +77,13 @@ def test_call_takes_its_document_from_a_file_or_standard_input(place: Path) -> N
 
 def test_call_gives_doors_and_configuration(place: Path) -> None:
     tell = '{"function": "tell", "args": [], "kwargs": {}}'
-    done = run("plugin", "call", "sums", "template.call", tell, "--doors", '{"secrets": {"word": "hush"}}', cwd=place)
+    done = run("plugin", "call", "sums", "template.call", tell, "--host-calls", '{"secrets": {"word": "hush"}}', cwd=place)
     assert (done.returncode, done.stdout) == (0, '"hush"\n')
     done = run("plugin", "call", "sums", "template.call", tell, cwd=place)
     assert done.returncode == 1
-    assert "the secret 'word' has no value; set it under `doors.secrets` of its cases, or `--doors '{\"secrets\": {…}}'`" in done.stderr
+    assert (
+        "the secret 'word' has no value; set it under `doors.secrets` of its cases, or `--host-calls '{\"secrets\": {…}}'`" in done.stderr
+    )
     (place / "config.json").write_text("{}")
     assert run("plugin", "call", "sums", "template.call", double(1), "--config", "@config.json", cwd=place).returncode == 0
 
@@ -120,7 +122,7 @@ def test_a_long_answer_takes_several_lines_and_a_compiled_guest_tells_its_memory
         (("sums", "template.call", "@sums/latin"), "the document cannot be read: @sums/latin is not UTF-8 text"),
         (("sums", "template.call", "--config", "[]"), "--config must be an object, not a list."),
         (("sums", "template.call", "--config", '{"n": 1}'), "--config n: "),
-        (("sums", "template.call", "--doors", '{"secrets": 1}'), "--doors secrets: must be a mapping"),
+        (("sums", "template.call", "--host-calls", '{"secrets": 1}'), "--host-calls secrets: must be a mapping"),
     ],
 )
 def test_bad_input_is_told_in_words(place: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str) -> None:

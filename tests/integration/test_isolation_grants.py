@@ -132,6 +132,6 @@ async def test_past_the_kit_there_is_no_more_than_was_asked_for_and_granted(tmp_
     hidden = [canary for name, canary in canaries.items() if name not in shown["wide"]]
     assert not any(seen(memory, hidden) or who.encode() in memory for memory in memories)
     assert memories or isolation == "per_request"
-    denied = {(event.plugin, event.door) for event in events if isinstance(event, HostCallDenied)}
+    denied = {(event.plugin, event.host_call) for event in events if isinstance(event, HostCallDenied)}
     doors = ("body.read", "secret.get", "file.read", "kv.get", "http.request", "data.query")
     assert {(name, door) for name in SPIES for door in doors} <= denied

@@ -36,7 +36,7 @@ EVENTS: list[tuple[events.Event, str, str]] = [
     ),
     (events.AnswerRefused(plugin="p", op="x.y", error="p (x.y): it answered a\nb"), "error", "p (x.y): it answered a\\nb"),
     (
-        events.HostCallDenied(plugin="p", door="secret.get", detail="'a' is not granted"),
+        events.HostCallDenied(plugin="p", host_call="secret.get", detail="'a' is not granted"),
         "warning",
         "p was denied secret.get: 'a' is not granted",
     ),
@@ -148,7 +148,7 @@ LONG = "eyJ-" * 8000
         (events.RequestAnswered(method="GET", path="/" + LONG, status=404, answered_by="routes", wall_s=0.1), 1100),
         (events.RequestAnswered(method="M" * 30_000, path="/" + LONG, status=404, answered_by="routes", wall_s=0.1, principal=LONG), 3100),
         (events.CallFinished(plugin="p", op="o", outcome="failed", wall_s=0.1, error=LONG), 4100),
-        (events.HostCallDenied(plugin="p", door="kv.get", detail=LONG), 4100),
+        (events.HostCallDenied(plugin="p", host_call="kv.get", detail=LONG), 4100),
         (events.AnswerRefused(plugin="p", op="o", error=LONG), 4100),
     ],
     ids=["path", "path, method and principal", "failure", "denial", "answer"],

@@ -1,4 +1,4 @@
-"""The log door: what guests write, made harmless and few before anybody reads it."""
+"""The host call `log`: what guests write, made harmless and few before anybody reads it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The doors of one plugin: every host function it may call, under its grants.
+"""The host calls of one plugin: every function of the host that it may call, under its grants.
 
-A door checks the right first, then the payload, then acts; what it refuses is a HostCallError for the guest and an event for
-the operator. Quick doors answer at once (`call_now`), the others are awaited (`call`). How a guest reaches a door is its
+Each checks the right first, then the payload, then acts; what is refused is a HostCallError for the guest and an event for
+the operator. Quick ones are answered at once (`call_now`), the others are awaited (`call`). How a guest makes a call is its
 host's affair.
 """
 
@@ -64,7 +64,7 @@ class Queries(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostServices:
-    """What lies behind the doors of a runtime's plugins. `egress` makes a plugin's way out from its rules, when first used."""
+    """What answers the host calls of a runtime's plugins. `egress` makes a plugin's HTTP client from its rules, when first used."""
 
     state: StateStore
     events: EventStream
@@ -78,29 +78,29 @@ class HostServices:
 
 
 class PluginHostCalls:
-    """The doors of one plugin; see `contract.HostCalls`."""
+    """The host calls of one plugin; see `contract.HostCalls`."""
 
     def __init__(
         self,
         plugin: str,
         rights: EffectivePermissions | None,
-        rooms: HostServices,
+        services: HostServices,
         *,
         config: Json = None,
         files: Mapping[str, bytes] | None = None,
         kinds: Collection[str] = (),
     ) -> None:
         """`rights` None: trusted code, which may ask for everything. `files` are those of its package."""
-        self.plugin, self.rights, self._rooms = plugin, rights, rooms
+        self.plugin, self.rights, self._services = plugin, rights, services
         self._config = config if isinstance(config, Mapping) else {}
         self._denials = 0
         self._is_split_told = False
         self._way: Way | None = None
-        self._log = GuestLog(plugin, rooms.events, rooms.redact)
+        self._log = GuestLog(plugin, services.events, services.redact)
         self._files = OwnFiles(files or {}, None if rights is None else rights.files)
-        self._around = rooms.clock_random.for_kinds(kinds)
+        self._around = services.clock_random.for_kinds(kinds)
         kv = _TRUSTED_KV if rights is None else rights.kv
-        self._space = None if kv is None else KeySpace(rooms.state, f"plugin/{plugin}", _quota(kv))
+        self._space = None if kv is None else KeySpace(services.state, f"plugin/{plugin}", _quota(kv))
         self._quick: dict[str, Quick] = {
             "log": self._log.write,
             "secret.get": self._secret,
@@ -118,7 +118,7 @@ class PluginHostCalls:
         }
 
     def call_now(self, name: str, payload: Payload) -> Json:
-        """The answer of a door that needs no waiting, or `NotImplemented`. Raises HostCallError."""
+        """The answer to a call that needs no waiting, or `NotImplemented`. Raises HostCallError."""
         try:
             quick = self._quick.get(name)
             if quick is not None:
@@ -134,11 +134,11 @@ class PluginHostCalls:
             self._told(name, error)
             raise
         if name not in self._waiting:
-            raise HostCallError("not_found", f"there is no door {name[:40]!r}")
+            raise HostCallError("not_found", f"there is no host call {name[:40]!r}")
         return NotImplemented
 
     async def call(self, name: str, payload: Payload, request: BodyReader | None) -> Json:
-        """The answer of any door. Raises HostCallError."""
+        """The answer to any call. Raises HostCallError."""
         answer = self.call_now(name, payload)
         if answer is not NotImplemented:
             return answer
@@ -154,7 +154,7 @@ class PluginHostCalls:
             raise
 
     async def close(self) -> None:
-        """Close what the doors keep open."""
+        """Close what the calls keep open."""
         way, self._way = self._way, None
         if way is not None:
             await way.close()
@@ -164,18 +164,18 @@ class PluginHostCalls:
         what = f"{', '.join(names)}: left out of its answer; to allow it, ask for response.set_headers in plugin.yaml and grant it"
         self._told("response.set_headers", HostCallError("denied", what))
 
-    def _told(self, door: str, error: HostCallError) -> None:
+    def _told(self, name: str, error: HostCallError) -> None:
         if error.code == "denied" and self._denials < _DENIALS_TOLD:
             self._denials += 1
-            self._rooms.events.emit(HostCallDenied(plugin=self.plugin, door=door, detail=escaped(error.message[:500])))
+            self._services.events.emit(HostCallDenied(plugin=self.plugin, host_call=name, detail=escaped(error.message[:500])))
 
-    def _state_failed(self, door: str, error: StateError) -> HostCallError:
+    def _state_failed(self, name: str, error: StateError) -> HostCallError:
         """What the plugin hears of it. Where the state is kept, and what is wrong there, only the operator hears."""
         if error.code != "unavailable":
             return HostCallError(error.code, str(error))
         if self._denials < _DENIALS_TOLD:
             self._denials += 1
-            self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=f"{door}: {error}"))
+            self._services.events.emit(PluginWarning(plugin=self.plugin, detail=f"{name}: {error}"))
         return HostCallError("unavailable", "the key-value storage cannot be used now", retryable=True)
 
     def _storage(self) -> KeySpace:
@@ -183,17 +183,17 @@ class PluginHostCalls:
             raise HostCallError("denied", "key-value storage is not granted to this plugin (kv)")
         if not self._is_split_told:
             self._is_split_told = True
-            if self._rooms.state.is_split(self._space.name):
-                self._rooms.events.emit(PluginWarning(plugin=self.plugin, detail=_SPLIT))
+            if self._services.state.is_split(self._space.name):
+                self._services.events.emit(PluginWarning(plugin=self.plugin, detail=_SPLIT))
         return self._space
 
     def _secret(self, payload: Payload) -> Json:
         name = read.text(payload, "name")
         if self.rights is not None and name not in self.rights.secrets:
             raise HostCallError("denied", f"the secret {name!r} is not granted to this plugin")
-        value = self._rooms.secrets.get(name)
+        value = self._services.secrets.get(name)
         if value is None:
-            raise HostCallError("not_found", f"the secret {name!r} has no value; set it under {self._rooms.secrets_place}")
+            raise HostCallError("not_found", f"the secret {name!r} has no value; set it under {self._services.secrets_place}")
         return {"value": value}
 
     def _config_value(self, payload: Payload) -> Json:
@@ -220,9 +220,9 @@ class PluginHostCalls:
         if rules is not None and not rules:
             raise HostCallError("denied", "no network place is granted to this plugin")
         if self._way is None:
-            if self._rooms.egress is None:
+            if self._services.egress is None:
                 raise HostCallError("unavailable", "this runtime has no way out")
-            self._way = self._rooms.egress(rules)
+            self._way = self._services.egress(rules)
         return await self._way.request(payload)
 
     async def _query(self, payload: Payload, request: BodyReader | None) -> Json:
@@ -231,12 +231,12 @@ class PluginHostCalls:
         is_named = rights is None or f"{source}/{query}" in rights.data
         if rights is not None and not is_named and source not in rights.data_raw:
             raise HostCallError("denied", f"the query {source + '/' + query[:100]!r} is not granted to this plugin")
-        if self._rooms.sources is None:
+        if self._services.sources is None:
             raise HostCallError("unavailable", "this runtime has no data sources")
         cursor = read.text(payload, "cursor", max_chars=4096) if payload.get("cursor") is not None else None
         limit = read.optional_whole(payload, "limit", least=1, most=100_000)
         params = read.members(payload, "params")
-        return await self._rooms.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
+        return await self._services.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
 
     async def _body(self, payload: Payload, request: BodyReader | None) -> Json:
         of = read.text(payload, "of")
@@ -260,7 +260,7 @@ def _quota(right: KvRight) -> Quota:
 
 def _mapping(payload: object) -> Payload:
     if not isinstance(payload, Mapping):
-        raise HostCallError("invalid_input", "a door takes a JSON object")
+        raise HostCallError("invalid_input", "a host call takes a JSON object")
     return payload
 
 

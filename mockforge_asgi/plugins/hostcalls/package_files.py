@@ -1,4 +1,4 @@
-"""The file door: a plugin's own files, read-only, as its package holds them.
+"""The host call `file.read`: a plugin's own files, read-only, as its package holds them.
 
 The files are those that the package's digest saw; no path of the disk is ever opened for a guest.
 """

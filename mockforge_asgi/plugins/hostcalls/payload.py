@@ -1,4 +1,4 @@
-"""Reads what a guest hands to a door: each field checked, every fault a HostCallError that names it."""
+"""Reads what a guest hands to a host call: each field checked, every fault a HostCallError that names it."""
 
 from __future__ import annotations
 

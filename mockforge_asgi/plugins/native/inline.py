@@ -41,7 +41,7 @@ _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,16}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-async def load_own(targets: Iterable[object], rooms: HostServices, *, taken: Collection[str] = ()) -> AsyncIterator[Plugin]:
+async def load_own(targets: Iterable[object], services: HostServices, *, taken: Collection[str] = ()) -> AsyncIterator[Plugin]:
     """A started plugin for each object, class or module. Raises ConfigError where a name is taken, PluginRejected, PluginFailed."""
     names = set(taken)
     for target in targets:
@@ -50,7 +50,7 @@ async def load_own(targets: Iterable[object], rooms: HostServices, *, taken: Col
             what = f"two plugins are called '{name}'."
             raise ConfigError("a plugin's name must be its own:", [Problem("plugins=", what, "Give one of them an attribute `name`.")])
         names.add(name)
-        yield await _load(name, target, rooms)
+        yield await _load(name, target, services)
 
 
 def own_names(targets: Iterable[object]) -> tuple[str, ...]:
@@ -69,9 +69,9 @@ def own_name(target: object) -> str:
     return _HUMP.sub("-", made_of.__name__.strip("_")).replace("_", "-").lower()
 
 
-async def _load(name: str, target: object, rooms: HostServices) -> Plugin:
-    doors = PluginHostCalls(name, None, rooms, kinds=("auth",) if _authenticates(target) else ())
-    host = own_host(name, target, doors, rooms.events)
+async def _load(name: str, target: object, services: HostServices) -> Plugin:
+    doors = PluginHostCalls(name, None, services, kinds=("auth",) if _authenticates(target) else ())
+    host = own_host(name, target, doors, services.events)
     try:
         description = await host.open()
         facts = _facts(name, target, description)
@@ -79,8 +79,8 @@ async def _load(name: str, target: object, rooms: HostServices) -> Plugin:
     except BaseException:
         await host.close()
         raise
-    breaker = Breaker(name, _breaker(target), rooms.events)
-    return Plugin(facts, description, host, TRUSTED, ResultReader(name, _ANY_HEADER, events=rooms.events), breaker=breaker)
+    breaker = Breaker(name, _breaker(target), services.events)
+    return Plugin(facts, description, host, TRUSTED, ResultReader(name, _ANY_HEADER, events=services.events), breaker=breaker)
 
 
 def _facts(name: str, target: object, description: Description) -> PluginMeta:

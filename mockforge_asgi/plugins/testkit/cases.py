@@ -78,7 +78,7 @@ class AnswerModel(Strict):
 
 
 class DoorsModel(Strict):
-    """What stands behind the plugin's doors while a case runs."""
+    """What answers the plugin's host calls while a case runs."""
 
     secrets: dict[str, str] = Field(default_factory=dict, description="Values of secrets.")
     kv: dict[str, Any] = Field(default_factory=dict, description="What its key-value storage holds at first.")
@@ -108,7 +108,7 @@ class CaseModel(Strict):
     error: ErrorModel | None = Field(default=None, description="How it must fail.")
     logged: list[LineModel] | None = Field(default=None, description="The lines that it must log, in order.")
     config: dict[str, Any] | None = Field(default=None, description="Configuration for this case alone.")
-    doors: DoorsModel | None = Field(default=None, description="Doors for this case alone, in place of the file's.")
+    doors: DoorsModel | None = Field(default=None, description="What answers its host calls for this case alone, in place of the file's.")
     grants: GrantsModel | None = Field(default=None, description="Grants for this case alone.")
 
     @model_validator(mode="after")
@@ -127,7 +127,7 @@ class FileModel(Strict):
     """The whole file."""
 
     config: dict[str, Any] = Field(default_factory=dict, description="The plugin's configuration.")
-    doors: DoorsModel = Field(default_factory=DoorsModel, description="What stands behind its doors.")
+    doors: DoorsModel = Field(default_factory=DoorsModel, description="What answers its host calls.")
     grants: GrantsModel | None = Field(default=None, description="What it is granted; all that it asks for where this is left out.")
     cases: Annotated[list[CaseModel], Field(min_length=1)] = Field(description="The cases, in order.")
 
@@ -191,10 +191,10 @@ def read_cases(data: bytes | str, name: str) -> Cases:
     return Cases(setting, tuple(_case(case, i, setting) for i, case in enumerate(model.cases)), places)
 
 
-def read_setting(config: str | None, doors: str | None, otherwise: Setting) -> Setting:
+def read_setting(config: str | None, host_calls: str | None, otherwise: Setting) -> Setting:
     """A setting from the JSON texts of a command line; what is not given is as `otherwise`. Raises ConfigError."""
-    if doors is not None:
-        otherwise = replace(otherwise, doors=_checked(DoorsModel, read_json(doors, "--doors"), Locations("--doors")))
+    if host_calls is not None:
+        otherwise = replace(otherwise, doors=_checked(DoorsModel, read_json(host_calls, "--host-calls"), Locations("--host-calls")))
     if config is None:
         return otherwise
     return replace(otherwise, config=_mapping(read_json(config, "--config"), "--config"), places=Locations("--config"), base=())

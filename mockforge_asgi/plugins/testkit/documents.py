@@ -56,7 +56,7 @@ class Bodies:
 
 
 def bodies_of(op: str, document: Json, doors: DoorsModel) -> Bodies:
-    """The bodies behind an operation's document: those it shows itself, else those of the doors."""
+    """The bodies behind an operation's document: those it shows itself, else those of the setting."""
     return Bodies(_shown(_request_of(op, document)) or _bytes(doors.request_body), _bytes(doors.response_body))
 
 

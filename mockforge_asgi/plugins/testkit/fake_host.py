@@ -1,6 +1,6 @@
-"""What stands behind a plugin's doors while it is tried out: storage in memory, and answers from its cases in place of the world's.
+"""What answers a plugin's host calls while it is tried out: storage in memory, and answers from its cases in place of the world's.
 
-The doors themselves are the product's own, with the plugin's grants.
+The host calls themselves are the product's own, with the plugin's grants.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import KeySpace, StateStore
 
 MAX_ROWS: Final = 100_000
-SECRETS_PLACE: Final = "`doors.secrets` of its cases, or `--doors '{\"secrets\": {…}}'`"
+SECRETS_PLACE: Final = "`doors.secrets` of its cases, or `--host-calls '{\"secrets\": {…}}'`"
 
 
-def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> HostServices:
-    """The rooms that a case describes."""
+def fake_services(doors: DoorsModel, state: StateStore, events: EventStream) -> HostServices:
+    """The services that a case describes."""
     secrets = Secrets(doors.secrets)
     return HostServices(
         state=state,
@@ -35,7 +35,7 @@ def furnish(doors: DoorsModel, state: StateStore, events: EventStream) -> HostSe
         secrets_place=SECRETS_PLACE,
         sources=_Results(doors.data),
         egress=lambda rules: _Answers(doors.http, rules),
-        clock_random=_surroundings(doors),
+        clock_random=_clock_random(doors),
         redact=Redactor(secrets),
     )
 
@@ -54,7 +54,7 @@ class _Anyone(ClockAndRandom):
         return self
 
 
-def _surroundings(doors: DoorsModel) -> ClockAndRandom:
+def _clock_random(doors: DoorsModel) -> ClockAndRandom:
     made: ClockAndRandom = _Anyone()
     if doors.clock is not None:
         made = made.frozen_at(doors.clock)
@@ -77,7 +77,7 @@ class _Answers:
                       if key in self._answers), None)  # fmt: skip
         if found is None:
             raise HostCallError(
-                "unavailable", f"doors.http (of its cases, or of --doors) has no answer for '{spec.method} {payload['url']}'"
+                "unavailable", f"doors.http (of its cases, or of --host-calls) has no answer for '{spec.method} {payload['url']}'"
             )
         _raise_error(found.model_dump(include={"error"}, exclude_none=True))
         headers = [list(pair) for pair in found.headers.items()] if isinstance(found.headers, dict) else found.headers
@@ -100,7 +100,7 @@ class _Results:
         """The result of its name. Raises HostCallError."""
         found = self._results.get(f"{source}/{query}")
         if found is None:
-            raise HostCallError("not_found", f"doors.data (of its cases, or of --doors) has no result for '{source}/{query}'")
+            raise HostCallError("not_found", f"doors.data (of its cases, or of --host-calls) has no result for '{source}/{query}'")
         if isinstance(pages := found.get("pages"), list):
             page = (found.get("cursors") or {"": 0}).get(cursor or "")
             if type(page) is not int or not 0 <= page < len(pages):

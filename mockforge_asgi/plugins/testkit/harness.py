@@ -3,7 +3,7 @@
     async with Harness(Path("plugins/greet")) as trial:
         outcome = await trial.call("response.generate", {"request": {"path_params": {"name": "Ada"}}})
 
-Host, limits, doors and the reading of its answers are the product's own; behind the doors stands what its cases say (`fake_host.py`).
+Host, limits, host calls and the reading of its answers are the product's own; the calls are answered as its cases say (`fake_host.py`).
 What `mockforge plugin call` and `mockforge plugin test` show.
 """
 
@@ -36,7 +36,7 @@ from mockforge_asgi.plugins.testkit.case_updates import updated
 from mockforge_asgi.plugins.testkit.case_verdict import Difference, Verdict, difference
 from mockforge_asgi.plugins.testkit.cases import DESCRIBE, FILES, Case, Cases, DoorsModel, Setting, find_cases
 from mockforge_asgi.plugins.testkit.documents import bodies_of, complete, faults
-from mockforge_asgi.plugins.testkit.fake_host import MAX_ROWS, fill, furnish
+from mockforge_asgi.plugins.testkit.fake_host import MAX_ROWS, fake_services, fill
 from mockforge_asgi.plugins.testkit.outcome import EventRecorder, Outcome
 from mockforge_asgi.sources.sources import checked_result
 from mockforge_asgi.state import StateStore, open_store
@@ -137,7 +137,7 @@ class Harness:
 
     async def _load(self, setting: Setting) -> _Loaded:
         authorization, state, heard = self._approve(setting), open_store("memory://"), EventRecorder(self.events)
-        loader = Loader(furnish(setting.doors, state, self.events), self._ready_sandbox, self._native)
+        loader = Loader(fake_services(setting.doors, state, self.events), self._ready_sandbox, self._native)
         await state.open()
         try:
             await fill(state, authorization.use.name, setting.doors.kv)
@@ -180,15 +180,15 @@ class Harness:
             self._sandbox = Sandbox(asyncio.get_running_loop(), self.events, cache_dir=self._cache_dir)
         return self._sandbox
 
-    def _native(self, authorization: Authorization, doors: PluginHostCalls) -> PluginHost:
+    def _native(self, authorization: Authorization, host_calls: PluginHostCalls) -> PluginHost:
         from mockforge_asgi.plugins.native.host import native_host
 
-        return native_host(authorization, doors, self.events)
+        return native_host(authorization, host_calls, self.events)
 
 
 @dataclass(slots=True)
 class _Loaded:
-    """A started plugin and what stands behind its doors."""
+    """A started plugin and what answers its host calls."""
 
     plugin: Plugin
     authorization: Authorization
@@ -252,7 +252,7 @@ class _Loaded:
 
     def _left_out(self, names: Sequence[str]) -> None:
         what = f"{', '.join(names)}: left out of its answer; ask for it in plugin.yaml"
-        self.events.emit(HostCallDenied(plugin=self.plugin.name, door="response.set_headers", detail=what))
+        self.events.emit(HostCallDenied(plugin=self.plugin.name, host_call="response.set_headers", detail=what))
 
 
 def _described(description: Description) -> Json:

@@ -40,7 +40,7 @@ class EventRecorder:
     def outcome(self, op: str, answer: Json = None, error: Mapping[str, Json] | None = None, traceback: str = "") -> Outcome:
         """What was heard of an operation."""
         log = tuple((e.level, e.message) for e in self._events if isinstance(e, GuestLogged))
-        denied = tuple(f"{e.door}: {e.detail}" for e in self._events if isinstance(e, HostCallDenied))
+        denied = tuple(f"{e.host_call}: {e.detail}" for e in self._events if isinstance(e, HostCallDenied))
         made = Outcome(op, answer, error, traceback, log=log, denied=denied)
         ends = [e for e in self._events if isinstance(e, CallFinished) and e.op == op]
         if not ends:

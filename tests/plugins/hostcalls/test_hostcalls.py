@@ -98,7 +98,7 @@ async def test_nothing_is_granted_by_default_and_the_operator_is_told(
     rooms: HostServices, told: list[Event], name: str, payload: dict[str, Json]
 ) -> None:
     assert (await refusal(doors(rooms, files={"data.json": b"{}"}), name, payload)).code == "denied"
-    assert [(e.plugin, e.door) for e in told if isinstance(e, HostCallDenied)] == [("guest", name)]
+    assert [(e.plugin, e.host_call) for e in told if isinstance(e, HostCallDenied)] == [("guest", name)]
 
 
 async def test_a_guest_that_is_denied_for_ever_does_not_flood_the_operator(rooms: HostServices, told: list[Event]) -> None:
@@ -249,7 +249,11 @@ async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: H
 def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: HostServices, told: list[Event]) -> None:
     doors(rooms).headers_left_out(["set-cookie"])
     (denied,) = told
-    assert isinstance(denied, HostCallDenied) and denied.door == "response.set_headers" and denied.detail.startswith("set-cookie: left out")
+    assert (
+        isinstance(denied, HostCallDenied)
+        and denied.host_call == "response.set_headers"
+        and denied.detail.startswith("set-cookie: left out")
+    )
 
 
 async def test_where_the_state_is_kept_is_told_to_the_operator_alone(tmp_path: Path, told: list[Event]) -> None:

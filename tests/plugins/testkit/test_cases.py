@@ -85,7 +85,7 @@ def test_a_command_line_overrides_what_the_file_says() -> None:
     assert changed.doors.secrets == {"keys": "k2"} and changed.doors.kv == {}
     with pytest.raises(ConfigError, match=r"--config must be an object, not a list\."):
         read_setting("[]", None, shared)
-    with pytest.raises(ConfigError, match=r"--doors kvv: the key 'kvv' is not known\. Did you mean 'kv'\?"):
+    with pytest.raises(ConfigError, match=r"--host-calls kvv: the key 'kvv' is not known\. Did you mean 'kv'\?"):
         read_setting(None, '{"kvv": {}}', shared)
 
 

@@ -14,7 +14,7 @@ from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.hostcalls.hostcalls import PluginHostCalls
 from mockforge_asgi.plugins.testkit.cases import DoorsModel
-from mockforge_asgi.plugins.testkit.fake_host import fill, furnish
+from mockforge_asgi.plugins.testkit.fake_host import fake_services, fill
 from mockforge_asgi.security.permissions import EffectivePermissions, KvRight
 from mockforge_asgi.state import open_store
 
@@ -22,7 +22,7 @@ from mockforge_asgi.state import open_store
 async def doors(said: dict[str, Any], kinds: tuple[str, ...] = ("response",), **rights: Any) -> PluginHostCalls:
     model, state = DoorsModel.model_validate(said), open_store("memory://")
     await fill(state, "p", model.kv)
-    return PluginHostCalls("p", EffectivePermissions(**rights), furnish(model, state, EventStream()), kinds=kinds)
+    return PluginHostCalls("p", EffectivePermissions(**rights), fake_services(model, state, EventStream()), kinds=kinds)
 
 
 async def test_storage_begins_with_what_the_case_says() -> None:
