@@ -88,7 +88,7 @@ def _call(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs
         return None
     finally:
         used.seen = now = used.clock()
-        used.deadline += now - since
+        used.give_back(now - since)
 
 
 def _run(query: Query, exchange: Exchange, source: str, name: str, /, **params: Any) -> Json:
