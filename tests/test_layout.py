@@ -49,7 +49,19 @@ LONG_MODULES: dict[str, str] = {
 }
 """Modules of more than 300 lines, each with the reason why it is not two."""
 
-CROSS_CUTTING = ("docs", "examples", "benchmarks", "fuzz", "hostile", "integration", "servers", "golden", "transparency", "scripts")
+CROSS_CUTTING = (
+    "docs",
+    "examples",
+    "benchmarks",
+    "fuzz",
+    "hostile",
+    "integration",
+    "servers",
+    "golden",
+    "transparency",
+    "scripts",
+    "support",
+)
 """Folders of tests that concern no single module."""
 
 IMPORT_NAMES = {"pyyaml": "yaml", "google-re2": "re2", "jsonschema-rs": "jsonschema_rs"}

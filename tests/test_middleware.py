@@ -20,7 +20,7 @@ from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.testing import Client, Conversation, Response
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
-from tests.plain_host import PlainHost, PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainHost, PlainRuntime, plain_plugin
 
 ROUTES = [
     {"match": {"method": "GET", "path": "/health"}, "response": {"json": {"status": "ok"}}},

@@ -8,7 +8,7 @@ import pytest
 
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.plugins.registry import LoadedPlugins
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 
 def names(loaded: LoadedPlugins) -> list[str]:

@@ -9,7 +9,7 @@ from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import Event, RequestAnswered, RequestTraced
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 
 def allow(name: str) -> Any:

@@ -16,7 +16,7 @@ import pytest
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, UnsupportedPlatform
 from mockforge_asgi.events import Event, PluginLoaded, PluginRefused, PluginStopped
 from mockforge_asgi.runtime import PluginRuntime
-from tests.plugins.plugin_folders import minimal
+from tests.support.plugin_packages import minimal
 
 SOURCE = """from mockforge_plugin import TemplatePlugin, function
 

@@ -13,7 +13,7 @@ from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.testing import Conversation
 from mockforge_plugin.values import Response
-from tests.auth.deciders import Decider
+from tests.support.auth_plugins import Decider
 
 A, B = Allow(Principal("a", ("r1",)), {"n": 1}), Allow(Principal("b", ("r2",)), {"n": 2, "m": 3})
 D, E = Deny(401, "wrong key"), Deny(403, "not you")

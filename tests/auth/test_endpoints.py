@@ -12,7 +12,7 @@ from mockforge_asgi.contract import Json
 from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.testing import Client
-from tests.plain_host import plain_plugin
+from tests.support.plain_host import plain_plugin
 from tests.test_middleware import KEY, App, key_auth, mounted
 
 EVERYTHING = [{"path": "/**", "auth": ["key"]}]

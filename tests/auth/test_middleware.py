@@ -18,7 +18,7 @@ from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Message, Receive, Scope, Send
 from mockforge_plugin.values import Response
-from tests.auth.deciders import KEYS, Decider, Runtime, allow, by_key
+from tests.support.auth_plugins import KEYS, Decider, Runtime, allow, by_key
 
 
 class App:

@@ -11,7 +11,7 @@ from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Deny, Principal
 from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.types import Receive, Scope, Send
-from tests.auth.deciders import Decider, Runtime
+from tests.support.auth_plugins import Decider, Runtime
 
 ASKS = {"origin": "https://web.test", "access-control-request-method": "GET"}
 GRANT = (b"access-control-allow-origin", b"https://web.test")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mockforge_asgi
-from tests.plugins.plugin_folders import FILES, MANIFEST, folder
+from tests.support.plugin_packages import FILES, MANIFEST, folder
 
 SCRIPT = Path(sys.executable).with_name("mockforge")
 GOOD = """\

@@ -10,7 +10,7 @@ from mockforge_asgi.cli.routes import Question, decided, listed
 from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import ConfigError
 from tests.cli.test_commands import run
-from tests.plugins.plugin_folders import folder, minimal
+from tests.support.plugin_packages import folder, minimal
 
 TEXT = """\
 version: 1

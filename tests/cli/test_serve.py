@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from mockforge_asgi.cli.serve import bind
 from mockforge_asgi.errors import ConfigError
-from tests.plugins.plugin_folders import FILES, MANIFEST, folder
+from tests.support.plugin_packages import FILES, MANIFEST, folder
 
 SCRIPT = Path(sys.executable).with_name("mockforge")
 ROUTE = "version: 1\nroutes: [{match: {method: GET, path: %s}, response: {json: {status: ok}}}]\n"

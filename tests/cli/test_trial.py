@@ -15,7 +15,7 @@ from mockforge_asgi.cli.commands import mockforge
 from mockforge_asgi.cli.trial import TrialOptions
 from mockforge_asgi.events import Compiling
 from tests.cli.test_commands import SCRIPT, run
-from tests.plugins.plugin_folders import folder, minimal
+from tests.support.plugin_packages import folder, minimal
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "examples" / "quickstart" / "plugins"

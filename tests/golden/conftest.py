@@ -10,7 +10,7 @@ import pytest
 from tests.golden import typescript
 from tests.golden.production import Production
 from tests.plugin_kit.conftest import Load, sandbox
-from tests.plugin_kit.native_harness import NativeInstance
+from tests.support.native_kit_harness import NativeInstance
 
 __all__ = ["sandbox"]
 

@@ -21,9 +21,9 @@ from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.sandbox.build import build
-from tests.plugin_kit.doors import DoorRefused, HostCalls
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox_harness import compiled
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import DoorRefused, HostCalls
+from tests.support.python_sandbox_harness import compiled
 
 T = TypeVar("T")
 BUDGET = Budget(cpu_s=10.0, timeout_s=30.0, output_bytes=1 << 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.golden.production import Production
-from tests.plugin_kit.errors import GuestError
+from tests.support.error_envelopes import GuestError
 
 PLUGIN = """
 from mockforge_plugin import function, kv, log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.golden import GOLDEN, NAMES, doors_of, expected, files_of, golden, replay
+from tests.support.golden_cases import GOLDEN, NAMES, doors_of, expected, files_of, golden, replay
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.doors import UNIX_NS, HostCalls
-from tests.plugin_kit.golden import GOLDEN, Instance, files_of
+from tests.support.golden_cases import GOLDEN, Instance, files_of
+from tests.support.memory_host_calls import UNIX_NS, HostCalls
 
 CONFIG = {
     "authorize_url": "https://idp.example/authorize",

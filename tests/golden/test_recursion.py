@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.errors import GuestError
+from tests.support.error_envelopes import GuestError
 
 PLUGIN = """
 from mockforge_plugin import TemplatePlugin, function

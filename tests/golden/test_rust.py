@@ -14,7 +14,7 @@ import pytest
 from mockforge_asgi.plugins.testkit.cases import DoorsModel, Setting
 from mockforge_asgi.plugins.testkit.diff import agrees, difference_lines
 from mockforge_asgi.plugins.testkit.harness import Harness
-from tests.plugin_kit.golden import GOLDEN, NAMES, golden
+from tests.support.golden_cases import GOLDEN, NAMES, golden
 
 CRATE: Final = GOLDEN.parent / "rust" / "golden"
 NOT_HERE: Final = {

@@ -9,9 +9,9 @@ import pytest
 
 from tests.golden import typescript
 from tests.golden.production import Production, ProductionInstance
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.golden import NAMES, doors_of, expected, golden, replay
+from tests.support.error_envelopes import GuestError
+from tests.support.golden_cases import NAMES, doors_of, expected, golden, replay
+from tests.support.memory_host_calls import HostCalls
 
 PYTHON_ALONE = {"stdlib_tour"}
 """Golden files that are about Python: its standard library."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.golden import test_oidc_login as python
 from tests.golden.production import Production, ProductionInstance
-from tests.plugin_kit.doors import HostCalls
+from tests.support.memory_host_calls import HostCalls
 
 
 @pytest.fixture

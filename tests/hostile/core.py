@@ -6,7 +6,7 @@ import json
 
 import wasmtime
 
-from tests.wasm.extism_guests import ENV, SIGNATURES
+from tests.support.extism_guests import ENV, SIGNATURES
 
 _SIGNATURES = {
     **SIGNATURES,

@@ -19,8 +19,8 @@ from mockforge_asgi.wasm.inspect.limits import inspect
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import GOOD
-from tests.wasm.extism_guests import ExtismBench, extism_bench
-from tests.wasm.guests import Bench, bench
+from tests.support.component_guests import Bench, bench
+from tests.support.extism_guests import ExtismBench, extism_bench
 
 FLIPS = 700
 

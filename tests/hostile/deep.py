@@ -14,8 +14,8 @@ from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import module
-from tests.wasm.extism_guests import extism_bench
-from tests.wasm.guests import bench
+from tests.support.component_guests import bench
+from tests.support.extism_guests import extism_bench
 
 _DEPTH = 1000
 _CORE = {

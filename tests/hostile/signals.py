@@ -19,8 +19,8 @@ from mockforge_asgi.wasm.instance import Instance
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import generates
-from tests.wasm.extism_guests import extism_bench
-from tests.wasm.guests import bench
+from tests.support.component_guests import bench
+from tests.support.extism_guests import extism_bench
 
 _LIMITS = StoreLimits(4 << 20, memories=3, tables=4, instances=8)
 _FAR = "(i32.store (i32.const -4) (i32.const 1))"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.http.inflate import BoundedBody
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
-from tests.security.web import Server, allow, get, refused, reply, serving
+from tests.support.loopback_servers import Server, allow, get, refused, reply, serving
 
 
 @pytest.fixture

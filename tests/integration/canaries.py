@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 from wasmtime import wat2wasm
 
-from tests.wasm.extism_guests import wat
+from tests.support.extism_guests import wat
 
 RUNTIMES = ("python", "extism", "component")
 _ZEROS: Final = re.compile(rb"\0{4096,}")

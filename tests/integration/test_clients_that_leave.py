@@ -16,8 +16,8 @@ from mockforge_asgi.testing import Conversation
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
-from tests.plugins.native_parts import Told, host
-from tests.wasm.guests import Bench, bench
+from tests.support.component_guests import Bench, bench
+from tests.support.native_hosts import Told, host
 
 EMPTY = b"{}"
 

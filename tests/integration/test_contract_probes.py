@@ -22,7 +22,7 @@ import pytest
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client, Response
-from tests.plugin_kit.golden import GOLDEN
+from tests.support.golden_cases import GOLDEN
 
 HEAD = 'manifest_version: 1\nid: {id}\nversion: 1.0.0\ncontract: "0.1"\nruntime: python\nentry: plugin.py\n'
 OIDC = """kinds: [auth]

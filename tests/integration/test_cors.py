@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
-from tests.plain_host import plain_plugin
+from tests.support.plain_host import plain_plugin
 from tests.test_middleware import KEY, PROTECT, App, greet, key_auth, mounted
 
 WEB = "https://web.test"

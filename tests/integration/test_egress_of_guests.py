@@ -16,8 +16,8 @@ from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.security.egress.client import Egress
 from mockforge_asgi.testing import Client, Conversation
-from tests.security.web import Server, reply, serving, silent
-from tests.wasm.extism_guests import wat
+from tests.support.extism_guests import wat
+from tests.support.loopback_servers import Server, reply, serving, silent
 
 PYTHON = '''
 from mockforge_plugin import function, http

@@ -13,8 +13,8 @@ from mockforge_asgi.events import Event, GuestLogged
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.plugins.package.static_checks import check_code, validate
 from mockforge_asgi.runtime import PluginRuntime
-from tests.wasm.extism_guests import PLAIN, wat
-from tests.wasm.guests import COMPONENT
+from tests.support.component_guests import COMPONENT
+from tests.support.extism_guests import PLAIN, wat
 
 MANIFEST = """manifest_version: 1
 id: keeper

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeAlias
 import pytest
 
 from mockforge_asgi.plugins.testkit.harness import Harness
-from tests.wasm.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
+from tests.support.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
 
 KIT = ROOT / "sdk" / "rust"
 CRATES = {GREET.parent: GREET, PLAIN.parent / "rust": PLAIN} | {KIT / name: KIT / name / f"{name}.wasm" for name in ("golden", "hello")}

@@ -19,7 +19,7 @@ from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.telemetry.log import LogWriter
 from mockforge_asgi.testing import Client, Response
 from tests.integration.canaries import Canary, guest_memories, keeper, seen
-from tests.wasm.extism_guests import wasm_of
+from tests.support.extism_guests import wasm_of
 
 GUARD = '''
 import base64

@@ -10,7 +10,7 @@ import pytest
 
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client
-from tests.plugins.plugin_folders import minimal
+from tests.support.plugin_packages import minimal
 
 SOURCE = """import random
 from mockforge_plugin import Response, ResponsePlugin, sleep

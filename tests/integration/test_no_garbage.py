@@ -17,7 +17,7 @@ from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 REQUESTS = 1000
 KEY = (b"x-api-key", b"k1")

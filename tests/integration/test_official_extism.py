@@ -14,7 +14,7 @@ import pytest
 
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.wasm.extism.guest import ExtismOptions
-from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wat
+from tests.support.extism_guests import PLAIN, ExtismBench, extism_bench, wat
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.testing import Client
 from mockforge_plugin import Request, Response, ResponsePlugin
 from tests.hostile.core import answers
-from tests.plain_host import plain_plugin
+from tests.support.plain_host import plain_plugin
 from tests.test_middleware import PROTECT, App, greet, mounted
 
 STAND_IN = {"status": 503, "headers": {"x-stand-in": "1"}, "json": {"name": "nobody"}}

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.mocks.middleware import ResponseMiddleware
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 trio = pytest.importorskip("trio")
 

@@ -22,7 +22,7 @@ from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 KEY = {"x-api-key": "k1"}
 CONFIG = {

@@ -9,7 +9,7 @@ import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.runtime import PluginRuntime
-from tests.plugins.plugin_folders import minimal
+from tests.support.plugin_packages import minimal
 
 LIMITS = "limits: {memory_mb: 64, cpu_ms: 50, timeout_ms: 2000, output_kb: 1}"
 SOURCE = """import random

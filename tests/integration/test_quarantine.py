@@ -22,7 +22,7 @@ from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
-from tests.wasm.extism_guests import PluginHostCalls, wat
+from tests.support.extism_guests import PluginHostCalls, wat
 
 MANIFEST = """manifest_version: 1
 id: shaky

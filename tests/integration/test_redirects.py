@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client
 from mockforge_plugin import AuthPlugin, Decision, Reply, Request, Response, ResponsePlugin
-from tests.plugins.plugin_folders import folder, minimal
+from tests.support.plugin_packages import folder, minimal
 
 TARGET, SENT = "/größe/日本?q=%C3%A9", "/gr%C3%B6%C3%9Fe/%E6%97%A5%E6%9C%AC?q=%C3%A9"
 CODE = f"from mockforge_plugin import Response\ndef generate(request):\n    return Response.redirect({TARGET!r}, 303)\n"

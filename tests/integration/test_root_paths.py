@@ -15,7 +15,7 @@ from mockforge_asgi.http.paths import own_root_path
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 SECRET = "/admin/secret"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.running import ROOT, free_port
+from tests.support.server_processes import ROOT, free_port
 
 APP = """
 import os

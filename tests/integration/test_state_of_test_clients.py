@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mockforge_asgi.middleware import MockForge
-from tests.plugins.plugin_folders import folder, minimal
+from tests.support.plugin_packages import folder, minimal
 
 CODE = """\
 from mockforge_plugin import Response, kv

@@ -15,7 +15,7 @@ from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_asgi.testing import Client
 from tests.docs.pages import ROOT, blocks
-from tests.wasm.extism_guests import PLAIN
+from tests.support.extism_guests import PLAIN
 
 PAGE = ROOT / "docs/reference/extism.md"
 SILENT = "'count_vowels' answers requests from their body, which it may not read: its input is always empty."

@@ -18,7 +18,7 @@ from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.testing import Client, Conversation
-from tests.plain_host import plain_plugin
+from tests.support.plain_host import plain_plugin
 from tests.test_middleware import App, key_auth, mounted
 
 ROUTES = [

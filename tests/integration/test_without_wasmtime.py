@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugins.plugin_folders import minimal
+from tests.support.plugin_packages import minimal
 
 BLOCKED = """
 import sys

@@ -19,7 +19,7 @@ from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
-from tests.plain_host import PlainHost, PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainHost, PlainRuntime, plain_plugin
 
 APP = ResponseFilter(app=True)
 START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/plain"), (b"connection", b"close")]}

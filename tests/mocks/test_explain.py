@@ -7,7 +7,7 @@ import pytest
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch, RouteResponse
 from mockforge_asgi.mocks.explain import explain
 from mockforge_asgi.mocks.routes import build_routes
-from tests.templates.rendering import exchange
+from tests.support.template_rendering import exchange
 
 OK = RouteResponse("text", "ok")
 ROUTES = [

@@ -23,8 +23,8 @@ from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
-from tests.templates.rendering import exchange, renderer
+from tests.support.plain_host import PlainRuntime, plain_plugin
+from tests.support.template_rendering import exchange, renderer
 
 
 class FixedResponder:

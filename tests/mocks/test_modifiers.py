@@ -11,8 +11,8 @@ from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.mocks.modifiers import Modifiers
 from mockforge_asgi.plugins.plugin import Plugin
-from tests.plain_host import plain_plugin
-from tests.templates.rendering import exchange
+from tests.support.plain_host import plain_plugin
+from tests.support.template_rendering import exchange
 
 ANSWER = MockResponse(200, ((b"Content-Type", b"application/json; charset=utf-8"),), b"a")
 

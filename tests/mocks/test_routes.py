@@ -14,7 +14,7 @@ from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.http.snapshot import RequestSnapshot
 from mockforge_asgi.mocks.routes import build_routes, inline_name, inline_paths, inline_templates, plugins_named
 from mockforge_asgi.routing.index import NEEDS_BODY
-from tests.templates.rendering import exchange
+from tests.support.template_rendering import exchange
 
 OK = RouteResponse("text", "ok")
 

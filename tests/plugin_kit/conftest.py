@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.golden import Instance
-from tests.plugin_kit.native_harness import NativeInstance
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.golden_cases import Instance
+from tests.support.memory_host_calls import HostCalls
+from tests.support.native_kit_harness import NativeInstance
+from tests.support.python_sandbox_harness import Sandbox
 
 Load: TypeAlias = Callable[..., Instance]
 

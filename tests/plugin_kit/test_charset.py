@@ -13,7 +13,7 @@ from mockforge_plugin import Request
 from mockforge_plugin.charset import decoded, decoded_json
 from mockforge_plugin.host import HttpAnswer
 from mockforge_plugin.pairs import Headers
-from tests.templates.rendering import exchange, render
+from tests.support.template_rendering import exchange, render
 
 TEXT = '{"a":"é€ü"}'
 LATIN = '{"a":"éü"}'

@@ -10,8 +10,8 @@ import pytest
 from mockforge_plugin import Allow, AuthPlugin, DataSourcePlugin, Principal, Request, TemplatePlugin, function
 from mockforge_plugin.dispatch import load_plugin
 from mockforge_plugin.failure import PluginError
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.native_harness import NativeInstance
+from tests.support.error_envelopes import GuestError
+from tests.support.native_kit_harness import NativeInstance
 
 KIT = "from mockforge_plugin import *\n"
 

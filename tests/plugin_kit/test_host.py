@@ -6,8 +6,8 @@ import pytest
 
 from mockforge_plugin import HostError, data, http, kv, log, now, resource, secret
 from mockforge_plugin.context import entered
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.native_harness import DirectContext
+from tests.support.memory_host_calls import HostCalls
+from tests.support.native_kit_harness import DirectContext
 
 
 @pytest.mark.parametrize(

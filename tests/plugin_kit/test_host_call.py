@@ -10,8 +10,8 @@ from mockforge_plugin import kv
 from mockforge_plugin.context import entered
 from mockforge_plugin.host_call import settled
 from tests.plugin_kit.conftest import Load
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.native_harness import DirectContext
+from tests.support.memory_host_calls import HostCalls
+from tests.support.native_kit_harness import DirectContext
 
 
 def test_several_calls_can_be_awaited_together() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from mockforge_plugin import Answer, Headers, Principal, Query, Request, Response
 from mockforge_plugin.context import entered
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.native_harness import DirectContext
+from tests.support.memory_host_calls import HostCalls
+from tests.support.native_kit_harness import DirectContext
 
 
 def test_a_request_made_by_hand_reads_as_one_from_the_host() -> None:

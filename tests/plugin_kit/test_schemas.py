@@ -15,9 +15,9 @@ from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, HostServices, Plugin
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.failure import CODES
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.golden import GOLDEN, NAMES, doors_of, files_of, golden, replay
-from tests.plugin_kit.native_harness import NativeInstance
+from tests.support.golden_cases import GOLDEN, NAMES, doors_of, files_of, golden, replay
+from tests.support.memory_host_calls import HostCalls
+from tests.support.native_kit_harness import NativeInstance
 
 FOLDER = Path(__file__).resolve().parents[2] / "mockforge_plugin" / "schemas"
 SCHEMAS: dict[str, Any] = {path.name.removesuffix(".schema.json"): json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}

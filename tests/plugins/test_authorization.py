@@ -16,7 +16,7 @@ from mockforge_asgi.plugins.authorization import Authorization, authorize
 from mockforge_asgi.plugins.package.manifest import Limits
 from mockforge_asgi.plugins.package.package import read_package
 from mockforge_asgi.plugins.package.static_checks import validate
-from tests.plugins.plugin_folders import FILES, MANIFEST, archive, folder
+from tests.support.plugin_packages import FILES, MANIFEST, archive, folder
 
 GRANTS = {"request": {"headers": ["x-api-key"]}, "secrets": ["api_keys"]}
 OTHER = "sha256-" + "0" * 64

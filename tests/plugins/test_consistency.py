@@ -11,7 +11,7 @@ from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.runtime import PluginRuntime
-from tests.plugins.plugin_folders import FILES, MANIFEST, folder
+from tests.support.plugin_packages import FILES, MANIFEST, folder
 
 GRANTS = {"request": {"headers": ["x-api-key"]}, "secrets": ["api_keys"]}
 

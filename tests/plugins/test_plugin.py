@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
-from tests.plain_host import plain_plugin
+from tests.support.plain_host import plain_plugin
 
 
 @pytest.mark.parametrize("listed", ["login.html", "*"])

@@ -11,7 +11,7 @@ import yaml
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.manifest import Manifest, manifest_of
 from mockforge_asgi.plugins.start_order import circle_of, start_order
-from tests.plugins.plugin_folders import MANIFEST
+from tests.support.plugin_packages import MANIFEST
 
 DATA: dict[str, Any] = yaml.safe_load(MANIFEST)
 

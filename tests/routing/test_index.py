@@ -10,7 +10,7 @@ from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.routing.index import NEEDS_BODY, Params, Route, RouteIndex, _candidates
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, field_matcher
 from mockforge_asgi.routing.pattern import PatternError, parse
-from tests.routing.requests import Request
+from tests.support.request_snapshots import Request
 
 
 def index(*routes: tuple[str, str], matchers: dict[int, tuple[Matcher, ...]] | None = None) -> RouteIndex[int]:

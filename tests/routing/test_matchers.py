@@ -10,7 +10,7 @@ from mockforge_asgi.exact_json import written
 from mockforge_asgi.http.json_body import JsonBody
 from mockforge_asgi.routing.matchers import BodyMatcher, MatcherError, Test, field_matcher
 from mockforge_asgi.types import Json
-from tests.routing.requests import Request
+from tests.support.request_snapshots import Request
 
 REQUEST = Request(
     headers=(("accept", "text/html"), ("accept", "application/json"), ("x-empty", "")), query=(("page", "2"), ("tag", "a"), ("tag", "b"))

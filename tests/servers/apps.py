@@ -21,7 +21,7 @@ from mockforge_asgi.contract import Json
 from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.types import Receive, Scope, Send
-from tests.plain_host import PlainRuntime, plain_plugin
+from tests.support.plain_host import PlainRuntime, plain_plugin
 
 FLAGS: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """Things that happened, for `/wait/{flag}`."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.servers.running import COMMANDS, Running, running
+from tests.support.server_processes import COMMANDS, Running, running
 
 Start = Callable[[str, str], Running]
 

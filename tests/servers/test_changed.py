@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.running import Answer, Running
 from tests.servers.test_undisturbed import said
+from tests.support.server_processes import Answer, Running
 
 BY_THE_SERVER = {"date", "connection", "keep-alive", "transfer-encoding", "etag", "last-modified"}
 

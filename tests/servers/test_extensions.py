@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.servers.conftest import Start
-from tests.servers.running import Running
 from tests.servers.test_undisturbed import comparable
+from tests.support.server_processes import Running
 
 SENDS_FILES = {"granian"}
 """Servers that know `http.response.pathsend`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.servers.running import Running
+from tests.support.server_processes import Running
 
 CHUNKS = b"3\r\nhid\r\n3\r\nden\r\n0\r\n\r\n"
 

@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.servers.running import Running
+from tests.support.server_processes import Running
 
 SENDS_DENIALS = {"uvicorn-h11", "uvicorn-httptools", "hypercorn", "granian"}
 """Servers that know the extension for denial responses of websockets."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from websockets.sync.client import connect
 
-from tests.servers.running import HAS_LIFESPAN, Answer, Running
+from tests.support.server_processes import HAS_LIFESPAN, Answer, Running
 
 VOLATILE = {"date", "etag", "last-modified", "connection", "keep-alive"}
 

@@ -12,7 +12,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.types import Json
-from tests.templates.rendering import PlainPlugin, exchange, render, renderer
+from tests.support.template_rendering import PlainPlugin, exchange, render, renderer
 
 
 async def later(value: Json) -> Json:

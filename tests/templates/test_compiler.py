@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.errors import ConfigError, TemplateFailed
-from tests.templates.rendering import PlainPlugin, renderer
+from tests.support.template_rendering import PlainPlugin, renderer
 
 PARTS = {
     "plain.txt": "{{ x }}",

@@ -10,7 +10,7 @@ from mockforge_asgi.errors import TemplateFailed, UnsupportedPlatform
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates import faker as fake
 from mockforge_asgi.templates.renderer import Seed
-from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
+from tests.support.template_rendering import PlainPlugin, at_once, exchange, render_now, renderer
 
 PERSON = "{{ faker.name() }}|{{ faker.email() }}|{{ faker.date_of_birth() }}|{{ faker.pydecimal(2, 2) }}|{{ faker.words(3) }}"
 

@@ -11,7 +11,7 @@ from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.formats import HTML, JSON, TEXT, XML, Format, format_of
 from mockforge_asgi.types import Json
-from tests.templates.rendering import at_once, exchange, render_now, renderer
+from tests.support.template_rendering import at_once, exchange, render_now, renderer
 
 
 @pytest.mark.parametrize(

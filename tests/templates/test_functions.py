@@ -16,7 +16,7 @@ from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.templates.functions import offset, show_time
 from mockforge_asgi.templates.renderer import Seed
-from tests.templates.rendering import at_once, exchange, render_now, renderer
+from tests.support.template_rendering import at_once, exchange, render_now, renderer
 
 FORKS = """
 import os

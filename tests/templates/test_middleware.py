@@ -17,7 +17,7 @@ from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.testing import Client
 from mockforge_asgi.types import Receive, Scope, Send
-from tests.templates.rendering import PlainPlugin, exchange, renderer
+from tests.support.template_rendering import PlainPlugin, exchange, renderer
 
 
 class Runtime(PluginRuntime):

@@ -13,7 +13,7 @@ from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.renderer import SLICE_S, Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json
-from tests.templates.rendering import PlainPlugin, at_once, exchange, render_now, renderer
+from tests.support.template_rendering import PlainPlugin, at_once, exchange, render_now, renderer
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from mockforge_asgi.errors import TemplateFailed
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_plugin.values import Principal
-from tests.templates.rendering import exchange, render
+from tests.support.template_rendering import exchange, render
 
 
 def sample() -> Exchange:

@@ -12,8 +12,8 @@ from mockforge_asgi.http.responses import TemplateResponse
 from mockforge_asgi.reload.watcher import Watcher
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
-from tests.templates.rendering import at_once, exchange, renderer
-from tests.unprivileged import nobody, open_folder
+from tests.support.template_rendering import at_once, exchange, renderer
+from tests.support.unprivileged_user import nobody, open_folder
 
 
 def write(folder: Path, name: str, text: str | bytes, *, age: int = 0) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_asgi.http.responses import TemplateResponse
-from tests.templates.rendering import at_once, exchange, renderer
+from tests.support.template_rendering import at_once, exchange, renderer
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 0, UTC)
 

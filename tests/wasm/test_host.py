@@ -17,8 +17,8 @@ from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
-from tests.wasm.extism_guests import extism_bench, wat
-from tests.wasm.guests import COMPONENT, Bench, TestDoors, bench
+from tests.support.component_guests import COMPONENT, Bench, TestDoors, bench
+from tests.support.extism_guests import extism_bench, wat
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_open_gives_what_the_plugin_says_of_itself(stand: Bench) -> None:
 
 @pytest.mark.parametrize(("said", "words"), [('{\\"contract\\":\\"9.9\\"}', "9.9"), ("[1]", "JSON object"), ("oops", "not JSON")])
 async def test_a_plugin_that_describes_itself_wrongly_is_rejected(stand: Bench, said: str, words: str) -> None:
-    from tests.wasm.guests import DESCRIPTION
+    from tests.support.component_guests import DESCRIPTION
 
     size = len(said.replace("\\", ""))
     text = COMPONENT.replace(DESCRIPTION, said).replace(

@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.component.guest import ComponentInstance
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
-from tests.wasm.guests import Bench, bench
+from tests.support.component_guests import Bench, bench
 
 EMPTY = dumps({})
 OPS = ("echo", "spin", "trap", "door.now", "door.wait")

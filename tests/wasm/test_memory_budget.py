@@ -15,7 +15,7 @@ from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.instance import Instance, PooledInstance
 from mockforge_asgi.wasm.pool import PluginPool, Pool
-from tests.wasm.things import Thing, make, soon
+from tests.support.pool_instances import Thing, make, soon
 
 
 async def turns(n: int = 10) -> None:

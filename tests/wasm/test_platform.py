@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
 from mockforge_asgi.wasm.platform import check_interpreter, check_wheel, refuse_wheel
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
-from tests.wasm.extism_guests import ECHO, PluginHostCalls
+from tests.support.extism_guests import ECHO, PluginHostCalls
 
 
 def test_this_wheel_and_this_interpreter_will_do() -> None:

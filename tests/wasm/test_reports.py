@@ -9,7 +9,7 @@ from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.types import Json
 from mockforge_asgi.wasm.fiber import Budget, Fiber, GuestTrapped
 from mockforge_asgi.wasm.reports import answer_json, reported, trapped
-from tests.wasm.guests import TestDoors
+from tests.support.component_guests import TestDoors
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.sandbox import GuestSpec, Sandbox
-from tests.wasm.extism_guests import PluginHostCalls, wasm_of, wat
+from tests.support.extism_guests import PluginHostCalls, wasm_of, wat
 
 SPIN = wat('(func (export "response_generate") (result i32) (loop $l (br $l)) (i32.const 0))', "alloc")
 WASI = wasm_of("""(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))

@@ -9,8 +9,8 @@ import pytest
 
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from tests.wasm.extism_guests import extism_bench, wasm_of
-from tests.wasm.guests import bench
+from tests.support.component_guests import bench
+from tests.support.extism_guests import extism_bench, wasm_of
 
 
 async def test_the_loop_has_turns_of_its_own_between_slices_of_a_guest_that_computes() -> None:

@@ -31,7 +31,7 @@ from mockforge_asgi.wasm.reports import answer_json
 from tests.fuzz.fuzzing import Target, kept
 from tests.fuzz.said import MAX_FAILURE, in_bounds
 from tests.fuzz.trees import changer
-from tests.templates.rendering import exchange
+from tests.support.template_rendering import exchange
 
 MAY_SET = frozenset({"set-cookie"})
 OPS = (

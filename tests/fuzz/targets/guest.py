@@ -20,7 +20,7 @@ from mockforge_asgi.wasm.extism.instance import ExtismInstance
 from mockforge_asgi.wasm.extism.linking import ENV, USER
 from tests.fuzz.fuzzing import Choices, Target
 from tests.fuzz.said import MAX_FAILURE
-from tests.wasm.extism_guests import ExtismBench, extism_bench
+from tests.support.extism_guests import ExtismBench, extism_bench
 
 ROOM = asyncio.new_event_loop()
 ANSWERS: tuple[Json | HostCallError, ...] = (

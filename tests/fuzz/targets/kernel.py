@@ -9,7 +9,7 @@ from random import Random
 
 from mockforge_asgi.wasm.extism.kernel import FAULT_HANDLE, FAULT_MEMORY, FAULT_VARS, LOG_LEVELS, log_records
 from tests.fuzz.fuzzing import Choices, Target
-from tests.wasm.kernel_model import LIMIT, Kernel, Model
+from tests.support.extism_kernel_model import LIMIT, Kernel, Model
 
 NO_ARGUMENT = ("input_offset", "input_length", "output_offset", "output_length", "error_get", "memory_bytes", "reset")
 ONE_HANDLE = ("free", "length", "length_unsafe", "load_u8", "load_u64", "error_set", "input_load_u8", "input_load_u64")

@@ -14,7 +14,7 @@ from mockforge_asgi.telemetry.log import line_of
 from mockforge_asgi.wasm.extism.kernel import LOG_LEVELS, log_records
 from mockforge_asgi.wasm.extism.log import GuestLines
 from tests.fuzz.fuzzing import Choices, Target
-from tests.wasm.kernel_model import Kernel
+from tests.support.extism_kernel_model import Kernel
 
 PIECES = (
     b"", b"\n", b"\r\n", b"word", b"\x1b[2J", b"\xe2\x80\xae", b"\xff", b"\xed\xa0\x80", b"x" * 9000, b"\n" * 300, "é\u2028\x85".encode(),

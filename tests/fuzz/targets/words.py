@@ -19,7 +19,7 @@ from mockforge_asgi.wasm.extism.kernel import (
     log_records,
 )
 from tests.fuzz.fuzzing import Choices, Target
-from tests.wasm.kernel_model import LIMIT, Kernel
+from tests.support.extism_kernel_model import LIMIT, Kernel
 
 LOG_AT, LOG_END_AT, END_AT, ARGUMENTS_AT = 0x1000, 0x34, 0x14, 0x40
 MAX_OUTPUT, MAX_ERROR = 4096, 64

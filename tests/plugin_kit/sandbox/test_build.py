@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mockforge_plugin.sandbox.build import NAME, OUT, inputs, is_fresh
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.python_sandbox_harness import Sandbox
 
 
 def test_a_built_component_is_fresh_until_an_input_changes(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.sandbox.asking import run
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.asking_plugin import run
+from tests.support.memory_host_calls import HostCalls
+from tests.support.python_sandbox_harness import Sandbox
 
 
 @pytest.mark.parametrize(

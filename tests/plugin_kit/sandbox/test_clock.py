@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import UNIX_NS, HostCalls
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox.asking import run
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.asking_plugin import run
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import UNIX_NS, HostCalls
+from tests.support.python_sandbox_harness import Sandbox
 
 NOW = "2026-09-21 14:13:20.123456"
 

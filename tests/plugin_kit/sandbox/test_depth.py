@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mockforge_plugin.sandbox.depth import MAX_DEPTH, is_too_deep
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox.asking import run
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.asking_plugin import run
+from tests.support.error_envelopes import GuestError
+from tests.support.python_sandbox_harness import Sandbox
 
 
 @pytest.mark.parametrize(

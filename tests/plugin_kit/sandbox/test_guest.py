@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox_harness import Instance, Sandbox
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import HostCalls
+from tests.support.python_sandbox_harness import Instance, Sandbox
 
 COUNTER = """
 import random

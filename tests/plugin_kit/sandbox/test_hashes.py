@@ -15,9 +15,9 @@ from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_plugin.sandbox.hashes import pbkdf2_hmac
 from mockforge_plugin.sandbox.stdlib import ABSENT
-from tests.plugin_kit.sandbox.asking import run
-from tests.plugin_kit.sandbox_harness import Sandbox
-from tests.plugins.plugin_folders import folder, minimal
+from tests.support.asking_plugin import run
+from tests.support.plugin_packages import folder, minimal
+from tests.support.python_sandbox_harness import Sandbox
 
 HASHES = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox.asking import PLUGIN, run
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.asking_plugin import PLUGIN, run
+from tests.support.error_envelopes import GuestError
+from tests.support.python_sandbox_harness import Sandbox
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from wasmtime import WasmtimeError
 
 from mockforge_plugin.sandbox.stdlib import HINTS, MODULES, offered, refusal
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.errors import GuestError
-from tests.plugin_kit.sandbox.asking import PLUGIN, run
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.asking_plugin import PLUGIN, run
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import HostCalls
+from tests.support.python_sandbox_harness import Sandbox
 
 
 def test_every_published_module_can_be_imported(sandbox: Sandbox) -> None:

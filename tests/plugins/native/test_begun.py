@@ -11,7 +11,7 @@ from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.native.begun import going_on
 from mockforge_asgi.plugins.native.host import NativeHost
-from tests.plugins.native_parts import host, over_time
+from tests.support.native_hosts import host, over_time
 
 SOURCE = """
 import asyncio

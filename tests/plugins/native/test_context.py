@@ -9,7 +9,7 @@ import pytest
 
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_plugin.failure import HostError, PluginError
-from tests.plugins.native_parts import Told, doors
+from tests.support.native_hosts import Told, doors
 
 
 async def test_doors_answer_from_the_loop_and_from_a_thread() -> None:

@@ -21,7 +21,7 @@ from mockforge_asgi.plugins.native.process_pool import InWorkers
 from mockforge_asgi.plugins.native.runner import InProcess
 from mockforge_plugin import Allow, AuthPlugin, Principal, Request, ResponsePlugin, TemplatePlugin, function, kv
 from mockforge_plugin.failure import error_envelope
-from tests.plugins.native_parts import AUTHENTICATE, BODIES, GENERATE, Told, begun, call, doors, host, over_time
+from tests.support.native_hosts import AUTHENTICATE, BODIES, GENERATE, Told, begun, call, doors, host, over_time
 
 Make = Callable[..., Any]
 

@@ -15,7 +15,7 @@ import pytest
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.events import GuestLogged
 from mockforge_asgi.plugins.native.process_pool import InWorkers
-from tests.plugins.native_parts import Told, call, host
+from tests.support.native_hosts import Told, call, host
 
 ENDS = """
     import os
@@ -38,14 +38,14 @@ ENDS = """
 
 PARENT = """
 import asyncio
-from tests.plugins.native_parts import call, host
+from tests.support.native_hosts import call, host
 
 async def main():
     plugin = host("def generate(request):\\n    while True: pass\\n", processes=True, timeout_s=600.0)
     await plugin.open()
     await plugin.start()
     print(*plugin.runner.pids, flush=True)
-    from tests.plugins.native_parts import GENERATE
+    from tests.support.native_hosts import GENERATE
     await plugin.call("response.generate", GENERATE)
 
 asyncio.run(main())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.config.objects import LimitOverrides
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.manifest import Dependency, Endpoint, Entry, Limits, manifest_of, read_manifest
-from tests.plugins.plugin_folders import MANIFEST
+from tests.support.plugin_packages import MANIFEST
 
 DATA: dict[str, Any] = yaml.safe_load(MANIFEST)
 

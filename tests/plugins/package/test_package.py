@@ -10,8 +10,8 @@ import pytest
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package import package as subject
 from mockforge_asgi.plugins.package.package import Unsafe, check_collisions, checked_path, digest_of, read_package
-from tests.plugins.plugin_folders import FILES, archive, folder
-from tests.unprivileged import nobody, open_folder
+from tests.support.plugin_packages import FILES, archive, folder
+from tests.support.unprivileged_user import nobody, open_folder
 
 
 def refusal(path: Path) -> str:

@@ -10,7 +10,7 @@ from mockforge_asgi.config import load_config
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.plugins.package.static_checks import check_code, validate
-from tests.plugins.plugin_folders import FILES, MANIFEST, folder, minimal
+from tests.support.plugin_packages import FILES, MANIFEST, folder, minimal
 
 MINE = """
 from mockforge_plugin import AuthPlugin, Request, http as web, kv, resource, secret

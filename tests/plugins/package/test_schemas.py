@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mockforge_asgi.plugins.package.schemas import json_schema
-from tests.plugins.plugin_folders import MANIFEST
+from tests.support.plugin_packages import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[3]
 WHICH: tuple[Literal["manifest", "config"], ...] = ("manifest", "config")

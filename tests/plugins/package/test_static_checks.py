@@ -8,7 +8,7 @@ import pytest
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.static_checks import validate
-from tests.plugins.plugin_folders import FILES, MANIFEST, folder
+from tests.support.plugin_packages import FILES, MANIFEST, folder
 
 
 def refusal(path: Path) -> str:

@@ -11,8 +11,8 @@ import pytest
 from mockforge_asgi.errors import ConfigError, PluginFailed, PluginRejected
 from mockforge_asgi.plugins.testkit.case_verdict import Verdict
 from mockforge_asgi.plugins.testkit.harness import Harness
-from tests.plugins.plugin_folders import folder, minimal
-from tests.wasm.extism_guests import GREET, wat
+from tests.support.extism_guests import GREET, wat
+from tests.support.plugin_packages import folder, minimal
 
 KEEPER = """\
 from mockforge_plugin import function, kv, log

@@ -14,7 +14,20 @@ import pytest
 
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
-from tests.security.web import Answer, Authority, Server, allow, drip, get, make_authority, refused, reply, resolver, serving, silent
+from tests.support.loopback_servers import (
+    Answer,
+    Authority,
+    Server,
+    allow,
+    drip,
+    get,
+    make_authority,
+    refused,
+    reply,
+    resolver,
+    serving,
+    silent,
+)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.errors import HostCallError
 from mockforge_asgi.security.egress.client import Egress, EgressLimits
 from mockforge_asgi.security.egress.metering import HEAD_BYTES, READ_BYTES, Allowance, Metered
-from tests.security.web import Answer, allow, get, make_authority, refused, reply, resolver, serving
+from tests.support.loopback_servers import Answer, allow, get, make_authority, refused, reply, resolver, serving
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

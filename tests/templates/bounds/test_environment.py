@@ -17,7 +17,7 @@ from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
 from mockforge_asgi.templates.bounds.meter import TemplateLimits
 from mockforge_asgi.templates.formats import TEXT
 from mockforge_asgi.types import Json
-from tests.templates.rendering import PlainPlugin, at_once, exchange, render, render_now, renderer
+from tests.support.template_rendering import PlainPlugin, at_once, exchange, render, render_now, renderer
 
 SMALL = TemplateLimits(output_bytes=20_000, made_bytes=200_000, steps=5_000, values=2_000, time_ms=60_000)
 

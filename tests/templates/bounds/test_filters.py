@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.errors import TemplateFailed
-from tests.templates.rendering import render_now
+from tests.support.template_rendering import render_now
 
 USERS = [
     {"name": "Ada", "age": 36, "city": "London"},

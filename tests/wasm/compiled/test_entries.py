@@ -18,7 +18,7 @@ import pytest
 
 from mockforge_asgi.wasm.compiled.entries import Entries, EntriesUnusable
 from mockforge_asgi.wasm.compiled.private_files import TEMPORARY
-from tests.unprivileged import nobody, open_folder
+from tests.support.unprivileged_user import nobody, open_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME, OTHER = "a" * 64, "b" * 64

@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.component.guest import ComponentGuest, ComponentInstanc
 from mockforge_asgi.wasm.fiber import GuestTrapped
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
-from tests.wasm.guests import Bench, bench
+from tests.support.component_guests import Bench, bench
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import PluginRejected
-from tests.wasm.guests import COMPONENT, bench
+from tests.support.component_guests import COMPONENT, bench
 
 ROOT = Path(__file__).resolve().parents[3]
 DOOR = '(export "call" (func (param "door" string) (param "payload" string) (result (result string (error string)))))'
@@ -64,7 +64,7 @@ CALLS_A_DOOR_OF_ITS_OWN_MAKING = """
 import asyncio
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.wasm.component import guest as component
-from tests.wasm.guests import bench
+from tests.support.component_guests import bench
 
 TEXT = '''(component (import "mockforge:plugin/host@0.1.0" (instance $h (export "call" (func TYPE))))
   (core func $d (canon lower (func $h "call")))

@@ -11,7 +11,7 @@ import pytest
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.wasm.component.python import MAX_SOURCE_BYTES, sandbox_digest, sandbox_path
-from tests.plugins.plugin_folders import minimal
+from tests.support.plugin_packages import minimal
 
 
 def test_the_digest_that_the_build_noted_is_the_components() -> None:

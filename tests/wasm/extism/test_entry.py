@@ -10,7 +10,7 @@ import pytest
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginRejected
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.extism.guest import ExtismOptions
-from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wasm_of
+from tests.support.extism_guests import PLAIN, ExtismBench, extism_bench, wasm_of
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.wasm.extism.guest import ExtismOptions
 from mockforge_asgi.wasm.extism.instance import ExtismInstance
-from tests.wasm.extism_guests import ECHO, GREET, PLAIN, ExtismBench, extism_bench, wat
+from tests.support.extism_guests import ECHO, GREET, PLAIN, ExtismBench, extism_bench, wat
 
 
 @pytest.fixture

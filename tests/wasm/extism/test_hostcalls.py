@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mockforge_asgi.errors import HostCallError, PluginFailed
-from tests.wasm.extism_guests import PLAIN, ExtismBench, extism_bench, wat
+from tests.support.extism_guests import PLAIN, ExtismBench, extism_bench, wat
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from mockforge_asgi.wasm.extism.kernel import (
     OutputTooLarge,
     log_records,
 )
-from tests.wasm.kernel_model import LIMIT, VARS, Kernel, Model
+from tests.support.extism_kernel_model import LIMIT, VARS, Kernel, Model
 
 ONE_HANDLE = ("free", "length", "length_unsafe", "load_u8", "load_u64", "error_set", "input_load_u8", "input_load_u64")
 NO_ARGUMENT = ("input_offset", "input_length", "output_offset", "output_length", "error_get", "memory_bytes", "reset")

@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.extism.kernel import KernelMemory, kernel_wasm
 from mockforge_asgi.wasm.extism.log import GuestLines
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.ticker import TICK_S
-from tests.wasm.guests import TestDoors
+from tests.support.component_guests import TestDoors
 
 
 def lines() -> GuestLines:

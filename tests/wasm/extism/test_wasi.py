@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mockforge_asgi.errors import PluginFailed
-from tests.wasm.extism_guests import ExtismBench, extism_bench, wasm_of
+from tests.support.extism_guests import ExtismBench, extism_bench, wasm_of
 
 
 @pytest.fixture

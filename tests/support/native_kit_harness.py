@@ -14,8 +14,8 @@ from mockforge_plugin.context import entered
 from mockforge_plugin.dispatch import load_plugin
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError, error_envelope
-from tests.plugin_kit.doors import DoorRefused, HostCalls
-from tests.plugin_kit.errors import GuestError
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import DoorRefused, HostCalls
 
 _numbers = itertools.count()
 

@@ -7,8 +7,8 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.plugin_kit.doors import DoorRefused, HostCalls
-from tests.plugin_kit.errors import GuestError
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import DoorRefused, HostCalls
 
 GOLDEN = Path(__file__).resolve().parents[2] / "sdk" / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))

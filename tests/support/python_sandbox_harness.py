@@ -12,8 +12,8 @@ from typing import Any
 from wasmtime import Config, Engine, Store, component
 
 from mockforge_plugin.sandbox.build import OUT, build
-from tests.plugin_kit.doors import DoorRefused, HostCalls
-from tests.plugin_kit.errors import GuestError
+from tests.support.error_envelopes import GuestError
+from tests.support.memory_host_calls import DoorRefused, HostCalls
 
 SEED = "5e" * 32
 

@@ -11,7 +11,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.security.permissions import EffectivePermissions
-from tests.plain_host import PlainHost, PlainRuntime
+from tests.support.plain_host import PlainHost, PlainRuntime
 
 Decide = Callable[[Exchange], Awaitable[Decision]]
 KEYS = RequestView(headers=frozenset({"x-api-key", "accept"}))

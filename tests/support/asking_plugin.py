@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.plugin_kit.doors import HostCalls
-from tests.plugin_kit.sandbox_harness import Sandbox
+from tests.support.memory_host_calls import HostCalls
+from tests.support.python_sandbox_harness import Sandbox
 
 PLUGIN = """
 from mockforge_plugin import function
