@@ -15,7 +15,7 @@ from random import Random
 
 from tests.fuzz.fuzzing import CORPUS, ROOT, TARGETS, Mutate, kept, target
 
-INSTRUMENTED = ["mockforge_asgi", "mockforge_plugin", "zipfile", "tests.wasm"]
+INSTRUMENTED = ["mockforge_asgi", "mockforge_plugin", "zipfile", "tests.support"]
 """Modules whose branches guide the fuzzer."""
 
 
