@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mockforge_asgi.errors import HostCallError
 
@@ -16,30 +16,6 @@ HEAD_BYTES: Final = 32 * 1024
 """Room for an answer's head, interim answers (1xx) and the end of a chunked body included."""
 READ_BYTES: Final = 4096
 """Handed on at once: a part that the parser has done with in some milliseconds, whatever it is made of."""
-
-
-class Stream(Protocol):
-    """A network stream (`httpcore2.AsyncNetworkStream`)."""
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes; none at the end."""
-        ...
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of them."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close it."""
-        ...
-
-    async def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> Stream:
-        """The stream inside a TLS connection."""
-        ...
-
-    def get_extra_info(self, info: str) -> Any:
-        """What the transport knows."""
-        ...
 
 
 class Allowance:
@@ -68,17 +44,17 @@ class Allowance:
 
 
 class Metered:
-    """A network stream whose reads are small and counted; it belongs to the connection made of it."""
+    """An `httpcore2.AsyncNetworkStream` whose reads are small and counted; it belongs to the connection made of it."""
 
     __slots__ = ("_allowance", "_stream")
 
-    def __init__(self, stream: Stream, allowance: Allowance) -> None:
+    def __init__(self, stream: Any, allowance: Allowance) -> None:  # httpcore2 is imported in client.py alone
         self._stream, self._allowance = stream, allowance
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes; none at the end. Raises HostCallError once there are too many."""
         await asyncio.sleep(0)  # what lies ready in a buffer is read without waiting: others get their turn all the same
-        data = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
+        data: bytes = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
         self._allowance.take(len(data))
         return data
 
