@@ -1,9 +1,8 @@
 """Runs fibers on the event loop: one time slice of guest work per loop turn, whoever computes.
 
 A call's first time slice is given at once (`first_slice`, a plain function) if this turn's time is not used up: most calls end there, and
-cost no coroutine, future, time-out or timer. One that goes on is driven by `finish`: a guest that computes queues; a guest that calls its
-host is answered at once, or suspended until the host's coroutine is done. Calls that have used little go first; the greedy ones get what is
-left, and a slice every few milliseconds.
+cost no coroutine, future, time-out or timer. `finish` drives one that goes on: a guest that computes queues; one that calls its host is
+answered at once, or suspended until the host's coroutine is done. Calls that have used little go first; greedy ones get what is left.
 """
 
 from __future__ import annotations
@@ -207,7 +206,7 @@ class Scheduler:
     async def _queue(self, fiber: Fiber) -> bool:
         """Waits until the fiber ended (True) or made a host call that has to be waited for (False)."""
         fiber.waiter = self._loop.create_future()
-        (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
+        self._line_up(fiber)
         if not self._queued:
             self._queued = True
             self._loop.call_soon(self._turn)
@@ -215,6 +214,13 @@ class Scheduler:
             return bool(await fiber.waiter)
         finally:
             fiber.waiter = None
+
+    def _line_up(self, fiber: Fiber) -> None:
+        if fiber.cpu_s > _GREEDY_AFTER_S:
+            self._greedy.append(fiber)
+            self.ticker.alert()
+        else:
+            self._fresh.append(fiber)
 
     def _open_turn(self) -> None:
         """Have what guests spent in first slices forgotten in the next turn of the loop."""
@@ -270,7 +276,7 @@ class Scheduler:
         elif fiber.pending is not None and not fiber.pending.done:
             waiter.set_result(False)
         else:
-            (self._greedy if fiber.cpu_s > _GREEDY_AFTER_S else self._fresh).append(fiber)
+            self._line_up(fiber)
 
     def _is_answered(self, _env: object) -> bool:
         fiber = self.current

@@ -2,7 +2,8 @@
 
 While calls are beyond their first time slice it ticks each millisecond. While there are only first slices, in which nearly all calls end,
 it looks each 3 ms whether one has run for too long: each look takes the interpreter lock from the loop, and a tick in a short call would
-cost that call a turn of the loop. So a first slice takes 4 ms at most, any other about one.
+cost that call a turn of the loop. So a first slice takes 4 ms at most, and any other about one; for half a second after a guest was seen to
+compute for long, first slices too.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ TICK_S: Final = 0.001
 """One time slice: a guest that computes yields at each tick."""
 LOOK_S: Final = 0.003
 """How often first slices are looked at. One that is younger than a tick is left to the next look."""
+_ALERT_S: Final = 0.5
+"""A guest that computes for 4 ms at once each half second takes less than a hundredth of the loop's time: no p99 tells of it."""
 
-_IDLE_LOOKS: Final = 17
+_IDLE_S: Final = 0.05
 
 
 class Ticker:
     """Ticks while `active` is not zero, looks at first slices, sleeps for good after a short idle time, and is woken by the next call."""
 
-    __slots__ = ("_engines", "_stopped", "_thread", "_wake", "active", "asleep", "first_since_s", "ticks")
+    __slots__ = ("_engines", "_stopped", "_thread", "_wake", "active", "alert_until_s", "asleep", "first_since_s", "ticks")
 
     def __init__(self, engines: Engines) -> None:
         self._engines, self._stopped = engines, False
@@ -36,8 +39,14 @@ class Ticker:
         """How many calls compute beyond their first time slice; changed by the loop's thread only."""
         self.first_since_s = 0.0
         """Since when (`time.perf_counter`) the first slice of a call has been running; 0.0 when none does. Set before `asleep` is read."""
+        self.alert_until_s = 0.0
+        """Until when (`time.perf_counter`) a tick ends first slices whatever their age."""
         self.asleep = True
         self.ticks = 0
+
+    def alert(self) -> None:
+        """A guest computes for long: keep first slices short for a while."""
+        self.alert_until_s = time.perf_counter() + _ALERT_S
 
     def wake(self) -> None:
         """Make sure it ticks; called when `asleep` is seen at the start of a call."""
@@ -55,16 +64,18 @@ class Ticker:
             await asyncio.sleep(TICK_S)
 
     def _run(self) -> None:
-        idle, sleep, clock = 0, time.sleep, time.perf_counter
+        idle_s, has_ticked, sleep, clock = 0.0, False, time.sleep, time.perf_counter
         while not self._stopped:
-            since_s = self.first_since_s
-            idle = 0 if self.active or since_s else idle + 1
-            if idle > _IDLE_LOOKS:
+            is_alert = clock() < self.alert_until_s
+            pause_s = TICK_S if self.active or is_alert or has_ticked else LOOK_S
+            idle_s = 0.0 if self.active or self.first_since_s else idle_s + pause_s
+            if idle_s > _IDLE_S:
                 self._sleep_until_woken()
-                idle = 0
-            sleep(TICK_S if self.active else LOOK_S)
+                idle_s = 0.0
+            sleep(pause_s)
             since_s = self.first_since_s
-            if self.active or (since_s and clock() - since_s >= TICK_S):
+            has_ticked = self.active > 0 or (since_s > 0.0 and (is_alert or clock() - since_s >= TICK_S))
+            if has_ticked:
                 self.ticks += 1
                 for engine in self._engines.live:
                     raise_epoch(engine.ptr())

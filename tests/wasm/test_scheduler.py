@@ -28,6 +28,17 @@ async def test_the_loop_has_turns_of_its_own_between_slices_of_a_guest_that_comp
         assert turns > 2 * fiber.slices
 
 
+async def test_a_guest_that_computes_for_long_puts_the_ticker_on_the_alert() -> None:
+    async with bench() as stand:
+        guest = await stand.guest().instantiate(stand.fiber("load"))
+        stand.ticker.alert_until_s = 0.0
+        await guest.call(stand.fiber("echo"), b"1")
+        assert stand.ticker.alert_until_s == 0.0
+        with pytest.raises(LimitExceeded):
+            await guest.call(stand.fiber("spin", cpu_s=0.01), b"{}")
+        assert stand.ticker.alert_until_s > 0.0
+
+
 async def test_greedy_guests_all_come_to_their_budget_beside_a_stream_of_short_calls() -> None:
     async with bench() as stand:
         quick = await stand.guest().instantiate(stand.fiber("load"))

@@ -7,8 +7,6 @@ import threading
 import time
 from typing import cast
 
-import pytest
-
 from mockforge_asgi.wasm.engine import Engines
 from mockforge_asgi.wasm.ticker import Ticker
 
@@ -42,20 +40,35 @@ async def test_the_loop_goes_on_while_the_thread_ends() -> None:
     assert engines.was_said == [True] and thread is not None and not thread.is_alive()
 
 
-@pytest.mark.parametrize("is_old", [True, False])
-async def test_a_first_slice_is_ended_once_it_is_older_than_a_tick(is_old: bool) -> None:
+def begun(age_s: float) -> tuple[Ticker, Engineless]:
+    """A first slice of that age, and a ticker that looks."""
     engines = Engineless()
     engines.said.set()
     ticker = Ticker(cast(Engines, engines))
-    ticker.first_since_s = time.perf_counter() if is_old else time.perf_counter() + 3600
+    ticker.first_since_s = time.perf_counter() - age_s
+    return ticker, engines
+
+
+async def test_a_first_slice_that_has_run_for_too_long_is_ended() -> None:
+    ticker, engines = begun(age_s=0.0)
     ticker.wake()
-    if is_old:
-        await asyncio.to_thread(engines.asked.wait, 5)
-    else:
-        while not ticker.asleep:  # what begins later than now is never old: the thread finds nothing to do
-            ticker.first_since_s = 0.0
-            await asyncio.sleep(0)
-    assert engines.asked.is_set() == is_old
+    assert await asyncio.to_thread(engines.asked.wait, 5)
+    await ticker.stop()
+
+
+async def test_a_short_first_slice_is_left_alone() -> None:
+    ticker, engines = begun(age_s=-3600)  # it begins in an hour: it is never old
+    ticker.wake()
+    await asyncio.to_thread(engines.asked.wait, 0.02)
+    assert not engines.asked.is_set()
+    await ticker.stop()
+
+
+async def test_while_a_guest_computes_for_long_no_first_slice_is_left_alone() -> None:
+    ticker, engines = begun(age_s=-3600)
+    ticker.alert()
+    ticker.wake()
+    assert await asyncio.to_thread(engines.asked.wait, 5)
     await ticker.stop()
 
 

@@ -19,6 +19,7 @@ from mockforge_asgi.wasm.extism.kernel import (
     REPLY_NOTHING,
     REPLY_PLACED,
     REPLY_WAITS,
+    Outcome,
     OutputTooLarge,
     log_records,
 )
@@ -73,7 +74,8 @@ def test_the_kernel_does_what_the_model_does(data: bytes, calls: list[tuple[Any,
         assert kernel.call(name, *args) == expected, (name, args)
         if name == "alloc" and expected:
             blocks.append(expected)
-    outcome = kernel.memory.finish(LIMIT)
+    taken = kernel.memory.take_output(LIMIT) if not model.error else None
+    outcome = kernel.memory.finish(LIMIT) if taken is None else Outcome(taken, None, 0, len(model.heap))
     start, n = model.output
     assert outcome.output == (bytes(model.heap[start - model.base : start - model.base + n]) if n else b"")
     assert outcome.used_bytes == len(model.heap)
@@ -185,10 +187,23 @@ def test_control_words_log_settings_and_variables_are_out_of_reach() -> None:
     assert kernel.memory.finish(1 << 20).output == b""
 
 
+def test_only_an_output_that_stands_alone_is_taken_at_once() -> None:
+    kernel = Kernel()
+    kernel.call("output_set", kernel.put(b"answer"), 6)
+    assert kernel.memory.take_output(5) is None
+    assert kernel.memory.take_output(6) == b"answer"
+    assert bytes(kernel.memory.view[kernel.memory.heap :]).count(0) == len(kernel.memory.view) - kernel.memory.heap
+    kernel.memory.begin(b"")
+    kernel.call("error_set", kernel.put(b"bad news"))
+    assert kernel.memory.take_output(100) is None
+    assert kernel.memory.finish(100).error == b"bad news"
+
+
 def test_an_output_over_the_limit_is_not_copied_but_zeroed() -> None:
     kernel = Kernel()
     block = kernel.put(b"x" * 100)
     kernel.call("output_set", block, 100)
+    assert kernel.memory.take_output(99) is None
     with pytest.raises(OutputTooLarge) as raised:
         kernel.memory.finish(99)
     assert raised.value.size == 100
