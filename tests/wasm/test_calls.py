@@ -8,9 +8,6 @@ from collections.abc import Awaitable
 from types import FrameType
 
 import pytest
-from tests.plugins.native_parts import host as native_host
-from tests.wasm.extism_guests import extism_bench, wat
-from tests.wasm.guests import bench
 
 from mockforge_asgi.contract import PluginHost
 from mockforge_asgi.contract.results import ResultReader
@@ -21,6 +18,9 @@ from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
+from tests.support.component_guests import bench
+from tests.support.extism_guests import extism_bench, wat
+from tests.support.native_hosts import host as native_host
 
 MOST = 13
 NATIVE = """
