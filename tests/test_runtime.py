@@ -230,7 +230,7 @@ async def test_a_missing_dependency_and_a_circle_refuse_the_start(write: Write) 
     with pytest.raises(MockForgeError, match="base"):
         await PluginRuntime(config(words=write(more="dependencies: [{id: base}]"))).start()
     circle = config(words=write(more="dependencies: [{id: base}]"), base=write("base", more="dependencies: [{id: words}]"))
-    with pytest.raises(ConfigError, match="in a circle: words → base → words"):
+    with pytest.raises(ConfigError, match="in a cycle: words → base → words"):
         await PluginRuntime(circle).start()
 
 

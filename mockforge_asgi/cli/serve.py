@@ -126,7 +126,7 @@ def _addresses(host: str, port: int) -> dict[tuple[int, Any], None]:
     try:
         found = [each for name in names for each in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)]
     except (socket.gaierror, UnicodeError):
-        raise ConfigError(f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all.") from None
+        raise ConfigError(f"'{host}' is not an address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all.") from None
     return dict.fromkeys((family, address) for family, _, _, _, address in found)
 
 
@@ -152,7 +152,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"port {port} may not be used without special rights. Choose one above 1023: --port 8000"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"'{host}' is no address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all."
+        return f"'{host}' is not an address of this machine. Use --host 127.0.0.1, or 0.0.0.0 for all."
     return f"cannot listen on {host} port {port}: {error.strerror}."
 
 
@@ -179,7 +179,7 @@ def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
 
 
 def _say(text: str) -> None:
-    """Print it; when nobody reads it any more (`| head`), that is no reason to end."""
+    """Print it; when nobody reads it any more (`| head`), that is not a reason to end."""
     try:
         click.echo(text)
     except BrokenPipeError:

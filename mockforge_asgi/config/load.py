@@ -54,7 +54,7 @@ def _bytes(file: Path, name: str) -> bytes:
     except OSError as error:
         raise ConfigError(f"'{clip(name, 200)}' cannot be read: {error.strerror}.") from None
     except ValueError as error:
-        raise ConfigError(f"'{clip(name, 200)}' is no path: {error}.") from None
+        raise ConfigError(f"'{clip(name, 200)}' is not a path: {error}.") from None
 
 
 def _from_mapping(source: Mapping[str, Any], base_dir: Path, dev: bool | None, own: Collection[str]) -> objects.Config:

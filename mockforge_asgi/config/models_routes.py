@@ -208,7 +208,7 @@ class RouteModel(Strict):
         if lengths is not None and self.match.method != ["HEAD"]:
             raise fault("`content-length` follows from the body, except in answers to HEAD.", "Remove it, or match `method: HEAD` alone.")
         if lengths is not None and (self.response.status == 204 or not re.fullmatch(r"[0-9]{1,18}", ",".join(lengths))):
-            raise fault("`content-length` is one whole number, in an answer that may have a body.", "Write it as digits.")
+            raise fault("`content-length` is one integer, in an answer that may have a body.", "Write it as digits.")
         return self
 
 

@@ -49,7 +49,7 @@ class NetworkRule:
             raise BadRule(f"the scheme '{scheme}' is not http or https.")
         port = int(match["port"]) if match["port"] else 0 if host == ANY_HOST else DEFAULT_PORTS[scheme]
         if match["port"] and not 1 <= port <= 65535:
-            raise BadRule(f"{port} is no port.", "Ports are 1 to 65535.")
+            raise BadRule(f"{port} is not a port.", "Ports are 1 to 65535.")
         return cls(scheme, _host(host, any_host), port, private)
 
     def matches(self, scheme: str, host: str, port: int) -> bool:

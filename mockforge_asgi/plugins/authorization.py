@@ -45,7 +45,9 @@ def authorize(use: PluginUse, config: Config) -> Authorization:
     Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
     """
     if not use.path.exists():
-        problem = config.places.problem(("plugins", use.name, "use"), f"{clip(use.use, 200)}: is no folder and no file.", "Check the path.")
+        problem = config.places.problem(
+            ("plugins", use.name, "use"), f"{clip(use.use, 200)}: is neither a folder nor a file.", "Check the path."
+        )
         raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
     return authorize_package(use, read_package(use.path, use.use), config)
 

@@ -13,7 +13,7 @@ from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
 from mockforge_asgi.plugins.authorization import Authorization, authorize
 from mockforge_asgi.plugins.package.versions import fits
-from mockforge_asgi.plugins.start_order import circle_of
+from mockforge_asgi.plugins.start_order import cycle_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,26 @@ def _together(config: Config, authorized: Mapping[str, Authorization], refused: 
     """(plugin, problem) of what is wrong between plugins, and between them and the rest of the configuration."""
     for name, authorization in authorized.items():
         yield from ((name, problem) for problem in _dependency_problems(authorization, authorized, refused, config))
-    if circle := circle_of(authorized):
-        what = f"plugins depend on each other in a circle: {' → '.join(circle)}."
-        yield circle[0], config.places.problem(("plugins", circle[0]), what, "Remove one of these dependencies.")
+    if cycle := cycle_of(authorized):
+        what = f"plugins depend on each other in a cycle: {' → '.join(cycle)}."
+        yield cycle[0], config.places.problem(("plugins", cycle[0]), what, "Remove one of these dependencies.")
     yield from _misplaced(config, authorized)
     yield from _clashes(config, authorized)
 
 
 def _misplaced(config: Config, authorized: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
-    """Plugins that are given a part which they cannot play."""
+    """Plugins that are named for what they are not."""
     for path, name, kind in _parts(config):
         if name in authorized and kind not in (kinds := authorized[name].manifest.kinds):
-            what = f"'{name}' is no {kind} plugin; its kinds: {', '.join(sorted(kinds))}."
+            what = f"'{name}' is of the kinds {', '.join(sorted(kinds))}, not {kind}."
             yield name, config.places.problem(path, what, f"Name a plugin of the kind {kind}.")
 
 
 def _idle(config: Config) -> Iterator[Problem]:
     for path, name, _ in _parts(config):
         if name in config.plugins and not config.plugins[name].enabled:
-            what = f"'{name}' is asked for here and not enabled: requests that need it are answered 503."
-            yield config.places.problem(path, what, "Enable it, or take it out here.")
+            what = f"'{name}' is named here and not enabled: requests that need it are answered 503."
+            yield config.places.problem(path, what, "Enable it, or remove it here.")
 
 
 def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
@@ -119,7 +119,7 @@ def _dependency_problems(
         if not versions and not wanted.optional:
             is_refused = wanted.id in refused
             what = f"the plugin needs '{wanted.id}', which {'cannot be loaded' if is_refused else 'is not here'}."
-            yield config.places.problem(path, what, "Mend that one first." if is_refused else "Add it under `plugins:`.")
+            yield config.places.problem(path, what, "Fix that one first." if is_refused else "Add it under `plugins:`.")
         elif versions and not any(fits(version, wanted.version) for version in versions):
             what = f"the plugin needs '{wanted.id}' {wanted.version}, and here is {', '.join(versions)}."
             yield config.places.problem(path, what, "Use a version that fits.")

@@ -23,16 +23,14 @@ D = TypeVar("D", bound=Described)
 
 
 def start_order(plugins: Mapping[str, D]) -> tuple[D, ...]:
-    """Dependencies first, otherwise as given. Raises PluginRejected when plugins depend on each other in a circle."""
-    if circle := circle_of(plugins):
-        raise PluginRejected(
-            circle[0], f"plugins depend on each other in a circle: {' → '.join(circle)}. Remove one of these dependencies."
-        )
+    """Dependencies first, otherwise as given. Raises PluginRejected when plugins depend on each other in a cycle."""
+    if cycle := cycle_of(plugins):
+        raise PluginRejected(cycle[0], f"plugins depend on each other in a cycle: {' → '.join(cycle)}. Remove one of these dependencies.")
     return tuple(plugins[name] for name in _sorter(plugins).static_order())
 
 
-def circle_of(plugins: Mapping[str, Described]) -> tuple[str, ...]:
-    """The names of plugins that depend on each other, the first once more at the end; empty where there is no circle."""
+def cycle_of(plugins: Mapping[str, Described]) -> tuple[str, ...]:
+    """The names of plugins that depend on each other, the first once more at the end; empty where there is no cycle."""
     try:
         _sorter(plugins).prepare()
     except CycleError as error:

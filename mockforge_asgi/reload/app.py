@@ -140,11 +140,11 @@ class ReloadingApp:
                 fresh = Generation(self._build(config))
                 await fresh.start()
             except MockForgeError as error:
-                self._report("error", f"{error}\nThe last good configuration goes on.")
+                self._report("error", f"{error}\nThe last good configuration stays in use.")
                 return
             self._blocked = None
             old, self._current = self._current, fresh
-            self._report("info", f"{self._file.name} changed: the new configuration answers from now on.")
+            self._report("info", f"{self._file.name} changed: the new configuration is in use.")
             if config.server != self._server:
                 self._server = config.server
                 self._report("warning", "what changed under `server:` applies from the next start of `mockforge serve`.")

@@ -153,7 +153,7 @@ class Watcher:
     def _follow(self, watch: Watch, path: str, leaves_out: LeavesOut | None) -> None:
         with self._lock:
             if path not in watch.paths:
-                self.poll()  # what is queued by now is no edit of this path
+                self.poll()  # what is queued by now is not an edit of this path
                 watch.paths[path] = leaves_out
                 self._arm_path(watch, path, leaves_out, {})
 

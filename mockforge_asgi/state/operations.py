@@ -109,7 +109,7 @@ class Incr:
         """See Operation."""
         before = 0 if cell is None else loads(cell.data)
         if type(before) is not int:
-            raise StateError(f"key {self.key!r} holds no whole number, so it cannot be counted up", code="invalid_input")
+            raise StateError(f"key {self.key!r} does not hold an integer, so it cannot be counted up", code="invalid_input")
         value = before + self.by
         if not -MAX_INT <= value <= MAX_INT:
             raise StateError(f"counter {self.key!r} would leave the 64-bit range", code="limit")
@@ -150,7 +150,7 @@ def encode_value(value: Json, max_bytes: int) -> bytes | None:
 def check_key(key: str) -> str:
     """The key itself when it may be used. Raises StateError."""
     if type(key) is not str or not key or "\0" in key or len(key) > MAX_KEY_BYTES:
-        raise StateError(f"a key is a text of 1 to {MAX_KEY_BYTES} bytes without NUL", code="invalid_input")
+        raise StateError(f"a key is a string of 1 to {MAX_KEY_BYTES} bytes without NUL", code="invalid_input")
     if not key.isascii():
         key_size(key)
     return key
@@ -165,7 +165,7 @@ def key_size(key: str) -> int:
     except UnicodeEncodeError as error:
         raise StateError("a key may not hold half a surrogate pair", code="invalid_input") from error
     if size > MAX_KEY_BYTES:
-        raise StateError(f"a key is a text of 1 to {MAX_KEY_BYTES} bytes without NUL", code="invalid_input")
+        raise StateError(f"a key is a string of 1 to {MAX_KEY_BYTES} bytes without NUL", code="invalid_input")
     return size
 
 
@@ -180,7 +180,7 @@ def check_by(by: int) -> int:
     """The increment itself when it may be used. Raises StateError."""
     if type(by) is int and -MAX_INT <= by <= MAX_INT:
         return by
-    raise StateError("`by` is a whole number of at most 64 bits", code="invalid_input")
+    raise StateError("`by` is an integer of at most 64 bits", code="invalid_input")
 
 
 def _cell(data: bytes | None, ttl_s: float | None, now: float) -> Cell | None:

@@ -128,7 +128,7 @@ class KeySpace:
         """A checked AddIfAbsent."""
         data = encode_value(value, self.quota.max_value_bytes)
         if data is None:
-            raise StateError("null is no value that can be added; null and absent are the same", code="invalid_input")
+            raise StateError("null cannot be added; null and absent are the same", code="invalid_input")
         return AddIfAbsent(check_key(key), data, check_ttl(ttl_s))
 
     def op_swap(self, key: str, expected: Json, value: Json, ttl_s: float | None) -> CompareAndSet:

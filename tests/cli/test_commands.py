@@ -154,7 +154,7 @@ def test_plugin_list_is_a_table(place: Path) -> None:
     assert rows[0].split() == ["NAME", "ID", "VERSION", "RUNTIME", "KINDS", "STATE", "DIGEST"]
     assert rows[1].split() == ["gone", "refused"] and rows[2].split() == ["off", "disabled"]
     assert rows[3].split()[:6] == ["auth", "hello-auth", "1.0.0", "python", "auth", "ok"]
-    assert "./gone: is no folder and no file. Check the path." in "\n".join(rows)
+    assert "./gone: is neither a folder nor a file. Check the path." in "\n".join(rows)
 
 
 def test_plugin_validate_summarises_a_good_plugin(place: Path) -> None:

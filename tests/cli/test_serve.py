@@ -299,7 +299,7 @@ def test_an_edit_under_reload_holds_from_the_next_request_on(place: Path, serve:
     code, err = served.stop()
     assert code == 0
     assert "mockforge.yaml:2 rutes: the key 'rutes' is not known. Did you mean 'routes'?" in err
-    assert "The last good configuration goes on." in err
+    assert "The last good configuration stays in use." in err
 
 
 def test_workers_share_one_socket(serve: Serve) -> None:
@@ -367,12 +367,12 @@ def test_an_encrypted_key_is_told_and_no_pass_phrase_asked_for(place: Path) -> N
 def test_every_plugin_that_cannot_be_loaded_is_told_before_it_listens(place: Path) -> None:
     (place / "mockforge.yaml").write_text((ROUTE % "/a") + "plugins: {c: {use: ./c}, d: {use: ./d}}\n")
     words = refusal(place)
-    assert "./c: is no folder and no file" in words and "./d: is no folder and no file" in words
+    assert "./c: is neither a folder nor a file" in words and "./d: is neither a folder nor a file" in words
 
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7", "a..b"])
 def test_an_address_of_another_machine_is_told_in_words(host: str) -> None:
-    with pytest.raises(ConfigError, match="is no address of this machine"):
+    with pytest.raises(ConfigError, match="is not an address of this machine"):
         bind(host, 0)
 
 

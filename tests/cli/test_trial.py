@@ -115,7 +115,7 @@ def test_a_long_answer_takes_several_lines_and_a_compiled_guest_tells_its_memory
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("none", "template.call"), "none: is no folder and no file. Check the path."),
+        (("none", "template.call"), "none: is neither a folder nor a file. Check the path."),
         (("sums", "template.cal"), "'sums' does not implement it. It implements "),
         (("sums", "template.call", "{"), "the document is not JSON: "),
         (("sums", "template.call", "@none.json"), "the document cannot be read: @none.json: No such file or directory."),

@@ -333,7 +333,7 @@ BAD = {
     ),
     "a fault of what a merge key brings": (
         "version: 1\nx-own: &s {port: no}\nserver:\n  host: a\n  <<: *s\n",
-        ["5 server.port: must be a whole number, not 'no'."],
+        ["5 server.port: must be an integer, not 'no'."],
     ),
 }
 

@@ -23,7 +23,7 @@ BAD = {
     ),
     "a length that is none": (
         "version: 1\nroutes: [{match: {path: /, method: HEAD}, response: {status: 200, headers: {content-length: ['5', '6']}}}]\n",
-        ["2 routes[0]: `content-length` is one whole number, in an answer that may have a body. Write it as digits."],
+        ["2 routes[0]: `content-length` is one integer, in an answer that may have a body. Write it as digits."],
     ),
     "a length for an answer to a failure": (
         "version: 1\nplugins: {g: {use: ./g, on_failure: {status: 503, headers: {content-length: 5}}}}\n",

@@ -75,7 +75,7 @@ def test_what_may_hold_the_loop_is_for_the_operator_to_give(tmp_path: Path, runt
 
 def test_a_folder_that_is_not_there_is_told_by_its_place_in_the_configuration(tmp_path: Path) -> None:
     words = refusal(tmp_path / "gone")
-    assert words == f"configuration plugins.auth.use: {tmp_path / 'gone'}: is no folder and no file. Check the path."
+    assert words == f"configuration plugins.auth.use: {tmp_path / 'gone'}: is neither a folder nor a file. Check the path."
 
 
 def test_a_pinned_digest_must_be_the_packages(tmp_path: Path) -> None:

@@ -45,16 +45,14 @@ def found_together(tmp_path: Path, more: dict[str, Any], **kinds: str) -> dict[s
     return {name: [str(p) for p in getattr(error, "problems", ())] for name, error in check_plugins(config).refused.items()}
 
 
-def test_a_circle_of_dependencies_is_found_without_running_anything(tmp_path: Path) -> None:
+def test_a_cycle_of_dependencies_is_found_without_running_anything(tmp_path: Path) -> None:
     (words,) = found_together(tmp_path, {}, one="dependencies: [two]", two="dependencies: [one]")["one"]
-    assert (
-        words == "configuration plugins.one: plugins depend on each other in a circle: one → two → one. Remove one of these dependencies."
-    )
+    assert words == "configuration plugins.one: plugins depend on each other in a cycle: one → two → one. Remove one of these dependencies."
 
 
 def test_a_plugin_that_needs_a_refused_one_says_so(tmp_path: Path) -> None:
     found = found_together(tmp_path, {"plugins": {"two": {"grants": {}}}}, one="dependencies: [two]", two="license: MIT")
-    assert found["one"] == ["configuration plugins.one: the plugin needs 'two', which cannot be loaded. Mend that one first."]
+    assert found["one"] == ["configuration plugins.one: the plugin needs 'two', which cannot be loaded. Fix that one first."]
 
 
 def test_a_plugin_is_named_only_for_what_it_is(tmp_path: Path) -> None:
@@ -65,11 +63,11 @@ def test_a_plugin_is_named_only_for_what_it_is(tmp_path: Path) -> None:
     }
     found = found_together(tmp_path, more, a="kinds: [auth]", r="kinds: [response, template]")
     assert found == {
-        "a": ["configuration routes[0].response.plugin: 'a' is no response plugin; its kinds: auth. Name a plugin of the kind response."],
+        "a": ["configuration routes[0].response.plugin: 'a' is of the kinds auth, not response. Name a plugin of the kind response."],
         "r": [
-            "configuration protect[0].auth[1]: 'r' is no auth plugin; its kinds: response, template. Name a plugin of the kind auth.",
+            "configuration protect[0].auth[1]: 'r' is of the kinds response, template, not auth. Name a plugin of the kind auth.",
             (
-                "configuration sources.s.plugin: 'r' is no data_source plugin; its kinds: response, template. "
+                "configuration sources.s.plugin: 'r' is of the kinds response, template, not data_source. "
                 "Name a plugin of the kind data_source."
             ),
         ],
@@ -82,8 +80,8 @@ def test_asking_for_a_plugin_that_is_not_enabled_is_a_warning() -> None:
     assert not found.refused
     assert [str(warning) for warning in found.warnings] == [
         (
-            "configuration protect[0].auth[0]: 'a' is asked for here and not enabled: requests that need it are answered 503. "
-            "Enable it, or take it out here."
+            "configuration protect[0].auth[0]: 'a' is named here and not enabled: requests that need it are answered 503. "
+            "Enable it, or remove it here."
         )
     ]
 

@@ -10,7 +10,7 @@ import yaml
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.manifest import Manifest, manifest_of
-from mockforge_asgi.plugins.start_order import circle_of, start_order
+from mockforge_asgi.plugins.start_order import cycle_of, start_order
 from tests.support.plugin_packages import MANIFEST
 
 DATA: dict[str, Any] = yaml.safe_load(MANIFEST)
@@ -39,11 +39,11 @@ def test_a_dependency_that_is_not_there_changes_nothing() -> None:
     assert len(start_order(plugins(a=["x"], b=[]))) == 2
 
 
-def test_a_circle_is_told_in_the_order_in_which_they_need_each_other() -> None:
+def test_a_cycle_is_told_in_the_order_in_which_they_need_each_other() -> None:
     made = plugins(a=["b"], b=["c"], c=["a"], d=[])
-    circle = circle_of(made)
-    assert circle[0] == circle[-1] and set(circle) == {"a", "b", "c"}
-    assert "".join(circle) in ("abca", "bcab", "cabc")
-    with pytest.raises(PluginRejected, match="in a circle"):
+    cycle = cycle_of(made)
+    assert cycle[0] == cycle[-1] and set(cycle) == {"a", "b", "c"}
+    assert "".join(cycle) in ("abca", "bcab", "cabc")
+    with pytest.raises(PluginRejected, match="in a cycle"):
         start_order(made)
-    assert circle_of(plugins(a=["b"], b=[])) == ()
+    assert cycle_of(plugins(a=["b"], b=[])) == ()

@@ -88,7 +88,7 @@ async def test_a_broken_edit_is_reported_and_the_last_good_configuration_goes_on
         assert (await client.get("/")).text == "/one"
         assert (await client.get("/")).text == "/one"
         assert len(world.reported) == 1
-        assert str(world.file) in world.reported[0] and "The last good configuration goes on." in world.reported[0]
+        assert str(world.file) in world.reported[0] and "The last good configuration stays in use." in world.reported[0]
         world.write("/three")
         assert (await client.get("/")).text == "/three"
 
@@ -97,7 +97,7 @@ async def test_an_app_that_does_not_start_does_not_take_over(world: World) -> No
     async with Client(world.app()) as client:
         world.write("/bad")
         assert (await client.get("/")).text == "/one"
-    assert world.reported == ["error: /bad would not start\nThe last good configuration goes on."]
+    assert world.reported == ["error: /bad would not start\nThe last good configuration stays in use."]
 
 
 async def test_a_configuration_that_waits_for_a_plugin_takes_over_when_that_is_mended(world: World) -> None:

@@ -49,7 +49,7 @@ class Anchors:
 def merged(mapping: dict[str, Json]) -> list[str] | None:
     """Replaces the merge key by the keys that it brings: the mapping's own go first, then those of earlier mappings in a list.
 
-    The keys that came in; None if what the merge key names is no mapping.
+    The keys that came in; None if what the merge key names is not a mapping.
     """
     brought = mapping.pop(MERGE_KEY)
     parts = brought if isinstance(brought, list) else [brought]

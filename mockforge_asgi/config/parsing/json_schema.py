@@ -40,7 +40,7 @@ def check_schema(schema: Json, places: Locations, base: Path) -> list[Problem]:
         return [places.problem((*base, "type"), f"must be object, not {quote(schema['type'])}.", "A configuration is a mapping.")]
     if "properties" not in schema and (strays := [k for k, v in schema.items() if isinstance(v, dict) and k not in _OF_MAPPINGS]):
         what, remedy = (
-            "is no keyword of JSON Schema.",
+            "is not a keyword of JSON Schema.",
             f"Keys of the configuration stand under `properties:`: {{properties: {{{clip(strays[0])}: …}}}}.",
         )
         return [places.problem((*base, strays[0]), what, remedy)]

@@ -12,7 +12,7 @@ from mockforge_asgi.text import quote
 MAX_DEPTH = 64
 MAX_VALUES = 500_000
 MAX_BITS = 1000
-"""Of a whole number where those of more than 64 bits are accepted; what has many more, readers of JSON refuse."""
+"""Of an integer where those of more than 64 bits are accepted; what has many more, readers of JSON refuse."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -38,7 +38,7 @@ def not_json(value: object, places: Locations, *, exact: bool = False) -> list[P
 
 
 def no_json_scalar(item: object, *, exact: bool = False) -> str:
-    """What keeps a value from being one of JSON, as the end of a sentence. `exact`: whole numbers may have more than 64 bits."""
+    """What keeps a value from being one of JSON, as the end of a sentence. `exact`: integers may have more than 64 bits."""
     if item is None or isinstance(item, bool):
         return ""
     if isinstance(item, int):

@@ -21,7 +21,7 @@ from mockforge_asgi.text import clip, quote
 _SECRET_SECTIONS = frozenset({"secrets"})
 _TYPES = {
     "string": "text",
-    "int": "a whole number",
+    "int": "an integer",
     "float": "a number",
     "bool": "true or false",
     "list": "a list",
@@ -124,7 +124,7 @@ def _bounds(kind: str, context: Mapping[str, Any], shown: str) -> tuple[str, str
     if kind in ("too_long", "string_too_long"):
         return f"is too long; the most is {context.get('max_length')}.", ""
     if kind == "int_from_float":
-        return f"must be a whole number, not {shown}.", ""
+        return f"must be an integer, not {shown}.", ""
     return None
 
 

@@ -34,7 +34,7 @@ _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": Fa
 
 
 class Unreadable(Exception):
-    """The text is no usable document; `problems` says why, each with its place."""
+    """The text cannot be used; `problems` says why, each with its place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

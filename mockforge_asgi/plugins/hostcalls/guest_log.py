@@ -30,10 +30,10 @@ class GuestLog:
         self._left, self._at, self._dropped = BURST, clock(), 0
 
     def write(self, payload: Mapping[str, Json]) -> None:
-        """Hand the line on as an event. Raises HostCallError for what is no line."""
+        """Hand the line on as an event. Raises HostCallError for what is not a line."""
         level, message = payload.get("level", "info"), payload.get("message")
         if not isinstance(message, str):
-            raise HostCallError("invalid_input", "`message` must be a text")
+            raise HostCallError("invalid_input", "`message` must be a string")
         if not isinstance(level, str) or level not in _LEVELS:
             raise HostCallError("invalid_input", f"`level` must be one of {', '.join(_LEVELS)}")
         level = _LEVELS[level]

@@ -12,24 +12,24 @@ def text(payload: Mapping[str, Json], name: str, *, max_chars: int = 512) -> str
     """A text that is there and not empty. Raises HostCallError."""
     value = payload.get(name)
     if not isinstance(value, str) or not value:
-        raise HostCallError("invalid_input", f"`{name}` must be a text that is not empty")
+        raise HostCallError("invalid_input", f"`{name}` must be a string that is not empty")
     if len(value) > max_chars:
         raise HostCallError("invalid_input", f"`{name}` is longer than {max_chars} characters")
     return value
 
 
 def whole(payload: Mapping[str, Json], name: str, default: int | None, *, least: int, most: int) -> int:
-    """A whole number in its range; the default (None: there is none) where it is left out. Raises HostCallError."""
+    """An integer in its range; the default (None: there is none) where it is left out. Raises HostCallError."""
     value = payload.get(name)
     if value is None and default is not None:
         return default
     if type(value) is not int or not least <= value <= most:
-        raise HostCallError("invalid_input", f"`{name}` must be a whole number from {least} to {most}")
+        raise HostCallError("invalid_input", f"`{name}` must be an integer from {least} to {most}")
     return value
 
 
 def optional_whole(payload: Mapping[str, Json], name: str, *, least: int, most: int) -> int | None:
-    """A whole number in its range, or None where it is left out. Raises HostCallError."""
+    """An integer in its range, or None where it is left out. Raises HostCallError."""
     return None if payload.get(name) is None else whole(payload, name, None, least=least, most=most)
 
 

@@ -85,7 +85,7 @@ def files_of(data: bytes) -> dict[str, bytes]:
 def _read_end(data: bytes) -> tuple[int, int]:
     """The end record, before anything allocates by what it says (APPNOTE 4.3.16): the number of entries, and where their directory is."""
     if len(data) < _END.size or data[:2] != b"PK":
-        raise Unsafe("is no zip archive.", "Give a folder, or a .zip of one.")
+        raise Unsafe("is not a zip archive.", "Give a folder, or a .zip of one.")
     signature, disk, first_disk, here, entries, size, offset, comment = _END.unpack_from(data, len(data) - _END.size)
     if signature != b"PK\x05\x06" or comment:
         raise Unsafe("is a zip archive with a comment or trailing data.", "Make it again without.")

@@ -65,7 +65,7 @@ def read_package(path: Path, source: str | None = None) -> Package:
         elif path.is_file():
             files, folder = read_archive(path), None
         else:
-            raise Unsafe("is no folder and no file.", "Check the path.")
+            raise Unsafe("is neither a folder nor a file.", "Check the path.")
         if FILE not in files:
             raise Unsafe(f"has no {FILE}.", "A plugin is a folder, or a zip of one, with plugin.yaml at its top.")
     except Unsafe as error:
@@ -174,11 +174,11 @@ def _read_file(name: str, handle: int, path: str, mode: int) -> bytes:
     if stat.S_ISLNK(mode):
         raise Unsafe("is a symbolic link.", "A package holds plain files: put the file itself there.", path)
     if not stat.S_ISREG(mode):
-        raise Unsafe("is no plain file.", "Remove it.", path)
+        raise Unsafe("is not a plain file.", "Remove it.", path)
     with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle), "rb") as opened:
         facts = os.fstat(opened.fileno())
         if not stat.S_ISREG(facts.st_mode):
-            raise Unsafe("is no plain file.", "Remove it.", path)
+            raise Unsafe("is not a plain file.", "Remove it.", path)
         if facts.st_size > MAX_FILE_BYTES:
             raise Unsafe(f"is larger than {MAX_FILE_BYTES >> 20} MiB.", "", path)
         data = opened.read(facts.st_size + 1)

@@ -33,7 +33,7 @@ def is_range(text: str) -> bool:
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Whether the version is in the range. Raises ValueError for what is no version or no range."""
+    """Whether the version is in the range. Raises ValueError for what is not a version or not a range."""
     return wanted.strip() == "*" or Version(version) in _range(wanted)
 
 
@@ -42,4 +42,4 @@ def _range(text: str) -> NpmSpec:
     try:
         return NpmSpec(_BLANKS.sub(lambda found: " " if "," in found[0] else "", text.strip()))
     except AttributeError as error:  # the library's own, for `00 - 1` and the like
-        raise ValueError(f"{text!r} is no range") from error
+        raise ValueError(f"{text!r} is not a range") from error

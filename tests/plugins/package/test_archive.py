@@ -63,8 +63,8 @@ def nameless() -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "is no zip archive"),
-        (b"not a zip" * 10, "is no zip archive"),
+        (b"", "is not a zip archive"),
+        (b"not a zip" * 10, "is not a zip archive"),
         (b"PK" + b"\0" * 50, "comment or trailing data"),
         (zipped(("../evil", b"x")), "leads out"),
         (zipped(("/etc/passwd", b"x")), "leads out"),

@@ -76,7 +76,7 @@ def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     made = folder(tmp_path)
     os.mkfifo(made / "pipe")
-    assert "is no plain file" in refusal(made)
+    assert "is not a plain file" in refusal(made)
 
 
 def test_too_many_and_too_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_folders_too_deep_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_package_is_told_in_words(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "none") == "p: is no folder and no file. Check the path."
+    assert refusal(tmp_path / "none") == "p: is neither a folder nor a file. Check the path."
     (tmp_path / "empty").mkdir()
     assert "has no plugin.yaml" in refusal(tmp_path / "empty")
 

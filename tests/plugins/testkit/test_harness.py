@@ -143,7 +143,7 @@ async def test_what_no_host_would_send_is_not_sent(tmp_path: Path, op: str, docu
 
 
 async def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
-    with pytest.raises(PluginRejected, match=r"is no folder and no file"):
+    with pytest.raises(PluginRejected, match=r"is neither a folder nor a file"):
         Harness(tmp_path / "none")
     async with Harness(plugin(tmp_path, "def generate(:\n")) as trial:
         with pytest.raises((PluginRejected, PluginFailed), match=r"plugin\.py"):
