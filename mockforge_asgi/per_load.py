@@ -16,15 +16,21 @@ T = TypeVar("T")
 class PerLoad(Generic[T]):
     """What is worked out from a runtime's plugins as they are loaded: anew whenever they have changed, and not before."""
 
-    __slots__ = ("_build", "_follows_edits", "_runtime", "loaded", "value")
+    __slots__ = ("__weakref__", "_build", "_follows_edits", "_runtime", "_without_plugins", "loaded", "value")
 
     def __init__(self, runtime: PluginRuntime, build: Callable[[LoadedPlugins], T], *, follows_edits: bool = False) -> None:
         """`follows_edits`: plugins whose files have changed are loaded again first."""
         self._runtime, self._build, self._follows_edits = runtime, build, follows_edits
         self.loaded: LoadedPlugins | None = None
         """The plugins that the value was worked out from; None before the first request."""
-        self.value: T = build(NOT_LOADED)
-        """As it was worked out last: before the first request, without any plugins."""
+        self._without_plugins = build(NOT_LOADED)
+        self.value: T = self._without_plugins
+        """As it was worked out last: without any plugins before the first request, and from a change of the plugins to the next one."""
+        runtime.derived.add(self)
+
+    def forget(self) -> None:
+        """The plugins have changed: keep none that may be gone."""
+        self.loaded, self.value = None, self._without_plugins
 
     def is_current(self) -> bool:
         """Whether a request may go by the value: nothing has changed, and the plugins, if any, run on this event loop in this process."""

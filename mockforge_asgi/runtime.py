@@ -11,7 +11,8 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json
@@ -31,6 +32,14 @@ from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore, open_store
 from mockforge_asgi.telemetry.log import logged_events
+
+
+class Derived(Protocol):
+    """What is worked out from the loaded plugins, and may keep them alive."""
+
+    def forget(self) -> None:
+        """They have changed."""
+        ...
 
 
 class PluginRuntime:
@@ -64,6 +73,8 @@ class PluginRuntime:
         """Loaded by the first start; in dev mode the plugins are looked at again, for their files may have been edited since."""
         self.loaded: LoadedPlugins = NOT_LOADED
         """The plugins as they are loaded now; another object with every change."""
+        self.derived: WeakSet[Derived] = WeakSet()
+        """What mounts have worked out from them."""
         self._life: Life | None = None
         self._ending: Life | None = None
         self._pid = os.getpid()
@@ -133,6 +144,8 @@ class PluginRuntime:
 
     def _changed(self) -> None:
         self.loaded = NOT_LOADED if self._life is None else self._life.registry.loaded
+        for derived in self.derived:
+            derived.forget()
 
     def _alive(self) -> Life:
         if self._life is None:

@@ -71,3 +71,12 @@ async def test_where_edits_are_followed_each_request_looks_for_them() -> None:
     per_load = PerLoad(runtime, names, follows_edits=True)
     assert await per_load.current() == ["a"] and not per_load.is_current()
     await runtime.stop()
+
+
+async def test_nothing_keeps_a_plugin_that_is_gone_until_the_next_request() -> None:
+    runtime = PlainRuntime({"version": 1}, plain_plugin("a", "auth", {}))
+    per_load = PerLoad(runtime, lambda loaded: loaded)
+    assert names(await per_load.current()) == ["a"]
+    runtime.registry.remove("a")
+    assert names(per_load.value) == [] and per_load.loaded is None
+    await runtime.stop()
