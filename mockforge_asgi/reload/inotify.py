@@ -9,9 +9,14 @@ import ctypes
 import os
 import struct
 import sys
+from array import array
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 MODIFY: Final = 0x2
 ATTRIB: Final = 0x4
@@ -51,10 +56,10 @@ FUSE, and of unknown ones, nothing may be told."""
 class Inotify:
     """One queue of events. Raises OSError where there is none to be had."""
 
-    __slots__ = ("_fd", "_libc", "pid")
+    __slots__ = ("_fd", "_libc", "_ready", "pid")
 
     def __init__(self) -> None:
-        self._fd = -1
+        self._fd, self._ready = -1, array("i", [0])
         self._libc = _libc()
         self.pid = os.getpid()
         self._fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
@@ -68,11 +73,9 @@ class Inotify:
         self._libc.inotify_rm_watch(self._fd, number)
 
     def read(self) -> bytes:
-        """Records of events up to now, as many as go in one read; nothing when there are none."""
-        try:
-            return os.read(self._fd, _BUFFER_BYTES)
-        except BlockingIOError:
-            return b""
+        """Records of events up to now, as many as go in one read; nothing when there are none. Not for two threads at once."""
+        fcntl.ioctl(self._fd, termios.FIONREAD, self._ready)  # a third of what a read that finds nothing costs
+        return os.read(self._fd, _BUFFER_BYTES) if self._ready[0] else b""
 
     def __del__(self) -> None:
         if self._fd >= 0:
