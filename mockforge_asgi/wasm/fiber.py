@@ -34,7 +34,7 @@ class Budget:
 
 
 class HostCallRequest:
-    """A guest at a door: which one, with what, and how the answer gets to it (`deliver(answer, error)`)."""
+    """A host call that a guest makes: which one, with what, and how the answer gets to it (`deliver(answer, error)`)."""
 
     __slots__ = ("_deliver", "_payload", "done", "name")
 
@@ -49,10 +49,10 @@ class HostCallRequest:
         try:
             self._payload = parse(self._payload, HOST_CALL) if self._payload else {}
         except BadJson as error:
-            raise HostCallError("invalid_input", f"door '{self.name}': the payload is {error}") from None
+            raise HostCallError("invalid_input", f"host call '{self.name}': the payload is {error}") from None
         if not isinstance(self._payload, dict):
             self._payload, kind = {}, type(self._payload).__name__
-            raise HostCallError("invalid_input", f"door '{self.name}' takes a JSON object, not {kind}")
+            raise HostCallError("invalid_input", f"host call '{self.name}' takes a JSON object, not {kind}")
         return self._payload
 
     def answer(self, answer: Json, error: HostCallError | None) -> None:
@@ -69,7 +69,7 @@ class Fiber:
         "call",
         "cpu_s",
         "deadline",
-        "doors",
+        "host_calls",
         "is_ended",
         "keep",
         "op",
@@ -81,9 +81,9 @@ class Fiber:
     )
 
     def __init__(
-        self, plugin: str, op: str, budget: Budget, doors: HostCalls, request: BodyReader | None, deadline: float | None = None
+        self, plugin: str, op: str, budget: Budget, host_calls: HostCalls, request: BodyReader | None, deadline: float | None = None
     ) -> None:
-        self.plugin, self.op, self.budget, self.doors, self.request = plugin, op, budget, doors, request
+        self.plugin, self.op, self.budget, self.host_calls, self.request = plugin, op, budget, host_calls, request
         self.deadline = deadline
         """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
         self.call: Any = None

@@ -82,13 +82,13 @@ class WasmHost:
         self,
         options: HostOptions,
         guest: Guest,
-        doors: HostCalls,
+        host_calls: HostCalls,
         pool: Pool,
         events: EventStream,
         *,
         end: Callable[[HostCalls], None] = lambda _: None,
     ) -> None:
-        self.options, self._guest, self._doors, self._events, self._end = options, guest, doors, events, end
+        self.options, self._guest, self._host_calls, self._events, self._end = options, guest, host_calls, events, end
         self.watch: Watch | None = None
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
@@ -105,7 +105,7 @@ class WasmHost:
 
     def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None, deadline: float | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
-        return Fiber(self.options.plugin, op, budget or self.options.budget, self._doors, request, deadline)
+        return Fiber(self.options.plugin, op, budget or self.options.budget, self._host_calls, request, deadline)
 
     async def open(self) -> Description:
         """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
@@ -201,7 +201,7 @@ class WasmHost:
     async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation in isolation `reused`, on whichever instance is free. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         pool, options = self._pool, self.options
-        fiber = Fiber(options.plugin, op, options.budget, self._doors, request)
+        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request)
         held = pool.idle.pop() if pool.idle else await self.acquire(fiber)
         began_s = time.perf_counter()
         try:  # as in `run`, which would be one more coroutine for each call
@@ -227,7 +227,7 @@ class WasmHost:
         except (PluginFailed, PluginUnavailable) as error:
             self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
         finally:
-            await self._doors.close()
+            await self._host_calls.close()
             if self._pool.live == 0:
                 self._guest.close()
 
@@ -235,7 +235,7 @@ class WasmHost:
         """End what outlasted the drain time; what is released from now on is freed without `destroy`."""
         self.is_over = True
         self._pool.dismiss = None
-        self._end(self._doors)
+        self._end(self._host_calls)
 
     async def acquire(self, fiber: Fiber) -> PooledInstance:
         """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""

@@ -71,7 +71,7 @@ class Sandbox:
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
 
-    async def host(self, options: HostOptions, spec: GuestSpec, doors: HostCalls) -> WasmHost:
+    async def host(self, options: HostOptions, spec: GuestSpec, host_calls: HostCalls) -> WasmHost:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
         check_interpreter()
         guest = await self._guest(options, spec)
@@ -81,7 +81,7 @@ class Sandbox:
                 f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
-        host = WasmHost(replace(options, charge_bytes=charge), guest, doors, self.pool, self._events, end=self.scheduler.end)
+        host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.pool, self._events, end=self.scheduler.end)
         if (needed := self.pool.one_each_bytes) > cap:
             self._events.emit(PluginWarning(plugin=options.plugin, detail=_short_of(needed, cap)))
         return host

@@ -120,10 +120,10 @@ class Scheduler:
                     clock.reschedule(self._loop.time())
             await self._idle
 
-    def end(self, doors: HostCalls) -> None:
+    def end(self, host_calls: HostCalls) -> None:
         """End the calls of one plugin generation, told by its host calls, that still run; each raises PluginUnavailable."""
         for clock, fiber in self._running.items():
-            if fiber.doors is doors and not clock.expired():
+            if fiber.host_calls is host_calls and not clock.expired():
                 fiber.is_ended = True
                 clock.reschedule(self._loop.time())
 
@@ -149,7 +149,7 @@ class Scheduler:
 
     def _answer_now(self, fiber: Fiber, request: HostCallRequest) -> bool:
         try:
-            answer = fiber.doors.call_now(request.name, request.arguments())
+            answer = fiber.host_calls.call_now(request.name, request.arguments())
             if answer is NotImplemented:
                 return False
             request.answer(answer, None)
@@ -188,7 +188,7 @@ class Scheduler:
         ticker = self.ticker
         ticker.active -= 1  # nothing computes here
         try:
-            answer = await fiber.doors.call(request.name, request.arguments(), fiber.request)
+            answer = await fiber.host_calls.call(request.name, request.arguments(), fiber.request)
             began_s = time.thread_time()
             request.answer(answer, None)
             fiber.cpu_s += time.thread_time() - began_s

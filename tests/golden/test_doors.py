@@ -31,7 +31,7 @@ def ask(size):
 def test_too_much_for_a_door_is_refused_and_the_instance_lives_on(production: Production) -> None:
     instance = production.load(PLUGIN)
     for name in ("store", "tell"):
-        with pytest.raises(GuestError, match=r"50000\d\d bytes sent to a door, over the limit of 2097152") as failed:
+        with pytest.raises(GuestError, match=r"50000\d\d bytes sent to a host call, over the limit of 2097152") as failed:
             instance.call("template.call", {"function": name, "args": [5_000_000], "kwargs": {}})
         assert failed.value.error["code"] == "limit"
     asked = [instance.call("template.call", {"function": "ask", "args": [size], "kwargs": {}}) for size in (5_000_000, 10)]

@@ -74,7 +74,7 @@ TOO_MUCH = [
     Case("variables bomb", generates(_VARS, "alloc", "store_u64", "var_set"), "LimitExceeded", "vars_kb=128", budget="`vars_kb`", limits={"cpu_ms": 200}),
     Case("randomness without end", asks("random.bytes", '{"n":65536}', again=True), "LimitExceeded", "cpu_ms=|memory_mb", budget=_CPU),
     Case("2 MiB of nothing but lists handed to a door", asks("kv.get", b"[" + b"[]," * 600_000 + b"1]"), "an answer", budget="20,000 values", limits={"cpu_ms": 1000}, many=False),
-    Case("3 MiB handed to a door", asks("kv.get", b" " * 3_000_000 + b"{}"), "PluginFailed", "too much was sent|bytes sent to a door", budget="2 MiB", limits={"cpu_ms": 1000}, many=False),
+    Case("3 MiB handed to a door", asks("kv.get", b" " * 3_000_000 + b"{}"), "PluginFailed", "too much was sent|bytes sent to a host call", budget="2 MiB", limits={"cpu_ms": 1000}, many=False),
     Case("a hundred thousand levels handed to a door", asks("kv.get", b'{"key":' + b"[" * 100_000), "an answer", budget="100 levels", limits={"cpu_ms": 1000}, many=False),
 ]  # fmt: skip
 NOT_THEIRS = [

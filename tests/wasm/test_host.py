@@ -154,7 +154,7 @@ def brief(stand: Bench, *, per_request: bool = False) -> WasmHost:
 
 async def test_calls_that_outlast_the_drain_time_are_ended_and_no_others(stand: Bench) -> None:
     made, other = brief(stand), await opened(stand)
-    other_doors = other._doors = TestDoors()
+    other_doors = other._host_calls = TestDoors()
     await made.open()
     await made.start()
     others = asyncio.ensure_future(other.lease().call("door.wait", EMPTY))

@@ -1,6 +1,6 @@
-"""PluginContext: the doors as native code sees them, from the event loop and from worker threads.
+"""PluginContext: the host calls as native code sees them, from the event loop and from worker threads.
 
-One belongs to one call and ends with it: code that lives on after its call was given up finds every door closed.
+One belongs to one call and ends with it: code that lives on after its call was given up gets no host call answered.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ON_LOOP = (
 class PluginContext:
     """What the kit's host calls reach while a native plugin runs; see the kit's `HostContext`."""
 
-    __slots__ = ("_doors", "_ended", "_loop", "_request", "_thread", "_waits", "is_queued")
+    __slots__ = ("_ended", "_host_calls", "_loop", "_request", "_thread", "_waits", "is_queued")
 
-    def __init__(self, doors: HostCalls, request: BodyReader | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, host_calls: HostCalls, request: BodyReader | None, loop: asyncio.AbstractEventLoop) -> None:
         """Made on the loop's own thread."""
-        self._doors, self._request, self._loop = doors, request, loop
+        self._host_calls, self._request, self._loop = host_calls, request, loop
         self._thread = threading.get_ident()
         self._ended = False
         self.is_queued = False
@@ -38,23 +38,23 @@ class PluginContext:
         self._waits: set[concurrent.futures.Future[Json]] = set()
 
     def anew(self) -> PluginContext:
-        """One for other work that belongs to no request: the same doors, and an end of its own."""
-        return PluginContext(self._doors, None, self._loop)
+        """One for other work that belongs to no request: the same host calls, and an end of its own."""
+        return PluginContext(self._host_calls, None, self._loop)
 
     def end(self) -> None:
-        """Close every door; whoever waits at one in a thread is told."""
+        """Refuse host calls from now on; whoever waits for one in a thread is told."""
         self._ended = True
         for wait in tuple(self._waits):
             wait.cancel()
 
     async def door(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door and await its answer. Raises HostError."""
+        """Call the host and await its answer. Raises HostError."""
         if threading.get_ident() != self._thread:  # a loop of the plugin's own, in a thread of its own
             return await asyncio.wrap_future(self._submit(name, payload))
         return await self._ask(name, _plain(payload))
 
     def door_wait(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door and block this worker thread until it answers. Raises HostError."""
+        """Call the host and block this worker thread until it answers. Raises HostError."""
         if threading.get_ident() == self._thread:
             raise HostError(_ON_LOOP, code="unavailable")
         waiting = self._submit(name, payload)
@@ -66,7 +66,7 @@ class PluginContext:
             self._waits.discard(waiting)
 
     def door_now(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door that answers at once. Raises HostError."""
+        """Make a host call that answers at once. Raises HostError."""
         if threading.get_ident() != self._thread:
             if name != "log":
                 return self.door_wait(name, payload)
@@ -74,7 +74,7 @@ class PluginContext:
             return None
         self._check()
         try:
-            return self._doors.call_now(name, _plain(payload))
+            return self._host_calls.call_now(name, _plain(payload))
         except HostCallError as error:
             raise _host_error(error) from None
 
@@ -89,13 +89,13 @@ class PluginContext:
     async def _ask(self, name: str, payload: Mapping[str, Json]) -> Json:
         self._check()
         try:
-            return await self._doors.call(name, payload, self._request)
+            return await self._host_calls.call(name, payload, self._request)
         except HostCallError as error:
             raise _host_error(error) from None
 
     def _log(self, payload: Mapping[str, Json]) -> None:
         try:
-            self._doors.call_now("log", payload)
+            self._host_calls.call_now("log", payload)
         except HostCallError:
             pass  # a line that cannot be logged is lost; the thread that wrote it has gone on
 

@@ -1,4 +1,4 @@
-"""NativeHost: runs a generation of trusted Python, with the same budgets, doors, answers and errors as a sandboxed one.
+"""NativeHost: runs a generation of trusted Python, with the same budgets, host calls, answers and errors as a sandboxed one.
 
 Nothing here confines the code. How it runs, in threads or in processes of its own, is its runner's affair; what may run
 natively at all is decided before (`plugins/authorization.py`).
@@ -47,8 +47,8 @@ class NativeOptions:
 class NativeHost:
     """A `PluginHost` over trusted Python; itself the one lease, since its object is shared."""
 
-    def __init__(self, options: NativeOptions, runner: Runner, doors: HostCalls, events: EventStream) -> None:
-        self.options, self.runner, self._doors, self._events = options, runner, doors, events
+    def __init__(self, options: NativeOptions, runner: Runner, host_calls: HostCalls, events: EventStream) -> None:
+        self.options, self.runner, self._host_calls, self._events = options, runner, host_calls, events
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
         self._running: dict[asyncio.Timeout, bool] = {}
@@ -76,7 +76,7 @@ class NativeHost:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
         plugin = {"id": self.options.plugin, "version": self.options.version}
         document = dumps({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
-        context = PluginContext(self._doors, None, asyncio.get_running_loop())
+        context = PluginContext(self._host_calls, None, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(_SETUP_S):
                 await self.runner.init(document, context)
@@ -122,7 +122,7 @@ class NativeHost:
         finally:
             self._has_started = self._is_open = False
             await self.runner.close()
-            await self._doors.close()
+            await self._host_calls.close()
 
     async def _drained(self) -> None:
         """Return when no call runs; what outlasts `drain_s` is ended. Threads cannot be: theirs are given up."""
@@ -144,7 +144,7 @@ class NativeHost:
     async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
-        began_s, context = time.perf_counter(), PluginContext(self._doors, request, asyncio.get_running_loop())
+        began_s, context = time.perf_counter(), PluginContext(self._host_calls, request, asyncio.get_running_loop())
         work = self.runner.call(op, document, context)
         try:
             waits_for = work.send(None)  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
@@ -189,22 +189,22 @@ class NativeHost:
             self._tell(op, "failed", 0.0, str(error))
 
 
-def native_host(authorization: Authorization, doors: HostCalls, events: EventStream) -> NativeHost:
+def native_host(authorization: Authorization, host_calls: HostCalls, events: EventStream) -> NativeHost:
     """The host of an authorized native package: in threads, or in worker processes where the operator says so."""
     use, manifest, limits, package = authorization.use, authorization.manifest, authorization.limits, authorization.package
     options = NativeOptions(use.name, manifest.version, authorization.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     if use.native is not None and use.native.workers == "process":
         workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)
-        return NativeHost(options, workers, doors, events)
+        return NativeHost(options, workers, host_calls, events)
     most = 8 if use.native is None else use.native.max_workers
-    return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), doors, events)
+    return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), host_calls, events)
 
 
-def own_host(name: str, target: object, doors: HostCalls, events: EventStream, *, config: Json = None) -> NativeHost:
+def own_host(name: str, target: object, host_calls: HostCalls, events: EventStream, *, config: Json = None) -> NativeHost:
     """The host of the developer's own object or class."""
     options = NativeOptions(name, config=config)
-    return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), doors, events)
+    return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), host_calls, events)
 
 
 def _outcome(error: BaseException) -> str:

@@ -35,7 +35,7 @@ class _EveryName(frozenset[str]):
 
 _ANY_HEADER: Final = _EveryName()
 TRUSTED: Final = EffectivePermissions(request_view=EVERYTHING, response_headers=None, response_body=True, set_headers=_ANY_HEADER)
-"""What the developer's own code sees of requests and answers; its doors are all open besides."""
+"""What the developer's own code sees of requests and answers; all host calls are granted to it besides."""
 
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,16}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -70,8 +70,8 @@ def own_name(target: object) -> str:
 
 
 async def _load(name: str, target: object, services: HostServices) -> Plugin:
-    doors = PluginHostCalls(name, None, services, kinds=("auth",) if _authenticates(target) else ())
-    host = own_host(name, target, doors, services.events)
+    host_calls = PluginHostCalls(name, None, services, kinds=("auth",) if _authenticates(target) else ())
+    host = own_host(name, target, host_calls, services.events)
     try:
         description = await host.open()
         facts = _facts(name, target, description)

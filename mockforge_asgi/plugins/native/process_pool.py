@@ -1,6 +1,6 @@
 """Worker processes for native code that must be killable: a call over its time ends with its process, and only with that.
 
-Each worker runs one call at a time. Doors stay here: a worker asks through its pipe, under the same rights. A worker that
+Each worker runs one call at a time. Host calls are answered here: a worker asks through its pipe, under the same rights. A worker that
 is started outlives the call that wanted it first: where starting takes longer than a call may, a later call finds it ready.
 """
 

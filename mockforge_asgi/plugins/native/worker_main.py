@@ -1,6 +1,6 @@
 """The inside of a worker process: loads one plugin, answers one operation after the other, a line of JSON each.
 
-Started by `plugins/native/worker_process.py` and by nothing else. Doors are asked through the same pipe; what the plugin prints goes
+Started by `plugins/native/worker_process.py` and by nothing else. Host calls go through the same pipe; what the plugin prints goes
 to the standard error stream, never into the pipe.
 """
 
@@ -28,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Pipe:
-    """Lines of JSON to and from the host; also the plugin's way to the doors (the kit's `HostContext`)."""
+    """Lines of JSON to and from the host; also the plugin's way to its host (the kit's `HostContext`)."""
 
     def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
         self._reading, self._writing = reading, writing
@@ -43,13 +43,13 @@ class Pipe:
         return json.loads(line)
 
     def receive_call(self) -> Any:
-        """The next operation; doors are open until its answer is sent."""
+        """The next operation; host calls work until its answer is sent."""
         asked = self.receive()
         self._in_call = True
         return asked
 
     def send_answer(self, name: str, text: str) -> None:
-        """A call's `result` or `error`; from now on the doors are closed."""
+        """A call's `result` or `error`; from now on host calls are refused."""
         with self._turn:
             self._in_call = False
             self.send(name, text)
@@ -60,7 +60,7 @@ class Pipe:
         self._writing.flush()
 
     def door_now(self, name: str, payload: dict[str, Any]) -> Any:
-        """Ask a door and wait for its answer. Raises HostError."""
+        """Call the host and wait for its answer. Raises HostError."""
         text = encode(payload, name)
         with self._turn:
             if not self._in_call:

@@ -54,7 +54,7 @@ class WorkerProcess:
         self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
 
     async def ask(self, op: str, document: bytes, context: PluginContext) -> Json:
-        """The worker's answer; what it asks of the doors meanwhile is answered. Raises PluginFailed, LimitExceeded."""
+        """The worker's answer; its host calls meanwhile are answered. Raises PluginFailed, LimitExceeded."""
         self._in_step = False
         await self._send(b'{"op":' + dumps(op) + b',"document":' + document + b"}")
         while (line := await self._line(op)).startswith(b'{"door"'):

@@ -1,4 +1,4 @@
-"""Guests that are components: one import (the door), two exports (`describe`, `call`), strings of JSON both ways.
+"""Guests that are components: one import (the host calls), two exports (`describe`, `call`), strings of JSON both ways.
 
 Instances of one `ComponentGuest` share compiled code and linker; each has a store of its own.
 """
@@ -31,12 +31,12 @@ _RESULT: Final = 19
 _U64 = ctypes.c_uint64
 _ONE: Final = ctypes.c_size_t(1)
 _Value = _U64 * 3  # of a text: its kind in the lowest byte, its length, its place
-_MAX_DOOR_NAME: Final = 100
-_MAX_DOOR_PAYLOAD: Final = 2 * MIB
+_MAX_NAME: Final = 100
+_MAX_PAYLOAD: Final = 2 * MIB
 
 
 class ComponentGuest:
-    """Compiled code, linked to the door, ready to be instantiated.
+    """Compiled code, linked to its host, ready to be instantiated.
 
     Raises PluginRejected for imports and exports other than `interface.py` says.
     """
@@ -44,7 +44,7 @@ class ComponentGuest:
     def __init__(self, plugin: str, engine: Engine, component: Component, scheduler: Scheduler, limits: StoreLimits) -> None:
         self.plugin, self.engine, self.component, self.scheduler, self.limits = plugin, engine, component, scheduler, limits
         check_component(plugin, component, engine)
-        self._callback = _door_callback(scheduler)
+        self._callback = _host_call_callback(scheduler)
         self._linker = Linker(engine)
         self._link()
 
@@ -215,7 +215,7 @@ def _export(store: GuestStore, raw: Any, name: str) -> Any:
     return func if found else None
 
 
-def _door_callback(scheduler: Scheduler) -> Any:
+def _host_call_callback(scheduler: Scheduler) -> Any:
     """The C callback behind `host.call`: records what the guest wants, on the fiber's stack, and nothing else."""
 
     def record(
@@ -224,13 +224,13 @@ def _door_callback(scheduler: Scheduler) -> Any:
         try:
             if (n, m) != (2, 1) or args[0].kind != _STRING or args[1].kind != _STRING:
                 raise TypeError("called with another type than its own")
-            for i, most in enumerate((_MAX_DOOR_NAME, _MAX_DOOR_PAYLOAD)):
+            for i, most in enumerate((_MAX_NAME, _MAX_PAYLOAD)):
                 if (size := args[i].of.string.size) > most:
-                    _deliver(results, None, HostCallError("limit", f"{size} bytes sent to a door, over the limit of {most}"))
+                    _deliver(results, None, HostCallError("limit", f"{size} bytes sent to a host call, over the limit of {most}"))
                     _done(continuation)
                     return
-            door, payload = _text(args[0]), _text(args[1])
-            scheduler.suspend(continuation, HostCallRequest(door.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
+            name, payload = _text(args[0]), _text(args[1])
+            scheduler.suspend(continuation, HostCallRequest(name.decode(), payload, lambda answer, error: _deliver(results, answer, error)))
         except BaseException as error:  # an exception must not cross the trampoline
             _refuse(error_ret, continuation, error)
 
@@ -241,7 +241,7 @@ _ALWAYS_DONE = Continuation(lambda _env: True)
 
 
 def _refuse(error_ret: Any, continuation: Any, error: BaseException) -> None:
-    text = ctypes.create_string_buffer(f"door: {error}"[:300].encode())
+    text = ctypes.create_string_buffer(f"host call: {error}"[:300].encode())
     error_ret[0] = ffi._wasmtime_error_new(text)
     _done(continuation)
 
@@ -268,7 +268,7 @@ def _deliver(results: Any, answer: Json, error: HostCallError | None) -> None:
 
 
 def envelope(error: HostCallError) -> bytes:
-    """The error envelope of a door's refusal or failure."""
+    """The error envelope of a host call's refusal or failure."""
     return dumps({"error": error_document(error)})
 
 

@@ -1,6 +1,6 @@
 """What a component may import and must export, by name and by type: the world `mockforge:plugin/plugin@0.1.0`.
 
-The door is defined dynamically, so wasmtime itself takes any type of it: what is not refused here would reach the door's
+The host function is defined dynamically, so wasmtime itself takes any type of it: what is not refused here would reach its
 C callback as values of another shape.
 """
 
@@ -40,7 +40,7 @@ _MAX_DEPTH: Final = 3
 
 
 def check_component(plugin: str, component: Component, engine: Engine) -> None:
-    """Raises PluginRejected for an import that no host provides, and for a door or an export of another type."""
+    """Raises PluginRejected for an import that no host provides, and for a host function or an export of another type."""
     type_ = component.type
     counts = {
         "imports": ffi._wasmtime_component_type_import_count(type_.ptr(), engine.ptr()),

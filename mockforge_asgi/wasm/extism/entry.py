@@ -109,7 +109,7 @@ async def _request_body(fiber: Fiber, request: Json) -> bytes:
     parts, size, total = [], 0, 1
     while size < total:
         try:
-            answer = await fiber.doors.call("body.read", {"of": "request", "offset": size}, fiber.request)
+            answer = await fiber.host_calls.call("body.read", {"of": "request", "offset": size}, fiber.request)
         except HostCallError as error:
             raise PluginFailed(fiber.plugin, fiber.op, error.message, code=error.code, retryable=error.retryable) from error
         part, total = base64.b64decode(answer["base64"]), int(answer["total"])

@@ -40,7 +40,7 @@ class ExtismOptions:
 class ExtismGuest:
     """A plugin's compiled code, checked and ready to be instantiated.
 
-    Raises PluginRejected for an import that no door answers to, and for an operation whose export is missing.
+    Raises PluginRejected for an import that no host call answers to, and for an operation whose export is missing.
     """
 
     def __init__(

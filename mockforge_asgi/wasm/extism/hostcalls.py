@@ -1,6 +1,6 @@
-"""What an Extism guest asks of its host, as door requests, and the answers as bytes in kernel memory.
+"""What an Extism guest asks of its host, as host calls, and the answers as bytes in kernel memory.
 
-The kernel stands at a numbered door (`kernel.wat`); here its number and argument words become a `HostCallRequest` by name.
+The kernel asks by number (`kernel.wat`); here its number and argument words become a `HostCallRequest` by name.
 `open` runs on the guest's stack and only reads and records; `HostCallRequest.answer` is called on the loop's.
 """
 
@@ -30,7 +30,7 @@ Cell = Any
 
 
 class GuestHostCalls:
-    """The doors of one instance, with what they keep between a request and the guest's next words."""
+    """The host calls of one instance, with what they keep between a request and the guest's next words."""
 
     __slots__ = ("_headers", "_waiting", "guest_memory", "log", "memory", "refused")
 
@@ -39,7 +39,7 @@ class GuestHostCalls:
         self.guest_memory: GuestMemory | None = None
         """The plugin's own memory, once it is instantiated and exports one."""
         self.refused: HostCallError | None = None
-        """Why the last call was ended by a door."""
+        """Why a host call ended the last call."""
         self._waiting = b""
         self._headers: dict[str, str] = {}
         self.log = GuestLines(memory)
@@ -97,7 +97,7 @@ class GuestHostCalls:
     def _other(self, cell: Cell) -> HostCallRequest | None:
         name_at, name_n, at, n = self.memory.arguments()[:4]
         if name_n > _MAX_NAME or n > _MAX_PAYLOAD:
-            self._refuse(cell, HostCallError("limit", "too much was sent to a door"))
+            self._refuse(cell, HostCallError("limit", "too much was sent to a host call"))
             return None
         name = self.memory.read(name_at, name_n).decode("utf-8", "replace")
 
@@ -141,7 +141,7 @@ def http_payload(request: bytes, body: bytes) -> dict[str, Json]:
 
 def _bounded(memory: KernelMemory, at: int, n: int) -> bytes:
     if n > _MAX_PAYLOAD:
-        raise HostCallError("limit", f"{n} bytes sent to a door, over the limit of {_MAX_PAYLOAD}")
+        raise HostCallError("limit", f"{n} bytes sent to a host call, over the limit of {_MAX_PAYLOAD}")
     return memory.read(at, n) if n else b""
 
 

@@ -66,14 +66,14 @@ class ExtismInstance:
         "_scheduler",
         "_status",
         "broken",
-        "doors",
+        "host_calls",
         "memory",
         "store",
     )
 
     def __init__(self, guest: ExtismGuest, store: GuestStore, memory: KernelMemory) -> None:
         self._guest, self._scheduler, self.store, self.memory = guest, guest.scheduler, store, memory
-        self.doors = GuestHostCalls(memory)
+        self.host_calls = GuestHostCalls(memory)
         self.broken = False
         self._functions: dict[str, Function] = {}
         self._operations: dict[str, Function] = {}
@@ -101,13 +101,13 @@ class ExtismInstance:
         finally:
             ffi._wasmtime_linker_delete(linker)
         if (own := extern(self.store, self._instance, "memory")) is not None and own.kind == _MEMORY:
-            self.doors.guest_memory = GuestMemory(context, own.of.memory)
+            self.host_calls.guest_memory = GuestMemory(context, own.of.memory)
         for name in initialisers(guest.exports):
             await self._initialise(fiber, name)
 
     async def _instantiate(self, fiber: Fiber, linker: Any, module: wasmtime.Module, instance: Any) -> None:
         self.store.arm()
-        fiber.keep = self.doors
+        fiber.keep = self.host_calls
         fiber.call = ffi._wasmtime_linker_instantiate_async(
             linker, self.store.context, module.ptr(), ctypes.byref(instance), self._error.trap_ref, self._error.error_ref
         )
@@ -118,7 +118,7 @@ class ExtismInstance:
     @property
     def memory_bytes(self) -> int:
         """The size of its two linear memories: the kernel's, and its own."""
-        own = self.doors.guest_memory
+        own = self.host_calls.guest_memory
         return self.memory.size + (own.size if own is not None else 0)
 
     async def describe(self, fiber: Fiber) -> Json:
@@ -164,11 +164,11 @@ class ExtismInstance:
         try:
             if not self._start(fiber, function):
                 await self._scheduler.finish(fiber)
-            elif self.doors.log.is_empty and not (error.trap or error.error or (function.has_status and self._status.value)):
+            elif self.host_calls.log.is_empty and not (error.trap or error.error or (function.has_status and self._status.value)):
                 output = memory.take_output(fiber.budget.output_bytes)
         finally:
             if output is None:
-                await self.doors.log.tell(fiber)
+                await self.host_calls.log.tell(fiber)
         if output is None:
             return self._outcome(fiber, function)
         self.broken = function.is_command
@@ -178,7 +178,7 @@ class ExtismInstance:
         """Begin a call; whether it has ended already."""
         error, address = self._error, self.store.address
         arm(address, ONE_TICK)
-        fiber.keep = self.doors
+        fiber.keep = self.host_calls
         fiber.call = call_function(
             address, function.reference, _ZEROS, function.n_arguments, self._results, function.n_results, error.trap_ref, error.error_ref
         )
@@ -210,7 +210,7 @@ class ExtismInstance:
             if not self._start(fiber, self._function(export)):
                 await self._scheduler.finish(fiber)
         finally:
-            await self.doors.log.tell(fiber)
+            await self.host_calls.log.tell(fiber)
         if self._error:
             raise self._failed(fiber)
 
@@ -228,7 +228,7 @@ class ExtismInstance:
         fault, first = self.memory.fault(), self.memory.arguments()[0]
         if fault == FAULT_MEMORY:
             return self._over_memory(fiber)
-        if fault == FAULT_REFUSED and (refused := self.doors.refused) is not None:
+        if fault == FAULT_REFUSED and (refused := self.host_calls.refused) is not None:
             told, retryable = refused.message, refused.retryable
             return PluginFailed(fiber.plugin, fiber.op, told, code=refused.code, retryable=retryable, details=refused.details)
         if fault == FAULT_VARS:
@@ -240,7 +240,7 @@ class ExtismInstance:
         if fault == FAULT_EXIT and (not first or said is None):
             return GuestExited(fiber.plugin, fiber.op, first)
         if fault == FAULT_ABORT and said is None:
-            return type(failed)(fiber.plugin, fiber.op, abort_text(self.doors.guest_memory, self.memory.arguments()))
+            return type(failed)(fiber.plugin, fiber.op, abort_text(self.host_calls.guest_memory, self.memory.arguments()))
         return trapped(fiber, failed, said)
 
     def _over_memory(self, fiber: Fiber, why: str = "") -> LimitExceeded:

@@ -45,7 +45,7 @@ LOG_LEVELS: Final = ("trace", "debug", "info", "warn", "error")
 LOG_OFF: Final = 0x7FFFFFFF
 
 REPLY_NOTHING, REPLY_PLACED, REPLY_WAITS, REPLY_REFUSED = 0, 1, 2, 3
-"""What a door answers to the kernel; see `$ask` in kernel.wat."""
+"""What a host call answers to the kernel; see `$ask` in kernel.wat."""
 
 FAULT_HANDLE, FAULT_MEMORY, FAULT_VARS, FAULT_REFUSED, FAULT_EXIT, FAULT_ABORT = 1, 2, 3, 4, 5, 6
 """Why the kernel ended a call."""
@@ -148,7 +148,7 @@ class KernelMemory:
         return self.read(err, length) if length > 0 else None
 
     def arguments(self) -> tuple[int, ...]:
-        """The words that a guest standing at a door has set."""
+        """The words that a guest has set which calls its host."""
         return _ARGUMENTS.unpack_from(self.view, _ARGUMENTS_AT)
 
     def read(self, at: int, n: int) -> bytes:
@@ -168,7 +168,7 @@ class KernelMemory:
         self.view[at : at + len(data)] = data
 
     def reply(self, data: bytes) -> int:
-        """Put a door's reply where the kernel will make a block of it; REPLY_WAITS when the memory must grow first."""
+        """Put a host call's reply where the kernel will make a block of it; REPLY_WAITS when the memory must grow first."""
         if not data:
             return REPLY_NOTHING
         view = self.view

@@ -1,4 +1,4 @@
-"""The code beneath every Extism guest, and how instances are linked upon it: the kernel, the shims, the door they share.
+"""The code beneath every Extism guest, and how instances are linked upon it: the kernel, the shims, and how both call the host.
 
 What a guest is, and its calls, is `guest.py`.
 """
@@ -28,7 +28,7 @@ _ALWAYS_DONE = Continuation(lambda _env: True)
 
 
 class Kernel:
-    """The kernel's and the shims' code for one engine, and the door they share; one per scheduler.
+    """The kernel's and the shims' code for one engine, and the function by which both call the host; one per scheduler.
 
     `module` is the compiled `kernel.wat`, `wasi` the compiled `wasi.wat`, both for that engine.
     """
@@ -37,7 +37,7 @@ class Kernel:
 
     def __init__(self, engine: wasmtime.Engine, scheduler: Scheduler, module: wasmtime.Module, wasi: wasmtime.Module) -> None:
         self.engine, self.scheduler = engine, scheduler
-        self._callback = _door_callback(scheduler)
+        self._callback = _host_call_callback(scheduler)
         self._linker = wasmtime.Linker(engine)
         door = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i64()])
         _check(
@@ -77,8 +77,8 @@ class Kernel:
         self._linker.close()
 
 
-def _door_callback(scheduler: Scheduler) -> Any:
-    """The C callback behind the kernel's door: records what the guest wants, on the fiber's stack, and nothing else."""
+def _host_call_callback(scheduler: Scheduler) -> Any:
+    """The C callback behind the kernel's host calls: records what the guest wants, on the fiber's stack, and nothing else."""
 
     def record(_env: object, _caller: object, args: Any, _n: int, results: Any, _m: int, trap_ret: Any, continuation: Any) -> None:
         try:
@@ -89,7 +89,7 @@ def _door_callback(scheduler: Scheduler) -> Any:
                 scheduler.suspend(continuation, request)
                 return
         except BaseException as error:  # an exception must not cross the trampoline
-            text = f"door: {error!r}"[:300].encode()
+            text = f"host call: {error!r}"[:300].encode()
             trap_ret[0] = ffi._wasmtime_trap_new(text, len(text))
         cell = continuation.contents
         cell.callback, cell.env, cell.finalizer = _ALWAYS_DONE, None, NO_FINALIZER

@@ -110,6 +110,6 @@ class GuestLines:
 
 def _log(fiber: Fiber, level: str, message: str) -> None:
     try:
-        fiber.doors.call_now("log", {"level": level, "message": message})
+        fiber.host_calls.call_now("log", {"level": level, "message": message})
     except HostCallError:
         pass  # a full log is no reason to fail the call

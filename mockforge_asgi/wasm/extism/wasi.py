@@ -1,7 +1,7 @@
 """The host's side of the WASI shims: requests of a guest that touch its own memory.
 
 `wasi.wat` is the guest's side. Every pointer and length is the guest's and is checked here before use; nothing native
-of WASI is linked. Doors answer: `clock.now`, `clock.sleep` and `random.bytes`; what is printed goes to the log.
+of WASI is linked. Host calls answer: `clock.now`, `clock.sleep` and `random.bytes`; what is printed goes to the log.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CLOCK_EVENT: Final = 0
 _STDOUT, _STDERR = 1, 2
 
 Ask = tuple[str, Mapping[str, Json], Callable[[Json], int]]
-"""A door, its payload, and what turns its answer into an error number."""
+"""A host call, its payload, and what turns its answer into an error number."""
 
 
 Write = Callable[[int, bytes], None]
@@ -81,7 +81,7 @@ def _utf16(memory: GuestMemory | None, at: int) -> str:
 
 
 def serve(memory: GuestMemory | None, number: int, arguments: tuple[int, ...], write: Write) -> int | Ask:
-    """An error number at once, or what to ask a door first. Without memory (in a start function) nothing works."""
+    """An error number at once, or what to ask the host first. Without memory (in a start function) nothing works."""
     if memory is None:
         return _NOSYS
     a, b, c, d = arguments[:4]
