@@ -108,7 +108,6 @@ class Arena:
         """Retire it, and wait until it has gone."""
         self.runtime.registry.remove("evil")
         await self.runtime.registry._retired()
-        await self.client.get("/")  # until the next request the pipeline is that of the plugins before
 
     async def settle(self, before: Remains | None = None) -> Remains:
         """What is held once nothing moves any more; with `before`, once it is no more than that. After `SETTLED_S` it is told as it is.
