@@ -86,6 +86,7 @@ class ReloadingApp:
         self._file, self._load, self._build, self._report = config.file or Path(), load, build, report
         self._server = config.server
         self._watcher = watcher or Watcher()
+        self._watcher.is_polled_before = True  # by __call__
         self._watch = self._watcher.watch()
         self._watch.set((self._file, *_answer_files(config)))
         self._seen = self._watch.poll()

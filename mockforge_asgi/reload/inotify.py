@@ -9,13 +9,11 @@ import ctypes
 import os
 import struct
 import sys
-from array import array
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
 if sys.platform != "win32":
-    import fcntl
     import termios
 
 MODIFY: Final = 0x2
@@ -56,11 +54,12 @@ FUSE, and of unknown ones, nothing may be told."""
 class Inotify:
     """One queue of events. Raises OSError where there is none to be had."""
 
-    __slots__ = ("_fd", "_libc", "_ready", "pid")
+    __slots__ = ("_address", "_ask", "_fd", "_libc", "_ready", "pid")
 
     def __init__(self) -> None:
-        self._fd, self._ready = -1, array("i", [0])
-        self._libc = _libc()
+        self._fd, self._ready = -1, ctypes.c_int(0)
+        self._address = ctypes.addressof(self._ready)
+        self._libc, self._ask = _libc(), _quick_ioctl()
         self.pid = os.getpid()
         self._fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
 
@@ -74,8 +73,8 @@ class Inotify:
 
     def read(self) -> bytes:
         """Records of events up to now, as many as go in one read; nothing when there are none. Not for two threads at once."""
-        fcntl.ioctl(self._fd, termios.FIONREAD, self._ready)  # a third of what a read that finds nothing costs
-        return os.read(self._fd, _BUFFER_BYTES) if self._ready[0] else b""
+        self._ask(self._fd, termios.FIONREAD, self._address)
+        return os.read(self._fd, _BUFFER_BYTES) if self._ready.value else b""
 
     def __del__(self) -> None:
         if self._fd >= 0:
@@ -114,3 +113,11 @@ def _libc() -> Any:
     libc.inotify_rm_watch.argtypes = [ctypes.c_int, ctypes.c_int]
     libc.statfs.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     return libc
+
+
+@cache
+def _quick_ioctl() -> Any:
+    """ioctl(2) with the interpreter's lock held: where another thread waits for it, giving it up at each request would cost more."""
+    ask = ctypes.PyDLL(None).ioctl
+    ask.argtypes, ask.restype = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p], ctypes.c_int
+    return ask

@@ -26,12 +26,12 @@ class PluginEdits:
 
     def is_any(self) -> bool:
         """Whether there may be some: anything was edited since all of them were gone through."""
-        return self._watcher.poll() != self._seen
+        return self._watcher.look() != self._seen
 
     def each(self) -> Iterator[str]:
         """The name of each edited plugin, which counts as loaded when the next is asked for: not before, so that a request that ends
         meanwhile does not take the edit with it."""
-        seen = self._watcher.poll()
+        seen = self._watcher.version
         for name, watch in self._watches.items():
             if (version := watch.version) != self._loaded[name]:
                 yield name

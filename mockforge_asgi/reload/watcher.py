@@ -63,6 +63,11 @@ class Watch:
         self._watcher.poll()
         return self.version
 
+    def look(self) -> int:
+        """The version after every edit that was there when the request came: polled for, unless whoever took the request has done so."""
+        self._watcher.look()
+        return self.version
+
     def __del__(self) -> None:
         self._watcher._ended.append(self._key)
 
@@ -88,6 +93,8 @@ class Watcher:
         self._folders: dict[int, _Folder] = {}
         self._looked_at: dict[int, dict[tuple[str, LeavesOut | None], Stamp]] = {}
         self._next_key = 0
+        self.is_polled_before = False
+        """Whether it is polled before each request is handed to those who `look`."""
         self.version = 0
         """Goes up with every edit of anything watched."""
 
@@ -114,6 +121,10 @@ class Watcher:
             if records or edited or self._looked_at or self._ended:
                 self._note(records, edited)
         return self.version
+
+    def look(self) -> int:
+        """`version` after every edit that was there when the request came."""
+        return self.version if self.is_polled_before else self.poll()
 
     def _note(self, records: bytes, edited: dict[int, bool]) -> None:
         while self._ended:

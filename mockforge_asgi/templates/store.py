@@ -70,7 +70,7 @@ class TemplateStore:
 
     def is_edited(self) -> bool:
         """In dev mode: whether files were edited since this was asked last. They are read again when they are asked for."""
-        if self._watch is None or (version := self._watch.poll()) == self._version:
+        if self._watch is None or (version := self._watch.look()) == self._version:
             return False
         self._version = version
         self._stale.update(self._sources)

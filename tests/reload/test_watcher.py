@@ -226,6 +226,18 @@ def test_each_watch_counts_its_own_edits(watcher: Watcher, tmp_path: Path) -> No
     assert [number for number, watch in enumerate(watches) if watch.version] == [7]
 
 
+def test_one_who_polls_before_each_request_does_so_for_all(watcher: Watcher, tmp_path: Path) -> None:
+    watch = watcher.watch()
+    watch.add(tmp_path / "a")
+    save(tmp_path / "a")
+    assert (watch.look(), watcher.look()) == (1, 1)
+    watcher.is_polled_before = True
+    (tmp_path / "a").unlink()
+    assert watch.look() == 1
+    watcher.poll()
+    assert watch.look() == 2
+
+
 def test_what_is_followed_can_be_changed(watcher: Watcher, tmp_path: Path) -> None:
     watch = watcher.watch()
     watch.set([tmp_path / "a", tmp_path / "b"])
