@@ -133,10 +133,13 @@ class LimitExceeded(PluginFailed):
 
 
 class PluginUnavailable(MockForgeError):
-    """A plugin cannot take a call now; `retry_after_s` says when to ask again."""
+    """A plugin cannot take a call now; `retry_after_s` says when to ask again.
 
-    def __init__(self, plugin: str, message: str, *, retry_after_s: float = 1.0) -> None:
-        self.plugin, self.message, self.retry_after_s = plugin, message, retry_after_s
+    `is_replaced`: the call has not begun, and this generation of the plugin takes no more.
+    """
+
+    def __init__(self, plugin: str, message: str, *, retry_after_s: float = 1.0, is_replaced: bool = False) -> None:
+        self.plugin, self.message, self.retry_after_s, self.is_replaced = plugin, message, retry_after_s, is_replaced
         super().__init__(f"plugin '{plugin}' is unavailable: {message}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, UnsupportedPlatform
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginRejected, PluginUnavailable, UnsupportedPlatform
 from mockforge_asgi.events import Event, PluginLoaded, PluginRefused, PluginStopped
 from mockforge_asgi.runtime import PluginRuntime
 from tests.support.plugin_packages import minimal
@@ -87,6 +87,19 @@ async def test_an_edit_counts_from_the_next_refresh_on(write: Write) -> None:
     await runtime.refresh()
     assert await word(runtime) == "two, and longer"
     await runtime.stop()
+
+
+async def test_a_call_that_comes_after_an_edit_to_a_request_from_before_it_is_answered(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    await runtime.start()
+    before = runtime.plugin("words")
+    write(word="two")
+    await runtime.refresh()
+    await runtime.registry._retired()
+    assert await before.call_function(None, "word", [], {}) == "two"
+    await runtime.stop()
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await before.call_function(None, "word", [], {})
 
 
 async def test_a_broken_edit_keeps_the_last_good_one_and_names_the_line(write: Write) -> None:

@@ -15,7 +15,7 @@ from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, FunctionMetadata, Json, Lease, PluginHost
 from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.results import ResultReader
-from mockforge_asgi.errors import HostCallError, PluginFailed
+from mockforge_asgi.errors import HostCallError, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import is_restricted
@@ -60,7 +60,7 @@ class PluginMeta:
 class Plugin:
     """One generation of one plugin. Its methods raise PluginFailed, LimitExceeded and PluginUnavailable."""
 
-    __slots__ = ("_reader", "_shared", "breaker", "description", "facts", "functions", "host", "name", "rights", "view")
+    __slots__ = ("_reader", "_shared", "breaker", "description", "facts", "functions", "host", "name", "rights", "successor", "view")
 
     def __init__(
         self,
@@ -82,6 +82,8 @@ class Plugin:
         self.view: RequestView = rights.request_view
         """What of a request it may see."""
         self._shared: Lease | None = None if leases_per_request else host.lease()
+        self.successor: Plugin | None = None
+        """The generation that took over from this one."""
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -109,7 +111,9 @@ class Plugin:
                 answer = await self._call_apart(op, document, request)
         except BaseException as error:
             breaker.ended(op, is_trial, error)
-            raise
+            if self.successor is None or not (isinstance(error, PluginUnavailable) and error.is_replaced):
+                raise
+            return await self.successor._call(exchange, op, document, request)  # an edit came between the request and its call
         if is_trial or not breaker.has_served:
             breaker.ended(op, is_trial)
         return answer

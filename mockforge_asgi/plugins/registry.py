@@ -82,6 +82,7 @@ class Registry:
         old = self.loaded.plugins.get(plugin.name)
         self._hold({**self.loaded.plugins, plugin.name: plugin})
         if old is not None:
+            old.successor = plugin
             self.retire(old)
         return old
 

@@ -108,7 +108,7 @@ class PluginPool:
         return "no instance came free in time, and those of all plugins, with room for one of each, fill limits.pool_memory_mb"
 
     def _stopped(self) -> PluginUnavailable:
-        return PluginUnavailable(self.plugin, "it is being stopped")
+        return PluginUnavailable(self.plugin, "it is being stopped", is_replaced=True)
 
     def _pass_on(self, turn: asyncio.Future[PooledInstance]) -> None:
         """Whoever waited is gone; what it was given is the next one's."""

@@ -41,7 +41,7 @@ TARGETS: Final[Mapping[str, str]] = {
     "config": "mockforge.yaml, up to the application that is made of it",
     "answers": "what a guest answers to every operation, and what it says of itself",
     "envelope": "the error that a guest reports",
-    "doors": "every door, with any payload",
+    "doors": "every host call, with any payload",
     "kernel": "the kernel's functions, called in any order, against a model",
     "words": "the host's hands in a kernel memory that holds anything",
     "guest": "a guest that calls whatever it may import, with any arguments, in the production host",

