@@ -54,7 +54,7 @@ _LOG = """(local.set $n (i32.const 16)) (loop $again (call $log_info (local.get 
 
 _ROWS = ('{"status":200,"template":"TEMPLATE","vars":{"rows":[', '{"n":1},', '{"n":2}]}}')
 _GUESTS: Mapping[str, tuple[tuple[str, str, str], int, str]] = {
-    "rows": (_ROWS, 9_500, _OUTPUT),
+    "rows": (_ROWS, 4_900, _OUTPUT),
     "more-rows": (_ROWS, 19_000, _OUTPUT),
     "lists": (('{"status":200,"headers":[],"body":[', "[],[],[]", "]}"), 120_000, _OUTPUT),
     "failure": (('{"error":{"message":[', "1,1,1,1,", "1]}}"), 12_000, _ERROR),

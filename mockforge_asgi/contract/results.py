@@ -23,7 +23,7 @@ from mockforge_asgi.types import Headers
 from mockforge_plugin.values import Response
 
 MAX_CLAIMS_BYTES: Final = 32 * 1024
-MAX_VARS: Final = 20_000
+MAX_VARS: Final = 10_000
 """The most values for a template: what it does with them holds the event loop."""
 _NO_BODY: Final = MockResponse().body
 _STRINGS: Final = frozenset({str})

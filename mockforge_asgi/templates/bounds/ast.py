@@ -79,16 +79,23 @@ class Generator(CodeGenerator):
 
 
 def _grouped(children: list[nodes.Expr]) -> Iterator[list[nodes.Expr]]:
-    """The parts of an output, up to three values and the text around them at a time."""
+    """The parts of an output, up to three values and the text around them at a time; of values that may take long one at a time."""
     group, values = list[nodes.Expr](), 0
     for child in children:
-        is_value = not isinstance(child, nodes.TemplateData)
-        if is_value and values == _VALUES_AT_ONCE:
+        weight = _weight(child)
+        if values and values + weight > _VALUES_AT_ONCE:
             yield group
             group, values = [], 0
         group.append(child)
-        values += is_value
+        values += weight
     yield group
+
+
+def _weight(child: nodes.Expr) -> int:
+    if isinstance(child, nodes.TemplateData):
+        return 0
+    is_called = isinstance(child, nodes.Filter | nodes.Call) or any(child.find_all((nodes.Filter, nodes.Call)))
+    return _VALUES_AT_ONCE if is_called else 1
 
 
 class _Names(TrackingCodeGenerator):
