@@ -1,7 +1,7 @@
 """The value types that plugins receive and return: requests, responses, decisions.
 
 Pure standard library and importable natively and inside the sandbox. How they become JSON documents is
-`mockforge_plugin.documents`; what the host does with them is the host's affair.
+`mockforge_plugin.operations.documents`; what the host does with them is the host's affair.
 """
 
 from __future__ import annotations

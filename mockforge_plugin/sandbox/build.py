@@ -70,7 +70,7 @@ def inputs() -> dict[str, str]:
 
 def _sources() -> list[Path]:
     """The kit's modules that go into the snapshot, and the WIT file."""
-    modules = [*KIT.glob("*.py"), *(KIT / "sandbox").glob("*.py")]
+    modules = [path for folder in (KIT, KIT / "operations", KIT / "sandbox") for path in folder.glob("*.py")]
     return sorted([*(path for path in modules if path.name not in LEFT_OUT), KIT / "wit" / "plugin.wit"])
 
 

@@ -13,9 +13,9 @@ from types import CoroutineType, ModuleType
 from typing import Any
 
 from mockforge_plugin.bundle import Bundle
-from mockforge_plugin.dispatch import PluginObject, load_plugin
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, error_envelope
+from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
 from mockforge_plugin.sandbox.stdlib import HINTS, offered, refusal
 
 _PREFIX = "plugin_files"

@@ -13,8 +13,8 @@ import pytest
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, HostServices, PluginHostCalls
 from mockforge_asgi.state.memory import MemoryStore
-from mockforge_plugin.dispatch import PluginObject
 from mockforge_plugin.failure import CODES
+from mockforge_plugin.operations.dispatch import PluginObject
 from tests.support.golden_cases import GOLDEN, NAMES, doors_of, files_of, golden, replay
 from tests.support.memory_host_calls import HostCalls
 from tests.support.native_kit_harness import NativeInstance

@@ -16,9 +16,9 @@ from mockforge_asgi.plugins.native.code import NativeCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.threads import WorkerThreads
 from mockforge_plugin.context import CURRENT
-from mockforge_plugin.dispatch import NAMED, PluginObject
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import error_envelope
+from mockforge_plugin.operations.dispatch import NAMED, PluginObject
 
 
 class Runner(Protocol):

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 
 from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.context import entered
-from mockforge_plugin.dispatch import PluginObject, load_plugin
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError, error_envelope
+from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
 
 _PR_SET_PDEATHSIG = 1
 

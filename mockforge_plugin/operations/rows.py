@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from mockforge_plugin.failure import WrongAnswer
-from mockforge_plugin.fields import as_text, as_texts
+from mockforge_plugin.operations.fields import as_text, as_texts
 from mockforge_plugin.values import Column, DataResult, Json, Table
 
 COLUMN_TYPES = frozenset({"text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"})

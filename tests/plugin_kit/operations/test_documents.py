@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_plugin import Allow, Body, Deny, Health, Principal, Reply, Response
-from mockforge_plugin import documents as d
 from mockforge_plugin.failure import WrongAnswer
+from mockforge_plugin.operations import documents as d
 
 
 @pytest.mark.parametrize(

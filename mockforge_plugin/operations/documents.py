@@ -11,7 +11,7 @@ from typing import Any
 
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
-from mockforge_plugin.fields import as_header_text, as_mapping, as_status, as_text, as_texts, header_pairs
+from mockforge_plugin.operations.fields import as_header_text, as_mapping, as_status, as_text, as_texts, header_pairs
 from mockforge_plugin.request import Answer
 from mockforge_plugin.values import (
     Allow,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mockforge_plugin import Allow, AuthPlugin, DataSourcePlugin, Principal, Request, TemplatePlugin, function
-from mockforge_plugin.dispatch import load_plugin
 from mockforge_plugin.failure import PluginError
+from mockforge_plugin.operations.dispatch import load_plugin
 from tests.support.error_envelopes import GuestError
 from tests.support.native_kit_harness import NativeInstance
 

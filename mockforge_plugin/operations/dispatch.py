@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import CodeType, CoroutineType, ModuleType
 from typing import Any, TypeAlias
 
-from mockforge_plugin import documents, rows
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, WrongAnswer
-from mockforge_plugin.fields import as_mapping
-from mockforge_plugin.functions import caller, metadata
+from mockforge_plugin.operations import documents, rows
+from mockforge_plugin.operations.fields import as_mapping
+from mockforge_plugin.operations.functions import caller, metadata
 from mockforge_plugin.plugin import (
     ENDPOINT_MARK,
     FUNCTION_MARK,

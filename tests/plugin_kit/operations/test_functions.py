@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_plugin.functions import metadata, type_name
+from mockforge_plugin.operations.functions import metadata, type_name
 from mockforge_plugin.plugin import function
 
 

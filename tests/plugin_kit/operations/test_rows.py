@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from mockforge_plugin import Column, DataResult, Table
-from mockforge_plugin import rows as d
 from mockforge_plugin.failure import WrongAnswer
+from mockforge_plugin.operations import rows as d
 
 
 @pytest.mark.parametrize(
