@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from mockforge_asgi.auth.forward import forward
-from mockforge_asgi.auth.preflight import answer_preflight, is_preflight
+from mockforge_asgi.auth.preflight import answer_preflight
 from mockforge_asgi.auth.responses import decision_response, refuse_handshake
 from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.config.objects import ProtectRule
@@ -92,8 +92,8 @@ class MockForge:
             is_simple = rule is None and snapshot.method != "OPTIONS"
             exchange.cors = pipeline.cors if is_simple else pipeline.cors_for(exchange, rule)
         try:
-            is_apps = rule is not None and rule.preflight == "app" and auth.allows_preflight(exchange)
-            if is_apps and self.app is not None and await answer_preflight(self.app, exchange):
+            is_for_app = rule is not None and rule.preflight == "app" and auth.allows_preflight(exchange)
+            if is_for_app and self.app is not None and await answer_preflight(self.app, exchange):
                 return
             try:
                 if not self._pipelines.is_current():
@@ -120,7 +120,7 @@ class MockForge:
         """Our response, ready to be sent; None leaves the request to the wrapped app."""
         auth, snapshot, routes = pipeline.auth, exchange.snapshot, pipeline.responders.routes
         if auth.protection.is_any and not is_plain(snapshot.path, exchange.scope.get("raw_path")):
-            auth.check(exchange)
+            auth.check_path(exchange)
         if pipeline.is_traced or self.runtime.events.is_tracing:
             exchange.trace = []
         endpoint = pipeline.endpoints.find(exchange) if pipeline.endpoints.by_path and exchange.is_http else None
@@ -128,8 +128,8 @@ class MockForge:
             return await self._rendered(exchange, pipeline, await endpoint.respond(exchange))
         if endpoint is None and exchange.is_http:
             if routes is not None:
-                routes.find(exchange)
-            if exchange.cors is not None and is_preflight(exchange) and not pipeline.responders.names_method(exchange):
+                routes.note_route(exchange)
+            if exchange.cors is not None and exchange.is_preflight and not pipeline.responders.names_method(exchange):
                 exchange.answered_by = "cors"
                 return exchange.cors.preflight(snapshot)
         if rule is not None:

@@ -10,7 +10,6 @@ from typing import Final
 
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.auth.policy import AuthPolicy
-from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config import Config
 from mockforge_asgi.config.collected import Faults
@@ -56,10 +55,10 @@ class Pipeline:
     def cors_for(self, exchange: Exchange, rule: ProtectRule | None) -> Cors | None:
         """Which pages may read the response to this request, which falls under that rule; a preflight also under that of the request
         which it asks for."""
-        if rule is None and is_preflight(exchange):
+        if rule is None and exchange.is_preflight:
             rule = self.auth.rule_of(exchange)
-        is_apps = rule is not None and (not self.guards_cors or (rule.preflight == "app" and not self.is_alone))
-        return None if is_apps else self.cors
+        is_for_app = rule is not None and (not self.guards_cors or (rule.preflight == "app" and not self.is_alone))
+        return None if is_for_app else self.cors
 
 
 class PipelineBuilder:

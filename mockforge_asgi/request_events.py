@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.events import RequestAnswered, RequestTraced
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse
@@ -11,7 +10,7 @@ from mockforge_asgi.http.responses import MockResponse
 def answered(exchange: Exchange, response: MockResponse, wall_s: float) -> RequestAnswered:
     """Who answered it, with which response."""
     snapshot, by, reason = exchange.snapshot, exchange.answered_by or f"route {exchange.route}", exchange.reason
-    if reason and is_preflight(exchange) and response.status in (401, 403) and by != "cors":
+    if reason and exchange.is_preflight and response.status in (401, 403) and by != "cors":
         reason += " (a CORS preflight, which carries no credentials: `cors:` would answer it)"
     return RequestAnswered(
         method=snapshot.method,

@@ -21,15 +21,7 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.plugin import Plugin
 
 NO_DECISION: Final = Deny(401, "authentication required")
-"""The decision when nobody decided; whose challenge it carries is for `policy` to say."""
-
-
-async def compose(mode: str, plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
-    """The one decision of these plugins, in their order; None only in mode `optional`.
-
-    Raises PluginUnavailable for a plugin that is needed and fails.
-    """
-    return await COMPOSED[mode](plugins, exchange)
+"""The decision when nobody decided; which challenge it carries is said in `challenge.py`."""
 
 
 async def _first(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
@@ -115,10 +107,13 @@ def _merged(allowed: Sequence[Allow]) -> Allow:
     return Allow(principal, claims, tuple(pair for a in allowed for pair in a.set_headers))
 
 
-COMPOSED: Final[Mapping[str, Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]]] = {
+MODES: Final[Mapping[str, Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]]] = {
     "first": _first,
     "any": _any,
     "all": _all,
     "optional": _optional,
 }
-"""How each `mode` makes one decision of several."""
+"""How each `mode` makes one decision of those of its plugins, asked in their order; None only in mode `optional`.
+
+Raises PluginUnavailable for a plugin that is needed and fails.
+"""

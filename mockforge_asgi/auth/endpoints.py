@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from mockforge_asgi.auth.preflight import is_preflight
 from mockforge_asgi.config.objects import Config
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
@@ -56,7 +55,7 @@ class Endpoints:
     def find(self, exchange: Exchange) -> Endpoint | None:
         """The endpoint at that path. A preflight reaches only one that names OPTIONS."""
         endpoint = self.by_path.get(exchange.snapshot.match_path)
-        return None if endpoint is None or ("OPTIONS" not in endpoint.methods and is_preflight(exchange)) else endpoint
+        return None if endpoint is None or ("OPTIONS" not in endpoint.methods and exchange.is_preflight) else endpoint
 
 
 def public_plugins(config: Config) -> frozenset[str]:

@@ -81,7 +81,7 @@ class AuthMiddleware:
 
     async def _refusal(self, exchange: Exchange, rule: ProtectRule | None) -> MockResponse | TemplateResponse | None:
         """The response to a caller that may not pass."""
-        self._policy.value.check(exchange)
+        self._policy.value.check_path(exchange)
         if rule is None:
             return None
         policy = self._policy.value if self._policy.is_current() else await self._policy.current()

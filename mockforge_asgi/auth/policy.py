@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mockforge_asgi.auth.composition import COMPOSED, NO_DECISION
+from mockforge_asgi.auth.challenge import merged_challenge
+from mockforge_asgi.auth.composition import MODES, NO_DECISION
 from mockforge_asgi.auth.credentials import consumed_by
-from mockforge_asgi.auth.preflight import is_preflight
-from mockforge_asgi.auth.responses import DEFAULT_CHALLENGE, OTHER_CHALLENGE
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny
@@ -36,8 +35,7 @@ class RulePlugins:
         """Lowest priority number first; equals stay as the rule names them. Raises PluginUnavailable for one that is not loaded."""
         named = [loaded.get(name, "it guards this path and is not loaded") for name in rule.auth]
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
-        challenges = ", ".join(dict.fromkeys(map(_challenge, plugins)))
-        return cls(plugins, COMPOSED[rule.mode], consumed_by(plugin.view for plugin in plugins), challenges)
+        return cls(plugins, MODES[rule.mode], consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins))
 
 
 class AuthPolicy:
@@ -52,7 +50,7 @@ class AuthPolicy:
             id(rule): RulePlugins.of(rule, loaded) for rule in protection.rules if all(name in loaded.plugins for name in rule.auth)
         }
 
-    def check(self, exchange: Exchange) -> None:
+    def check_path(self, exchange: Exchange) -> None:
         """Refuse a path that could be read as one that is protected differently. Raises RequestRejected."""
         snapshot = exchange.snapshot
         check_path(exchange.scope, snapshot.path, partial(self.protection.rule_for, snapshot.method))
@@ -61,13 +59,13 @@ class AuthPolicy:
         """The rule about this request; about a preflight, also that of the request which it asks for."""
         snapshot, rule_for = exchange.snapshot, self.protection.rule_for
         rule = rule_for(snapshot.method, snapshot.path)
-        if rule is None and is_preflight(exchange):
+        if rule is None and exchange.is_preflight:
             rule = rule_for(snapshot.header("access-control-request-method") or "", snapshot.path)
         return rule
 
     def allows_preflight(self, exchange: Exchange) -> bool:
         """Whether the wrapped app may answer before auth: a preflight where the rule says so, on a path that has one reading."""
-        if not is_preflight(exchange):
+        if not exchange.is_preflight:
             return False
         rule = self.protection.rule_for("OPTIONS", exchange.snapshot.path)
         return rule is not None and rule.preflight == "app" and is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
@@ -92,11 +90,3 @@ class AuthPolicy:
             if decision.status == 401 and not decision.challenge:
                 return Deny(401, decision.reason, asked.challenge)
         return decision
-
-
-def _challenge(plugin: Plugin) -> str:
-    """What the plugin says that it wants; otherwise `Bearer` if it may read the header that a client would answer it with."""
-    said, headers = plugin.description.capabilities.get("challenge"), plugin.view.headers
-    if isinstance(said, str) and said:
-        return said
-    return DEFAULT_CHALLENGE if headers is None or "authorization" in headers else OTHER_CHALLENGE

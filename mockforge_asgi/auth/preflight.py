@@ -1,6 +1,6 @@
-"""CORS preflights on protected paths. Browsers send them without credentials (Fetch §3.2.2), and anybody can forge one.
+"""CORS preflights that the wrapped app answers before auth, on protected paths whose rule says `preflight: app`.
 
-Where the rule says `preflight: app`, the wrapped app answers before auth. Only the status, `Access-Control-*` and `Vary` of its
+Browsers send them without credentials (Fetch §3.2.2), and anybody can forge one. Only the status, `Access-Control-*` and `Vary` of its
 response are sent, and only if it has `Access-Control-Allow-Origin`. Otherwise the app sees no preflight that auth refuses.
 """
 
@@ -14,18 +14,6 @@ from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.types import ASGIApp, Message
 
 _ORIGIN: Final = b"access-control-allow-origin"
-
-
-def is_preflight(exchange: Exchange) -> bool:
-    """Whether the request is one: OPTIONS without a body, from an origin, about another method."""
-    snapshot = exchange.snapshot
-    return (
-        snapshot.method == "OPTIONS"
-        and exchange.scope["type"] == "http"
-        and not exchange.request_body.length
-        and snapshot.header("origin") is not None
-        and snapshot.header("access-control-request-method") is not None
-    )
 
 
 async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:

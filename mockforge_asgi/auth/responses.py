@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from mockforge_asgi.auth.challenge import DEFAULT_CHALLENGE
 from mockforge_asgi.contract import Deny, Reply
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-
-DEFAULT_CHALLENGE: Final = "Bearer"
-"""The challenge of a 401 whose plugin named none: every 401 must carry one (RFC 9110 §15.5.2)."""
-OTHER_CHALLENGE: Final = "Custom"
-"""The same where credentials are not in `Authorization`: a scheme that no client takes for one it knows."""
 
 
 def denial(deny: Deny) -> MockResponse:

@@ -1,4 +1,4 @@
-"""The commands `serve`, `init`, `check`, `routes`, `schema`, `version` and the group that holds all; `plugin` is in `plugin_commands`."""
+"""The commands `serve`, `init`, `check`, `routes`, `schema`, `version` and the group that holds all; `plugin` is in `plugin.py`."""
 
 from __future__ import annotations
 

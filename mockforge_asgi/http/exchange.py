@@ -111,6 +111,18 @@ class Exchange:
             body = self._body = RequestBody(self.scope, self.receive, self._limits)
         return body
 
+    @property
+    def is_preflight(self) -> bool:
+        """Whether it is a preflight of CORS: OPTIONS without a body, from an origin, about another method (Fetch §3.2.2)."""
+        snapshot = self.snapshot
+        return (
+            snapshot.method == "OPTIONS"
+            and self.is_http
+            and not self.request_body.length
+            and snapshot.header("origin") is not None
+            and snapshot.header("access-control-request-method") is not None
+        )
+
     def matched(self, route: str, path_params: Mapping[str, Json]) -> None:
         """A route was found: its template and the parameters of the path."""
         self.route, self.path_params, self._documents = route, path_params, None

@@ -62,6 +62,6 @@ class ResponseMiddleware:
         if responders.explains and exchange.trace is None:
             exchange.trace = []
         if responders.routes is not None and exchange.matched_route is None:
-            responders.routes.find(exchange)
+            responders.routes.note_route(exchange)
         response = await responders.respond(exchange)
         return responders.not_found(exchange, self.runtime.events.redact) if response is None and self.app is None else response

@@ -71,8 +71,8 @@ class RouteResponder:
         self.name: Final = "routes"
         self.priority: Final = ROUTES
 
-    def find(self, exchange: Exchange) -> None:
-        """Find the route before anybody needs it: plugins are told the route and the path's parameters.
+    def note_route(self, exchange: Exchange) -> None:
+        """Find the route and note it in the exchange, before anybody needs it: plugins are told the route and the path's parameters.
 
         A route that only the body decides is found later, since the body is not read before auth.
         """
@@ -88,18 +88,18 @@ class RouteResponder:
     def respond(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
         """What the route's plan gives."""
         if exchange.matched_route is None:
-            self.find(exchange)
+            self.note_route(exchange)
             if exchange.matched_route is None:
                 return self._respond_by_body(exchange)
         if exchange.matched_route is False:
             return None
-        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
+        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `note_route` put there
         plan = route.plan
         return plan if isinstance(plan, READY) else plan.respond(exchange, self._loaded)
 
     async def _respond_by_body(self, exchange: Exchange) -> ResponderResult:
         await exchange.body()
-        self.find(exchange)
+        self.note_route(exchange)
         response = None if exchange.matched_route is None else self.respond(exchange)
         return response if response is None or isinstance(response, READY) else await response
 
@@ -151,7 +151,7 @@ class Responders:
 
     def names_method(self, exchange: Exchange) -> bool:
         """Whether the route that was found names the request's method, instead of answering any."""
-        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `find` put there
+        route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `note_route` put there
         return bool(route) and exchange.snapshot.method in (route.methods or ())
 
     async def respond(self, exchange: Exchange) -> ResponderResult:

@@ -82,6 +82,7 @@ class Plugin:
         self.view: RequestView = rights.request_view
         """What of a request it may see."""
         self._shared: Lease | None = None if leases_per_request else host.lease()
+        """The lease of all its calls (`wasm/host.py`, `plugins/native/host.py`); None where each request has one of its own."""
         self.successor: Plugin | None = None
         """The generation that took over from this one."""
 

@@ -1,7 +1,8 @@
 """Permissions: what a plugin asks for, what the operator grants, and what comes of it.
 
-The effective right is the intersection; nothing is allowed by default. Host calls and documents are built from `EffectivePermissions`,
-which is the only thing that they believe.
+The effective right is the intersection; nothing is allowed by default. It is enforced elsewhere, by who believes nothing else than
+`EffectivePermissions`: at each host call (`plugins/hostcalls/hostcalls.py`), in what a plugin is shown (`http/request_document.py`) and in
+what it answers (`contract/results.py`).
 """
 
 from __future__ import annotations

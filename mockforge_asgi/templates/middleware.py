@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mockforge_asgi.errors import ClientDisconnected, MockForgeError, PluginFailed, RequestRejected, TemplateFailed
 from mockforge_asgi.events import RenderFailed
@@ -10,15 +10,12 @@ from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.errors import error_response, response_for
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.http.responses import TEMPLATE_EXTENSION, MockResponse, TemplateResponse
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from mockforge_asgi.runtime import PluginRuntime
-
-EXTENSION: Final = "mockforge.template"
-"""The scope's extension, and the type of the message, by which a wrapped app asks for a rendered response."""
 
 
 class TemplateMiddleware:
@@ -45,7 +42,7 @@ class TemplateMiddleware:
         exchange, is_new = Exchange.of(scope, receive, send)
 
         async def rendering(message: Message) -> None:
-            if message["type"] != EXTENSION:
+            if message["type"] != TEMPLATE_EXTENSION:
                 await send(message)
                 return
             headers = wire_headers(message.get("headers", ()))
@@ -57,7 +54,7 @@ class TemplateMiddleware:
                 response = response_for(error)
             await response.send(send, head=exchange.snapshot.method == "HEAD")
 
-        extended = {**scope, "extensions": {**(scope.get("extensions") or {}), EXTENSION: {}}}
+        extended = {**scope, "extensions": {**(scope.get("extensions") or {}), TEMPLATE_EXTENSION: {}}}
         if is_new:
             extended[SCOPE_KEY] = exchange
         try:

@@ -98,8 +98,8 @@ class Renderer:
         token = METER.set(used)
         try:
             if compiled.may_wait:
-                return await with_waiting(partial(self._run, compiled.template, values, used))
-            parts, texts = _begin(compiled.template, values), list[str]()
+                return await with_waiting(partial(self._text_with_plugins, compiled.template, values, used))
+            parts, texts = _pieces(compiled.template, values), list[str]()
             while not _take(parts, texts, used):
                 since = used.seen
                 await self._turn()
@@ -114,9 +114,9 @@ class Renderer:
             if used.macros is not None:
                 used.close()
 
-    def _run(self, template: Template | TokenTemplate, values: Values, used: Meter) -> str:
-        """The same where plugins are called: in `with_waiting`, which does what `await` does elsewhere."""
-        parts, texts = _begin(template, values), list[str]()
+    def _text_with_plugins(self, template: Template | TokenTemplate, values: Values, used: Meter) -> str:
+        """The text where plugins are called: as `_text` makes it, but within `with_waiting`, where `result_of` stands for `await`."""
+        parts, texts = _pieces(template, values), list[str]()
         while not _take(parts, texts, used):
             since = used.seen
             result_of(self._turn())
@@ -192,7 +192,7 @@ class Renderer:
         return MockResponse(response.status, headers, body, response.length)
 
 
-def _begin(template: Template | TokenTemplate, values: Values) -> Iterator[str]:
+def _pieces(template: Template | TokenTemplate, values: Values) -> Iterator[str]:
     """The text, piece by piece as it is made."""
     if isinstance(template, TokenTemplate):
         return template.parts(values)

@@ -1,4 +1,4 @@
-"""Runs fibers on the event loop: one time slice of guest work per loop turn, whoever computes.
+"""Runs fibers on the event loop: one time slice of guest work per loop turn, whoever computes. `ticker.py` is what ends it.
 
 A call's first time slice is given at once (`first_slice`, a plain function) if this turn's time is not used up: most calls end there, and
 cost no coroutine, future, time-out or timer. `finish` drives one that goes on: a guest that computes queues; one that calls its host is

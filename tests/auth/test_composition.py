@@ -7,7 +7,7 @@ from itertools import chain, product
 
 import pytest
 
-from mockforge_asgi.auth.composition import NO_DECISION, compose
+from mockforge_asgi.auth.composition import MODES, NO_DECISION
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable, RequestRejected
 from mockforge_asgi.http.exchange import Exchange
@@ -67,7 +67,7 @@ def exchange() -> Exchange:
 )
 async def test_decisions_compose(mode: str, said: list[Said], decision: Decision, asked: int) -> None:
     plugins = [Decider(s) for s in said]
-    assert await compose(mode, plugins, exchange()) == decision
+    assert await MODES[mode](plugins, exchange()) == decision
     assert sum(len(p.asked) for p in plugins) == asked
 
 
@@ -101,9 +101,9 @@ async def test_whatever_plugins_say_the_decision_is_the_designed_one(mode: str) 
             expected = designed(mode, said)
         except PluginUnavailable:
             with pytest.raises(PluginUnavailable):
-                await compose(mode, plugins, request)
+                await MODES[mode](plugins, request)
             continue
-        decision = await compose(mode, plugins, request)
+        decision = await MODES[mode](plugins, request)
         if mode == "all" and said and set(said) <= set("AB"):
             assert isinstance(decision, Allow) and decision.principal.id == said[0].lower(), said
         else:
@@ -126,20 +126,20 @@ async def test_whatever_plugins_say_the_decision_is_the_designed_one(mode: str) 
 )
 async def test_a_plugin_that_fails_lets_nobody_pass(mode: str, said: list[Said]) -> None:
     with pytest.raises(PluginUnavailable):
-        await compose(mode, [Decider(s) for s in said], exchange())
+        await MODES[mode]([Decider(s) for s in said], exchange())
 
 
 async def test_a_full_pool_keeps_its_retry_after() -> None:
     with pytest.raises(PluginUnavailable) as full:
-        await compose("first", [Decider(FULL)], exchange())
+        await MODES["first"]([Decider(FULL)], exchange())
     assert full.value.retry_after_s == 3
 
 
 async def test_a_refused_body_is_no_failure_of_a_plugin() -> None:
     with pytest.raises(RequestRejected):
-        await compose("any", [Decider(RequestRejected(413, "too large")), Decider(A)], exchange())
+        await MODES["any"]([Decider(RequestRejected(413, "too large")), Decider(A)], exchange())
 
 
 async def test_all_gives_the_first_principal_with_roles_and_claims_of_all() -> None:
-    decision = await compose("all", [Decider(A), Decider(B)], exchange())
+    decision = await MODES["all"]([Decider(A), Decider(B)], exchange())
     assert decision == Allow(Principal("a", ("r1", "r2")), {"n": 1, "m": 3})

@@ -65,37 +65,6 @@ async def test_without_credentials_the_challenge_of_the_plugin_is_sent() -> None
     assert answer.header("cache-control") == "no-store" and app_of(guarded).calls == []
 
 
-def reading(*headers: str) -> RequestView:
-    return RequestView(headers=frozenset(headers))
-
-
-@pytest.mark.parametrize(
-    ("plugins", "challenge"),
-    [
-        ([({"x-signature", "x-timestamp"}, None)], "Custom"),
-        ([(set(), None)], "Custom"),
-        ([({"authorization"}, None)], "Bearer"),
-        ([({"authorization"}, "Basic")], "Basic"),
-        ([({"x-signature"}, "HMAC")], "HMAC"),
-        ([({"x-signature"}, None), ({"authorization", "x-b"}, None)], "Custom, Bearer"),
-        ([({"x-signature"}, "HMAC"), ({"authorization"}, None)], "HMAC, Bearer"),
-    ],
-)
-@pytest.mark.parametrize("says", [None, Deny(401, "no")])
-async def test_a_401_carries_the_challenge_of_what_its_plugins_read(
-    plugins: list[tuple[set[str], str | None]], challenge: str, says: Decision
-) -> None:
-    deciders = {f"p{i}": Decider(says, name=f"p{i}", view=reading(*headers), challenge=said) for i, (headers, said) in enumerate(plugins)}
-    guarded = AuthMiddleware(App(), runtime=Runtime(deciders), rules=[ProtectRule("/**", tuple(deciders), "any")])
-    answer = await Client(guarded).get("/x")
-    assert (answer.status, answer.header("www-authenticate")) == (401, challenge)
-
-
-async def test_a_challenge_of_the_decision_wins_and_a_403_needs_none() -> None:
-    assert (await Client(chain(Deny(401, "no", "Digest"))).get("/hello/x")).header("www-authenticate") == "Digest"
-    assert (await Client(chain(Deny(403, "no"))).get("/hello/x")).header("www-authenticate") is None
-
-
 @pytest.mark.parametrize("mode", ["first", "any", "all", "optional"])
 async def test_wrong_credentials_are_refused_in_every_mode(mode: str) -> None:
     answer = await Client(guarded := chain(mode=mode)).get("/hello/Ada", headers={"X-API-Key": "wrong"})

@@ -1,6 +1,7 @@
 """`plugin.yaml`: what an author says of a plugin, as a frozen `Manifest`.
 
-Read without running anything; every fault is found in one go. pydantic is loaded only when a manifest is read.
+Read without running anything; every fault is found in one go. It is validated in `manifest_models.py`, where pydantic is, and which is
+loaded only when a manifest is read.
 """
 
 from __future__ import annotations
