@@ -42,6 +42,8 @@ NAMES: Final = {
 WILDCARD: Final = frozenset({"request.headers", "request.cookies", "request.query", "response.headers"})
 """Permissions whose names may be `*`: all of them."""
 
+_GLOB_SIGNS: Final = frozenset("*?[")
+
 DEFAULT_MAX_KEYS: Final = 1000
 DEFAULT_MAX_BYTES: Final = 1 << 20
 
@@ -161,9 +163,19 @@ def _meet_name(permission: str, asked: str, granted: str) -> str | None:
         return asked
     if asked == "*" and permission in WILDCARD:
         return granted
-    if permission == "files" and fnmatchcase(asked, granted):
+    if permission == "files" and _covers(granted, asked):
         return asked
-    return granted if permission == "files" and fnmatchcase(granted, asked) else None
+    return granted if permission == "files" and _covers(asked, granted) else None
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """Whether one glob matches every path that another one matches; False where that is not plain to see.
+
+    A glob that is matched as if it were a path has its own `*` and `?` taken by a `*`, never by a `?` or a set.
+    """
+    if _GLOB_SIGNS.isdisjoint(narrow):
+        return fnmatchcase(narrow, wide)
+    return "?" not in wide and "[" not in wide and "[" not in narrow and fnmatchcase(narrow, wide)
 
 
 def _meet_sizes(asked: Right, granted: Right) -> tuple[Right, None]:

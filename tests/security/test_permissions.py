@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockforge_asgi.config import load_config
-from mockforge_asgi.config.objects import Grants
+from mockforge_asgi.config.objects import Grants, Right
 from mockforge_asgi.http.request_document import RequestView
 from mockforge_asgi.plugins.package.manifest import manifest_of
 from mockforge_asgi.security.permissions import (
     NOTHING,
     EffectivePermissions,
     KvRight,
+    Permission,
     Permissions,
     intersect,
 )
@@ -136,6 +140,35 @@ def test_the_smaller_size_holds() -> None:
 
 def test_a_file_glob_may_be_narrowed() -> None:
     assert effective({"files": {"read": ["data/*"]}}, {"files": ["data/a.csv"]}).files == ("data/a.csv",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed", "met"),
+    [
+        ("data/*.csv", "data/*", ("data/*.csv",)),
+        ("data/*", "data/*.csv", ("data/*.csv",)),
+        ("data/?.csv", "data/*", ("data/?.csv",)),
+        ("data/a.csv", "data/[ab].csv", ("data/a.csv",)),
+        ("data/*", "data/?", ("data/?",)),
+        ("data/*", "data/[!b]", ()),
+        ("d*a/x", "d?a/x", ("d?a/x",)),
+        ("data/[xb]", "data/*b*", ()),
+        ("data/?", "data/*", ("data/?",)),
+    ],
+)
+def test_a_glob_of_files_never_gives_more_than_the_grant(wanted: str, allowed: str, met: tuple[str, ...]) -> None:
+    assert effective({"files": {"read": [wanted]}}, {"files": [allowed]}).files == met
+
+
+_GLOBS = st.text("ab*?[]!", min_size=1, max_size=6)
+
+
+@given(_GLOBS, _GLOBS, st.text("ab*?[]!", min_size=1, max_size=6))
+def test_files_that_are_met_are_asked_for_and_granted(wanted: str, allowed: str, path: str) -> None:
+    both = Permissions({"files": Permission(Right("files", frozenset({wanted})))}), Grants({"files": Right("files", frozenset({allowed}))})
+    for met in intersect(*both).effective.files:
+        if fnmatchcase(path, met):
+            assert fnmatchcase(path, wanted) and fnmatchcase(path, allowed)
 
 
 def test_a_wider_grant_is_no_surprise_but_another_one_is() -> None:

@@ -173,10 +173,13 @@ def _span(data: bytes, entry: _Entry) -> tuple[int, int]:
 
 
 def _check_extra(extra: bytes, name: str) -> None:
+    """Raises Unsafe. Each field may come once, so that there are few, however long all of them are."""
+    seen: set[int] = set()
     while extra:
         field, size = struct.unpack_from("<2H", extra)
-        if field not in _HARMLESS_FIELDS or 4 + size > len(extra):
+        if field not in _HARMLESS_FIELDS or field in seen or 4 + size > len(extra):
             raise Unsafe(f"has an extra field (0x{field:04x}) that not all readers read alike.", f"{_AGAIN} With zip: `zip -X`.", name)
+        seen.add(field)
         extra = extra[4 + size :]
 
 

@@ -238,6 +238,8 @@ def test_what_every_reader_takes_alike_is_read(data: bytes) -> None:
         archive(record(extra=UNICODE_PATH)),
         archive(record(local_extra=UNICODE_PATH)),
         archive(record(extra=TIMES + UNICODE_PATH)),
+        archive(record(local_extra=TIMES + extra_field(0x5455))),
+        archive(record(local_extra=extra_field(0x5455) * 16_000)),  # so many took as long as their square
         archive(record(b".hidden", extra=UNICODE_PATH), record()),
         archive(record(extra=extra_field(0x6375, b"comment"))),
         archive(record(extra=extra_field(0x0001, bytes(16)))),
