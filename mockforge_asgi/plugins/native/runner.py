@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Coroutine
 from functools import partial
@@ -48,6 +49,7 @@ class InProcess:
         self.plugin, self.threads, self._code, self._output_bytes = plugin, threads, code, output_bytes
         self._object: PluginObject | None = None
         self._async: dict[tuple[str, str], bool] = {}
+        self._connecting, self._is_connected = asyncio.Lock(), False
 
     async def load(self) -> Json:
         """See Runner; a module's import may block, so it runs in a thread."""
@@ -67,6 +69,8 @@ class InProcess:
         assert made is not None, "load() comes first"
         token = CURRENT.set(context)
         try:
+            if op == "data.query" and not self._is_connected:
+                await self._connect(made, context)
             if self._is_async(made, op, value):
                 answer = made.call(op, value)
                 text = made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
@@ -77,6 +81,16 @@ class InProcess:
         finally:
             CURRENT.reset(token)
         return read_answer(self.plugin, op, text, self._output_bytes)
+
+    async def _connect(self, made: PluginObject, context: PluginContext) -> None:
+        """Open a data source before its first query; queries that come meanwhile wait for it."""
+        async with self._connecting:
+            if not self._is_connected and made.method("data.connect") is not None:
+                if self._is_async(made, "data.connect", {}):
+                    await made.call("data.connect", {})
+                else:
+                    await self._threaded(made, "data.connect", {}, context)
+            self._is_connected = True
 
     async def _threaded(self, made: PluginObject, op: str, value: Json, context: PluginContext) -> str:
         context.is_queued = True
@@ -93,9 +107,9 @@ class InProcess:
         name = value.get(NAMED[op], "") if op in NAMED else ""
         known = self._async.get((op, name))
         if known is None:
-            methods = [made.method(op, name), *([made.method("data.connect")] if op == "data.query" else [])]
-            known = all(inspect.iscoroutinefunction(method) for method in methods if method is not None) and methods[0] is not None
-            if methods[0] is not None:  # a name that is not there must not fill the table
+            method = made.method(op, name)
+            known = inspect.iscoroutinefunction(method)
+            if method is not None:  # a name that is not there must not fill the table
                 self._async[op, name] = known
         return known
 
