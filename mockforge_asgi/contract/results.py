@@ -15,7 +15,7 @@ from mockforge_asgi.contract.codec import NotABody, body_bytes
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.events import AnswerRefused, EventStream
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.http.headers import BadHeader, GuestHeaders, wire_header
+from mockforge_asgi.http.headers import MAX_HEADER_BYTES, BadHeader, GuestHeaders, wire_header
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.text import quote
@@ -23,6 +23,7 @@ from mockforge_asgi.types import Headers
 from mockforge_plugin.values import Response
 
 MAX_CLAIMS_BYTES: Final = 32 * 1024
+"""The most of a principal and its claims: the documents of plugins that are asked afterwards have them."""
 MAX_VARS: Final = 10_000
 """The most values for a template: what it does with them holds the event loop."""
 _NO_BODY: Final = MockResponse().body
@@ -89,8 +90,6 @@ class ResultReader:
             attributes = {}
         elif not isinstance(attributes, dict):
             raise self.invalid(op, "principal 'attributes' that is not an object")
-        if (claims or attributes) and len(dumps([claims, principal])) > MAX_CLAIMS_BYTES:
-            raise self.invalid(op, f"more than {MAX_CLAIMS_BYTES} bytes of claims")
         if (roles := principal.get("roles")) is not None and (type(roles) is not list or not _STRINGS.issuperset(map(type, roles))):
             raise self.invalid(op, "principal 'roles' that is not a list of strings")
         if (groups := principal.get("groups")) is not None and (type(groups) is not list or not _STRINGS.issuperset(map(type, groups))):
@@ -99,6 +98,9 @@ class ResultReader:
             raise self.invalid(op, "'name' that is not a string")
         if (email := principal.get("email")) is not None and not isinstance(email, str):
             raise self.invalid(op, "'email' that is not a string")
+        texts = (identity, name or "", email or "", *(roles or ()), *(groups or ()))
+        if (len(dumps([claims, principal])) if claims or attributes else sum(map(len, texts))) > MAX_CLAIMS_BYTES:
+            raise self.invalid(op, f"a principal and claims of more than {MAX_CLAIMS_BYTES} bytes")
         headers: tuple[tuple[str, str], ...] = ()
         if (items := value.get("set_headers")) is not None and items != []:
             headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers(op, items))
@@ -116,6 +118,8 @@ class ResultReader:
                 wire_header("www-authenticate", challenge)
             except BadHeader as error:
                 raise self.invalid(op, f"a challenge that cannot be sent: {error}") from None
+            if len(challenge) > MAX_HEADER_BYTES:
+                raise self.invalid(op, f"a challenge of more than {MAX_HEADER_BYTES} bytes")
         return Deny(status, (reason or "authentication failed")[:500], challenge)
 
     def response(self, op: str, value: Json, known: Headers = ()) -> MockResponse | TemplateResponse:

@@ -77,33 +77,6 @@ async def test_helper_files_are_imported_from_the_package(started: Make) -> None
     assert answer["body"] == {"text": '{"a":1,"b":"deep"}'}
 
 
-@pytest.mark.parametrize("is_async", [True, False])
-async def test_queries_at_once_open_their_source_once(is_async: bool) -> None:
-    source = """
-        from mockforge_plugin import DataSourcePlugin, kv, sleep
-
-        class Source(DataSourcePlugin):
-            async def connect(self):
-                await sleep(0)
-                return await kv.incr("opened")
-
-            async def query(self, query, params):
-                return [{"connection": self.connection}]
-        """
-    if not is_async:
-        source = (
-            source.replace("async def", "def")
-            .replace("await sleep(0)", "sleep(0).result()")
-            .replace('await kv.incr("opened")', 'kv.incr("opened").result()')
-        )
-    plugin = host(source)
-    await plugin.open()
-    await plugin.start()
-    answers = await asyncio.gather(*(plugin.call("data.query", dumps({"query": "q", "params": {}})) for _ in range(3)))
-    await plugin.close()
-    assert [answer["rows"] for answer in answers] == [[[1]]] * 3
-
-
 DOORS = """
     from mockforge_plugin import *
 
