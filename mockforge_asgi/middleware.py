@@ -29,7 +29,7 @@ from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
-from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.pipeline import Pipeline, PipelineBuilder
@@ -125,7 +125,7 @@ class MockForge:
             exchange.trace = []
         endpoint = pipeline.endpoints.find(exchange) if pipeline.endpoints.by_path and exchange.is_http else None
         if endpoint is not None and endpoint.is_public:
-            return await self._rendered(exchange, pipeline, await endpoint.respond(exchange))
+            return await pipeline.rendered(exchange, await endpoint.respond(exchange))
         if endpoint is None and exchange.is_http:
             if routes is not None:
                 routes.note_route(exchange)
@@ -135,9 +135,9 @@ class MockForge:
         if rule is not None:
             decision = await auth.decide(exchange, rule)
             if decision is not None and not isinstance(decision, Allow):
-                return await self._rendered(exchange, pipeline, decision_response(decision))
+                return await pipeline.rendered(exchange, decision_response(decision))
         if endpoint is not None:
-            return await self._rendered(exchange, pipeline, await endpoint.respond(exchange))
+            return await pipeline.rendered(exchange, await endpoint.respond(exchange))
         if exchange.is_http:
             return await self._mock(exchange, pipeline)
         exchange.answered_by = "no route"
@@ -152,6 +152,3 @@ class MockForge:
         except (PluginFailed, PluginUnavailable) as error:
             return pipeline.failures.in_place_of(exchange, error)
         return None if self.app is not None else pipeline.responders.not_found(exchange, self.runtime.events.redact)
-
-    async def _rendered(self, exchange: Exchange, pipeline: Pipeline, response: MockResponse | TemplateResponse) -> MockResponse:
-        return response if isinstance(response, MockResponse) else await pipeline.templates.render(exchange, response)

@@ -17,6 +17,7 @@ from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import OPEN, Cors
 from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.failures import FailureResponses
 from mockforge_asgi.mocks.modifiers import Modifiers
 from mockforge_asgi.mocks.responders import Responders
@@ -59,6 +60,10 @@ class Pipeline:
             rule = self.auth.rule_of(exchange)
         is_for_app = rule is not None and (not self.guards_cors or (rule.preflight == "app" and not self.is_alone))
         return None if is_for_app else self.cors
+
+    async def rendered(self, exchange: Exchange, response: MockResponse | TemplateResponse) -> MockResponse:
+        """The response, ready to be sent."""
+        return response if isinstance(response, MockResponse) else await self.templates.render(exchange, response)
 
 
 class PipelineBuilder:

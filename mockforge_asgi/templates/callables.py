@@ -66,11 +66,11 @@ class PluginFunctions(Exposed):
         """The function of that name. Raises KeyError."""
         for function in self._plugin.functions:
             if function.name == name:
-                return partial(_call, self._plugin, self._exchange, name)
+                return partial(_call_plugin, self._plugin, self._exchange, name)
         raise KeyError(name)
 
 
-def _call(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
+def _call_plugin(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:
     """The value of a plugin's function. The time that it takes is not the rendering's own."""
     used = METER.get() or meter()
     positional, named, is_plain = list(args), kwargs, not kwargs and len(args) <= _FEW
@@ -91,7 +91,7 @@ def _call(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs
         used.give_back(now - since)
 
 
-def _run(query: Query, exchange: Exchange, source: str, name: str, /, **params: Any) -> Json:
+def _run_query(query: Query, exchange: Exchange, source: str, name: str, /, **params: Any) -> Json:
     """The rows of a query."""
     used = meter()
     used.check_values(params)
@@ -114,7 +114,7 @@ class _Source(Exposed):
 
     def expose(self, name: str) -> Callable[..., Json]:
         """The query of that name, whether there is one or not."""
-        return partial(_run, self._query, self._exchange, self._source, name)
+        return partial(_run_query, self._query, self._exchange, self._source, name)
 
 
 class DataSources(Exposed):

@@ -94,16 +94,16 @@ class Renderer:
             await exchange.body()
         random = None if self._seed is None else await self._random(compiled, exchange)
         values = self._values(compiled, exchange, response)
-        used = Meter(self._limits, self._timer, random)
-        token = METER.set(used)
+        meter = Meter(self._limits, self._timer, random)
+        token = METER.set(meter)
         try:
             if compiled.may_wait:
-                return await with_waiting(partial(self._text_with_plugins, compiled.template, values, used))
+                return await with_waiting(partial(self._text_with_plugins, compiled.template, values, meter))
             parts, texts = _pieces(compiled.template, values), list[str]()
-            while not _take(parts, texts, used):
-                since = used.seen
+            while not _take(parts, texts, meter):
+                since = meter.seen
                 await self._turn()
-                used.waited(since)
+                meter.waited(since)
             return "".join(texts)
         except MockForgeError:
             raise
@@ -111,16 +111,16 @@ class Renderer:
             raise _failure(compiled, error) from error
         finally:
             METER.reset(token)
-            if used.macros is not None:
-                used.close()
+            if meter.macros is not None:
+                meter.close()
 
-    def _text_with_plugins(self, template: Template | TokenTemplate, values: Values, used: Meter) -> str:
+    def _text_with_plugins(self, template: Template | TokenTemplate, values: Values, meter: Meter) -> str:
         """The text where plugins are called: as `_text` makes it, but within `with_waiting`, where `result_of` stands for `await`."""
         parts, texts = _pieces(template, values), list[str]()
-        while not _take(parts, texts, used):
-            since = used.seen
+        while not _take(parts, texts, meter):
+            since = meter.seen
             result_of(self._turn())
-            used.waited(since)
+            meter.waited(since)
         return "".join(texts)
 
     async def _random(self, compiled: Compiled, exchange: Exchange) -> Random:
@@ -199,23 +199,23 @@ def _pieces(template: Template | TokenTemplate, values: Values) -> Iterator[str]
     return template.root_render_func(BoundContext(template.environment, values, template.name, template.blocks))
 
 
-def _take(parts: Iterator[str], texts: list[str], used: Meter) -> bool:
+def _take(parts: Iterator[str], texts: list[str], meter: Meter) -> bool:
     """Take pieces of text until there are no more, or until the slice is over and it is the turn of others (False). Raises OverLimit."""
-    size, most, until = used.size, used.limits.output_bytes, used.seen + SLICE_S
+    size, most, until = meter.size, meter.limits.output_bytes, meter.seen + SLICE_S
     look_at = size + _UNSEEN
     for part in parts:
         texts.append(part)
         size += len(part)
         if size > look_at:
             look_at = size + _UNSEEN
-            used.check_time()  # as filters and calls do
+            meter.check_time()  # as filters and calls do
             if size > most:
-                used.check_text(size)
-        if used.seen > until:
-            used.size = size
+                meter.check_text(size)
+        if meter.seen > until:
+            meter.size = size
             return False
     if size > most:
-        used.check_text(size)
+        meter.check_text(size)
     return True
 
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @coroutine
-def going_on(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+def rest_of(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
     """Await the rest of a coroutine that was begun and waits for what it yielded; the event loop sees that as if nothing had been between.
 
     Time-outs, task groups and cancel scopes that the coroutine has entered belong to the same task, and are left before anything that was

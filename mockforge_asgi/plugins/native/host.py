@@ -18,7 +18,7 @@ from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFaile
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
-from mockforge_asgi.plugins.native.begun import going_on
+from mockforge_asgi.plugins.native.begun import rest_of
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
@@ -151,7 +151,7 @@ class NativeHost:
         try:
             waits_for = work.send(None)  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
             left_s = timeout_s - (time.perf_counter() - began_s)
-            return await self._wait(op, going_on(work, waits_for), context, request, timeout_s, left_s)
+            return await self._wait(op, rest_of(work, waits_for), context, request, timeout_s, left_s)
         except StopIteration as ended:
             return ended.value
         finally:

@@ -1,7 +1,7 @@
 """One live Extism guest: how an operation is called in it, and what is made of how that ends.
 
-The usual call is one straight way (`_invoke`): input in, one time slice, output out. Whatever else it left, an error, log lines, too much
-output, a trap, branches off from there.
+The usual call is one straight way (`_run_function`): input in, one time slice, output out. Whatever else it left, an error, log lines,
+too much output, a trap, branches off from there.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class ExtismInstance:
                 mapped = await self._guest.entry.mapped(fiber, payload)
                 return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
             function = self._operations[fiber.op] = self._operation(fiber)
-        output = await self._invoke(fiber, function, payload)
+        output = await self._run_function(fiber, function, payload)
         if not output:
             return None
         try:
@@ -151,9 +151,10 @@ class ExtismInstance:
 
     async def invoke(self, fiber: Fiber, export: str, data: bytes) -> bytes:
         """Run an export by its own name: bytes in, bytes out, as every Extism host does."""
-        return await self._invoke(fiber, self._function(export), data)
+        return await self._run_function(fiber, self._function(export), data)
 
-    async def _invoke(self, fiber: Fiber, function: Function, data: bytes) -> bytes:
+    async def _run_function(self, fiber: Fiber, function: Function, data: bytes) -> bytes:
+        """Input in, the guest run to its end, output out. Raises PluginFailed."""
         memory, error = self.memory, self._error
         self.broken = True  # until the call is seen to have ended well
         try:

@@ -9,7 +9,7 @@ import pytest
 
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.plugins.native.begun import going_on
+from mockforge_asgi.plugins.native.begun import rest_of
 from mockforge_asgi.plugins.native.host import NativeHost
 from tests.support.native_hosts import host, over_time
 
@@ -164,7 +164,7 @@ async def test_a_begun_coroutine_goes_on_where_it_was() -> None:
 
     async def driver() -> str:
         begun = work()
-        return await going_on(begun, begun.send(None))
+        return await rest_of(begun, begun.send(None))
 
     task = asyncio.ensure_future(driver())
     for _ in range(2):
