@@ -1,6 +1,7 @@
 """Log lines from events: text for people, JSON for machines, on one stream.
 
-A subscriber of the event stream. Secrets are redacted, control characters made visible, every line bounded.
+A subscriber of the event stream, which has secrets taken out before anybody hears (`EventStream.emit`). Here control characters are made
+visible, and every line is bounded.
 """
 
 from __future__ import annotations
