@@ -96,8 +96,7 @@ class MockForge:
             if is_for_app and self.app is not None and await answer_preflight(self.app, exchange):
                 return
             try:
-                if not self._pipelines.is_current():
-                    pipeline = await self._pipelines.current()
+                pipeline = self._pipelines.value if self._pipelines.is_current() else await self._pipelines.current()
                 response = await self._respond(exchange, pipeline, rule)
             except ClientDisconnected:
                 return

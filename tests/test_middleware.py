@@ -379,3 +379,23 @@ def test_starlettes_test_client_is_served_with_and_without_its_with() -> None:
         assert not forge.runtime.is_ready
     with client:
         assert client.get("/hello/Ada").text == "Hello Ada"
+
+
+async def test_a_request_that_waits_for_the_apps_preflight_goes_by_the_plugins_loaded_meanwhile() -> None:
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            reached.set()
+            await go.wait()
+        await App()(scope, receive, send)
+
+    key = key_auth({"allow": {"principal": {"id": "demo"}}})
+    protect = [{"path": "/**", "auth": ["key"], "preflight": "app"}]
+    client = Client(MockForge(app, runtime=PlainRuntime({"version": 1, "protect": protect}, key)))
+    asks = {"origin": "https://web.test", "access-control-request-method": "GET"}
+    first = asyncio.create_task(client.request("OPTIONS", "/x", headers=asks))
+    await reached.wait()
+    assert (await client.get("/x")).text == "app"
+    go.set()
+    assert (await first).text == "app"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mockforge_asgi.auth.user import with_anonymous, with_user
-from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
+from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange, without_exchange
 from mockforge_asgi.http.headers import with_headers
-from mockforge_asgi.types import ASGIApp, Headers, Message, Scope, Send
+from mockforge_asgi.http.responses import TEMPLATE_EXTENSION
+from mockforge_asgi.types import ASGIApp, Headers, Message, Send
 
-_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start", "mockforge.template")
+_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start", TEMPLATE_EXTENSION)
 
 
 async def forward(app: ASGIApp, exchange: Exchange, *, is_protected: bool = False, share: bool = False) -> None:
@@ -24,10 +25,7 @@ async def forward(app: ASGIApp, exchange: Exchange, *, is_protected: bool = Fals
         send = exchange.cors.around(send, exchange.snapshot)
     if exchange.allowed_headers:
         send, exchange.allowed_headers = _adding(exchange.allowed_headers, send), ()
-    if share:
-        scope = {**scope, SCOPE_KEY: exchange}
-    elif SCOPE_KEY in scope:
-        scope = _without(scope)
+    scope = {**scope, SCOPE_KEY: exchange} if share else without_exchange(scope)
     await app(scope, exchange.replay(), send)
 
 
@@ -38,7 +36,3 @@ def _adding(extra: Headers, send: Send) -> Send:
         await send(message)
 
     return send_with_headers
-
-
-def _without(scope: Scope) -> Scope:
-    return {key: value for key, value in scope.items() if key != SCOPE_KEY}

@@ -19,13 +19,12 @@ from mockforge_asgi.http.paths import own_root_path, route_path
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
 from mockforge_asgi.per_load import PerLoad
-from mockforge_asgi.routing.ambiguity import is_plain
 from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 
 
 class AuthMiddleware:
-    """Guards HTTP requests and websockets whose path a rule protects; all else passes through untouched.
+    """Guards HTTP requests and websockets whose path a rule protects; what begins like no such path passes through untouched.
 
     `root_path` is one that the app sets for itself, whatever the server says; None: as `app.root_path` tells.
     """
@@ -54,8 +53,7 @@ class AuthMiddleware:
             return await lifespan(self.runtime, self.app, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
-        path = route_path(scope)
-        if is_plain(path, scope.get("raw_path")) and not self.protection.covers(path):
+        if self.protection.claims.passes_through(route_path(scope), scope.get("raw_path")):
             return await self.app(scope, receive, send)
         exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
         try:
@@ -77,6 +75,7 @@ class AuthMiddleware:
             refusal = response_for(error)
         if refusal is not None:
             return await refuse(exchange, refusal)
+        exchange.release()
         await forward(self.app, exchange, is_protected=rule is not None, share=True)
 
     async def _refusal(self, exchange: Exchange, rule: ProtectRule | None) -> MockResponse | TemplateResponse | None:

@@ -6,28 +6,27 @@ response are sent, and only if it has `Access-Control-Allow-Origin`. Otherwise t
 
 from __future__ import annotations
 
-from typing import Final
-
-from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.exchange import Exchange, without_exchange
 from mockforge_asgi.http.headers import wire_headers
-from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.http.responses import ALLOW_ORIGIN, MockResponse
 from mockforge_asgi.types import ASGIApp, Message
-
-_ORIGIN: Final = b"access-control-allow-origin"
 
 
 async def answer_preflight(app: ASGIApp, exchange: Exchange) -> bool:
-    """Let the app answer a preflight; False when what it said is no response to one and was not sent."""
+    """Let the app answer a preflight; False when what it said is no response to one and was not sent.
+
+    Middlewares of ours further in have an exchange of their own: in a shared one they would take what is sent here for theirs.
+    """
     is_sent = False
 
     async def send_head(message: Message) -> None:
         nonlocal is_sent
         headers = message.get("headers") or ()
-        if message["type"] == "http.response.start" and not is_sent and any(name.lower() == _ORIGIN for name, _ in headers):
+        if message["type"] == "http.response.start" and not is_sent and any(name.lower() == ALLOW_ORIGIN for name, _ in headers):
             is_sent = True
             await exchange.respond(MockResponse(message["status"], wire_headers(pair for pair in headers if _is_shown(pair[0].lower()))))
 
-    await app(exchange.scope, exchange.request_body.preview(), send_head)
+    await app(without_exchange(exchange.scope), exchange.request_body.preview(), send_head)
     return is_sent
 
 

@@ -38,15 +38,9 @@ class Protection:
         self.rules: Final = tuple(rule for _, _, rule in compiled)
         self.is_any: Final = bool(compiled)
         self._entries: tuple[_Entry, ...] = tuple((glob.matches, methods, rule, _below(glob)) for glob, methods, rule in compiled)
-        firsts = [_first_segment(glob) for glob, _, _ in compiled]
-        self._anywhere = self._beginning_with(None, firsts)
-        self._by_first = {first: self._beginning_with(first, firsts) for first in firsts if first is not None}
+        self._anywhere, self._by_first = _by_first_segment(zip(self._entries, (glob for glob, _, _ in compiled), strict=True))
         claimed = (path for rule in self.rules for path in (*self._names(rule.path), *self._roots))
         self.claims: Final = ClaimedPaths(claimed, checked=self.is_any)
-
-    def covers(self, path: str) -> bool:
-        """Whether some rule is about that path, whatever the method."""
-        return any(_matches(matches, name) for name in self._names(path) for matches, _, _, _ in self._entries)
 
     def rule_for(self, method: str, path: str) -> ProtectRule | None:
         """The rule that decides; None: not protected."""
@@ -75,9 +69,20 @@ class Protection:
         """The path, and as it is without the app's root path and with it."""
         return (path, *(name for root in self._roots for name in (below(root, path), root + below(root, path))))
 
-    def _beginning_with(self, segment: str | None, firsts: list[str | None]) -> tuple[_Entry, ...]:
-        """The rules that may be about a path with that first segment, in their order."""
-        return tuple(entry for entry, first in zip(self._entries, firsts, strict=True) if first in (None, segment))
+
+def _by_first_segment(entries: Iterable[tuple[_Entry, PathGlob]]) -> tuple[list[_Entry], dict[str, list[_Entry]]]:
+    """The rules that may be about a path with any first segment, and by first segment those about one with that, all in their order."""
+    anywhere, by_first = list[_Entry](), dict[str, list[_Entry]]()
+    for entry, glob in entries:
+        first = _first_segment(glob)
+        if first is not None:
+            if first not in by_first:
+                by_first[first] = anywhere.copy()
+            by_first[first].append(entry)
+            continue
+        for some in (anywhere, *by_first.values()):
+            some.append(entry)
+    return anywhere, by_first
 
 
 def _below(glob: PathGlob) -> str:

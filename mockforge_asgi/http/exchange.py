@@ -44,6 +44,11 @@ class Releasable(Protocol):
 L = TypeVar("L", bound=Releasable)
 
 
+def without_exchange(scope: Scope) -> Scope:
+    """The scope for those who are to make an exchange of their own."""
+    return {key: value for key, value in scope.items() if key != SCOPE_KEY} if SCOPE_KEY in scope else scope
+
+
 class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 

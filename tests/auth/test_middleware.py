@@ -19,6 +19,7 @@ from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Message, Receive, Scope, Send
 from mockforge_plugin.values import Response
 from tests.support.auth_plugins import KEYS, Decider, Runtime, allow, by_key
+from tests.support.plain_host import PlainHost, PlainRuntime, plain_plugin
 
 
 class App:
@@ -301,3 +302,18 @@ async def test_unknown_scopes_pass() -> None:
     scope = {"type": "something.new"}
     await guarded(scope, talk.receive, talk.send)
     assert app_of(guarded).scope is scope
+
+
+async def test_leases_are_given_back_before_the_app_runs() -> None:
+    plugin = plain_plugin("key", "auth", {"auth.authenticate": lambda document: {"allow": {"principal": {"id": "demo"}}}})
+    host = plugin.host
+    assert isinstance(host, PlainHost)
+    logs: list[list[str]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        logs.append(list(host.log))
+        await App()(scope, receive, send)
+
+    guarded = AuthMiddleware(app, runtime=PlainRuntime({"version": 1}, plugin), rules=[ProtectRule("/**", ("key",))])
+    assert (await Client(guarded).get("/hello")).text == "app"
+    assert logs == [["auth.authenticate", "release"]]

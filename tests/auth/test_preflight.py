@@ -9,9 +9,13 @@ import pytest
 from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Deny, Principal
+from mockforge_asgi.mocks.middleware import ResponseMiddleware
+from mockforge_asgi.mocks.responders import Responders
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.types import Receive, Scope, Send
 from tests.support.auth_plugins import Decider, Runtime
+from tests.support.template_rendering import renderer
 
 ASKS = {"origin": "https://web.test", "access-control-request-method": "GET"}
 GRANT = (b"access-control-allow-origin", b"https://web.test")
@@ -98,3 +102,11 @@ async def test_what_is_no_answer_to_a_preflight_is_not_sent_without_auth(status:
 async def test_what_is_no_preflight_needs_credentials(how: dict[str, Any]) -> None:
     app, _ = guarded(view := View(GRANT), "app")
     assert (await ask(app, **how)).status in (400, 401) and view.runs == 0
+
+
+@pytest.mark.parametrize(("grants", "status"), [([GRANT], 200), ([], 401)])
+async def test_middlewares_further_in_do_not_take_it_for_the_request_itself(grants: list[tuple[bytes, bytes]], status: int) -> None:
+    app, _ = guarded(View(*grants), "app")
+    app.app = ResponseMiddleware(app.app, runtime=app.runtime, responders=Responders())
+    whole = TemplateMiddleware(app, runtime=app.runtime, renderer=renderer({}))
+    assert (await Client(whole).request("OPTIONS", "/hello/x", headers=ASKS)).status == status
