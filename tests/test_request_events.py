@@ -83,3 +83,18 @@ async def test_nothing_is_noted_where_nobody_wants_it(monkeypatch: Any) -> None:
     monkeypatch.setattr("mockforge_asgi.auth.composition.Step", None)
     assert (await Client(made).get("/page", headers={"x-key": "k"})).text == "page"
     await made.runtime.stop()
+
+
+async def test_nobody_let_a_request_pass_that_was_refused_after_all() -> None:
+    def refuse(document: Json) -> Json:
+        raise PluginFailed("three", "auth.authenticate", "no luck")
+
+    reply = {"reply": {"status": 302, "headers": [["location", "/login"]]}}
+    for says, status in ((refuse, 503), (lambda document: reply, 302), (lambda document: None, 401)):
+        two, three = (
+            plain_plugin("two", "auth", {"auth.authenticate": allow("two")}),
+            plain_plugin("three", "auth", {"auth.authenticate": says}),
+        )
+        config = {"version": 1, "protect": [{"path": "/page", "auth": ["two", "three"], "mode": "all"}]}
+        told = await answered(MockForge(runtime=PlainRuntime(config, two, three)), {"x-key": "k"})
+        assert (told.status, told.allowed_by) == (status, "")

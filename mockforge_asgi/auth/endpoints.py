@@ -14,6 +14,7 @@ from mockforge_asgi.config.objects import Config
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.http.snapshot import with_head
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
@@ -48,7 +49,7 @@ class Endpoints:
 
     def __init__(self, plugins: Iterable[Plugin] = (), public: Collection[str] = ()) -> None:
         self.by_path: Final = {
-            _path(p, e.path): Endpoint(_methods(e.methods), p, e.name, p.name in public) for p in plugins for e in p.facts.endpoints
+            _path(p, e.path): Endpoint(with_head(e.methods), p, e.name, p.name in public) for p in plugins for e in p.facts.endpoints
         }
         self.claims: Final = ClaimedPaths(self.by_path)
 
@@ -67,7 +68,3 @@ def public_plugins(config: Config) -> frozenset[str]:
 
 def _path(plugin: Plugin, path: str) -> str:
     return (plugin.facts.prefix or f"/{plugin.name}").rstrip("/") + path
-
-
-def _methods(methods: frozenset[str]) -> frozenset[str]:
-    return methods | {"HEAD"} if "GET" in methods else methods

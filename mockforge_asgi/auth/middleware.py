@@ -12,7 +12,7 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow
 from mockforge_asgi.errors import ClientDisconnected, MockForgeError
-from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits
+from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
@@ -26,7 +26,8 @@ from mockforge_asgi.types import ASGIApp, Receive, Scope, Send
 class AuthMiddleware:
     """Guards HTTP requests and websockets whose path a rule protects; what begins like no such path passes through untouched.
 
-    `root_path` is one that the app sets for itself, whatever the server says; None: as `app.root_path` tells.
+    `limits` are those of bodies that plugins read; None: as a middleware further out has them. `root_path` is one that the app sets for
+    itself, whatever the server says; None: as `app.root_path` tells.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class AuthMiddleware:
         *,
         runtime: PluginRuntime,
         rules: Iterable[ProtectRule],
-        limits: BodyLimits = DEFAULT_LIMITS,
+        limits: BodyLimits | None = None,
         root_path: str | None = None,
     ) -> None:
         self.app, self.runtime, self.limits = app, runtime, limits

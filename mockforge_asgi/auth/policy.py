@@ -77,14 +77,19 @@ class AuthPolicy:
         Raises RequestRejected, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
         """
         asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded)
-        decision = await asked.compose(asked.plugins, exchange)
+        decision: Decision = None
+        try:
+            decision = await asked.compose(asked.plugins, exchange)
+        finally:
+            if not isinstance(decision, Allow):
+                exchange.allowed_by = ""
         if isinstance(decision, Allow):
             headers = decision.set_headers
             exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
             return decision
         exchange.consume(asked.consumed)
         if isinstance(decision, Deny):
-            exchange.reason, exchange.allowed_by = decision.reason, ""
+            exchange.reason = decision.reason
             if decision is NO_DECISION:
                 exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
             if decision.status == 401 and not decision.challenge:

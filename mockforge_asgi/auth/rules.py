@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.paths import below
+from mockforge_asgi.http.snapshot import with_head
 from mockforge_asgi.routing.glob import PathGlob
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
@@ -33,7 +34,7 @@ class Protection:
 
     def __init__(self, rules: Iterable[ProtectRule] = (), root_path: str = "") -> None:
         self._roots = tuple(root_path[at:] for at, char in enumerate(root_path) if char == "/")
-        compiled = [(_glob(rule, place), _methods(rule), rule) for place, rule in enumerate(rules)]
+        compiled = [(_glob(rule, place), with_head(frozenset(map(str.upper, rule.methods))), rule) for place, rule in enumerate(rules)]
         compiled.sort(key=partial(_precedence, self._roots))
         self.rules: Final = tuple(rule for _, _, rule in compiled)
         self.is_any: Final = bool(compiled)
@@ -101,11 +102,6 @@ def _glob(rule: ProtectRule, place: int) -> PathGlob:
         return PathGlob(rule.path.rstrip("/") or "/")
     except ValueError as error:
         raise ConfigError("the protection rules cannot be used", [Problem(f"protect[{place}].path", f"{error}.")]) from None
-
-
-def _methods(rule: ProtectRule) -> frozenset[str]:
-    methods = frozenset(method.upper() for method in rule.methods)
-    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _precedence(roots: tuple[str, ...], entry: tuple[PathGlob, frozenset[str], ProtectRule]) -> tuple[int, int, int, bool]:

@@ -88,12 +88,17 @@ class Exchange:
         self._content: bytes | None = None
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits = DEFAULT_LIMITS) -> tuple[Exchange, bool]:
-        """The exchange of this request, and whether it is new: middlewares mounted inside one another share one."""
+    def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits | None = None) -> tuple[Exchange, bool]:
+        """The exchange of this request, and whether it is new: middlewares mounted inside one another share one.
+
+        What is read from now on is read within `limits`, if they are given.
+        """
         found = scope.get(SCOPE_KEY)
         if not isinstance(found, Exchange):
-            return cls(scope, receive, send, limits=limits), True
+            return cls(scope, receive, send, limits=limits or DEFAULT_LIMITS), True
         found._follow(scope, receive, send)
+        if limits is not None:
+            found._limits = found.request_body.limits = limits
         return found, False
 
     def _follow(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,7 +6,6 @@ bytes there are is decided by `body`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from mockforge_asgi.bounded_json import CLIENT, BadJson, TooMuch, parse
@@ -72,7 +71,7 @@ class JsonBody:
             raise LookupError(self.fault)
         value = self._value
         for step in steps:
-            if isinstance(value, Mapping) != isinstance(step, str):
+            if isinstance(value, str) or isinstance(value, dict) != isinstance(step, str):
                 raise LookupError(step)
             value = value[step]
         return value

@@ -144,7 +144,9 @@ class TemplateResponse:
             "name": self.template,
             "vars": dict(self.vars),
         }
-        return {**message, "header_templates": self.header_templates, "body": self.body} if self.header_templates else message
+        if self.header_templates:
+            message |= {"header_templates": self.header_templates, "body": self.body}
+        return message if self.length is None else {**message, "length": self.length}
 
     def adding(self, extra: Headers) -> TemplateResponse:
         """The same response with those headers set too."""

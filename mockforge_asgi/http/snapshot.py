@@ -30,6 +30,11 @@ def bounded(number: int, what: str, status: int) -> None:
         raise RequestRejected(status, f"the request has {number:,} {what}; the most that are read is {MAX_FIELDS:,}")
 
 
+def with_head(methods: frozenset[str]) -> frozenset[str]:
+    """The methods, with HEAD where GET is among them: what holds for GET holds for HEAD (RFC 9110 §9.3.2)."""
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
 _PERCENT: Final = ord("%")  # looked for as a number, which takes a tenth of the time
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockforge_asgi.errors import ClientDisconnected, MockForgeError
-from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits
+from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
@@ -18,9 +18,10 @@ class ResponseMiddleware:
     """Answers HTTP requests that a responder claims; everything else goes to the wrapped app, or is a 404 where there is none."""
 
     def __init__(
-        self, app: ASGIApp | None = None, *, runtime: PluginRuntime, responders: Responders, limits: BodyLimits = DEFAULT_LIMITS
+        self, app: ASGIApp | None = None, *, runtime: PluginRuntime, responders: Responders, limits: BodyLimits | None = None
     ) -> None:
-        """The runtime's response plugins are asked too, each in its place among `responders`."""
+        """The runtime's response plugins are asked too, each in its place among `responders`. `limits` are those of bodies that are read;
+        None: as a middleware further out has them."""
         self.app, self.runtime, self.limits = app, runtime, limits
         self._responders = PerLoad(runtime, responders.of)
 

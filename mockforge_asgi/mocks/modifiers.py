@@ -16,6 +16,7 @@ from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, ResponseHead
+from mockforge_asgi.http.snapshot import with_head
 from mockforge_asgi.mocks.app_response import AppResponse
 from mockforge_asgi.plugins.plugin import A, Plugin
 from mockforge_asgi.routing.glob import PathGlob
@@ -89,15 +90,16 @@ class Modifiers:
 class _Wanted:
     """A filter made ready."""
 
-    __slots__ = ("_filter", "_globs")
+    __slots__ = ("_filter", "_globs", "_methods")
 
     def __init__(self, filter: ResponseFilter) -> None:
         self._filter, self._globs = filter, tuple(map(PathGlob, filter.paths))
+        self._methods = with_head(filter.methods)
 
     def fits(self, exchange: Exchange) -> bool:
         """Whether responses to that request are wanted."""
         snapshot = exchange.snapshot
-        if self._filter.methods and snapshot.method not in self._filter.methods:
+        if self._methods and snapshot.method not in self._methods:
             return False
         return not self._globs or any(glob.matches(snapshot.match_path) for glob in self._globs)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class TemplateMiddleware:
     """Mounted around an app, it renders that app's `mockforge.template` messages: `{"type", "status", "headers", "name", "vars"}`, and
-    where headers are templates `{"header_templates", "body"}`.
+    where headers are templates `{"header_templates", "body"}`; `length` is the Content-Length of a response to HEAD.
 
     `shows_errors`: the response to a failed rendering names template, line and reason, for developers; otherwise it is a bare 500.
     """
@@ -45,11 +45,10 @@ class TemplateMiddleware:
             if message["type"] != TEMPLATE_EXTENSION:
                 await send(message)
                 return
-            headers = wire_headers(message.get("headers", ()))
-            status, name, variables = message.get("status", 200), message["name"], message.get("vars", {})
-            wanted = TemplateResponse(status, headers, name, variables, tuple(message.get("header_templates", ())), message.get("body"))
             try:
-                response = await self.render(exchange, wanted)
+                response = await self.render(exchange, _wanted(message))
+            except ClientDisconnected:
+                return
             except RequestRejected as error:
                 response = response_for(error)
             await response.send(send, head=exchange.snapshot.method == "HEAD")
@@ -83,3 +82,15 @@ class TemplateMiddleware:
         trace = f"\n{error.author_traceback}" if isinstance(error, PluginFailed) and error.author_traceback else ""
         shown = self._events.redact(f"{told}{trace}")
         return error_response(500, shown, error="Template failed") if isinstance(error, TemplateFailed) else response_for(error, shown)
+
+
+def _wanted(message: Message) -> TemplateResponse:
+    return TemplateResponse(
+        message.get("status", 200),
+        wire_headers(message.get("headers", ())),
+        message["name"],
+        message.get("vars", {}),
+        tuple(message.get("header_templates", ())),
+        message.get("body"),
+        message.get("length"),
+    )

@@ -130,7 +130,7 @@ def _reach(value: Any, path: str) -> Json:
     if isinstance(value, Mapping) and path in value:
         return value[path]
     for step in path.split("."):
-        if isinstance(value, list) and step.isdigit():
+        if isinstance(value, list) and step.isdecimal():
             value = value[int(step)]
         elif isinstance(value, Mapping):
             value = value[step]

@@ -15,11 +15,13 @@ from mockforge_asgi.exact_json import loads
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.request_document import RequestView
+from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.testing import Client, Conversation
 from mockforge_asgi.types import Message, Receive, Scope, Send
 from mockforge_plugin.values import Response
 from tests.support.auth_plugins import KEYS, Decider, Runtime, allow, by_key
 from tests.support.plain_host import PlainHost, PlainRuntime, plain_plugin
+from tests.support.template_rendering import renderer
 
 
 class App:
@@ -317,3 +319,13 @@ async def test_leases_are_given_back_before_the_app_runs() -> None:
     guarded = AuthMiddleware(app, runtime=PlainRuntime({"version": 1}, plugin), rules=[ProtectRule("/**", ("key",))])
     assert (await Client(guarded).get("/hello")).text == "app"
     assert logs == [["auth.authenticate", "release"]]
+
+
+async def test_a_client_that_leaves_while_a_reply_is_rendered_gets_no_answer() -> None:
+    decider = Decider(Reply(Response(200, template="login.html"))).called("key")
+    guarded = chain(decider)
+    whole = TemplateMiddleware(guarded, runtime=guarded.runtime, renderer=renderer({"login.html": "{{ request.text }}"}))
+    talk = Conversation([{"type": "http.request", "body": b"half", "more_body": True}])
+    talk.leave()
+    await whole(Client(whole).scope("POST", "/hello/x", [("content-length", "8")]), talk.receive, talk.send)
+    assert talk.sent == []

@@ -89,3 +89,8 @@ async def test_over_the_bounds_conditions_do_not_hold_and_templates_refuse(body:
         refused = await client.post("/echo", body=body)
         assert (refused.status, "more than" in refused.json()["message"]) == (413, True)
         assert (await client.post("/a", json={"kind": "x"})).body == b"kind x"
+
+
+@pytest.mark.parametrize("steps", [("name", 0), ("name", "first"), (0,), ("tags", "0"), ("tags", 2)])
+def test_a_text_has_no_entries_and_a_list_no_names(steps: tuple[str | int, ...]) -> None:
+    assert JsonBody(b'{"name": "Ada", "tags": ["a", "b"]}').at(steps) is NOWHERE

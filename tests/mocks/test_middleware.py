@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config import load_config
+from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
+from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.middleware import ResponseMiddleware
@@ -309,3 +312,25 @@ async def test_a_websocket_is_none_of_its_business() -> None:
 
     await chain(runtime_of(), [HEALTH])({"type": "websocket", "path": "/health", "headers": []}, receive, send)
     assert sent == [{"type": "websocket.close"}]
+
+
+@pytest.mark.parametrize(("outer", "inner", "status"), [(None, 10, 413), (10, None, 413), (10, 20, 404), (None, None, 404)])
+async def test_of_middlewares_inside_one_another_the_innermost_limits_hold(outer: int | None, inner: int | None, status: int) -> None:
+    routes = load_config({"version": 1, "routes": [{"match": {"path": "/x", "body": {"a": 1}}, "response": {"text": "x"}}]}).routes
+
+    def limits(most: int | None) -> BodyLimits | None:
+        return None if most is None else BodyLimits(most)
+
+    runtime = runtime_of()
+    mocks = ResponseMiddleware(runtime=runtime, responders=Responders(build_routes(routes)), limits=limits(inner))
+    guarded = AuthMiddleware(mocks, runtime=runtime, rules=[ProtectRule("/x/below", ("nobody",))], limits=limits(outer))
+    whole = TemplateMiddleware(guarded, runtime=runtime, renderer=renderer({}))
+    assert (await Client(whole).post("/x", body=b"x" * 15)).status == status
+
+
+async def test_a_length_told_for_head_outlives_the_way_to_the_renderer() -> None:
+    answer = {"template_text": "hi", "headers": {"content-length": "5"}}
+    routes = load_config({"version": 1, "routes": [{"match": {"path": "/x", "method": "HEAD"}, "response": answer}]}).routes
+    mocks = ResponseMiddleware(runtime=runtime_of(), responders=Responders(build_routes(routes)))
+    whole = TemplateMiddleware(mocks, runtime=runtime_of(), renderer=renderer({"routes[0].txt": "hi"}))
+    assert (await Client(whole).request("HEAD", "/x")).header("content-length") == "5"

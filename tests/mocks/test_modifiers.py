@@ -97,3 +97,10 @@ def test_the_filter_is_configured_under_the_plugin() -> None:
     modifies = {"paths": "/a/**", "status": [200], "content_types": ["Text/*"], "app": True}
     config = load_config({"version": 1, "plugins": {"m": {"use": "./m", "modifies": modifies}}})
     assert config.plugins["m"].modifies == ResponseFilter(("/a/**",), frozenset(), frozenset([200]), frozenset(["text/*"]), True)
+
+
+async def test_what_is_wanted_of_get_is_wanted_of_head() -> None:
+    for methods, is_asked in ((["GET"], True), (["POST"], False)):
+        wanted = ResponseFilter(methods=frozenset(methods))
+        changed = await Modifiers([appending("m", modifies=wanted)]).change(exchange(method="HEAD"), ANSWER)
+        assert changed.body == (b"am" if is_asked else b"a")

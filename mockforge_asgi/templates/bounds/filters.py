@@ -107,6 +107,13 @@ def do_reverse(value: Any) -> Any:
     return value[::-1] if isinstance(value, str) else do_list(value)[::-1]
 
 
+def do_dictsort(value: Any, *args: Any, **kwargs: Any) -> list[tuple[Any, Any]]:
+    """The pairs of a mapping, sorted."""
+    if isinstance(value, Mapping):
+        meter().at_once(value)
+    return jinja.do_dictsort(value, *args, **kwargs)
+
+
 def do_items(value: Any) -> Iterator[tuple[Any, Any]]:
     """The pairs of a mapping."""
     if isinstance(value, Undefined):
@@ -153,7 +160,7 @@ _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     "count": len,
     "d": jinja.do_default,
     "default": jinja.do_default,
-    "dictsort": jinja.do_dictsort,
+    "dictsort": do_dictsort,
     "filesizeformat": jinja.do_filesizeformat,
     "first": jinja.sync_do_first,
     "float": jinja.do_float,

@@ -94,3 +94,9 @@ def test_a_filter_goes_through_a_bounded_number_of_values(filter: str) -> None:
     assert render_now("{{ v | length }}", v=[1] * 30_000) == "30000"
     with pytest.raises(TemplateFailed, match="a filter goes through too many values at once; the limit values is 10,000"):
         render_now("{{ v | " + filter + " }}", v=[1] * 10_001)
+
+
+def test_dictsort_sorts_a_bounded_number_of_pairs() -> None:
+    assert render_now("{{ v | dictsort | map('first') | join }}", v={"b": 1, "a": 2}) == "ab"
+    with pytest.raises(TemplateFailed, match="a filter goes through too many values at once; the limit values is 10,000"):
+        render_now("{{ v | dictsort }}", v={str(n): n for n in range(10_001)})
