@@ -1,8 +1,7 @@
 """Keeps secrets out of what people read: log lines, error texts, pages.
 
 Replaces known secrets, whole or part by part, and what is a credential by its form. Of events it is the stream that asks, before anybody
-hears one (`EventStream.emit`). The time that a text takes grows with its length,
-not with the number of secrets, whatever is in it.
+hears one (`EventStream.emit`). The time that a text takes grows with its length, not with the number of secrets, whatever is in it.
 """
 
 from __future__ import annotations
