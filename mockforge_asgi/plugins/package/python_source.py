@@ -37,6 +37,20 @@ NAMED: Final = {
     "network": "allow",
 }
 """Permissions with a list of names, and the field that holds it."""
+MAX_PARSED_BYTES: Final = 512 * 1024
+"""How much source of a package is parsed: it takes up to a thousand times as much memory, and two seconds."""
+
+
+def parsed_files(package: Package) -> dict[str, bytes]:
+    """The Python files that may be parsed, the entry before all others; those for which there is no room are left out."""
+    left, found = MAX_PARSED_BYTES, {}
+    for path in sorted(
+        (path for path in package.files if path.endswith(".py")), key=lambda path: (path != package.manifest.entry.file, path)
+    ):
+        data = package.files[path]
+        if len(data) <= left:
+            found[path], left = data, left - len(data)
+    return found
 
 
 def absent_modules(package: Package) -> Iterator[Problem]:
@@ -47,7 +61,7 @@ def absent_modules(package: Package) -> Iterator[Problem]:
     entry = package.manifest.entry.file
     own = {KIT} | {part.removesuffix(".py") for path in package.files if path.endswith(".py") for part in path.split("/")}
     known = offered()
-    for node in _tree(package.files[entry]).body:
+    for node in _tree(parsed_files(package).get(entry, b"")).body:
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
@@ -68,9 +82,7 @@ def unasked_uses(package: Package) -> Iterator[Problem]:
     if package.manifest.runtime != "python":
         return
     asked = package.manifest.permissions
-    for path, data in package.files.items():
-        if not path.endswith(".py"):
-            continue
+    for path, data in parsed_files(package).items():
         seen: set[tuple[str, str]] = set()
         tree = _tree(data)
         yield from _absent_names(tree, f"{package.source}/{path}")

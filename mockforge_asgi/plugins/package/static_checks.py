@@ -15,7 +15,7 @@ from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, empty_input, hidden_query, remedy_for_absent
 from mockforge_asgi.plugins.consistency import CheckReport
 from mockforge_asgi.plugins.package.package import Package, read_package
-from mockforge_asgi.plugins.package.python_source import absent_modules, unasked_uses
+from mockforge_asgi.plugins.package.python_source import MAX_PARSED_BYTES, absent_modules, parsed_files, unasked_uses
 from mockforge_asgi.security.messages import describe
 from mockforge_asgi.text import clip
 
@@ -77,10 +77,8 @@ def _code_problems(package: Package, memory_mb: int) -> Iterator[Problem]:
 
 
 def _python_problems(package: Package) -> Iterator[Problem]:
-    """Syntax errors of every module, with the author's own line."""
-    for path, data in package.files.items():
-        if not path.endswith(".py"):
-            continue
+    """Syntax errors of every module that is parsed, with the author's own line."""
+    for path, data in parsed_files(package).items():
         place = f"{package.source}/{path}"
         try:
             ast.parse(data, path, feature_version=PYTHON_FLOOR)
@@ -125,6 +123,11 @@ def _advice(package: Package) -> Iterator[Problem]:
                 ("permissions", name), "gives no reason.", "Say why the plugin needs it; operators see it when they decide."
             )
     yield from unasked_uses(package)
+    if manifest.runtime in ("python", "native") and (
+        unread := {p for p in package.files if p.endswith(".py")} - parsed_files(package).keys()
+    ):
+        what = f"is not checked: of Python source {MAX_PARSED_BYTES // 1024} KiB are."
+        yield Problem(f"{package.source}/{min(unread)}", what, "Keep data in files of another kind.")
     if "request.body" not in manifest.permissions.asked:
         yield from empty_input(manifest, places.where(("entry",)), ASK_FOR_BODY)
     yield from hidden_query(manifest, places.where(("permissions", "request.query")))

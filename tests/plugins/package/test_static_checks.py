@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mockforge_asgi.errors import PluginRejected
+from mockforge_asgi.plugins.package.python_source import MAX_PARSED_BYTES
 from mockforge_asgi.plugins.package.static_checks import validate
 from tests.support.plugin_packages import FILES, MANIFEST, folder
 
@@ -33,6 +34,15 @@ def test_a_syntax_error_has_the_authors_line(tmp_path: Path) -> None:
 
 def test_syntax_newer_than_the_floor_is_refused(tmp_path: Path) -> None:
     assert "helper.py:1" in refusal(folder(tmp_path, {**FILES, "helper.py": "type X = int\n"}))
+
+
+def test_more_source_than_can_be_parsed_is_not(tmp_path: Path) -> None:
+    data = "# " + "x" * MAX_PARSED_BYTES
+    found = validate(folder(tmp_path / "p", {**FILES, "data.py": data + "\ndef broken(:\n"}))
+    assert [(w.place.rpartition("/")[2], w.what) for w in found.warnings] == [("data.py", "is not checked: of Python source 512 KiB are.")]
+    assert "plugin.py:" in refusal(
+        folder(tmp_path / "q", {**FILES, "data.py": data, "plugin.py": FILES["plugin.py"] + "\nimport socket\n"})
+    )
 
 
 def test_missing_code_is_told(tmp_path: Path) -> None:
