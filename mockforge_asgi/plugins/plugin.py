@@ -24,6 +24,7 @@ from mockforge_asgi.http.responses import BODILESS, MockResponse, ResponseHead, 
 from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.security.permissions import EffectivePermissions
+from mockforge_asgi.text import clip
 from mockforge_asgi.types import Headers
 
 DEFAULT_PRIORITY: Final = 100.0
@@ -130,6 +131,7 @@ class Plugin:
         """Raises PluginFailed for a template that is not on the operator's list for the plugin; `*` on it allows all."""
         allowed = self.facts.templates
         if template not in allowed and "*" not in allowed:
+            template = clip(template)
             what = f"it asks for template {template!r}; allow it with `templates: [{template}]` under plugins.{self.name}"
             raise PluginFailed(self.name, op, what, code="denied")
 

@@ -28,7 +28,7 @@ _BATCH = 256
 _BUSY_MS = 5000
 _RETRY_S = 0.01
 _INHERITED: list[object] = []
-"""Threads' belongings seen in a forked child: never closed there, for closing could harm the parent's file."""
+"""What a forked child has of its parent's threads. It is kept, since to close it there could harm the parent's file."""
 
 Work: TypeAlias = Callable[[Session], Json]
 
@@ -148,8 +148,8 @@ class _Thread:
             return
         try:
             self._transaction(session, batch)
-        except (sqlite3.Error, OSError) as error:
-            if len(batch) > 1:  # one bad apple: give each its own transaction
+        except Exception as error:  # whatever it is: without this thread all callers would wait for ever
+            if len(batch) > 1:  # for the one that is to blame the others need not fail: each gets a transaction of its own
                 for job in batch:
                     self._answer([job])
             else:

@@ -52,8 +52,6 @@ class GuestSpec:
     """Room for Extism's variables, per instance."""
     mapping: ExtismEntry = field(default_factory=ExtismEntry)
     """Which of an Extism plugin's exports are for what."""
-    seed: str | None = None
-    """Fixes the guest's random state, where the operator wants equal answers."""
 
 
 class Sandbox:
@@ -109,7 +107,6 @@ class Sandbox:
             version=options.version,
             entry=entry,
             files=_sources(options.plugin, spec.files),
-            seed=spec.seed,
         )
 
     async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> ExtismGuest:

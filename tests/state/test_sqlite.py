@@ -13,6 +13,7 @@ import pytest
 
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.state import KeySpace, Quota, sqlite
+from mockforge_asgi.state.operations import Cell, Get, Step
 from mockforge_asgi.state.sqlite import SqliteStore
 
 WORKER = """
@@ -52,6 +53,23 @@ def test_four_processes_lose_no_increment_and_share_one_winner(tmp_path: Path) -
         return answer
 
     assert asyncio.run(read()) == (800, 160)
+
+
+class Unforeseen(Get):
+    """An operation that fails as none should."""
+
+    def step(self, cell: Cell | None, now: float) -> Step:
+        raise RuntimeError("unforeseen")
+
+
+async def test_an_operation_that_fails_unforeseen_fails_alone(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    space = KeySpace(store, "s")
+    async with asyncio.timeout(30):
+        told = await asyncio.gather(space.incr("n"), space.run(Unforeseen("n")), space.incr("n"), return_exceptions=True)
+        assert isinstance(told[1], StateError)
+        assert (told[0], told[2], await space.get("n")) == (1, 2, 2)
+        await store.close()
 
 
 async def test_a_lock_that_sqlite_does_not_wait_for_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What guests see of time and chance: the real ones, or frozen and seeded for reproducible runs."""
+"""The clock and the randomness that guests are given: the operating system's, or frozen and seeded for reproducible runs."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class _Stream:
         self._seed, self._count = hashlib.sha256(seed.encode()).digest(), 0
 
     def take(self, size: int) -> bytes:
-        made = b""
+        made = bytearray()
         while len(made) < size:
             made += hashlib.sha256(self._seed + self._count.to_bytes(8, "big")).digest()
             self._count += 1
-        return made[:size]
+        return bytes(made[:size])
 
 
 REAL = ClockAndRandom()

@@ -69,7 +69,6 @@ class PythonGuest(ComponentGuest):
         version: str,
         entry: str,
         files: Mapping[str, str],
-        seed: str | None = None,
     ) -> None:
         super().__init__(plugin, engine, component, scheduler, limits)
         size = sum(map(len, files.values()))
@@ -79,14 +78,12 @@ class PythonGuest(ComponentGuest):
                 plugin, f"its Python files take {size:,} bytes as JSON; the most is {MAX_SOURCE_BYTES:,}. Put data in other files."
             )
         self._rest = {"entry": entry, "plugin": {"id": plugin, "version": version}}
-        self._seed = seed
 
     async def instantiate(self, fiber: Fiber) -> ComponentInstance:
         """A fresh instance with the plugin's code loaded and a random state of its own."""
         instance = await super().instantiate(fiber)
         try:
-            seed = self._seed or secrets.token_hex(32)
-            await instance.load(fiber, around("files", self._files, {**self._rest, "seed": seed}))
+            await instance.load(fiber, around("files", self._files, {**self._rest, "seed": secrets.token_hex(32)}))
         except BaseException:
             instance.close()
             raise
