@@ -20,7 +20,7 @@ from mockforge_asgi.http.request_document import base64_text
 from mockforge_asgi.plugins.hostcalls import payload as read
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog, escaped
-from mockforge_asgi.plugins.hostcalls.package_files import OwnFiles
+from mockforge_asgi.plugins.hostcalls.package_files import PackageFiles
 from mockforge_asgi.security.permissions import EffectivePermissions, KvRight, NetworkRule
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import KeySpace, Quota, StateStore
@@ -40,8 +40,8 @@ Quick: TypeAlias = Callable[[Payload], Json]
 Waiting: TypeAlias = Callable[[Payload, BodyReader | None], Awaitable[Json]]
 
 
-class Way(Protocol):
-    """The way out to other servers (`security.egress.Egress`)."""
+class HttpClient(Protocol):
+    """What sends requests to other servers (`security.egress.client.Egress`)."""
 
     async def request(self, payload: Payload) -> Json:
         """Answer an `http.request`."""
@@ -72,7 +72,7 @@ class HostServices:
     secrets_place: str = "`secrets:`"
     """Where their values are set, in words."""
     sources: Queries | None = None
-    egress: Callable[[Sequence[NetworkRule] | None], Way] | None = None
+    egress: Callable[[Sequence[NetworkRule] | None], HttpClient] | None = None
     clock_random: ClockAndRandom = REAL
     redact: Callable[[str], str] = str
 
@@ -95,10 +95,11 @@ class PluginHostCalls:
         self._config = config if isinstance(config, Mapping) else {}
         self._denials = 0
         self._is_split_told = False
-        self._way: Way | None = None
+        self._http_client: HttpClient | None = None
+        self._is_closed = False
         self._log = GuestLog(plugin, services.events, services.redact)
-        self._files = OwnFiles(files or {}, None if rights is None else rights.files)
-        self._around = services.clock_random.for_kinds(kinds)
+        self._files = PackageFiles(files or {}, None if rights is None else rights.files)
+        self._clock_random = services.clock_random.for_kinds(kinds)
         kv = _TRUSTED_KV if rights is None else rights.kv
         self._space = None if kv is None else KeySpace(services.state, f"plugin/{plugin}", _quota(kv))
         self._quick: dict[str, Quick] = {
@@ -155,9 +156,9 @@ class PluginHostCalls:
 
     async def close(self) -> None:
         """Close what the calls keep open."""
-        way, self._way = self._way, None
-        if way is not None:
-            await way.close()
+        client, self._http_client, self._is_closed = self._http_client, None, True
+        if client is not None:
+            await client.close()
 
     def headers_left_out(self, names: Sequence[str]) -> None:
         """Tell the operator of headers that the plugin's answers name and may not set."""
@@ -200,10 +201,10 @@ class PluginHostCalls:
         return self._config.get(read.text(payload, "key"))
 
     def _now(self, payload: Payload) -> Json:
-        return {"unix_ns": self._around.unix_ns(), "monotonic_ns": self._around.monotonic_ns()}
+        return {"unix_ns": self._clock_random.unix_ns(), "monotonic_ns": self._clock_random.monotonic_ns()}
 
     def _random(self, payload: Payload) -> Json:
-        return {"hex": self._around.random_bytes(read.whole(payload, "n", None, least=1, most=MAX_RANDOM)).hex()}
+        return {"hex": self._clock_random.random_bytes(read.whole(payload, "n", None, least=1, most=MAX_RANDOM)).hex()}
 
     def _file(self, payload: Payload) -> Json:
         data = self._files.read(payload)
@@ -219,11 +220,13 @@ class PluginHostCalls:
         rules = None if self.rights is None else self.rights.network
         if rules is not None and not rules:
             raise HostCallError("denied", "no network place is granted to this plugin")
-        if self._way is None:
+        if self._is_closed:  # nobody would close another client
+            raise HostCallError("unavailable", "the plugin is being stopped")
+        if self._http_client is None:
             if self._services.egress is None:
-                raise HostCallError("unavailable", "this runtime has no way out")
-            self._way = self._services.egress(rules)
-        return await self._way.request(payload)
+                raise HostCallError("unavailable", "this runtime has no HTTP client")
+            self._http_client = self._services.egress(rules)
+        return await self._http_client.request(payload)
 
     async def _query(self, payload: Payload, request: BodyReader | None) -> Json:
         source, query = read.text(payload, "source"), read.text(payload, "query", max_chars=65_536)

@@ -16,7 +16,7 @@ from mockforge_asgi.plugins.hostcalls import payload as read
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
-class OwnFiles:
+class PackageFiles:
     """The files of a package by their path; readable are those that one of the globs names (None: all)."""
 
     __slots__ = ("_files", "_globs")

@@ -62,7 +62,7 @@ def _clock_random(doors: DoorsModel) -> ClockAndRandom:
 
 
 class _Answers:
-    """The way out: under the plugin's rules, to answers written down."""
+    """An HTTP client under the plugin's rules, whose answers are written down."""
 
     def __init__(self, answers: Mapping[str, AnswerModel], rules: Sequence[NetworkRule] | None) -> None:
         from mockforge_asgi.security.egress.client import Egress  # of the http extra, which only plugins with network grants need

@@ -50,7 +50,7 @@ class EgressLimits:
 
 
 class Egress:
-    """The way out for one plugin, under its rules (None: anywhere); keeps a few connections open. Belongs to one event loop."""
+    """The HTTP client of one plugin, under its rules (None: anywhere); keeps a few connections open. Belongs to one event loop."""
 
     def __init__(self, rules: Iterable[NetworkRule] | None, limits: EgressLimits | None = None, *, resolver: Resolver | None = None,
                  ssl_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> None:  # fmt: skip

@@ -31,8 +31,8 @@ DOORS = [
 ]  # fmt: skip
 
 
-class EchoWay:
-    """A way out that repeats what it is asked."""
+class EchoClient:
+    """An HTTP client that repeats what it is asked."""
 
     def __init__(self, rules: Sequence[NetworkRule] | None) -> None:
         self.rules, self.is_closed = rules, False
@@ -72,7 +72,7 @@ async def rooms(request: pytest.FixtureRequest, tmp_path: Path, told: list[Event
     events = EventStream()
     events.subscribe(told.append)
     secrets = Secrets({"api_keys": "k1-secret", "other": "hidden-one"})
-    yield HostServices(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoWay, redact=Redactor(secrets))
+    yield HostServices(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoClient, redact=Redactor(secrets))
     await state.close()
 
 
@@ -207,11 +207,11 @@ async def test_a_body_is_read_in_chunks(rooms: HostServices) -> None:
     assert (await refusal(door, "body.read", {"of": "request"})).code == "unavailable"
 
 
-async def test_the_way_out_is_made_with_the_granted_rules_and_closed(rooms: HostServices) -> None:
-    made: list[EchoWay] = []
+async def test_the_http_client_is_made_with_the_granted_rules_and_closed(rooms: HostServices) -> None:
+    made: list[EchoClient] = []
 
-    def egress(rules: Sequence[NetworkRule] | None) -> EchoWay:
-        made.append(EchoWay(rules))
+    def egress(rules: Sequence[NetworkRule] | None) -> EchoClient:
+        made.append(EchoClient(rules))
         return made[-1]
 
     rules = (NetworkRule("https", "idp.example", 443),)
@@ -219,7 +219,8 @@ async def test_the_way_out_is_made_with_the_granted_rules_and_closed(rooms: Host
     for _ in range(2):
         await door.call("http.request", {"url": "https://idp.example/"}, None)
     await door.close()
-    assert [(way.rules, way.is_closed) for way in made] == [(rules, True)]
+    assert (await refusal(door, "http.request", {"url": "http://a/"})).code == "unavailable"  # a call that outlasted its generation
+    assert [(client.rules, client.is_closed) for client in made] == [(rules, True)]
 
 
 async def test_lines_are_told_without_secrets_and_without_tricks(rooms: HostServices, told: list[Event]) -> None:
@@ -243,7 +244,7 @@ async def test_whatever_a_guest_sends_it_gets_an_answer_or_a_door_error(rooms: H
     except HostCallError as error:
         assert error.code in ("invalid_input", "limit", "not_found", "denied")
     except KeyError:
-        assert name == "http.request"  # the test's own way out wants a url
+        assert name == "http.request"  # the HTTP client of this test wants a url
 
 
 def test_headers_left_out_of_answers_are_told_to_the_operator(rooms: HostServices, told: list[Event]) -> None:

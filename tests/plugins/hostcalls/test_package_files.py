@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from mockforge_asgi.errors import HostCallError
-from mockforge_asgi.plugins.hostcalls.package_files import MAX_FILE_BYTES, OwnFiles
+from mockforge_asgi.plugins.hostcalls.package_files import MAX_FILE_BYTES, PackageFiles
 
 FILES = {"a.txt": b"inside", "data/b.json": b"{}", "large": b"\0" * (MAX_FILE_BYTES + 1)}
 
 
 @pytest.mark.parametrize(("path", "content"), [("a.txt", b"inside"), ("./a.txt", b"inside"), ("data/b.json", b"{}")])
 def test_an_own_file_is_read(path: str, content: bytes) -> None:
-    assert OwnFiles(FILES, None).read({"path": path}) == content
+    assert PackageFiles(FILES, None).read({"path": path}) == content
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ def test_an_own_file_is_read(path: str, content: bytes) -> None:
 )  # fmt: skip
 def test_anything_else_is_refused(path: str, code: str) -> None:
     with pytest.raises(HostCallError) as caught:
-        OwnFiles(FILES, None).read({"path": path})
+        PackageFiles(FILES, None).read({"path": path})
     assert caught.value.code == code
 
 
 def test_only_granted_files_are_read() -> None:
-    files = OwnFiles(FILES, ("data/*", "./a.txt"))
+    files = PackageFiles(FILES, ("data/*", "./a.txt"))
     assert files.read({"path": "data/b.json"}) == b"{}"
     assert files.read({"path": "a.txt"})
     with pytest.raises(HostCallError, match="not among those granted"):
@@ -38,7 +38,7 @@ def test_only_granted_files_are_read() -> None:
 
 
 def test_many_globs_are_one_expression_made_once() -> None:
-    files = OwnFiles(FILES, [*(f"other/{n}/*" for n in range(99)), "data/[ab].json"])
+    files = PackageFiles(FILES, [*(f"other/{n}/*" for n in range(99)), "data/[ab].json"])
     assert files.read({"path": "data/b.json"}) == b"{}"
     for path in ("other", "other/7", "a.txt", "data/bjson", "xdata/b.json", "data/b.json.x"):
         with pytest.raises(HostCallError, match="not among those granted"):
@@ -49,4 +49,4 @@ def test_many_globs_are_one_expression_made_once() -> None:
 
 def test_without_a_glob_nothing_is_read() -> None:
     with pytest.raises(HostCallError, match="not among those granted"):
-        OwnFiles(FILES, ()).read({"path": "a.txt"})
+        PackageFiles(FILES, ()).read({"path": "a.txt"})
