@@ -15,16 +15,16 @@ from mockforge_plugin.values import Json
 
 
 class HostContext(Protocol):
-    """What a host gives a plugin while it runs. Each method raises `HostError` when a door refuses or fails."""
+    """What a host gives a plugin while it runs. Each method raises `HostError` when the host refuses or fails."""
 
-    async def door(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door and await its answer."""
+    async def call(self, name: str, payload: dict[str, Json]) -> Json:
+        """Call the host and await its answer."""
 
-    def door_wait(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door and block until it answers; refuses on an event loop's own thread."""
+    def call_blocking(self, name: str, payload: dict[str, Json]) -> Json:
+        """Call the host and block until it answers; refuses on an event loop's own thread."""
 
-    def door_now(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door that answers at once: log, secret.get, config.get, clock.now, random.bytes."""
+    def call_now(self, name: str, payload: dict[str, Json]) -> Json:
+        """Make a host call that is answered at once: log, secret.get, config.get, clock.now, random.bytes."""
 
 
 CURRENT: ContextVar[HostContext] = ContextVar("mockforge_plugin_host")

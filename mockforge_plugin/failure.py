@@ -36,7 +36,7 @@ class HostError(PluginError):
 
     @classmethod
     def from_envelope(cls, envelope: Json) -> HostError:
-        """The exception that an error envelope of a door describes."""
+        """The exception that the error envelope of a host call describes."""
         error = envelope.get("error", {}) if isinstance(envelope, dict) else {}
         return cls(
             str(error.get("message", "the host call failed")),

@@ -1,7 +1,7 @@
 """Host calls: key-value storage, HTTP, data sources, secrets, log, clock, files and bodies.
 
 Each call that may wait gives a `HostCall`: `await kv.get("k")` in async code, `kv.get("k").result()` in plain functions.
-`secret`, `log` and `now` answer at once. What a plugin may reach is decided by the host, at its doors.
+`secret`, `log` and `now` answer at once. What a plugin may reach is decided by the host.
 """
 
 from __future__ import annotations
@@ -205,12 +205,12 @@ class Log:
         self._line("error", message)
 
     def _line(self, level: str, message: object) -> None:
-        current().door_now("log", {"level": level, "message": str(message)})
+        current().call_now("log", {"level": level, "message": str(message)})
 
 
 def secret(name: str) -> str:
     """A secret that the operator granted. Raises: HostError (`denied`, `not_found`)."""
-    value = current().door_now("secret.get", {"name": name})["value"]
+    value = current().call_now("secret.get", {"name": name})["value"]
     if not isinstance(value, str):
         raise HostError(f"secret '{name}' has no value", code="not_found")
     return value
@@ -218,7 +218,7 @@ def secret(name: str) -> str:
 
 def now() -> _datetime.datetime:
     """The time of the host's clock, in UTC (frozen when the operator says so)."""
-    nanoseconds = int(current().door_now("clock.now", {})["unix_ns"])
+    nanoseconds = int(current().call_now("clock.now", {})["unix_ns"])
     moment = _datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, _datetime.UTC)
     return moment.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
 

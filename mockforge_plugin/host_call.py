@@ -12,7 +12,7 @@ from mockforge_plugin.values import Json
 T = TypeVar("T")
 U = TypeVar("U")
 Steps: TypeAlias = Generator[tuple[str, dict[str, Json]], Any, T]
-"""Doors to ask one after the other: yields (door, payload), is sent the answer, returns the result."""
+"""Host calls to make one after the other: yields (name, payload), is sent the answer, returns the result."""
 
 
 class HostCall(Generic[T]):
@@ -26,10 +26,10 @@ class HostCall(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         steps = self._take()
         try:
-            door, payload = next(steps)
+            name, payload = next(steps)
             context = current()
             while True:
-                door, payload = steps.send((yield from context.door(door, payload).__await__()))
+                name, payload = steps.send((yield from context.call(name, payload).__await__()))
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
 
@@ -37,10 +37,10 @@ class HostCall(Generic[T]):
         """The answer, waited for. Natively this blocks the plugin's worker thread, and is refused on the event loop's own."""
         steps = self._take()
         try:
-            door, payload = next(steps)
+            name, payload = next(steps)
             context = current()
             while True:
-                door, payload = steps.send(context.door_wait(door, payload))
+                name, payload = steps.send(context.call_blocking(name, payload))
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]  # a generator's StopIteration is untyped
 
@@ -64,9 +64,9 @@ def _then(steps: Steps[T], change: Callable[[T], U]) -> Steps[U]:
     return change((yield from steps))
 
 
-def ask(door: str, payload: dict[str, Json], pick: Callable[[Any], T]) -> Steps[T]:
-    """One door, and what is picked from its answer."""
-    return pick((yield door, payload))
+def ask(name: str, payload: dict[str, Json], pick: Callable[[Any], T]) -> Steps[T]:
+    """One host call, and what is picked from its answer."""
+    return pick((yield name, payload))
 
 
 def _settled(value: T) -> Steps[T]:

@@ -25,15 +25,15 @@ zones.put_in_place()
 hashes.put_in_place()
 
 from mockforge_plugin import context  # noqa: E402
-from mockforge_plugin.sandbox.door import SandboxContext  # noqa: E402
+from mockforge_plugin.sandbox.context import SandboxContext  # noqa: E402
 from mockforge_plugin.sandbox.guest import Guest, GuestFailed  # noqa: E402
 
-_doors = SandboxContext(host.call, Err)
+_context = SandboxContext(host.call, Err)
 _builtin_names = refusals.put_in_place(chance.urandom)
 
 
 def _log(level: str, line: str) -> None:
-    _doors.door_now("log", {"level": level, "message": line})
+    _context.call_now("log", {"level": level, "message": line})
 
 
 class WitWorld:
@@ -44,9 +44,9 @@ class WitWorld:
     def load(self, bundle: str) -> str:
         """Take the author's files."""
         refusals.lock_imports()
-        clock.start(lambda: _doors.door_now("clock.now", {}), lambda ns: _doors.door_now("clock.sleep", {"ns": ns}))
-        chance.start(lambda size: bytes.fromhex(_doors.door_now("random.bytes", {"n": size})["hex"]))
-        context.install(_doors)
+        clock.start(lambda: _context.call_now("clock.now", {}), lambda ns: _context.call_now("clock.sleep", {"ns": ns}))
+        chance.start(lambda size: bytes.fromhex(_context.call_now("random.bytes", {"n": size})["hex"]))
+        context.install(_context)
         WitWorld._guest = guest = Guest(flush=output.put_in_place(_log), builtin_names=_builtin_names)
         return _or_err(guest.load, bundle)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 MAX_LINE = 8192
-"""Characters of a line; the host shows fewer. A longer one is told in pieces, so that no payload is too large for the door."""
+"""Characters of a line; the host shows fewer. A longer one is told in pieces, so that no payload is too large for a host call."""
 
 
 class LogStream(io.TextIOBase):

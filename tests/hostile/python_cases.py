@@ -65,7 +65,7 @@ CASES = [
         Case("leaving by SystemExit", plugin("raise SystemExit(3)"), "PluginFailed", "SystemExit", limits={"cpu_ms": 200}),
         Case("every frame above it spoilt", plugin("import sys; f = sys._getframe()\nwhile f := f.f_back: f.f_globals.clear()"), "PluginFailed", "gave up", limits={"cpu_ms": 500}),
         Case("the kit's own encoder replaced", plugin("return 'x'", top="import sys\nfor m in list(sys.modules.values()):\n    if hasattr(m, 'encode'): m.encode = lambda *a, **k: '{' * 500"), "PluginRejected", "not JSON", "load"),
-        Case("the door replaced by one that never ends", plugin("return 'x'", top="import mockforge_plugin.context as c\ndef spin(*a, **k):\n    while True: pass\nc.install(type('D', (), {'door_now': spin, 'door_wait': spin, 'door': spin})())"), "an answer", "", limits={"cpu_ms": 200}),
+        Case("the context replaced by one that never ends", plugin("return 'x'", top="import mockforge_plugin.context as c\ndef spin(*a, **k):\n    while True: pass\nc.install(type('D', (), {'call_now': spin, 'call_blocking': spin, 'call': spin})())"), "an answer", "", limits={"cpu_ms": 200}),
         Case("`sys.modules` emptied", plugin("import sys; sys.modules.clear(); import json"), "PluginFailed", "ModuleNotFoundError|AttributeError", limits={"cpu_ms": 500}),
         Case("`builtins` emptied", plugin("import builtins; vars(builtins).clear(); return len('x')"), "PluginFailed", "gave up", limits={"cpu_ms": 500}),
         Case("a lone surrogate in its answer", plugin(r"return '\ud800'"), "PluginFailed", "lone surrogate", limits={"cpu_ms": 200}),

@@ -49,7 +49,7 @@ class Spy(ResponsePlugin):
         found = [repr(request._document), repr(request.fingerprint) if hasattr(request, "fingerprint") else ""]
         for name, payload in DOORS:
             try:
-                found.append(f"{name} gives {current().door_now(name, payload)!r}")
+                found.append(f"{name} gives {current().call_now(name, payload)!r}")
             except HostError as error:
                 found.append(f"{name}: {error.code} {error!r} {vars(error)!r}")
         return Response(200, body="\\n".join(found))

@@ -26,19 +26,19 @@ class DirectContext:
     def __init__(self, doors: HostCalls) -> None:
         self.doors = doors
 
-    def door_now(self, name: str, payload: dict[str, Any]) -> Any:
+    def call_now(self, name: str, payload: dict[str, Any]) -> Any:
         """Ask at once; the payload is what would cross the boundary."""
         try:
             return json.loads(json.dumps(self.doors.answer(name, json.loads(encode(payload, name)))))
         except DoorRefused as refused:
             raise HostError.from_envelope(refused.envelope) from None
 
-    door_wait = door_now
+    call_blocking = call_now
 
-    async def door(self, name: str, payload: dict[str, Any]) -> Any:
+    async def call(self, name: str, payload: dict[str, Any]) -> Any:
         """Ask after a turn of the loop, as a real host would."""
         await asyncio.sleep(0)
-        return self.door_now(name, payload)
+        return self.call_now(name, payload)
 
 
 class NativeInstance:

@@ -47,13 +47,13 @@ class PluginContext:
         for wait in tuple(self._waits):
             wait.cancel()
 
-    async def door(self, name: str, payload: dict[str, Json]) -> Json:
+    async def call(self, name: str, payload: dict[str, Json]) -> Json:
         """Call the host and await its answer. Raises HostError."""
         if threading.get_ident() != self._thread:  # a loop of the plugin's own, in a thread of its own
             return await asyncio.wrap_future(self._submit(name, payload))
         return await self._ask(name, _plain(payload))
 
-    def door_wait(self, name: str, payload: dict[str, Json]) -> Json:
+    def call_blocking(self, name: str, payload: dict[str, Json]) -> Json:
         """Call the host and block this worker thread until it answers. Raises HostError."""
         if threading.get_ident() == self._thread:
             raise HostError(_ON_LOOP, code="unavailable")
@@ -65,11 +65,11 @@ class PluginContext:
         finally:
             self._waits.discard(waiting)
 
-    def door_now(self, name: str, payload: dict[str, Json]) -> Json:
+    def call_now(self, name: str, payload: dict[str, Json]) -> Json:
         """Make a host call that answers at once. Raises HostError."""
         if threading.get_ident() != self._thread:
             if name != "log":
-                return self.door_wait(name, payload)
+                return self.call_blocking(name, payload)
             self._loop.call_soon_threadsafe(self._log, _plain(payload))
             return None
         self._check()

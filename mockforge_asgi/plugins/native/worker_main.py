@@ -59,23 +59,23 @@ class Pipe:
         self._writing.write(f'{{"{name}":{text}{more}}}\n'.encode())
         self._writing.flush()
 
-    def door_now(self, name: str, payload: dict[str, Any]) -> Any:
+    def call_now(self, name: str, payload: dict[str, Any]) -> Any:
         """Call the host and wait for its answer. Raises HostError."""
         text = encode(payload, name)
         with self._turn:
             if not self._in_call:
                 raise HostError("the call that this host call belongs to is over", code="unavailable")
-            self.send("door", encode(name), more=f',"payload":{text}')
+            self.send("host_call", encode(name), more=f',"payload":{text}')
             answer = self.receive()
         if "refused" in answer:
             raise HostError.from_envelope({"error": answer["refused"]})
         return answer["answer"]
 
-    door_wait = door_now
+    call_blocking = call_now
 
-    async def door(self, name: str, payload: dict[str, Any]) -> Any:
+    async def call(self, name: str, payload: dict[str, Any]) -> Any:
         """The same for async code: this process has nothing else to do meanwhile."""
-        return self.door_now(name, payload)
+        return self.call_now(name, payload)
 
 
 def serve(pipe: Pipe) -> None:

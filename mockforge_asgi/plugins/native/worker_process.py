@@ -57,8 +57,8 @@ class WorkerProcess:
         """The worker's answer; its host calls meanwhile are answered. Raises PluginFailed, LimitExceeded."""
         self._in_step = False
         await self._send(b'{"op":' + dumps(op) + b',"document":' + document + b"}")
-        while (line := await self._line(op)).startswith(b'{"door"'):
-            await self._send(dumps(await _door_answer(context, loads(line))))
+        while (line := await self._line(op)).startswith(b'{"host_call"'):
+            await self._send(dumps(await _host_call_answer(context, loads(line))))
         return self._read(op, line, self._output_bytes)
 
     def kill(self) -> None:
@@ -125,8 +125,8 @@ async def _spawn(limit: int) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-async def _door_answer(context: PluginContext, asked: Mapping[str, Any]) -> Json:
+async def _host_call_answer(context: PluginContext, asked: Mapping[str, Any]) -> Json:
     try:
-        return {"answer": await context.door(str(asked["door"]), dict(asked["payload"]))}
+        return {"answer": await context.call(str(asked["host_call"]), dict(asked["payload"]))}
     except HostError as error:
         return {"refused": error_document(error)}

@@ -19,8 +19,8 @@ from mockforge_asgi.text import clip
 HOST_INTERFACE: Final = "mockforge:plugin/host@0.1.0"
 """The only interface a component may import, beside WASI, which is linked to traps."""
 
-_DOOR: Final = "call"
-_DOOR_TYPE: Final = "(string, string) -> result<string, string>"
+_HOST_FUNCTION: Final = "call"
+_HOST_FUNCTION_TYPE: Final = "(string, string) -> result<string, string>"
 EXPORTS: Final[Mapping[str, str]] = {
     "describe": "() -> string",
     "call": "(string, string) -> result<string, string>",
@@ -70,7 +70,7 @@ def _wrong_imports(imports: Mapping[str, object], engine: Engine) -> list[Proble
         if name.startswith("wasi:") and stood_in <= _MAX_STOOD_IN:
             stood_in += _items(item, engine, _MAX_STOOD_IN - stood_in)
         if name == HOST_INTERFACE:
-            problems += _wrong_door(item, engine)
+            problems += _wrong_host_function(item, engine)
         elif not name.startswith("wasi:"):
             problems.append(
                 Problem("import", f"{clip(name, 100)} is not known to this host.", f"A component may import {HOST_INTERFACE} only.")
@@ -96,17 +96,19 @@ def _items(item: object, engine: Engine, most: int) -> int:
     return found
 
 
-def _wrong_door(item: object, engine: Engine) -> list[Problem]:
+def _wrong_host_function(item: object, engine: Engine) -> list[Problem]:
     if not isinstance(item, ComponentInstanceType):
         return [Problem("import", f"{HOST_INTERFACE} is imported as something else than an interface.")]
     if (size := _size(item, engine)) > _MAX_ITEMS:
         return [_too_many(f"import {HOST_INTERFACE}", size, "items")]
     problems = []
     for name, extern in item.exports(engine).items():
-        if name != _DOOR:
-            problems.append(Problem("import", f"{HOST_INTERFACE} has no '{clip(name, 100)}'.", f"It has one function, '{_DOOR}'."))
-        elif (found := _signature(_item(extern))) != _DOOR_TYPE:
-            problems.append(Problem("import", f"{HOST_INTERFACE} '{_DOOR}' has the type {found}, here it is {_DOOR_TYPE}."))
+        if name != _HOST_FUNCTION:
+            problems.append(Problem("import", f"{HOST_INTERFACE} has no '{clip(name, 100)}'.", f"It has one function, '{_HOST_FUNCTION}'."))
+        elif (found := _signature(_item(extern))) != _HOST_FUNCTION_TYPE:
+            problems.append(
+                Problem("import", f"{HOST_INTERFACE} '{_HOST_FUNCTION}' has the type {found}, here it is {_HOST_FUNCTION_TYPE}.")
+            )
     return problems
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's end of the host's doors: one imported function, JSON text both ways."""
+"""Host calls from inside the sandbox: one imported function, JSON text both ways."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class SandboxContext:
         self._ask = ask
         self._failure = failure
 
-    def door_now(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door. Raises: HostError."""
+    def call_now(self, name: str, payload: dict[str, Json]) -> Json:
+        """Call the host. Raises: HostError."""
         text = encode(payload, name)
         try:
             return loads(self._ask(name, text))
         except self._failure as exc:
             raise HostError.from_envelope(loads(getattr(exc, "value", "null"))) from None
 
-    door_wait = door_now
+    call_blocking = call_now
 
-    async def door(self, name: str, payload: dict[str, Json]) -> Json:
-        """Ask a door; nothing is ever left to await."""
-        return self.door_now(name, payload)
+    async def call(self, name: str, payload: dict[str, Json]) -> Json:
+        """Call the host; nothing is ever left to await."""
+        return self.call_now(name, payload)
