@@ -115,14 +115,15 @@ class Http:
         timeout_ms: int | None = None,
         follow_redirects: bool = False,
     ) -> HostCall[HttpAnswer]:
-        """Send a request; the answer is whole. Pass `json` to send a JSON body.
+        """Send a request; the answer is whole. Pass `json` to send a JSON body, as `application/json` unless the headers say otherwise.
 
         A redirect is an answer like any other unless it is to be followed; each place must be granted.
         """
         sent = [list(pair) for pair in pairs(headers)]
         payload: dict[str, Json] = {"method": method, "url": url, "headers": sent}
         if json is not None:
-            sent.append(["content-type", "application/json"])
+            if not any(name.lower() == "content-type" for name, _ in sent):
+                sent.append(["content-type", "application/json"])
             body = _json.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         if isinstance(body, str):
             payload["body"] = {"text": body}

@@ -30,10 +30,12 @@ def test_bodies_of_requests_keep_their_form() -> None:
         assert http.post("https://a.example/", body="ü").result().status == 204
         http.post("https://a.example/", body=b"\x00").result()
         http.post("https://a.example/", json={"a": 1}, headers={"x": "1"}).result()
+        http.post("https://a.example/", json={}, headers={"Content-Type": "application/vnd.api+json"}).result()
     assert sent == [
         ([], {"text": "ü"}),
         ([], {"base64": "AA=="}),
         ([["x", "1"], ["content-type", "application/json"]], {"text": '{"a":1}'}),
+        ([["Content-Type", "application/vnd.api+json"]], {"text": "{}"}),
     ]
 
 

@@ -31,9 +31,10 @@ export class HttpAnswer extends WithBody {
 }
 function request(method: string, url: string, { headers, body, json, timeoutMs, followRedirects }: HttpOptions = {}): HttpAnswer {
   const sent = json === undefined ? body : encode(json, "json");
-  const typed: Pairs = json === undefined ? [] : [["content-type", "application/json"]];
+  const given = pairs(headers), isTyped = given.some(([name]) => name.toLowerCase() === "content-type");
+  const typed: Pairs = json === undefined || isTyped ? [] : [["content-type", "application/json"]];
   const options = { timeout_ms: timeoutMs, follow_redirects: followRedirects || undefined };
-  const document = { headers: [...pairs(headers), ...typed], body: sent === undefined ? sent : bodyDocument(sent) };
+  const document = { headers: [...given, ...typed], body: sent === undefined ? sent : bodyDocument(sent) };
   const answer = ask("http.request", { method, url, ...document, ...options });
   return new HttpAnswer(answer.status, answer.headers ?? [], answer.body);
 }

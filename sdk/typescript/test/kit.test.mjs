@@ -78,6 +78,12 @@ test("an HTTP request says all that it was told", async () => {
   assert.deepEqual(made.asked, [["http.request", { method: "POST", url: "https://x.example/", headers, timeout_ms: 5, body: { text: "{}" } }]]);
 });
 
+test("JSON is sent as what the headers say it is", async () => {
+  const made = await generating('ctx.http.post("https://x.example/", { json: {}, headers: { "Content-Type": "a/b" } });\nreturn null;', { "http.request": () => ({ status: 204, headers: [] }) });
+  made.call("response.generate", { request: request() });
+  assert.deepEqual(made.asked[0][1].headers, [["Content-Type", "a/b"]]);
+});
+
 test("a refused door is a HostError at the author's line", async () => {
   const made = await generating('\n\nctx.secret("x");');
   assert.throws(() => made.call("response.generate", { request: request() }), (error) => {
