@@ -1,7 +1,7 @@
 """The two engine configurations, and the engines made from them.
 
 Constants only: compile worker and server must agree on every setting, so a digest of them is part of each cache
-key. What ticks the engines is `ticker.py`.
+key. What raises their epochs is `ticker.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Final, Literal, TypeAlias
@@ -102,11 +102,18 @@ def config_digest(kind: EngineKind) -> str:
 class Engines:
     """One engine of each kind, made when first asked for, owned by one runtime in one process."""
 
-    __slots__ = ("_made", "_pid")
+    __slots__ = ("_attend", "_made", "_pid")
 
     def __init__(self) -> None:
         self._made: dict[EngineKind, wasmtime.Engine] = {}
         self._pid = os.getpid()
+        self._attend: Callable[[wasmtime.Engine], None] | None = None
+
+    def attend(self, made: Callable[[wasmtime.Engine], None]) -> None:
+        """Have it called with each engine when that is made."""
+        for engine in self._made.values():
+            made(engine)
+        self._attend = made
 
     def get(self, kind: EngineKind) -> wasmtime.Engine:
         """The engine of that kind. Raises UnsupportedPlatform in a process forked after it was made."""
@@ -117,12 +124,9 @@ class Engines:
             )
         if kind not in self._made:
             self._made[kind] = wasmtime.Engine(config(kind))
+            if self._attend is not None:
+                self._attend(self._made[kind])
         return self._made[kind]
-
-    @property
-    def live(self) -> tuple[wasmtime.Engine, ...]:
-        """The engines made so far."""
-        return tuple(self._made.values())
 
     def close(self) -> None:
         """Free the engines; stores made from them keep their own share."""

@@ -15,7 +15,7 @@ from wasmtime._ffi import dll
 _BRIEF: Final = ctypes.PyDLL(dll._name)
 """Keeps the interpreter lock: for functions that end at once and run no guest."""
 _GUEST: Final = ctypes.CDLL(dll._name)
-"""Gives the interpreter lock up: for the one that runs guests. The ticker's thread needs it to end their time slice."""
+"""Gives the interpreter lock up: for guests that compute for long."""
 
 
 def _bind(library: ctypes.CDLL, name: str, result: Any, arguments: list[Any] | None = None) -> Any:
@@ -28,6 +28,8 @@ def _bind(library: ctypes.CDLL, name: str, result: Any, arguments: list[Any] | N
 
 poll: Final = _bind(_GUEST, "wasmtime_call_future_poll", ctypes.c_bool, [ctypes.c_void_p])
 """Runs a call, given by its address, until it ends (True), waits, or its time slice is over."""
+poll_briefly: Final = _bind(_BRIEF, "wasmtime_call_future_poll", ctypes.c_bool, [ctypes.c_void_p])
+"""The same with the interpreter lock held. No other thread can take it meanwhile and keep it for 5 ms, as threads that compute do."""
 delete: Final = _bind(_BRIEF, "wasmtime_call_future_delete", None, [ctypes.c_void_p])
 """Frees a call, given by its address; one that has not ended is unwound."""
 arm: Final = _bind(_BRIEF, "wasmtime_context_set_epoch_deadline", None)

@@ -70,11 +70,11 @@ class Scheduler:
         ticker, answers_from_s, done = self.ticker, 0.0, False
         self.current = fiber
         fiber.slices += 1
-        began_s = ticker.first_since_s = _clock()
-        if ticker.asleep:
-            ticker.wake()
+        began_s = _clock()
+        if ticker.due_s - began_s < ticker.first_left_s:
+            ticker.first(began_s)
         try:
-            done = poll(fiber.call)
+            done = ticker.poll(fiber.call)
             if fiber.pending is not None and not done:
                 answers_from_s = time.thread_time()
                 done = self._answer_and_go_on(fiber, began_s)
@@ -82,7 +82,7 @@ class Scheduler:
             done = True
             raise
         finally:
-            self.current, ticker.first_since_s = None, 0.0
+            self.current = None
             spent_s = _clock() - began_s
             self._spent_s += spent_s
             if done:
@@ -97,16 +97,11 @@ class Scheduler:
 
     async def finish(self, fiber: Fiber) -> None:
         """Drive a call to its end that did not end in its first slice; see `run`."""
-        ticker = self.ticker
-        ticker.active += 1
         try:
             if self._is_closed:
                 raise PluginUnavailable(fiber.plugin, "it is being stopped")
-            if ticker.asleep:
-                ticker.wake()
             await self._finish(fiber)
         finally:
-            ticker.active -= 1
             call, fiber.call = fiber.call, None
             delete(call)
 
@@ -132,8 +127,10 @@ class Scheduler:
         self.current = fiber
         fiber.slices += 1
         began_s = _clock()
+        self.ticker.next(began_s)
+        run = poll if fiber.cpu_s > _GREEDY_AFTER_S else self.ticker.poll
         try:
-            return poll(fiber.call) or (fiber.pending is not None and self._answer_and_go_on(fiber, began_s))
+            return run(fiber.call) or (fiber.pending is not None and self._answer_and_go_on(fiber, began_s))
         finally:
             self.current = None
             self._spent_s += _clock() - began_s
@@ -143,7 +140,7 @@ class Scheduler:
         while fiber.pending is not None and self._answer_now(fiber, fiber.pending):
             if self._spent_s + _clock() - began_s >= TICK_S:
                 return False
-            if poll(fiber.call):
+            if self.ticker.poll(fiber.call):
                 return True
         return False
 
@@ -185,8 +182,6 @@ class Scheduler:
                 self._idle.set_result(None)
 
     async def _answer(self, fiber: Fiber, request: HostCallRequest) -> None:
-        ticker = self.ticker
-        ticker.active -= 1  # nothing computes here
         try:
             answer = await fiber.host_calls.call(request.name, request.arguments(), fiber.request)
             began_s = time.thread_time()
@@ -198,10 +193,6 @@ class Scheduler:
             raise
         except Exception as error:
             raise _broken_host_call(fiber, request, error) from error
-        finally:
-            ticker.active += 1
-        if ticker.asleep:
-            ticker.wake()
 
     async def _queue(self, fiber: Fiber) -> bool:
         """Waits until the fiber ended (True) or made a host call that has to be waited for (False)."""

@@ -1,88 +1,100 @@
-"""The clock of running guests: one thread that raises the engines' epoch, at which a guest gives the event loop back.
+"""When a guest's time slice ends: at the next raise of its engine's epoch, which the ticker puts off while calls are short.
 
-While calls are beyond their first time slice it ticks each millisecond. While there are only first slices, in which nearly all calls end,
-it looks each 3 ms whether one has run for too long: each look takes the interpreter lock from the loop, and a tick in a short call would
-cost that call a turn of the loop. So a first slice takes 4 ms at most, and any other about one; for half a second after a guest was seen to
-compute for long, first slices too.
+Before a guest runs, the ticker sets a timer (`timers.py`) for the end of the time slice, unless it is set for about then. As long as calls
+end in time and others follow, it is only ever set anew: nothing ticks. A first time slice, in which nearly all calls end, takes 3 ms at
+most, any other about one; for half a second after a guest was seen to compute for long, first slices too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
+import wasmtime
+
 from mockforge_asgi.wasm.engine import Engines
-from mockforge_asgi.wasm.ffi import raise_epoch
+from mockforge_asgi.wasm.ffi import poll, poll_briefly
+from mockforge_asgi.wasm.timers import SystemTimer, Timer, new_timer
 
 TICK_S: Final = 0.001
-"""One time slice: a guest that computes yields at each tick."""
-LOOK_S: Final = 0.003
-"""How often first slices are looked at. One that is younger than a tick is left to the next look."""
+"""One time slice: a guest that computes yields when it is over."""
+FIRST_S: Final = 0.003
+"""A call's first one. A raise in a short call would cost that call a turn of the loop."""
 _ALERT_S: Final = 0.5
-"""A guest that computes for 4 ms at once each half second takes less than a hundredth of the loop's time: no p99 tells of it."""
-
-_IDLE_S: Final = 0.05
+"""A guest that computes for 3 ms at once each half second takes less than a hundredth of the loop's time: no p99 tells of it."""
+_IDLE_S: Final = 1.0
 
 
 class Ticker:
-    """Ticks while `active` is not zero, looks at first slices, sleeps for good after a short idle time, and is woken by the next call."""
+    """Ends time slices on the engines of one loop. `due_s` is when it raises their epochs next (`time.perf_counter`); 0.0: not at all."""
 
-    __slots__ = ("_engines", "_stopped", "_thread", "_wake", "active", "alert_until_s", "asleep", "first_since_s", "ticks")
+    __slots__ = ("_is_stopped", "_loop", "_new_timer", "_used_s", "_watch", "alert_until_s", "due_s", "first_left_s", "poll", "timers")
 
-    def __init__(self, engines: Engines) -> None:
-        self._engines, self._stopped = engines, False
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.active = 0
-        """How many calls compute beyond their first time slice; changed by the loop's thread only."""
-        self.first_since_s = 0.0
-        """Since when (`time.perf_counter`) the first slice of a call has been running; 0.0 when none does. Set before `asleep` is read."""
-        self.alert_until_s = 0.0
-        """Until when (`time.perf_counter`) a tick ends first slices whatever their age."""
-        self.asleep = True
-        self.ticks = 0
+    def __init__(
+        self, engines: Engines, loop: asyncio.AbstractEventLoop, new_timer: Callable[[wasmtime.Engine], Timer] = new_timer
+    ) -> None:
+        self._loop, self._new_timer = loop, new_timer
+        self._watch: asyncio.TimerHandle | None = None
+        self._is_stopped = False
+        self._used_s = self.due_s = self.alert_until_s = 0.0
+        self.first_left_s = FIRST_S
+        """A first slice may begin when at least so much of the time is left; otherwise `first` must be called before."""
+        self.timers: list[Timer] = []
+        self.poll = poll_briefly
+        """Runs a guest for a first slice: with the interpreter lock held, if the timers can do without."""
+        engines.attend(self._add_timer)
 
     def alert(self) -> None:
         """A guest computes for long: keep first slices short for a while."""
         self.alert_until_s = time.perf_counter() + _ALERT_S
+        if self.first_left_s > TICK_S:
+            self.due_s = 0.0
 
-    def wake(self) -> None:
-        """Make sure it ticks; called when `asleep` is seen at the start of a call."""
-        self.asleep = False
-        if self._thread is None and not self._stopped:
-            self._thread = threading.Thread(target=self._run, name="mockforge-ticker", daemon=True)
-            self._thread.start()
-        self._wake.set()
+    def first(self, now_s: float) -> None:
+        """A first slice begins, with less time left than it may want."""
+        is_alert = now_s < self.alert_until_s
+        self.first_left_s = 0.7 * (TICK_S if is_alert else FIRST_S)
+        self._set(now_s, TICK_S if is_alert else FIRST_S)
 
-    async def stop(self) -> None:
-        """End the thread, which the loop does not wait for; nothing may be in flight any more."""
-        self._stopped = True
-        self._wake.set()
-        while self._thread is not None and self._thread.is_alive():
-            await asyncio.sleep(TICK_S)
+    def next(self, now_s: float) -> None:
+        """Another slice than a call's first begins."""
+        if not 0.7 * TICK_S <= self.due_s - now_s <= TICK_S:
+            self._set(now_s, TICK_S)
 
-    def _run(self) -> None:
-        idle_s, has_ticked, sleep, clock = 0.0, False, time.sleep, time.perf_counter
-        while not self._stopped:
-            is_alert = clock() < self.alert_until_s
-            pause_s = TICK_S if self.active or is_alert or has_ticked else LOOK_S
-            idle_s = 0.0 if self.active or self.first_since_s else idle_s + pause_s
-            if idle_s > _IDLE_S:
-                self._sleep_until_woken()
-                idle_s = 0.0
-            sleep(pause_s)
-            since_s = self.first_since_s
-            has_ticked = self.active > 0 or (since_s > 0.0 and (is_alert or clock() - since_s >= TICK_S))
-            if has_ticked:
-                self.ticks += 1
-                for engine in self._engines.live:
-                    raise_epoch(engine.ptr())
+    def _set(self, now_s: float, slice_s: float) -> None:
+        self._used_s, self.due_s = now_s, now_s + slice_s
+        for timer in self.timers:
+            timer.set(slice_s)
+        if self._watch is None and not self._is_stopped:
+            self._watch = self._loop.call_later(_IDLE_S, self._rest)
 
-    def _sleep_until_woken(self) -> None:
-        self._wake.clear()
-        self.asleep = True
-        if not self.active and not self.first_since_s and not self._stopped:  # a call may have begun between the last look and `asleep`
-            self._wake.wait()
-        self.asleep = False
+    def _add_timer(self, engine: wasmtime.Engine) -> None:
+        timer = self._new_timer(engine)
+        self.timers.append(timer)
+        if not isinstance(timer, SystemTimer):
+            self.poll = poll
+        self.due_s = 0.0
+
+    def _rest(self) -> None:
+        """Raise nothing while no guest has run for a while."""
+        if time.perf_counter() - self._used_s < _IDLE_S:
+            self._watch = self._loop.call_later(_IDLE_S, self._rest)
+        else:
+            self._watch = None
+            self.pause()
+
+    def pause(self) -> None:
+        """Raise nothing until the next slice begins. From any thread."""
+        self.due_s = 0.0
+        for timer in self.timers:
+            timer.stop()
+
+    def stop(self) -> None:
+        """End the timers; nothing may be in flight any more."""
+        self._is_stopped = True
+        if self._watch is not None:
+            self._watch.cancel()
+        while self.timers:
+            self.timers.pop().close()

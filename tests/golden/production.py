@@ -62,7 +62,7 @@ class Production:
         self._runner = asyncio.Runner()
         self.instances: list[ComponentInstance] = []
         self._engines = Engines()
-        self._ticker = Ticker(self._engines)
+        self._ticker = Ticker(self._engines, self._runner.get_loop())
         self._scheduler = self.run(self._schedule())
         self._component = self._compiled()
         self._components: dict[Path, Component] = {}
@@ -111,7 +111,7 @@ class Production:
     def close(self) -> None:
         """Stop the ticker and the loop."""
         self.free()
-        self._runner.run(self._ticker.stop())
+        self._ticker.stop()
         self._engines.close()
         self._runner.close()
 

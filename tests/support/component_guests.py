@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import wasmtime
 from wasmtime.component import Component
 
 from mockforge_asgi.contract import BodyReader, Json
@@ -17,6 +18,7 @@ from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
+from mockforge_asgi.wasm.timers import Timer, new_timer
 
 DESCRIPTION = '{\\"contract\\":\\"0.1\\",\\"ops\\":[\\"auth.authenticate\\",\\"response.generate\\"]}'
 
@@ -125,11 +127,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def bench(new_timer: Callable[[wasmtime.Engine], Timer] = new_timer) -> AsyncIterator[Bench]:
     """Engines, ticker and scheduler on the running loop."""
     engines = Engines()
-    ticker = Ticker(engines)
+    ticker = Ticker(engines, asyncio.get_running_loop(), new_timer)
     try:
         yield Bench(engines, ticker, Scheduler(asyncio.get_running_loop(), ticker), TestDoors())
     finally:
-        await ticker.stop()
+        ticker.stop()

@@ -146,7 +146,7 @@ class ExtismBench:
 async def extism_bench() -> AsyncIterator[ExtismBench]:
     """Engine, ticker, scheduler and kernel on the running loop."""
     engines = Engines()
-    ticker = Ticker(engines)
+    ticker = Ticker(engines, asyncio.get_running_loop())
     scheduler = Scheduler(asyncio.get_running_loop(), ticker)
     engine = engines.get("core")
     code = [wasmtime.Module(engine, kernel_wasm(name)) for name in ("kernel", "wasi")]
@@ -157,4 +157,4 @@ async def extism_bench() -> AsyncIterator[ExtismBench]:
         for instance in made.made:
             instance.close()
         made.kernel.close()
-        await ticker.stop()
+        ticker.stop()
