@@ -177,7 +177,7 @@ async def test_what_a_guest_reports_cannot_steer_a_terminal(stand: Bench) -> Non
 
 
 async def test_nothing_stays_of_a_guest_that_ended_in_the_turn_in_which_its_caller_left(stand: Bench) -> None:
-    spins = "(loop $m (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $m (i32.lt_u (local.get $i) (i32.const 3000000))))"
+    spins = "(loop $m (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $m (i32.lt_u (local.get $i) (i32.const 15000000))))"
     size = 8_000_000
     fills = f"(drop (memory.grow (i32.const 150))) (memory.fill (i32.const 1024) (i32.const 32) (i32.const {size}))"
     code = component(f"{spins} {fills} (return (call $answer (i32.const 1024) (i32.const {size})))")
