@@ -21,7 +21,7 @@ from typing import TypeAlias
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.state.operations import Operation
-from mockforge_asgi.state.sqlite_session import Session
+from mockforge_asgi.state.sqlite_session import SqliteSession
 from mockforge_asgi.state.store import Quota
 
 _BATCH = 256
@@ -30,7 +30,7 @@ _RETRY_S = 0.01
 _INHERITED: list[object] = []
 """What a forked child has of its parent's threads. It is kept, since to close it there could harm the parent's file."""
 
-Work: TypeAlias = Callable[[Session], Json]
+Work: TypeAlias = Callable[[SqliteSession], Json]
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class _Thread:
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._path, self._clock = path, clock
-        self._session: Session | None = None
+        self._session: SqliteSession | None = None
         self._stopped: tuple[asyncio.AbstractEventLoop, asyncio.Future[Json]] | None = None
         threading.Thread(target=self._run, name="mockforge-state", daemon=True).start()
 
@@ -163,12 +163,12 @@ class _Thread:
         for job in batch:
             job.error = StateError(f"the state file '{self._path}' cannot be used: {error}")
 
-    def _begin(self, writes: bool) -> Session:
+    def _begin(self, writes: bool) -> SqliteSession:
         session = self._session or self._connect()
         session.connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         return session
 
-    def _transaction(self, session: Session, batch: list[_Job]) -> None:
+    def _transaction(self, session: SqliteSession, batch: list[_Job]) -> None:
         connection = session.connection
         try:
             session.now = self._clock()
@@ -184,7 +184,7 @@ class _Thread:
                 connection.execute("ROLLBACK")
             raise
 
-    def _connect(self) -> Session:
+    def _connect(self) -> SqliteSession:
         if not self._path.parent.is_dir():
             raise FileNotFoundError(f"the folder '{self._path.parent}' does not exist; create it")
         if not self._path.exists():
@@ -193,7 +193,7 @@ class _Thread:
         while True:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_MS / 1000, cached_statements=64)
             try:
-                self._session = Session(connection)
+                self._session = SqliteSession(connection)
                 return self._session
             except BaseException as error:
                 connection.close()
@@ -206,7 +206,7 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _nothing(session: Session) -> Json:
+def _nothing(session: SqliteSession) -> Json:
     return None
 
 

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS used (space TEXT PRIMARY KEY, keys INTEGER NOT NULL, 
 """
 
 
-class Session:
+class SqliteSession:
     """A connection whose transaction somebody else begins and commits; `now` is the transaction's time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -31,9 +31,9 @@ class InWorkers:
         self._all: set[WorkerProcess] = set()
         self._starting = asyncio.Lock()
         """Workers are started one after the other: calls that crash theirs keep one core busy at most."""
-        self._births: set[asyncio.Task[WorkerProcess]] = set()
+        self._starts: set[asyncio.Task[WorkerProcess]] = set()
         self._unclaimed: list[asyncio.Task[WorkerProcess]] = []
-        """Births that nobody waits for: the next call that needs a worker takes one of them."""
+        """Starts that nobody waits for: the next call that needs a worker takes one of them."""
         self._start_error: BaseException | None = None
         self._watching: set[asyncio.Task[None]] = set()
         self._dying: set[asyncio.Task[None]] = set()
@@ -80,9 +80,9 @@ class InWorkers:
     async def close(self) -> None:
         """See Runner."""
         self._is_closed = True
-        for birth in self._births:
-            birth.cancel()
-        await asyncio.gather(*self._births, return_exceptions=True)
+        for start in self._starts:
+            start.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
         for worker in tuple(self._all):
             self._kill(worker)
         while ends := self._dying | self._watching:
@@ -110,51 +110,52 @@ class InWorkers:
                 break
             self._kill(worker)  # it ended by itself, between two calls
         else:
-            worker = await self._born()
+            worker = await self._new_worker()
         if op == "plugin.start":
             self._started = worker
         return worker
 
-    async def _born(self) -> WorkerProcess:
+    async def _new_worker(self) -> WorkerProcess:
         if self._start_error is not None:
             error, self._start_error = self._start_error, None
             raise error
-        birth = self._unclaimed.pop() if self._unclaimed else self._birth()
+        start = self._unclaimed.pop() if self._unclaimed else self._begin_start()
         try:
-            return await asyncio.shield(birth)
+            return await asyncio.shield(start)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if birth.cancelled() and task is not None and not task.cancelling():
+            if start.cancelled() and task is not None and not task.cancelling():
                 raise PluginUnavailable(self.plugin, "it is stopping") from None
-            self._leave(birth, tells=True)
+            self._leave(start, tells=True)
             raise
 
     def _replace(self) -> None:
         """Begin to start a worker where none is left, so that the next call waits less."""
         if not (self._is_closed or self._idle or self._unclaimed):
-            self._leave(self._birth(), tells=False)
+            self._leave(self._begin_start(), tells=False)
 
-    def _leave(self, birth: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
-        self._unclaimed.append(birth)
-        birth.add_done_callback(partial(self._came_late, tells=tells))
+    def _leave(self, start: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
+        """Leave a start to the next call; `tells`: its failure, too."""
+        self._unclaimed.append(start)
+        start.add_done_callback(partial(self._ended_unclaimed, tells=tells))
 
-    def _birth(self) -> asyncio.Task[WorkerProcess]:
+    def _begin_start(self) -> asyncio.Task[WorkerProcess]:
         if self._is_closed:
             raise PluginUnavailable(self.plugin, "it is stopping")
-        birth = asyncio.get_running_loop().create_task(self._ready(), name=f"mockforge-worker-{self.plugin}")
-        self._births.add(birth)
-        birth.add_done_callback(self._births.discard)
-        return birth
+        start = asyncio.get_running_loop().create_task(self._ready(), name=f"mockforge-worker-{self.plugin}")
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
+        return start
 
-    def _came_late(self, birth: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
-        """A birth that nobody waits for is over: the worker is there for the next call, or its failure, if a call had wanted it."""
-        if birth not in self._unclaimed:
+    def _ended_unclaimed(self, start: asyncio.Task[WorkerProcess], *, tells: bool) -> None:
+        """A start that nobody waits for has ended: the next call gets the worker, or its failure, if a call had wanted it."""
+        if start not in self._unclaimed:
             return
-        self._unclaimed.remove(birth)
-        if birth.cancelled():
+        self._unclaimed.remove(start)
+        if start.cancelled():
             return
-        if (error := birth.exception()) is None:
-            self._idle.append(birth.result())
+        if (error := start.exception()) is None:
+            self._idle.append(start.result())
         elif tells:
             self._start_error = error
 
@@ -193,7 +194,7 @@ class InWorkers:
         return worker
 
     async def _watch(self, worker: WorkerProcess) -> None:
-        """Bury a worker that ends by itself, and what it started."""
+        """Kill what a worker that ends by itself has started, and forget it."""
         await worker.process.wait()
         self._kill(worker)
 

@@ -31,7 +31,7 @@ class WorkerProcess:
     def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int) -> None:
         self.plugin, self.process, self._output_bytes, self._memory_mb = plugin, process, output_bytes, memory_mb
         self.description: Json = None
-        self._in_step = self._is_condemned = False
+        self._in_step = self._is_killed = False
 
     @classmethod
     async def spawn(cls, plugin: str, output_bytes: int, memory_mb: int) -> WorkerProcess:
@@ -64,16 +64,16 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process and everything it started; only once, since its number may be another's later."""
         self._in_step = False
-        if self._is_condemned:
+        if self._is_killed:
             return
-        self._is_condemned = True
+        self._is_killed = True
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass  # it has ended by itself; some systems say so in the other way
 
     async def wait_closed(self) -> None:
-        """Return when a condemned process is gone."""
+        """Return when a process that was killed has ended."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         await self.process.wait()

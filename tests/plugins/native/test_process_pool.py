@@ -190,8 +190,8 @@ async def test_a_worker_that_starts_more_slowly_than_a_call_may_last_serves_a_la
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.001):
                 await plugin.call("template.call", call("f", 0))
-    assert len(runner._births) == 1
-    await asyncio.gather(*runner._births)
+    assert len(runner._starts) == 1
+    await asyncio.gather(*runner._starts)
     assert len(runner.pids) == 1
     (pid,) = runner.pids
     assert await plugin.call("template.call", call("f", 0)) == 0
@@ -227,7 +227,7 @@ async def test_a_killed_worker_is_replaced_before_the_next_call() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await plugin.call("template.call", call("f", 1))
-    await asyncio.gather(*runner._births)
+    await asyncio.gather(*runner._starts)
     assert len(runner.pids) == 1 and runner.pids != before
     await plugin.close()
 
@@ -245,7 +245,7 @@ async def test_closing_ends_a_worker_that_is_being_started() -> None:
     await runner.close()
     with pytest.raises(PluginUnavailable, match="stopping"):
         await waiting
-    assert not runner.pids and not runner._births
+    assert not runner.pids and not runner._starts
     await plugin.close()
 
 
