@@ -3,10 +3,10 @@
 A *crash* costs an instance or a budget: a trap, a used-up limit, a worker process or a host call that broke. What a plugin reports by
 itself, wrong answers, full pools and clients that leave are none.
 
-A client can make some plugins crash with its own input, so neither a row of crashes nor the greater part of the calls proves anything: a
-plugin is quarantined only when it serves nobody, or because no instance of it can be made, in which no client has a hand. One that crashes
-is tried again and again in quarantine, one call at a time, and rests so long after each crash that crashes take a tenth of the time: they
-cost little then, and whoever's call ends well ends it. One that cannot be made is left alone for twice as long each time. Every generation
+A client can make some plugins crash with its own input, so crashes alone prove nothing. A plugin is quarantined when it crashes several
+times while no call of it ends well, or when no instance of it can be made, which no client can cause. In quarantine a plugin that crashes
+is tried with one call at a time, and after each crash rests nine times as long as the trial took: crashes take a tenth of the time at most.
+A trial that ends well ends the quarantine. A plugin of which no instance can be made rests for twice as long each time. Every generation
 has a breaker of its own: an edit begins anew.
 """
 

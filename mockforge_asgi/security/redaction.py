@@ -24,7 +24,7 @@ MIN_LENGTH: Final = 4
 MAX_TEXT: Final = 16 * 1024
 _PART_LENGTH: Final = 8
 _BEGINNING: Final = 6
-"""So many characters of a secret at the end of a text are taken for its beginning."""
+"""At the end of a text, which may have been cut, this many characters are taken for the beginning of a secret that begins so."""
 _STEP, _HEAD = 3, 8
 _HIDDEN: Final = "[redacted]"
 _ESCAPES: Final = re.compile("(?:%[0-9A-Fa-f]{2})+|.", re.DOTALL)
@@ -60,7 +60,7 @@ class Redactor:
         if len(found) == len(self._spellings):
             return
         self._spellings, self._longest = sorted(found), max(map(len, found))
-        # Every third place of a text is looked at: wherever a secret begins, one of the first three of its runs of four signs lies there.
+        # Only every third position of a text is looked up: at one of them begins one of the first three grams of a secret.
         shortest = min(map(len, found))
         self._step, self._head = min(_STEP, shortest - MIN_LENGTH + 1), min(_HEAD, shortest)
         self._heads = frozenset(s[: self._head] for s in found)

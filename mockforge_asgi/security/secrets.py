@@ -72,7 +72,7 @@ class Secrets:
 
 
 def unreadable(sources: Mapping[str, SecretSource], *, places: Locations) -> list[Problem]:
-    """What a start in this environment would lack."""
+    """The secrets that could not be read if the server started in this environment."""
     try:
         Secrets.load(sources, places=places)
     except ConfigError as error:

@@ -1,6 +1,6 @@
-"""Whether another worker process keeps the same state for itself: what one server started, with the same configuration.
+"""Whether another worker process of the same server, with the same configuration, keeps state in its own memory.
 
-Workers cannot see one another, but they have the same parent, and can lock the same byte of a file of this user's.
+Workers cannot see one another, but they have the same parent process, and can lock the same byte of a file that belongs to this user.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import platformdirs
 
 
 def is_alone(what: str) -> bool:
-    """Whether no living process with this one's parent asked the same before; True where that cannot be known."""
+    """Whether no other living process with the same parent process has asked for the same before; True where that cannot be known."""
     if (file := _file()) < 0:
         return True
     import fcntl

@@ -1,4 +1,4 @@
-"""The memory that instances of all plugins share, and who gets it when it does not do for all.
+"""The memory that instances of all plugins share, and which plugin gets it when there is not enough for all.
 
 What one plugin's instances are, and who waits for them, is `pool.py`.
 """
@@ -24,7 +24,7 @@ class Tenant(Protocol):
     charge: int
     live: int
     leaving: int
-    """How many of the live ones take their leave."""
+    """How many of the live ones run `destroy` before they are freed."""
     turn: int
     """When it last got room."""
 
@@ -60,7 +60,7 @@ class MemoryBudget:
     def __init__(self, loop: asyncio.AbstractEventLoop, cap_bytes: int = _DEFAULT_CAP) -> None:
         self.loop, self.cap_bytes, self.charged = loop, cap_bytes, 0
         self.leaving = 0
-        """How much of it is of instances that take their leave."""
+        """How much of it belongs to instances that run `destroy` before they are freed."""
         self._turns = 0
         self._plugins: set[Tenant] = set()
         self.starved: dict[Tenant, None] = {}
@@ -78,13 +78,13 @@ class MemoryBudget:
 
     def reserve(self, pool: Tenant) -> bool:
         """Charge one instance of that plugin, evicting the longest-idle ones of others if needed; False when none may go."""
-        found = self._in_the_way_of(pool)
+        found = self._evictions_for(pool)
         if found is None:
             return False
         for other in found:
             other.evict()
         if self.charged + pool.charge > self.cap_bytes:
-            return False  # those who leave will make room
+            return False  # there will be room once `destroy` has ended in those that go
         self.charged += pool.charge
         self._turns += 1
         pool.turn = self._turns
@@ -101,12 +101,13 @@ class MemoryBudget:
         is_enough = self.one_each_bytes <= self.cap_bytes
         return sum(pool.charge for pool in self._plugins if pool.live == pool.leaving) if is_enough else 0
 
-    def _in_the_way_of(self, pool: Tenant) -> list[Tenant] | None:
-        """Whose idle instances must go, longest idle first, for one more of that plugin; None when it cannot have one.
+    def _evictions_for(self, pool: Tenant) -> list[Tenant] | None:
+        """The plugins that must each give up an idle instance, longest idle first, for one more of that plugin; None: it cannot have one.
 
-        Each plugin has room for one instance, whatever others do: more of them get what is left beside that, and the last one that a plugin
-        has goes only where one of each does not fit, for a plugin without any. Who has an instance already is patient, and only gets room
-        that nobody without one waits for, from those not used for a while: two busy plugins would otherwise evict instances at each call.
+        Memory for one instance of each plugin is kept, whatever others do; further instances share what is left. The last instance of a
+        plugin is evicted only where one of each does not fit, and only for a plugin that has none. A plugin that has an instance already
+        gets memory that no plugin without one waits for, and evicts only instances that were not used for a while: two busy plugins would
+        otherwise evict each other's instances at each call.
         """
         if pool.is_patient and self._is_owed:
             return None
@@ -149,6 +150,6 @@ class MemoryBudget:
         for pool in sorted(self.starved, key=lambda each: (each.live > 0, each.turn)) if self.starved else ():
             if not pool.is_waited_for:
                 del self.starved[pool]
-            elif self._in_the_way_of(pool) is not None:
+            elif self._evictions_for(pool) is not None:
                 del self.starved[pool]
                 pool.grow()

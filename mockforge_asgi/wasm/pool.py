@@ -48,7 +48,7 @@ class PluginPool:
         self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
         self.idle: deque[PooledInstance] = deque()
         self.live = self.leaving = self.turn = 0
-        """Instances that exist or are being made, how many of them take their leave, and when room was last made for one."""
+        """Instances that exist or are being made; how many of these run `destroy` before they go; when memory was last reserved for one."""
         self._waiting: deque[asyncio.Future[PooledInstance]] = deque()
         self._making: asyncio.Task[None] | None = None
         self._is_preparing = self._closing = False
@@ -57,7 +57,7 @@ class PluginPool:
         self._drained: asyncio.Future[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self.dismiss: Dismiss | None = None
-        """Ends and frees an instance that is whole, where freeing alone would not do."""
+        """Runs `destroy` in an instance that is whole, and frees it; None where the plugin has no `destroy`."""
 
     @property
     def is_waited_for(self) -> bool:
@@ -111,7 +111,7 @@ class PluginPool:
         return PluginUnavailable(self.plugin, "it is being stopped", is_replaced=True)
 
     def _pass_on(self, turn: asyncio.Future[PooledInstance]) -> None:
-        """Whoever waited is gone; what it was given is the next one's."""
+        """A call has stopped waiting: an instance that it was given meanwhile goes to the next one."""
         if turn in self._waiting:
             self._waiting.remove(turn)
         elif not turn.cancelled() and turn.exception() is None:
@@ -151,7 +151,7 @@ class PluginPool:
         return None
 
     def discard(self, held: PooledInstance) -> None:
-        """Free an instance for good; one that is whole takes its leave first."""
+        """Free an instance for good; in one that is whole `destroy` is run first, where the plugin has it."""
         if self.dismiss is None or held.instance.broken:
             held.instance.close()
             self._gone()

@@ -1,4 +1,4 @@
-"""Coroutines that are begun by hand, with `send(None)`: one that has to wait after all is awaited from there on."""
+"""Coroutines that are started by hand, with `send(None)`: one that has to wait is awaited from there on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @coroutine
 def rest_of(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
-    """Await the rest of a coroutine that was begun and waits for what it yielded; the event loop sees that as if nothing had been between.
+    """Await the rest of a coroutine that was started and yielded `waits_for`; to the event loop it is like awaiting the coroutine itself.
 
     Time-outs, task groups and cancel scopes that the coroutine has entered belong to the same task, and are left before anything that was
     entered since.

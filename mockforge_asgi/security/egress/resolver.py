@@ -1,7 +1,7 @@
 """Lookups of names: few at once for each plugin, and counted till their end even when nobody waits for them any more.
 
-A lookup of the operating system cannot be told to stop, and whoever serves a name may take half a minute over it. Each has a thread
-of its own: the few that the loop shares among everybody would all be waiting for a name.
+A lookup by the operating system cannot be cancelled, and a slow name server may take half a minute. Each runs in a thread of its own:
+otherwise all of the few threads that the loop has for everything could be waiting for names.
 """
 
 from __future__ import annotations
