@@ -211,6 +211,7 @@ class KernelMemory:
 
     def _reach(self, end: int) -> None:
         """Grow to that end, outside a call. Raises MemoryError over the store's limit."""
+        self._refresh()  # a guest may have grown it
         missing = -(-(end - self._size) // _PAGE)
         if missing > 0:
             error = ffi._wasmtime_memory_grow(self._context, ctypes.byref(self._memory), missing, ctypes.byref(ctypes.c_uint64()))

@@ -89,6 +89,15 @@ def _address(part: tuple[str, int, int], blocks: list[int], model: Model) -> int
     return (start + offset) % (1 << 64)
 
 
+def test_input_goes_where_a_call_before_has_grown_the_memory_and_reset_the_heap() -> None:
+    kernel = Kernel()
+    kernel.call("alloc", LIMIT * 3 // 4)
+    kernel.call("reset")
+    assert kernel.memory.finish(LIMIT).output == b""
+    kernel.memory.begin(b"x" * (LIMIT // 2))
+    assert kernel.call("input_length") == LIMIT // 2
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 400)), max_size=40))
 @example([("b", 320), ("c", 384), ("b", 1), ("c", 1), ("a", 240)])
