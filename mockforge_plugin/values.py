@@ -238,6 +238,8 @@ def cookie(
         raise ValueError(f"{name!r} is no cookie name")
     if any(c in ' ",;\\' or not " " < c < "\x7f" for c in value):
         raise ValueError(f"the value of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")
+    if any(c == ";" or not " " <= c < "\x7f" for c in path + same_site):
+        raise ValueError(f"the path or same_site of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")
     parts = [f"{name}={value}", f"Path={path}"]
     if max_age_s is not None:
         parts.append(f"Max-Age={max_age_s}")

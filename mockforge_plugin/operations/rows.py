@@ -17,7 +17,7 @@ COLUMN_TYPES = frozenset({"text", "integer", "float", "boolean", "datetime", "bi
 
 
 def data_document(value: object, method: str = "query") -> dict[str, Json]:
-    """Columns and rows. A list of dicts will do: the first row's keys name the columns."""
+    """Columns and rows. A list of dicts will do: the keys of all of them name the columns."""
     if isinstance(value, list):
         value = _from_dicts(value, method)
     if not isinstance(value, DataResult):
@@ -39,9 +39,9 @@ def _from_dicts(rows: list[Any], method: str) -> DataResult:
     wrong = next((row for row in rows if not isinstance(row, dict)), None)
     if wrong is not None:
         raise WrongAnswer(f"{method} gave a list with a {type(wrong).__name__} in it; rows must be dicts, or return a DataResult")
-    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row))
     return DataResult(
-        tuple(Column(name, _type_of(next((row[name] for row in rows if row.get(name) is not None), None))) for name in names),
+        tuple(Column(str(name), _type_of(next((row[name] for row in rows if row.get(name) is not None), None))) for name in names),
         tuple(tuple(row.get(name) for name in names) for row in rows),
     )
 

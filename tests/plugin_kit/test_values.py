@@ -24,6 +24,14 @@ def test_a_cookie_that_could_inject_is_refused(arguments: tuple[str, str]) -> No
         cookie(*arguments)
 
 
+@pytest.mark.parametrize("text", ["/x; Domain=example.com", "/x\r\n", "/ü"])
+def test_a_cookie_has_no_attributes_but_those_it_was_given(text: str) -> None:
+    with pytest.raises(ValueError, match="cookie 'a'"):
+        cookie("a", "b", path=text)
+    with pytest.raises(ValueError, match="cookie 'a'"):
+        cookie("a", "b", same_site=text)
+
+
 def test_a_cookie_has_safe_defaults() -> None:
     assert cookie("a", "b", max_age_s=5, secure=True) == ("set-cookie", "a=b; Path=/; Max-Age=5; HttpOnly; Secure; SameSite=Lax")
 

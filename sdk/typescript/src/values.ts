@@ -84,8 +84,8 @@ export function sameText(one: string, other: string): boolean {
 /** A `set-cookie` header pair (RFC 6265 §4.1). Throws PluginError for characters that a cookie cannot carry. */
 export function cookie(name: string, value: string, options: CookieOptions = {}): Pairs[number] {
   const { maxAgeS, path = "/", httpOnly = true, secure = false, sameSite = "Lax" } = options;
-  const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[!#-+\--:<-[\]-~]*$/.test(value);
-  if (!isSound) throw new PluginError(`cookie '${name}': its name or value must be encoded first (encodeURIComponent)`);
+  const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[!#-+\--:<-[\]-~]*$/.test(value) && /^[ -:<-~]*$/.test(path + sameSite);
+  if (!isSound) throw new PluginError(`cookie '${name}': its name, value or attributes must be encoded first (encodeURIComponent)`);
   const age = maxAgeS !== undefined && `Max-Age=${maxAgeS}`;
   const parts = [`${name}=${value}`, `Path=${path}`, age, httpOnly && "HttpOnly", secure && "Secure", `SameSite=${sameSite}`];
   return ["set-cookie", parts.filter(Boolean).join("; ")];

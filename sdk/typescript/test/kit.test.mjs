@@ -169,7 +169,7 @@ test("cookies", async () => {
     ["set-cookie", "a=b; Path=/; HttpOnly; SameSite=Lax"],
     ["set-cookie", "s=; Path=/x; Max-Age=0; Secure; SameSite=None"],
   ]);
-  for (const wrong of ['cookie("a b", "c")', 'cookie("a", "b;c")', 'cookie("a", "b\\r\\nc")', 'cookie("", "b")', 'cookie("a", "ü")']) {
+  for (const wrong of ['cookie("a b", "c")', 'cookie("a", "b;c")', 'cookie("a", "b\\r\\nc")', 'cookie("", "b")', 'cookie("a", "ü")', 'cookie("a", "b", { path: "/;x" })']) {
     await assert.rejects(generated(`return [${wrong}];`), { name: "Error", code: "internal" }, wrong);
   }
 });

@@ -54,6 +54,12 @@ def test_columns_of_dicts_are_typed_by_their_first_value() -> None:
     assert document["rows"] == [[None, True, None], [1.5, None, ""]]
 
 
+def test_columns_are_named_by_keys_of_any_kind() -> None:
+    document = d.data_document([{1: "a"}, {None: 2}])
+    assert [(c["name"], c["type"]) for c in document["columns"]] == [("1", "text"), ("None", "integer")]
+    assert document["rows"] == [["a", None], [None, 2]]
+
+
 def test_a_schema_is_its_tables() -> None:
     assert d.schema_document([Table("t", (Column("a"),), ("a",))]) == {
         "tables": [{"name": "t", "columns": [{"name": "a", "type": "text", "nullable": True}], "primary_keys": ["a"]}]
