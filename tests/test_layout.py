@@ -275,3 +275,10 @@ def test_the_text_names_no_machine_and_no_plan() -> None:
     ]
     broken = [f"{name(p)}: {m.group()}" for p in [*texts, *ROOT.glob("*.md")] for m in forbidden.finditer(p.read_text(encoding="utf-8"))]
     assert not broken, "\n".join(broken)
+
+
+def test_what_changed_stands_in_files_that_the_changelog_takes() -> None:
+    types = [each["directory"] for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]]
+    named = re.compile(rf"[a-z0-9]+(-[a-z0-9]+)*\.({'|'.join(types)})\.md|README\.md")
+    files = list((ROOT / "changes").iterdir())
+    assert [file.name for file in files if not named.fullmatch(file.name) or not file.read_text().strip()] == []
