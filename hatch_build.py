@@ -1,6 +1,6 @@
-"""Build hook: makes the Python sandbox component that ships in the wheel.
+"""Build hook: makes the Python sandbox component that ships in the wheel, and puts the built-in plugins into the package.
 
-How it is made is `mockforge_plugin/sandbox/build.py`'s affair; this only calls it, for wheels and editable installs, and
+How the component is made is `mockforge_plugin/sandbox/build.py`'s affair; this only calls it, for wheels and editable installs, and
 by `python hatch_build.py` after an edit. Nothing is done when its inputs have not changed.
 """
 
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILDER = Path(__file__).resolve().parent / "mockforge_plugin" / "sandbox" / "build.py"
+ROOT = Path(__file__).resolve().parent
+BUILDER = ROOT / "mockforge_plugin" / "sandbox" / "build.py"
+BUILTIN = ROOT / "plugins_builtin"
+_NOT_SHIPPED = frozenset({"tests", "__pycache__"})
 
 
 def build_sandbox() -> None:
@@ -27,6 +31,15 @@ def build_sandbox() -> None:
         builder.build()
 
 
+def builtin_files() -> Iterator[tuple[str, str]]:
+    """(file, path in the wheel) of each built-in plugin, its tests left out: inside the package, so that nothing else can stand there."""
+    for manifest in sorted(BUILTIN.glob("*/plugin.yaml")):
+        for file in sorted(manifest.parent.rglob("*")):
+            parts = file.relative_to(BUILTIN).parts
+            if file.is_file() and not _NOT_SHIPPED & set(parts) and not any(part.startswith(".") for part in parts):
+                yield str(file), "/".join(("mockforge_asgi", "plugins_builtin", *parts))
+
+
 class SandboxBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
     """Runs before the files of a wheel are collected."""
 
@@ -36,6 +49,8 @@ class SandboxBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-igno
         """Called by hatchling before each build."""
         if self.target_name == "wheel":
             build_sandbox()
+            if version != "editable":  # which finds them where they are edited
+                build_data["force_include"].update(builtin_files())
 
 
 if __name__ == "__main__":

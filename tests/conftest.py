@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,8 @@ gc.disable()
 
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from tests.support.patience import patience as patience  # noqa: E402  # a fixture
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
@@ -31,13 +32,3 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         sys.dont_write_bytecode, sys.pycache_prefix = _KEEPS_NONE, _PREFIX
         gc.enable()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def patience() -> Iterator[None]:
-    """Making an instance ready has all the time that a busy machine takes, not the five seconds that it has in production."""
-    from mockforge_asgi.wasm import host
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host, "_SETUP", replace(host._SETUP, timeout_s=120.0))
-        yield

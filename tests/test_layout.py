@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-HOST, KIT = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin"
+HOST, KIT, BUILTIN = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin", ROOT / "plugins_builtin"
 
 LAYERS = (
     ("exact_json", "text"),
@@ -67,7 +68,13 @@ CROSS_CUTTING = (
 )
 """Folders of tests that concern no single module."""
 
-IMPORT_NAMES = {"pyyaml": "yaml", "google-re2": "re2", "jsonschema-rs": "jsonschema_rs"}
+IMPORT_NAMES = {
+    "argon2-cffi": "argon2",
+    "google-re2": "re2",
+    "jsonschema-rs": "jsonschema_rs",
+    "python-ldap": "ldap",
+    "pyyaml": "yaml",
+}
 """Import names of distributions that call themselves otherwise."""
 
 WEBSOCKET_AND_LOOP = {"httptools", "uvloop", "websockets"}
@@ -77,6 +84,11 @@ WEBSOCKET_AND_LOOP = {"httptools", "uvloop", "websockets"}
 def files(*folders: Path) -> list[Path]:
     """Python files below the folders, in order."""
     return sorted(p for folder in folders for p in folder.rglob("*.py") if not {"target", "node_modules"} & set(p.parts))
+
+
+def builtin_code() -> list[Path]:
+    """Python files of the built-in plugins, their tests left out."""
+    return [p for p in files(BUILTIN) if "tests" not in p.parts and p.name != "conftest.py"]
 
 
 def name(path: Path) -> str:
@@ -118,19 +130,19 @@ def declared() -> tuple[set[str], set[str]]:
 
 
 def test_modules_are_short() -> None:
-    sizes = {name(p): len(p.read_text().splitlines()) for p in files(HOST, KIT, ROOT / "tests", ROOT / "benchmarks")}
+    sizes = {name(p): len(p.read_text().splitlines()) for p in files(HOST, KIT, BUILTIN, ROOT / "tests", ROOT / "benchmarks")}
     broken = [f"{n}: {lines} lines, the most is 500" for n, lines in sizes.items() if lines > 500]
     broken += [
         f"{n}: {lines} lines; split it, or give the reason in LONG_MODULES"
         for n, lines in sizes.items()
-        if 300 < lines <= 500 and n not in LONG_MODULES and not n.startswith("tests/")
+        if 300 < lines <= 500 and n not in LONG_MODULES and "tests/" not in n
     ]
     broken += [f"{n}: in LONG_MODULES, but not longer than 300 lines" for n in LONG_MODULES if sizes.get(n, 0) <= 300]
     assert not broken, "\n".join(broken)
 
 
 def test_folders_hold_few_modules() -> None:
-    sizes = Counter(name(p.parent) for p in files(HOST, KIT) if p.name != "__init__.py")
+    sizes = Counter(name(p.parent) for p in [*files(HOST, KIT), *builtin_code()] if p.name != "__init__.py")
     broken = [
         f"{folder}: {count} modules, the most is {MAX_MODULES}; give some of them a room"
         for folder, count in sizes.items()
@@ -200,6 +212,21 @@ def test_the_plugin_kit_imports_only_the_standard_library() -> None:
     assert not broken, "\n".join(broken)
 
 
+def test_builtin_plugins_import_the_kit_and_what_they_require() -> None:
+    broken = []
+    for manifest in sorted(BUILTIN.glob("*/plugin.yaml")):
+        required = yaml.safe_load(manifest.read_text(encoding="utf-8")).get("requires") or {}
+        allowed = set(sys.stdlib_module_names) | {"mockforge_plugin", *required.get("modules", ())}
+        for path in (p for p in builtin_code() if manifest.parent in p.parents):
+            own = name(manifest.parent).replace("/", ".")
+            broken += [
+                f"{name(path)}:{line} imports {module}: `requires:` does not name it; siblings are `from .x import y`"
+                for line, module in imports(path)
+                if module.split(".")[0] not in allowed and not module.startswith(own)
+            ]
+    assert not broken, "\n".join(broken)
+
+
 def test_tests_mirror_the_tree() -> None:
     broken = []
     for path in files(ROOT / "tests"):
@@ -241,7 +268,7 @@ def public(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctio
 
 
 def test_every_module_opens_with_a_docstring() -> None:
-    parts = [p for p in files(HOST, KIT, ROOT / "tests", ROOT / "benchmarks", ROOT / "examples") if p.read_text().strip()]
+    parts = [p for p in files(HOST, KIT, BUILTIN, ROOT / "tests", ROOT / "benchmarks", ROOT / "examples") if p.read_text().strip()]
     broken = [name(p) for p in parts if not ast.get_docstring(tree(p))]
     assert not broken, "\n".join(broken)
 
@@ -249,7 +276,7 @@ def test_every_module_opens_with_a_docstring() -> None:
 def test_every_public_name_has_a_docstring() -> None:
     broken = [
         f"{name(p)}:{node.lineno} {what}"
-        for p in files(HOST, KIT)
+        for p in [*files(HOST, KIT), *builtin_code()]
         if not p.stem.startswith("_") or p.stem == "__init__"
         for what, node in public(p)
         if not ast.get_docstring(node)
@@ -267,7 +294,7 @@ def test_the_text_names_no_machine_and_no_plan() -> None:
     forbidden = re.compile(r"/work/(?:main|shared|\.library)|/root/|/tmp/plan|\bissue \d+\b|\bH[1-7]\b \(|pypi\.org/simple|registry\.npmjs")
     texts = [
         p
-        for folder in (HOST, KIT, ROOT / "docs", ROOT / "scripts", ROOT / "examples", ROOT / "benchmarks", ROOT / ".ci")
+        for folder in (HOST, KIT, BUILTIN, ROOT / "docs", ROOT / "scripts", ROOT / "examples", ROOT / "benchmarks", ROOT / ".ci")
         for p in sorted(folder.rglob("*"))
         if p.is_file()
         and p.suffix in ("", ".py", ".md", ".yaml", ".toml", ".json", ".wit", ".wat", ".rs")

@@ -1,0 +1,18 @@
+"""The fixture that gives a busy machine time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Making an instance ready has all the time that a busy machine takes, not the five seconds that it has in production."""
+    from mockforge_asgi.wasm import host
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(host, "_SETUP", replace(host._SETUP, timeout_s=120.0))
+        yield
