@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, plugin_table, validation_text, warning_lines
@@ -17,10 +15,14 @@ def plugin() -> None:
 @plugin.command(cls=Command)
 @click.argument("folder")
 def validate(folder: str) -> None:
-    """Check a plugin's package, manifest and code, without running it."""
+    """Check a plugin's package, manifest and code, without running it.
+
+    FOLDER may be the id of a built-in plugin, here and in `test` and `call`.
+    """
+    from mockforge_asgi.cli.builtin import plugin_folder
     from mockforge_asgi.plugins.package.static_checks import validate
 
-    found = validate(Path(folder).expanduser().absolute(), folder.rstrip("/") or folder)
+    found = validate(plugin_folder(folder), folder.rstrip("/") or folder)
     click.echo(validation_text(found))
     click.echo("\n".join(warning_lines(found.warnings)), err=True, nl=bool(found.warnings))
 
@@ -69,8 +71,14 @@ def call(folder: str, op: str, document: str | None, config: str | None, host_ca
 
 @plugin.command("list", cls=Command)
 @click.argument("file", required=False, metavar=f"[{CONFIG_FILE}]")
-def list_plugins(file: str | None) -> None:
+@click.option("--builtin", is_flag=True, help="List those that ship with mockforge, which `use: ID` names.")
+def list_plugins(file: str | None, builtin: bool) -> None:
     """List the plugins of a configuration."""
+    if builtin:
+        from mockforge_asgi.cli.builtin import builtin_table
+
+        click.echo(builtin_table())
+        return
     from mockforge_asgi.config import load_config
     from mockforge_asgi.plugins.consistency import check_plugins
 

@@ -16,6 +16,7 @@ from mockforge_asgi.text import escape
 if TYPE_CHECKING:
     from mockforge_asgi.auth.rules import Protection
     from mockforge_asgi.plugins.consistency import CheckReport
+    from mockforge_asgi.plugins.package.manifest import Manifest
     from mockforge_asgi.plugins.package.static_checks import Validation
 
 CONFIG_FILE: Final = "mockforge.yaml"
@@ -128,6 +129,15 @@ def report_text(config: Config, report: CheckReport) -> str:
     return escape("\n".join([fine, *_endpoints(config, report)]))
 
 
+def _needs(manifest: Manifest) -> str:
+    """The modules that must be installed, and which are not."""
+    wanted, missing = manifest.requires, manifest.requires.missing
+    if not wanted.modules:
+        return ""
+    absent = f"; not installed: {', '.join(missing)}. {wanted.remedy}" if missing else ""
+    return f"{', '.join(wanted.modules)}{f' (extra {wanted.extra})' if wanted.extra else ''}{absent}"
+
+
 def validation_text(validation: Validation) -> str:
     """What `mockforge plugin validate` says of a plugin without faults."""
     package, manifest = validation.package, validation.package.manifest
@@ -137,6 +147,7 @@ def validation_text(validation: Validation) -> str:
         f"{manifest.id} {manifest.version} is fine.",
         f"  {', '.join(sorted(manifest.kinds))}; runtime {manifest.runtime}; entry {manifest.entry.file}",
         f"  {len(package.files)} files, {size} bytes, {package.digest}",
+        *([f"  needs: {needs}"] if (needs := _needs(manifest)) else []),
         f"  limits: {limits.memory_mb} MiB, {limits.cpu_ms} ms computing, {limits.timeout_ms} ms in all, {limits.output_kb} KiB of output",
         "  asks for:" if validation.asks else "  asks for nothing",
         *(f"    {ask}" for ask in validation.asks),

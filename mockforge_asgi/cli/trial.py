@@ -13,6 +13,7 @@ from typing import Final
 import click
 import orjson
 
+from mockforge_asgi.cli.builtin import plugin_folder
 from mockforge_asgi.errors import ConfigError, MockForgeError
 from mockforge_asgi.events import Compiling
 from mockforge_asgi.exact_json import dumps
@@ -47,7 +48,7 @@ class TrialOptions:
 
     def open(self) -> Harness:
         """The trial of it. Raises PluginRejected, ConfigError."""
-        trial = Harness(Path(self.folder).expanduser().absolute(), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
+        trial = Harness(plugin_folder(self.folder), self.folder.rstrip("/") or self.folder, trust_native=self.trust_native)
         trial.setting = read_setting(_text(self.config, "--config"), _text(self.host_calls, "--host-calls"), trial.setting)
         trial.events.subscribe(_compiling, Compiling)
         return trial
@@ -87,7 +88,7 @@ def test(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
 
 def watch(options: TrialOptions, *, only: str = "", update: bool = False) -> int:
     """Run the cases, and again after each edit in the plugin's folder, until Ctrl+C."""
-    folder = Path(options.folder).expanduser().absolute()
+    folder = plugin_folder(options.folder)
     edits = Watcher().watch()
     edits.add_tree(folder, is_left_out)
     try:

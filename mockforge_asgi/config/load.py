@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from mockforge_asgi.config import models as schema
 from mockforge_asgi.config import models_routes as schema_routes
 from mockforge_asgi.config import objects
+from mockforge_asgi.config.builtin import builtin_plugins
 from mockforge_asgi.config.parsing.json_values import not_json
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
 from mockforge_asgi.config.parsing.reader import Unreadable, read
-from mockforge_asgi.config.references import check_description
+from mockforge_asgi.config.references import check_description, is_path
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.text import clip, quote
 
@@ -133,7 +134,8 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
     return objects.Config(
         version=model.version,
         plugins={
-            name: _plugin(name, plugin, cast(Path, at(plugin.use)), at(plugin.on_failure.file)) for name, plugin in model.plugins.items()
+            name: _plugin(name, plugin, builtin_plugins().get(plugin.use) or cast(Path, at(plugin.use)), at(plugin.on_failure.file))
+            for name, plugin in model.plugins.items()
         },
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
         protect=tuple(objects.ProtectRule(r.path, tuple(r.auth), r.mode, frozenset(r.methods), r.preflight) for r in model.protect),
@@ -158,12 +160,15 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
 
 
 def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path | None) -> objects.PluginUse:
+    is_builtin = not is_path(model.use)
     return objects.PluginUse(
         name=name,
         use=model.use,
         path=path,
         config=dict(model.config),
         grants=model.grants.build(),
+        grants_what_it_asks=is_builtin and "grants" not in model.model_fields_set,
+        is_builtin=is_builtin,
         digest=model.digest,
         enabled=model.enabled,
         priority=model.priority,
@@ -176,7 +181,7 @@ def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path
         limits=objects.LimitOverrides(**model.limits.model_dump()),
         instances=objects.InstancesConfig(**model.instances.model_dump()),
         breaker=objects.BreakerConfig(**model.breaker.model_dump()),
-        native=objects.NativeTrust(model.native.trust, model.native.workers, model.native.max_workers) if model.native else None,
+        native=objects.NativeTrust(model.native.trust or "", model.native.workers, model.native.max_workers) if model.native else None,
         templates=frozenset(model.templates),
         modifies=model.modifies.build(),
     )

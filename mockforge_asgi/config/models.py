@@ -23,7 +23,7 @@ _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?\Z")
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}\Z")
 _TRUST = re.compile(r"path\Z|sha256-[0-9a-f]{64}\Z")
-_INSTANCES, _BREAKER, _LIMITS, _NATIVE, _SERVER = InstancesConfig(), BreakerConfig(), LimitsConfig(), NativeTrust(""), ServerConfig()
+_INSTANCES, _BREAKER, _LIMITS, _NATIVE, _SERVER = InstancesConfig(), BreakerConfig(), LimitsConfig(), NativeTrust(), ServerConfig()
 """What is not written is what these say."""
 _STATE = re.compile(r"memory://\Z|memory:\Z|sqlite:///.+\Z")
 
@@ -47,9 +47,14 @@ class SecretModel(Strict):
 class NativeModel(Strict):
     """Lets a native plugin run unconfined in this process."""
 
-    trust: Annotated[
-        str, *matching(_TRUST, "a digest or the word path", "Give the package's digest (`sha256-…`), or in dev mode `path`.")
-    ] = Field(description="The digest of the package that is trusted; in dev mode also `path`.", examples=["sha256-…"])
+    trust: (
+        Annotated[str, *matching(_TRUST, "a digest or the word path", "Give the package's digest (`sha256-…`), or in dev mode `path`.")]
+        | None
+    ) = Field(
+        default=None,
+        description="The digest of the package that is trusted; in dev mode also `path`. Built-in plugins need none.",
+        examples=["sha256-…"],
+    )
     workers: Literal["thread", "process"] = Field(
         default=_NATIVE.workers, description="`process` runs its calls in processes of their own, which are killed when they take too long."
     )
@@ -128,7 +133,7 @@ class PluginModel(Strict):
     use: str = Field(
         min_length=1,
         max_length=4096,
-        description="Folder or archive of the plugin, relative to this file.",
+        description="Folder or archive of the plugin, relative to this file; or the id of a built-in one, such as auth-jwt.",
         examples=["./plugins/my_plugin"],
     )
     enabled: bool = Field(default=True, description="false leaves it out without deleting the entry.")

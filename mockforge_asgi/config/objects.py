@@ -90,9 +90,9 @@ class BreakerConfig:
 
 @dataclass(frozen=True, slots=True)
 class NativeTrust:
-    """The operator's word that a native plugin may run: its package digest, or in dev mode its path."""
+    """The operator's word that a native plugin may run: its package digest, or in dev mode `path`. A built-in plugin needs none."""
 
-    trust: str
+    trust: str = ""
     workers: Literal["thread", "process"] = "thread"
     """Where methods that are not async run; processes can be killed."""
     max_workers: int = 8
@@ -121,6 +121,10 @@ class PluginUse:
     path: Path
     config: Mapping[str, Json] = field(default_factory=_nothing)
     grants: Grants = field(default_factory=Grants)
+    grants_what_it_asks: bool = False
+    """Whether all that it asks for is granted, in place of `grants`."""
+    is_builtin: bool = False
+    """Whether `use` is the id of a plugin that ships with this package."""
     digest: str | None = None
     enabled: bool = True
     priority: float | None = None

@@ -9,16 +9,17 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from mockforge_asgi.config.builtin import builtin_plugins
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
 from mockforge_asgi.text import clip, quote
 
-_STORE_USE = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
+_BY_ID = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
 
 
 def is_path(use: str) -> bool:
-    """Whether `use:` means a folder or archive, rather than a plugin of the store (`id@range`)."""
-    return not _STORE_USE.match(use) or use.endswith((".zip", ".tar", ".tgz", ".gz"))
+    """Whether `use:` means a folder or archive, rather than a built-in plugin (`id`) or one of the store (`id@range`)."""
+    return not _BY_ID.match(use) or use.endswith((".zip", ".tar", ".tgz", ".gz"))
 
 
 _Fault = tuple[Path, str, str]
@@ -57,10 +58,8 @@ class _References:
 
     def _plugin(self, name: str, plugin: Mapping[str, Any]) -> Iterator[_Fault]:
         base, use = ("plugins", name), plugin.get("use")
-        if isinstance(use, str) and use and not is_path(use):
-            folder = use.partition("@")[0].replace("-", "_")[:60]
-            what = f"{quote(use)} names a plugin of the store, which this version does not have."
-            yield (*base, "use"), what, f"Give a folder or a .zip archive, such as ./plugins/{folder}."
+        if isinstance(use, str) and use and not is_path(use) and use not in builtin_plugins():
+            yield (*base, "use"), *_unknown(use)
         grants = _mapping(plugin.get("grants"))
         for path, secret in _texts(grants.get("secrets"), (*base, "grants", "secrets")):
             yield from _missing(path, secret, self.secrets, "secret", "secrets")
@@ -89,6 +88,20 @@ class _References:
         if (key is None) != (certificate is None):
             missing = "ssl_certfile" if certificate is None else "ssl_keyfile"
             yield ("server",), f"`{missing}` is missing.", "TLS needs both the key and the certificate."
+
+
+def _unknown(use: str) -> tuple[str, str]:
+    """(what, remedy) of a bare name that is none of a built-in plugin."""
+    id, at, _ = use.partition("@")
+    known, folder = builtin_plugins(), f"./plugins/{id.replace('-', '_')[:60]}"
+    if at and id in known:
+        return f"{quote(use)} asks for a version of a built-in plugin, and there is one.", f"Write `use: {id}`."
+    if at:
+        what = f"{quote(use)} names a plugin of the store, which this version does not have."
+        return what, f"Give a folder or a .zip archive, such as {folder}."
+    listed = f"Built in are {', '.join(known)}." if known else "This installation has none."
+    close = hint if (hint := suggest(id, known)).startswith("Did") else ""
+    return f"there is no built-in plugin {quote(use)}.", f"{close} {listed} A folder has a slash: {folder}.".strip()
 
 
 def _missing(path: Path, name: str, known: Mapping[str, Any], kind: str, section: str) -> Iterator[_Fault]:

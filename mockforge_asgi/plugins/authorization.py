@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from mockforge_asgi.config.builtin import builtin_plugins, is_builtin
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.plugins.asked import resolved
 from mockforge_asgi.plugins.package.manifest import GIVEN, Limits, Manifest
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.security.messages import grant_remedy, missing_problems, unasked_problems
-from mockforge_asgi.security.permissions import EffectivePermissions, Permission, Right, intersect
+from mockforge_asgi.security.permissions import EffectivePermissions, Permission, Right, intersect, what_it_asks
 from mockforge_asgi.text import clip
 
 ASK_FOR_BODY: Final = "Add `request.body: {reason: …}` under `permissions:` in its manifest, and grant it."
@@ -45,8 +47,10 @@ def authorize(use: PluginUse, config: Config) -> Authorization:
     Raises PluginRejected for the author's faults, ConfigError for the operator's, each with every problem found.
     """
     if not use.path.exists():
+        meant = use.use.replace("_", "-")
+        hint = f" Or is the built-in plugin meant? Write `use: {meant}`." if meant in builtin_plugins() else ""
         problem = config.places.problem(
-            ("plugins", use.name, "use"), f"{clip(use.use, 200)}: is neither a folder nor a file.", "Check the path."
+            ("plugins", use.name, "use"), f"{clip(use.use, 200)}: is neither a folder nor a file.", f"Check the path.{hint}"
         )
         raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
     return authorize_package(use, read_package(use.path, use.use), config)
@@ -61,15 +65,20 @@ def authorize_package(use: PluginUse, package: Package, config: Config) -> Autho
         what = f"there is no file '{manifest.entry.file}' in the package."
         raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, remedy_for_absent(manifest))])
     places, base = config.places, ("plugins", use.name)
-    met = intersect(manifest.permissions, use.grants)
     values, faults = apply_schema(manifest.config_schema, use.config, places, (*base, "config"))
+    permissions, unfit = resolved(manifest.permissions, values, places, (*base, "config"))
+    grants = what_it_asks(permissions, any_host=not use.is_builtin) if use.grants_what_it_asks else use.grants
+    met = intersect(permissions, grants)
     problems = [
+        *_identity_problems(package, config, base),
+        *_requirement_problems(manifest, config, base),
         *_digest_problems(use, package, config, base),
         *_native_problems(use, package, manifest, config, base),
-        *missing_problems(met.missing, use.grants, places, base, secrets=config.secrets),
+        *missing_problems(met.missing, grants, places, base, secrets=config.secrets),
         *_limit_problems(use, manifest, config, base),
         *_extra_problems(met.effective, config, base),
-        *faults,
+        *_secret_problems(use, met.effective, config, base),
+        *(faults or unfit),
     ]
     if problems:
         raise ConfigError(f"plugin '{use.name}' not loaded:", problems)
@@ -86,6 +95,33 @@ def authorize_package(use: PluginUse, package: Package, config: Config) -> Autho
 def remedy_for_absent(manifest: Manifest) -> str:
     """What to do when its entry is not in its package."""
     return "Build it, or correct the path." if manifest.entry.file.endswith(".wasm") else "Correct the path, or add the file."
+
+
+def _identity_problems(package: Package, config: Config, base: Path) -> Iterator[Problem]:
+    """A package that calls itself what a built-in plugin is called."""
+    id = package.manifest.id
+    if id in builtin_plugins() and (package.folder is None or not is_builtin(package.folder)):
+        what = f"the package calls itself '{id}', which is a built-in plugin."
+        remedy = f"Write `use: {id}` for that one, or give this one another id in its plugin.yaml."
+        yield config.places.problem((*base, "use"), what, remedy)
+
+
+def _requirement_problems(manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
+    if missing := manifest.requires.missing:
+        word = "module" if len(missing) == 1 else "modules"
+        what = f"needs the Python {word} {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed."
+        yield config.places.problem((*base, "use"), what, manifest.requires.remedy)
+
+
+def _secret_problems(use: PluginUse, rights: EffectivePermissions, config: Config, base: Path) -> Iterator[Problem]:
+    """Secrets of a built-in plugin that there are not. What is granted in writing is looked up where it stands."""
+    if use.is_builtin and use.grants_what_it_asks:
+        from mockforge_asgi.config.parsing.pydantic_errors import suggest
+
+        for name in sorted(rights.secrets - config.secrets.keys()):
+            hint = suggest(name, config.secrets) if config.secrets else ""
+            what = f"asks for a secret '{clip(name)}', which there is not."
+            yield config.places.problem((*base, "config"), what, f"{hint} Add it under `secrets:`, such as `{name}: {{env: …}}`.".strip())
 
 
 def _extra_problems(rights: EffectivePermissions, config: Config, base: Path) -> Iterator[Problem]:
@@ -120,10 +156,10 @@ def _limit_problems(use: PluginUse, manifest: Manifest, config: Config, base: Pa
 
 
 def _native_problems(use: PluginUse, package: Package, manifest: Manifest, config: Config, base: Path) -> Iterator[Problem]:
-    if manifest.runtime != "native":
+    if manifest.runtime != "native" or use.is_builtin:
         return
     remedy = f"If you trust its code, add `native: {{trust: {package.digest}}}`" + (" or `native: {trust: path}`." if config.dev else ".")
-    if use.native is None:
+    if use.native is None or not use.native.trust:
         what = "the plugin is native: it runs unconfined in this process, with every right of the operator."
         yield config.places.problem(base, what, remedy)
     elif use.native.trust == "path":
@@ -154,6 +190,8 @@ def _warnings(use: PluginUse, manifest: Manifest, rights: EffectivePermissions, 
         is_asked = "request.body" in manifest.permissions.asked
         granting = grant_remedy([Permission(Right("request.body"))], use.grants)
         yield from empty_input(manifest, config.places.where(base), granting if is_asked else ASK_FOR_BODY)
+    if use.is_builtin and use.native is not None and use.native.trust:
+        yield config.places.problem((*base, "native", "trust"), "has no effect: the plugin is built in.", "Remove it.")
     if use.native is not None and manifest.runtime != "native":
         yield config.places.problem((*base, "native"), f"has no effect: the plugin's runtime is {manifest.runtime}.", "Remove it.")
     if use.failure_answer is not None and not manifest.kinds & {"response", "modifier"}:

@@ -136,6 +136,16 @@ def _scalar(name: str) -> str:
     )
 
 
+def describe_ask(permission: Permission) -> str:
+    """What a manifest asks for, in words."""
+    words = describe(permission.right) if permission.right.names or permission.right.network or not permission.config else ""
+    keys = " and ".join(f"`{key}`" for key in permission.config)
+    said = f"what the configuration says at {keys}" if keys else ""
+    if said:
+        words = f"{words}; {said}" if words else f"{NAMES[permission.right.name]}: {said}"
+    return words + (" (optional)" if permission.optional else "")
+
+
 def describe(right: Right) -> str:
     """A right in words: `reads secrets: api_keys`."""
     what = [str(rule) if rule.host != "*" else f"any {rule.scheme} host" for rule in right.network] or sorted(right.names)

@@ -55,6 +55,8 @@ class Permission:
     right: Right
     optional: bool = False
     reason: str = ""
+    config: tuple[str, ...] = ()
+    """Keys of the plugin's configuration, dotted, `*` for any: what stands there is asked for too (`plugins/asked.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,23 @@ def intersect(permissions: Permissions, grants: Grants) -> Intersection:
     return Intersection(_effective(met), tuple(missing), unasked)
 
 
+def what_it_asks(permissions: Permissions, *, any_host: bool = True) -> Grants:
+    """Grants of all that a plugin asks for; `any_host` false leaves out connections to any host: whoever runs it names those."""
+    named = {name: p.right if any_host else _named(p.right) for name, p in permissions.asked.items()}
+    return Grants({name: right for name, right in named.items() if right is not None})
+
+
+def _named(right: Right) -> Right | None:
+    if not right.network:
+        return right
+    rules = tuple(rule for rule in right.network if rule.host != "*")
+    return Right(right.name, network=rules) if rules else None
+
+
 def is_asked(permissions: Permissions, permission: str, name: str = "") -> bool:
     """Whether a plugin asks for that, by that name if there is one."""
     asked = permissions.asked.get(permission)
-    if asked is None or not name:
+    if asked is None or not name or asked.config:
         return asked is not None
     wanted = name.lower() if permission == "request.headers" else name
     return not asked.right.names or any(_meet_name(permission, each, wanted) is not None for each in asked.right.names)

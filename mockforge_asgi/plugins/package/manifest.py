@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -86,6 +87,37 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class Requires:
+    """Python modules that a native plugin imports and that are not in the standard library. `extra` is the one of this package that
+    installs them, `system` what they are built with, by system."""
+
+    modules: tuple[str, ...] = ()
+    extra: str = ""
+    system: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules that are not installed. None is imported."""
+        return tuple(module for module in self.modules if not _is_installed(module))
+
+    @property
+    def remedy(self) -> str:
+        """How to install them."""
+        if not self.extra:
+            return "Install it in the environment that mockforge runs in."
+        built = "; ".join(f"on {name}: {command}" for name, command in self.system.items())
+        words = f"pip install 'mockforge-asgi[{self.extra}]', or in a clone: pip install '.[{self.extra}]'."
+        return f"Install it: {words}" + (f" It is built from source, which needs, {built}." if built else "")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # a module without a spec is there
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A plugin's manifest. `config_schema` None: it takes no configuration."""
 
@@ -106,6 +138,7 @@ class Manifest:
     config_schema: Mapping[str, Json] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
+    requires: Requires = field(default_factory=Requires)
     places: Locations = field(default_factory=lambda: Locations(FILE), repr=False, compare=False)
 
 

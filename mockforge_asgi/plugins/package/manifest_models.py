@@ -16,10 +16,10 @@ from mockforge_asgi.config.fields import Id, InnerPath, LimitsModel, Methods, St
 from mockforge_asgi.config.objects import LimitOverrides
 from mockforge_asgi.config.parsing.json_schema import check_schema
 from mockforge_asgi.config.parsing.locations import Locations
-from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, problems_of
+from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, problems_of, suggest
 from mockforge_asgi.contract import CONTRACT
 from mockforge_asgi.errors import Problem
-from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Manifest
+from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Manifest, Requires
 from mockforge_asgi.plugins.package.permission_models import PermissionsModel
 from mockforge_asgi.plugins.package.versions import is_range, is_version
 from mockforge_asgi.text import quote
@@ -30,6 +30,8 @@ _VERSION = re.compile(
 _EXPORT = re.compile(r"[A-Za-z_$][\w$.:/-]{0,255}\Z", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _ENDPOINT = re.compile(r"/[A-Za-z0-9._~-]{1,64}(?:/[A-Za-z0-9._~-]{1,64}){0,7}\Z")
+_MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_EXTRA = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _SUFFIXES = {"native": ".py", "python": ".py", "component": ".wasm", "extism": ".wasm"}
 _CEILING = {"memory_mb": 512, "cpu_ms": 10_000, "timeout_ms": 60_000, "output_kb": 16_384, "vars_kb": 16_384}
 
@@ -73,6 +75,26 @@ class DependencyModel(Strict):
     id: Id = Field(description="Its id.", examples=["other-plugin"])
     version: Annotated[str, Field(max_length=128), AfterValidator(_range)] = Field(default="*", description="Versions that fit.")
     optional: bool = Field(default=False, description="Whether it may be missing.")
+
+
+class RequiresModel(Strict):
+    """Python modules that a native plugin imports beside the standard library: where one is not installed, it is not loaded."""
+
+    modules: Annotated[
+        list[Annotated[str, *matching(_MODULE, "a module at the top", "Write what stands behind `import`, up to the first dot.")]],
+        Field(min_length=1, max_length=32),
+        *short_form(as_list, {"type": "string"}),
+    ] = Field(description="Their names as they are imported.", examples=["[joserfc]"])
+    extra: Annotated[str, *matching(_EXTRA, "the name of an extra", "Write one such as auth.")] | None = Field(
+        default=None, description="The extra of mockforge-asgi that installs them."
+    )
+    system: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=300)]] = Field(
+        default_factory=dict, max_length=8, description="What they are built with, where they are built from source: system, command."
+    )
+
+    def build(self) -> Requires:
+        """The frozen form."""
+        return Requires(tuple(self.modules), self.extra or "", dict(self.system))
 
 
 class ManifestLimits(LimitsModel):
@@ -121,6 +143,7 @@ class ManifestModel(Strict):
     config: dict[str, Any] | None = Field(default=None, description="JSON Schema of its configuration.")
     endpoints: Endpoints = Field(default_factory=list, description="Paths of its own, below its prefix.")
     dependencies: Dependencies = Field(default_factory=list, description="Plugins that it needs.")
+    requires: RequiresModel | None = Field(default=None, description="Native: Python modules that must be installed.")
 
 
 def check(value: dict[str, Any], places: Locations) -> Manifest | list[Problem]:
@@ -153,6 +176,9 @@ def _unfit(value: dict[str, Any], places: Locations) -> Iterator[Problem]:
         yield places.problem(
             ("entry", maps[0]), f"exports are mapped for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it."
         )
+    if "requires" in value and runtime != "native" and suffix:
+        yield places.problem(("requires",), f"modules are installed for the runtime 'native' only, not for {quote(runtime)}.", "Remove it.")
+    yield from _keys_unknown(value, places)
     limits = value.get("limits")
     if isinstance(limits, dict) and "vars_kb" in limits and suffix and runtime != "extism":
         yield places.problem(("limits", "vars_kb"), f"variables are for the runtime 'extism' only, not for {quote(runtime)}.", "Remove it.")
@@ -167,6 +193,31 @@ def _unfit(value: dict[str, Any], places: Locations) -> Iterator[Problem]:
             elif key == "dependencies" and one == value.get("id"):
                 yield places.problem((key, i), "the plugin depends on itself.", "Remove it.")
             given.add(one)
+
+
+def _keys_unknown(value: dict[str, Any], places: Locations) -> Iterator[Problem]:
+    """Keys of the configuration that permissions name and its schema does not have; only the first part of each is looked at."""
+    permissions, schema = value.get("permissions"), value.get("config")
+    for name, asked in permissions.items() if isinstance(permissions, dict) else ():
+        for key in as_list(asked.get("config")) or () if isinstance(asked, dict) else ():
+            known = _properties(schema)
+            if isinstance(key, str) and known is not None and (first := key.partition(".")[0]) not in known:
+                yield places.problem(
+                    ("permissions", str(name), "config"),
+                    f"{quote(key)} is not in the schema of its configuration.",
+                    suggest(first, known) or "Add it there, under `config: {properties: …}`.",
+                )
+
+
+def _properties(schema: Any) -> set[str] | None:
+    """The keys that a configuration has; None where that cannot be told."""
+    if not isinstance(schema, dict):
+        return set()
+    properties = schema.get("properties")
+    others = {"patternProperties", "$ref", "allOf", "anyOf", "oneOf"} & set(schema)
+    if not isinstance(properties, dict) or others or schema.get("additionalProperties", False) is not False:
+        return None
+    return set(map(str, properties))
 
 
 def _list(value: Any) -> list[Any]:
@@ -192,5 +243,6 @@ def _build(model: ManifestModel, places: Locations) -> Manifest:
         config_schema=model.config,
         endpoints=tuple(Endpoint(e.path.strip("/"), e.path, frozenset(e.methods)) for e in model.endpoints),
         dependencies=tuple(Dependency(d.id, d.version, d.optional) for d in model.dependencies),
+        requires=model.requires.build() if model.requires else Requires(),
         places=places,
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from mockforge_asgi.config.builtin import is_builtin
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.package.manifest import FILE, Manifest, read_manifest
 from mockforge_asgi.text import clip, quote
@@ -61,7 +62,7 @@ def read_package(path: Path, source: str | None = None) -> Package:
     name = source or str(path)
     try:
         if path.is_dir():
-            files, folder = dict(_read_folder(path)), path
+            files, folder = dict(_read_folder(path, left_out="tests" if is_builtin(path) else "")), path
         elif path.is_file():
             files, folder = read_archive(path), None
         else:
@@ -127,13 +128,16 @@ def check_collisions(paths: Iterable[str]) -> None:
         raise Unsafe("is a file and a folder at once.", "Rename one of them.", both[0])
 
 
-def _read_folder(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file, by descriptors from the root down, so that no link can lead elsewhere while we read."""
+def _read_folder(root: Path, left_out: str) -> Iterator[tuple[str, bytes]]:
+    """Every file, by descriptors from the root down, so that no link can lead elsewhere while we read.
+
+    `left_out`: what stands at the top under that name is not part of it, as in the wheel that it ships in.
+    """
     total = count = 0
     handle = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         paths = []
-        for path, data in _walk(handle, "", 0):
+        for path, data in _walk(handle, "", 0, left_out):
             total, count = total + len(data), count + 1
             if total > MAX_TOTAL_BYTES:
                 raise Unsafe(f"holds more than {MAX_TOTAL_BYTES >> 20} MiB.", "Keep build output and data out of the plugin's folder.")
@@ -146,9 +150,9 @@ def _read_folder(root: Path) -> Iterator[tuple[str, bytes]]:
         os.close(handle)
 
 
-def _walk(handle: int, prefix: str, depth: int) -> Iterator[tuple[str, bytes]]:
+def _walk(handle: int, prefix: str, depth: int, left_out: str = "") -> Iterator[tuple[str, bytes]]:
     for name in sorted(os.listdir(handle)):
-        if is_left_out(name):
+        if is_left_out(name) or name == left_out:
             continue
         path = checked_path(prefix + name)
         try:

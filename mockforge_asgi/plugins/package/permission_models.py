@@ -2,13 +2,15 @@
 
 permissions:
   request.headers: {names: [x-api-key], reason: reads the key the caller sends}
+  secrets: {config: [bind_password], reason: the secret that its configuration names}
   kv: {max_keys: 100, optional: true}
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -22,12 +24,17 @@ from mockforge_asgi.config.fields import (
     QueryParameter,
     SetHeaderName,
     Strict,
+    as_list,
+    matching,
     network_entry,
     short_form,
 )
 from mockforge_asgi.config.objects import Right
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.security.permissions import Permission, Permissions
+
+_KEY = re.compile(r"(?:[^.*\s]{1,64}|\*)(?:\.(?:[^.*\s]{1,64}|\*)){0,7}\Z")
+ConfigKey = Annotated[str, *matching(_KEY, "a key of the configuration", "Write one such as jwks_url, or keys.*.secret.")]
 
 
 class Asked(Strict):
@@ -41,7 +48,24 @@ class Asked(Strict):
         return Right(name)
 
 
-class AskedNames(Asked):
+class AskedByConfig(Asked):
+    """Something by name: in the manifest, or at keys of the plugin's configuration."""
+
+    listed: ClassVar[str] = "names"
+    config: Annotated[list[ConfigKey], Field(max_length=32), *short_form(as_list, {"type": "string"})] = Field(
+        default_factory=list,
+        description="Keys of the plugin's configuration whose values are asked for: dotted, `*` for any entry.",
+        examples=["[keys.*.secret]"],
+    )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not getattr(self, self.listed) and not self.config:
+            raise fault("asks for nothing by name.", f"Give `{self.listed}`, or `config` with keys of its configuration.")
+        return self
+
+
+class AskedNames(AskedByConfig):
     """Something by name."""
 
     names: list[str]
@@ -54,31 +78,41 @@ class AskedNames(Asked):
 class AskedHeaders(AskedNames):
     """Headers by name."""
 
-    names: Annotated[list[HeaderName], Field(min_length=1)] = Field(description="Header names; '*' for all.", examples=["[x-api-key]"])
+    names: Annotated[list[HeaderName], Field(min_length=1)] = Field(
+        default_factory=list, description="Header names; '*' for all.", examples=["[x-api-key]"]
+    )
 
 
 class AskedSetHeaders(AskedNames):
     """Restricted headers by name."""
 
-    names: Annotated[list[SetHeaderName], Field(min_length=1)] = Field(description="Header names.", examples=["[set-cookie]"])
+    names: Annotated[list[SetHeaderName], Field(min_length=1)] = Field(
+        default_factory=list, description="Header names.", examples=["[set-cookie]"]
+    )
 
 
 class AskedCookies(AskedNames):
     """Cookies by name."""
 
-    names: Annotated[list[CookieName], Field(min_length=1)] = Field(description="Cookie names; '*' for all.", examples=["[session]"])
+    names: Annotated[list[CookieName], Field(min_length=1)] = Field(
+        default_factory=list, description="Cookie names; '*' for all.", examples=["[session]"]
+    )
 
 
 class AskedQuery(AskedNames):
     """Query parameters by name."""
 
-    names: Annotated[list[QueryParameter], Field(min_length=1)] = Field(description="Parameter names; '*' for all.", examples=["[page]"])
+    names: Annotated[list[QueryParameter], Field(min_length=1)] = Field(
+        default_factory=list, description="Parameter names; '*' for all.", examples=["[page]"]
+    )
 
 
 class AskedSecrets(AskedNames):
     """Secrets by name."""
 
-    names: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of secrets.", examples=["[api_keys]"])
+    names: Annotated[list[Name], Field(min_length=1)] = Field(
+        default_factory=list, description="Names of secrets.", examples=["[api_keys]"]
+    )
 
 
 class AskedKv(Asked):
@@ -92,11 +126,14 @@ class AskedKv(Asked):
         return Right(name, max_keys=self.max_keys, max_bytes=self.max_bytes)
 
 
-class AskedConnections(Asked):
-    """Network rules."""
+class AskedConnections(AskedByConfig):
+    """Network rules, and the origins of URLs in the plugin's configuration."""
 
+    listed: ClassVar[str] = "allow"
     allow: Annotated[list[Annotated[AskedNetwork, *short_form(network_entry, {"type": "string"})]], Field(min_length=1)] = Field(
-        description="Rules `scheme://host[:port]`; `https://*` leaves the host to the operator.", examples=["[https://api.example.com]"]
+        default_factory=list,
+        description="Rules `scheme://host[:port]`; `https://*` leaves the host to the operator.",
+        examples=["[https://api.example.com]"],
     )
 
     def right(self, name: str) -> Right:
@@ -104,20 +141,24 @@ class AskedConnections(Asked):
         return Right(name, network=tuple(entry.rule(any_host=True) for entry in self.allow))
 
 
-class AskedData(Asked):
+class AskedData(AskedByConfig):
     """Named queries."""
 
-    queries: Annotated[list[QueryName], Field(min_length=1)] = Field(description="Queries as `source/query`.", examples=["[users/by_id]"])
+    listed: ClassVar[str] = "queries"
+    queries: Annotated[list[QueryName], Field(min_length=1)] = Field(
+        default_factory=list, description="Queries as `source/query`.", examples=["[users/by_id]"]
+    )
 
     def right(self, name: str) -> Right:
         """The right that is asked for."""
         return Right(name, frozenset(self.queries))
 
 
-class AskedRawData(Asked):
+class AskedRawData(AskedByConfig):
     """Query text of the plugin's own."""
 
-    sources: Annotated[list[Name], Field(min_length=1)] = Field(description="Names of sources.", examples=["[users]"])
+    listed: ClassVar[str] = "sources"
+    sources: Annotated[list[Name], Field(min_length=1)] = Field(default_factory=list, description="Names of sources.", examples=["[users]"])
 
     def right(self, name: str) -> Right:
         """The right that is asked for."""
@@ -173,4 +214,5 @@ class PermissionsModel(Strict):
             asked: Asked | None = getattr(self, attribute)
             if asked is not None:
                 name = info.alias or attribute
-                yield Permission(asked.right(name), asked.optional, asked.reason)
+                keys = tuple(asked.config) if isinstance(asked, AskedByConfig) else ()
+                yield Permission(asked.right(name), asked.optional, asked.reason, keys)

@@ -16,7 +16,7 @@ from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, empty_input, hidd
 from mockforge_asgi.plugins.consistency import CheckReport
 from mockforge_asgi.plugins.package.package import Package, read_package
 from mockforge_asgi.plugins.package.python_source import MAX_PARSED_BYTES, absent_modules, parsed_files, unasked_uses
-from mockforge_asgi.security.messages import describe
+from mockforge_asgi.security.messages import describe_ask
 from mockforge_asgi.text import clip
 
 PYTHON_FLOOR: Final = (3, 11)
@@ -38,10 +38,7 @@ def validate(path: Path, source: str | None = None) -> Validation:
     manifest = package.manifest
     if refusal := _refusal(package, manifest.limits.memory_mb):
         raise refusal
-    asks = tuple(
-        describe(p.right) + (" (optional)" if p.optional else "") + (f": {clip(p.reason, 200)}" if p.reason else "")
-        for p in manifest.permissions.asked.values()
-    )
+    asks = tuple(describe_ask(p) + (f": {clip(p.reason, 200)}" if p.reason else "") for p in manifest.permissions.asked.values())
     return Validation(package, asks, tuple(_advice(package)))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from mockforge_asgi.config.builtin import is_builtin
 from mockforge_asgi.config.objects import Config, Grants, InstancesConfig, LimitOverrides, NativeTrust, PluginUse
 from mockforge_asgi.config.parsing.json_schema import apply_schema
 from mockforge_asgi.config.parsing.locations import Locations
@@ -61,7 +62,8 @@ class Harness:
         self.events = EventStream()
         self.loading = Outcome("plugin.load")
         """What was heard of the plugin while it was last loaded."""
-        self._trust_native, self._cache_dir = trust_native, cache_dir
+        self._is_trusted = trust_native or (self.package.folder is not None and is_builtin(self.package.folder))
+        self._cache_dir = cache_dir
         self._sandbox: Sandbox | None = None
         self._loaded: _Loaded | None = None
 
@@ -155,16 +157,16 @@ class Harness:
         _, problems = apply_schema(manifest.config_schema, setting.config, setting.places, setting.base)
         if problems:
             raise ConfigError(f"the configuration of plugin '{manifest.id}' cannot be used:", problems)
-        asked = Grants({name: permission.right for name, permission in manifest.permissions.asked.items()})
         use = PluginUse(
             name=manifest.id,
             use=self.package.source,
             path=self.package.folder or Path(self.package.source),
             config=setting.config,
-            grants=asked if setting.grants is None else setting.grants.build(),
+            grants=Grants() if setting.grants is None else setting.grants.build(),
+            grants_what_it_asks=setting.grants is None,
             limits=LimitOverrides(**asdict(manifest.limits)),  # whoever tries it gives what it asks for
             instances=ONE_INSTANCE,
-            native=NativeTrust(self.package.digest) if self._trust_native and manifest.runtime == "native" else None,
+            native=NativeTrust(self.package.digest) if manifest.runtime == "native" and self._is_trusted else None,
         )
         if manifest.runtime == "native" and use.native is None:
             what = "the plugin is native: it runs unconfined in this process, with every right of yours."
