@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def load_config(
     Raises ConfigError with every problem found.
     """
     if isinstance(source, Config):
-        return source
+        return source if dev in (None, source.dev) else replace(source, dev=dev)
     from mockforge_asgi.config.load import load
 
     return load({"version": 1} if source is None else source, base_dir=base_dir, dev=dev, own=own)

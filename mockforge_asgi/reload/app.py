@@ -7,8 +7,9 @@ A broken edit is reported with its place, and the last good configuration stays 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from mockforge_asgi.config import Config
 from mockforge_asgi.errors import ConfigError, MockForgeError
@@ -93,6 +94,7 @@ class ReloadingApp:
         self._current = Generation(build(config))
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
+        self._steps: set[asyncio.Task[None]] = set()
         self._is_started = False
         self._blocked: Watch | None = None
         """While a configuration waits for a plugin to be mended: on the plugins' files, from before it was tried."""
@@ -103,10 +105,17 @@ class ReloadingApp:
             await self._lifespan(receive, send)
             return
         if not self._is_started:
-            await self._begin()
+            await self._whole(self._begin())
         if self._watch.poll() != self._seen or (self._blocked is not None and self._blocked.version):
-            await self._change()
+            await self._whole(self._change())
         await self._current(scope, receive, send)
+
+    async def _whole(self, step: Coroutine[Any, Any, None]) -> None:
+        """Wait for it. A request that is cancelled meanwhile does not take it along: what was edited is not looked at twice."""
+        task = asyncio.create_task(step)
+        self._steps.add(task)
+        task.add_done_callback(self._steps.discard)
+        await asyncio.shield(task)
 
     async def _begin(self) -> None:
         async with self._changing:
@@ -123,7 +132,8 @@ class ReloadingApp:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._current.stop()
+        async with self._changing:
+            await self._current.stop()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -170,8 +170,10 @@ class Watcher:
 
     def _follow_only(self, watch: Watch, paths: list[str]) -> None:
         with self._lock:
-            for path in watch.paths.keys() - set(paths):
-                self._looked_at.get(watch._key, {}).pop((path, watch.paths.pop(path)), None)
+            if gone := watch.paths.keys() - set(paths):
+                self.poll()  # what is queued by now is an edit of what was followed
+                watch.paths = {path: leaves_out for path, leaves_out in watch.paths.items() if path not in gone}
+                self._arm(watch)
             for path in paths:
                 self._follow(watch, path, None)
 

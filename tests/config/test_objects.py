@@ -22,3 +22,8 @@ def test_a_request_is_read_within_the_bounds_of_the_configuration() -> None:
     assert load_config({"version": 1}).limits.body == BodyLimits()
     limits = load_config({"version": 1, "limits": {"max_body_kb": 2, "body_timeout_ms": 500}}).limits.body
     assert limits == BodyLimits(max_bytes=2048, timeout_s=0.5)
+
+
+def test_dev_wins_over_what_a_configuration_says_that_is_made_already() -> None:
+    made = load_config({"version": 1})
+    assert load_config(made) is made and load_config(made, dev=True).dev and not load_config(load_config(made, dev=True), dev=False).dev

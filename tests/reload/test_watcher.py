@@ -242,9 +242,19 @@ def test_what_is_followed_can_be_changed(watcher: Watcher, tmp_path: Path) -> No
     watch = watcher.watch()
     watch.set([tmp_path / "a", tmp_path / "b"])
     watch.set([tmp_path / "b", tmp_path / "c"])
+    save(tmp_path / "a")
+    assert watch.poll() == 0
     save(tmp_path / "c")
     assert watch.poll() == 1
     save(tmp_path / "a")
+    assert watch.poll() == 1
+
+
+def test_an_edit_before_what_is_followed_is_changed_counts(watcher: Watcher, tmp_path: Path) -> None:
+    watch = watcher.watch()
+    watch.set([tmp_path / "a", tmp_path / "b"])
+    save(tmp_path / "a")
+    watch.set([tmp_path / "b"])
     assert watch.poll() == 1
 
 
