@@ -10,10 +10,10 @@
     │   └── LimitExceeded          ... or used up cpu_ms, timeout_ms, memory_mb, output_kb, ...
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
-    ├── HostCallError                  the guest asked the host for something it may not have, or the host call failed
+    ├── HostCallError              the guest asked the host for something it may not have, or the host call failed
     ├── StateError                 the state store cannot do it
     ├── RequestRejected            the client: malformed path, body too large, too slow
-    └── ClientDisconnected                 the client went away; nobody is left to answer
+    └── ClientDisconnected         the client went away; nobody is left to answer
 
 A message says what happened to which thing, why, and what to do. A client never sees a plugin's inside.
 """

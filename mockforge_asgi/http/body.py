@@ -43,7 +43,7 @@ class RequestBody:
         self.gone = False
         """Whether the client is known to have left."""
         self.watched = False
-        """Whether a watch over the client is set up (see `departure`)."""
+        """Whether a watch over the client is set up (see `disconnect`)."""
         self.is_lent = False
         """Whether somebody else receives now: what has not been read is theirs to read."""
         self.body_now: bytes | None = b"" if self.length == 0 else None

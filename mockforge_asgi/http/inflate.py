@@ -31,7 +31,7 @@ class BoundedBody:
         if self._coding not in ("", "identity", *CODINGS):
             raise HostCallError("unavailable", f"the server answers in an encoding that was not asked for: {encoding[:40]!r}")
         self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if self._coding not in ("", "identity") else None
-        self._received, self._size, self._pipeline, self._members = 0, 0, list[bytes](), 1
+        self._received, self._size, self._pieces, self._members = 0, 0, list[bytes](), 1
 
     def feed(self, piece: bytes) -> Iterator[None]:
         """Take a piece, in steps between which others may go on. Raises HostCallError once it is too much, or cannot be decoded."""
@@ -47,7 +47,7 @@ class BoundedBody:
         """The body. Raises HostCallError where an encoded one ends too early."""
         if self._inflater is not None and self._received and not self._inflater.eof:
             raise HostCallError("unavailable", f"{self._what} ends in the middle of its encoding", retryable=True)
-        return b"".join(self._pipeline)
+        return b"".join(self._pieces)
 
     def _inflate(self, piece: bytes) -> Iterator[None]:
         if self._inflater is None:
@@ -86,7 +86,7 @@ class BoundedBody:
         if self._size > self._max_bytes:
             raise self._too_large()
         if data:
-            self._pipeline.append(data)
+            self._pieces.append(data)
 
     def _too_large(self) -> HostCallError:
         return HostCallError("limit", f"{self._what} has more than {self._max_bytes} bytes")

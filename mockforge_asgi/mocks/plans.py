@@ -66,8 +66,9 @@ async def ask(plugin: Plugin, exchange: Exchange, *, directly: bool) -> Responde
         if isinstance(response, TemplateResponse) and response.template not in plugin.facts.templates:
             plugin.permit_template("response.generate", response.template)
     except (PluginFailed, PluginUnavailable) as error:
-        _trace(plugin, exchange, "failed", f"skipped: {error}", begun)
-        if plugin.facts.on_failure != "skip":
+        is_skipped = plugin.facts.on_failure == "skip"
+        _trace(plugin, exchange, "failed", f"skipped: {error}" if is_skipped else str(error), begun)
+        if not is_skipped:
             raise
         return None
     if exchange.trace is not None:

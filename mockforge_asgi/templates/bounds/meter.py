@@ -23,8 +23,6 @@ T = TypeVar("T")
 class TemplateLimits:
     """Bounds of templates and of each rendering."""
 
-    source_bytes: int = 256 * 1024
-    """The longest template source."""
     output_bytes: int = 4 * 1024 * 1024
     """The longest response, and the longest text made on the way to it, in characters."""
     made_bytes: int = 64 * 1024 * 1024
