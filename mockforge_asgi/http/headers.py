@@ -32,6 +32,9 @@ RESTRICTED_PREFIXES: Final = (
 )  # fmt: skip
 """Families of restricted headers: of browsers (`Set-Cookie`, `Set-Login`, `Sec-Session-Registration`, ...), then of proxies."""
 
+OF_CONTENT: Final = frozenset({b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest"})
+"""What holds for the very bytes of a body alone (RFC 9110 §8.4, RFC 9530): with another body it would make clients refuse it."""
+
 ADDRESSES: Final = frozenset({"location", "content-location"})
 """Headers whose whole value is a URI reference (RFC 3986): characters that it has not are percent-encoded, as UTF-8."""
 

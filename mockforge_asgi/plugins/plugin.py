@@ -18,7 +18,7 @@ from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import HostCallError, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.headers import is_restricted
+from mockforge_asgi.http.headers import OF_CONTENT, is_restricted
 from mockforge_asgi.http.request_document import RequestView, response_document
 from mockforge_asgi.http.responses import BODILESS, MockResponse, ResponseHead, TemplateResponse
 from mockforge_asgi.plugins.breaker import Breaker
@@ -165,8 +165,8 @@ class Plugin:
         if result is None:
             return None
         changed: MockResponse = self._reader.changed("response.modify", result, response.headers)
-        headers = (*self._kept(response.headers, changed.headers), *changed.headers)
-        has_body = result.get("body") is not None
+        has_body: bool = result.get("body") is not None
+        headers = (*self._kept(response.headers, changed.headers, OF_CONTENT if has_body else frozenset()), *changed.headers)
         if isinstance(response, MockResponse):
             return MockResponse(changed.status, headers, changed.body if has_body else response.body, None if has_body else response.length)
         if not response.is_bodiless and (has_body or (changed.status in BODILESS and changed.status != response.status)):
@@ -174,14 +174,17 @@ class Plugin:
             raise self._reader.invalid("response.modify", f"{what} for a response that streams; only its status and headers can be changed")
         return ResponseHead(changed.status, headers, response.is_bodiless, response.has_new_body or has_body)
 
-    def _kept(self, headers: Headers, changed: Headers) -> Headers:
-        """Headers of a response that the plugin was not shown and did not set, or may not set."""
+    def _kept(self, headers: Headers, changed: Headers, but: frozenset[bytes]) -> Headers:
+        """Headers of a response that the plugin was not shown and did not set, or may not set; `but` those."""
         shown, may_set, set_anew = self.rights.response_headers, self._reader.granted_headers, {pair[0] for pair in changed}
         return tuple(
             (name, value)
             for name, value in headers
-            if (is_restricted(name) and name.decode("latin-1") not in may_set)
-            or (shown is not None and name.decode("latin-1") not in shown and name not in set_anew)
+            if name not in but
+            and (
+                (is_restricted(name) and name.decode("latin-1") not in may_set)
+                or (shown is not None and name.decode("latin-1") not in shown and name not in set_anew)
+            )
         )
 
     async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -266,3 +267,20 @@ async def test_what_is_held_of_an_answer_is_its_body_and_not_its_messages(body: 
     messages = await sent(forge(app))
     assert held < 4 * count
     assert messages[1] == part(body * count)
+
+
+@pytest.mark.parametrize("headers", [[], [["content-encoding", "br"]]])
+async def test_a_new_body_is_not_said_to_be_coded_as_the_one_before(headers: Json) -> None:
+    plugin = modifier(lambda document: {"status": 200, "headers": headers, "body": {"text": "new"}})
+    plugin.rights = replace(plugin.rights, response_headers=frozenset())  # what is not shown is kept
+    app = sending(start((b"Content-Encoding", b"gzip"), (b"repr-digest", b"sha-256=:x:"), (b"x-a", b"1")), part(b"packed"))
+    response = await Client(forge(app, plugin)).get("/a")
+    assert (response.text, response.header("content-encoding"), response.header("x-a")) == ("new", "br" if headers else None, "1")
+    assert response.header("repr-digest") is None
+
+
+async def test_what_is_said_of_a_body_stays_with_it() -> None:
+    plugin = modifier()
+    plugin.rights = replace(plugin.rights, response_headers=frozenset())
+    response = await Client(forge(sending(start((b"Content-Encoding", b"gzip")), part(b"packed")), plugin)).get("/a")
+    assert (response.body, response.header("content-encoding"), response.header("x-stamp")) == (b"packed", "gzip", "6")
