@@ -70,12 +70,12 @@ class AuthMiddleware:
         rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
         try:
             refusal = await self._refusal(exchange, rule)
+            if refusal is not None:
+                return await refuse(exchange, refusal)
         except ClientDisconnected:
             return
         except MockForgeError as error:
-            refusal = response_for(error)
-        if refusal is not None:
-            return await refuse(exchange, refusal)
+            return await refuse(exchange, response_for(error))
         exchange.release()
         await forward(self.app, exchange, is_protected=rule is not None, share=True)
 

@@ -329,3 +329,9 @@ async def test_a_client_that_leaves_while_a_reply_is_rendered_gets_no_answer() -
     talk.leave()
     await whole(Client(whole).scope("POST", "/hello/x", [("content-length", "8")]), talk.receive, talk.send)
     assert talk.sent == []
+
+
+async def test_a_reply_that_nobody_renders_is_an_answer_too() -> None:
+    guarded = chain(Decider(Reply(Response(200, template="login.html"))))
+    answer = await Client(guarded).get("/hello/x")
+    assert (answer.status, app_of(guarded).calls) == (500, [])
