@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
+from tests.support.toolchains import missing
 
 KIT = Path(__file__).resolve().parents[2] / "sdk" / "typescript"
 LIMIT_S = 120
-
-
-def missing(what: str) -> NoReturn:
-    """A tool is not here: passed over on a developer's machine, a failure where CI is set, which would hide it for ever."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 def run(*command: str | Path, cwd: Path = KIT) -> subprocess.CompletedProcess[str]:

@@ -9,25 +9,19 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import pytest
 
 from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.support.extism_guests import GREET, PLAIN, ROOT, ExtismBench, extism_bench
+from tests.support.toolchains import missing
 
 KIT = ROOT / "sdk" / "rust"
 CRATES = {GREET.parent: GREET, PLAIN.parent / "rust": PLAIN} | {KIT / name: KIT / name / f"{name}.wasm" for name in ("golden", "hello")}
 MOST_KIB = {"golden": 400, "hello": 220}
 """The size of a module that is kept; 200 unless it is named here."""
 RUSTC, CARGO = os.environ.get("RUSTC", "/usr/bin/rustc"), os.environ.get("CARGO", "/usr/bin/cargo")
-
-
-def missing(what: str) -> NoReturn:
-    """A tool is not here: passed over on a developer's machine, a failure where CI is set, which would hide it for ever."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture

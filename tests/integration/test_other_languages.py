@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,24 +14,30 @@ from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.plugins.package.static_checks import validate
 from mockforge_asgi.plugins.testkit.harness import Harness
 from tests.docs.pages import ROOT, blocks
+from tests.support.toolchains import missing
 
 PAGE = ROOT / "docs/reference/other-languages.md"
 TOOLS = {"go": ["go"], "as": ["npm", "npx"], "c": ["clang", "wasm-ld"], "zig": ["zig"]}
+WHEEL = find_spec("ziglang")
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), *((WHEEL and WHEEL.submodule_search_locations) or ())])
+"""Zig may come from PyPI, whose package keeps it in its own folder."""
 FILES = {block.title: block.text for block in blocks(PAGE) if block.title}
 
 
 def built(language: str, folder: Path, *, instead: tuple[str, str] = ("", "")) -> Path:
-    """The page's plugin, made by the page's command; passed over where that cannot be run."""
-    if lacking := [tool for tool in TOOLS[language] if shutil.which(tool) is None]:
-        pytest.skip(f"needs {', '.join(lacking)}")
+    """The page's plugin, made by the page's command; where that cannot be run it is passed over, with `CI` set it fails."""
+    if lacking := [tool for tool in TOOLS[language] if shutil.which(tool, path=PATH) is None]:
+        missing(f"needs {', '.join(lacking)}")
     for title, text in FILES.items():
         path = folder / title.removeprefix("plugins/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     command = FILES[f"{language}/build.sh"].replace(*instead)
-    done = subprocess.run(["sh", "-ec", command], cwd=folder / language, env=os.environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-ec", command], cwd=folder / language, env={**os.environ, "PATH": PATH}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        pytest.skip(f"{language} cannot build it here: {done.stderr[-300:]}")
+        missing(f"{language} cannot build it here: {done.stderr[-300:]}")
     shutil.copy(folder / language / "plugin.wasm", folder / "visits")
     return folder / "visits"
 
