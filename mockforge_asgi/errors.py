@@ -121,7 +121,7 @@ class PluginCrashed(PluginFailed):
 class LimitExceeded(PluginFailed):
     """A call used up one of its budgets; `limit` is the manifest's name for it (`cpu_ms`, `memory_mb`, ...)."""
 
-    def __init__(self, plugin: str, op: str, limit: str, budget: float, message: str = "") -> None:
+    def __init__(self, plugin: str, op: str, limit: str, budget: float, message: str = "", author_traceback: str = "") -> None:
         self.limit, self.budget = limit, budget
         super().__init__(
             plugin,
@@ -129,6 +129,7 @@ class LimitExceeded(PluginFailed):
             message or f"over its limit of {limit}={budget:g}. Raise limits.{limit} or make the call cheaper.",
             code="limit",
             details={"limit": limit, "budget": budget},
+            author_traceback=author_traceback,
         )
 
 

@@ -91,9 +91,9 @@ def _one_traceback(exc: BaseException, author_files: Mapping[str, str]) -> str:
     if len(frames) > MAX_FRAMES:
         half = MAX_FRAMES // 2
         skipped = f"  ... {len(frames) - 2 * half} frames left out ..."
-        lines = [_frame_text(*f) for f in frames[:half]] + [skipped] + [_frame_text(*f) for f in frames[-half:]]
+        lines = [frame_text(*f) for f in frames[:half]] + [skipped] + [frame_text(*f) for f in frames[-half:]]
     else:
-        lines = [_frame_text(*f) for f in frames]
+        lines = [frame_text(*f) for f in frames]
     head = ["Traceback (most recent call last):"] if lines else []
     return "\n".join([*head, *lines, _headline(exc)])
 
@@ -116,7 +116,8 @@ def _frames(exc: BaseException, author_files: Mapping[str, str]) -> Iterator[tup
         yield author_files[file], line, exc.at.co_qualname, linecache.getline(file, line).strip()
 
 
-def _frame_text(file: str, line: int, function: str, source: str) -> str:
+def frame_text(file: str, line: int, function: str, source: str) -> str:
+    """One frame as Python prints it."""
     where = f'  File "{file}", line {line}' + (f", in {function}" if function else "")
     return f"{where}\n    {source}" if source else where
 

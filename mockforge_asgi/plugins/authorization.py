@@ -39,6 +39,8 @@ class Authorization:
     limits: Limits
     isolation: Isolation
     warnings: tuple[Problem, ...] = ()
+    is_dev: bool = False
+    """Whether it is for development mode."""
 
 
 def authorize(use: PluginUse, config: Config) -> Authorization:
@@ -87,9 +89,8 @@ def authorize_package(use: PluginUse, package: Package, config: Config) -> Autho
         from mockforge_asgi.plugins.package.python_source import unasked_uses
 
         warnings += tuple(unasked_uses(package))
-    return Authorization(
-        use, package, manifest, met.effective, values, manifest.limits.overridden(use.limits), use.isolation or manifest.isolation, warnings
-    )
+    limits, isolation = manifest.limits.overridden(use.limits), use.isolation or manifest.isolation
+    return Authorization(use, package, manifest, met.effective, values, limits, isolation, warnings, config.dev)
 
 
 def remedy_for_absent(manifest: Manifest) -> str:

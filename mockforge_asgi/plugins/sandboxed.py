@@ -25,7 +25,13 @@ async def sandboxed_host(sandbox: Sandbox, authorization: Authorization, host_ca
     if manifest.runtime == "native":
         raise ValueError(f"plugin '{use.name}' is native")
     options = HostOptions(
-        use.name, manifest.version, authorization.config, budget(limits), authorization.isolation == "per_request", use.instances
+        use.name,
+        manifest.version,
+        authorization.config,
+        budget(limits),
+        authorization.isolation == "per_request",
+        use.instances,
+        explains=authorization.is_dev,
     )
     entry, settings = manifest.entry, extism_settings(authorization.config)
     mapping = ExtismEntry(entry.response, entry.template)

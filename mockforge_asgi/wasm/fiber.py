@@ -10,7 +10,7 @@ import ctypes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
@@ -33,14 +33,19 @@ class Budget:
     """The host's own, whatever the plugin's `limits` say: for making an instance ready."""
 
 
+MAX_RECORDED: Final = 5_000
+"""Host calls of one call that are kept."""
+
+
 class HostCallRequest:
     """A host call that a guest makes: which one, with what, and how the answer gets to it (`deliver(answer, error)`)."""
 
-    __slots__ = ("_deliver", "_payload", "done", "name")
+    __slots__ = ("_deliver", "_payload", "name", "outcome")
 
     def __init__(self, name: str, payload: bytes | Mapping[str, Json], deliver: Callable[[Json, HostCallError | None], None]) -> None:
         self.name, self._payload, self._deliver = name, payload, deliver
-        self.done = False
+        self.outcome: tuple[Json, HostCallError | None] | None = None
+        """What it was answered, once it was."""
 
     def arguments(self) -> Mapping[str, Json]:
         """What the guest sent, as a JSON object. Raises HostCallError when it is none."""
@@ -58,7 +63,17 @@ class HostCallRequest:
     def answer(self, answer: Json, error: HostCallError | None) -> None:
         """Hand the answer to the guest, which goes on at its next poll."""
         self._deliver(answer, error)
-        self.done = True
+        self.outcome = answer, error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the author's code was: file, line, what stands there, and how it came there."""
+
+    file: str
+    line: int
+    source: str
+    traceback: str
 
 
 class Fiber:
@@ -75,17 +90,27 @@ class Fiber:
         "op",
         "pending",
         "plugin",
+        "record",
         "request",
         "slices",
         "waiter",
     )
 
     def __init__(
-        self, plugin: str, op: str, budget: Budget, host_calls: HostCalls, request: BodyReader | None, deadline: float | None = None
+        self,
+        plugin: str,
+        op: str,
+        budget: Budget,
+        host_calls: HostCalls,
+        request: BodyReader | None,
+        deadline: float | None = None,
+        record: list[HostCallRequest] | None = None,
     ) -> None:
         self.plugin, self.op, self.budget, self.host_calls, self.request = plugin, op, budget, host_calls, request
         self.deadline = deadline
         """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
+        self.record = record
+        """The host calls that it made, with their answers, where they are kept: up to `MAX_RECORDED`."""
         self.call: Any = None
         self.keep: Any = None
         """The C cells that must stay alive until the call's future is deleted."""
@@ -96,11 +121,26 @@ class Fiber:
         self.is_ended = False
         """Whether its plugin generation ends before it does."""
 
-    def over(self, limit: str) -> LimitExceeded:
-        """The error for a used-up `cpu_ms` or `timeout_ms`."""
+    def over(self, limit: str, place: Place | None = None) -> LimitExceeded:
+        """The error for a used-up `cpu_ms` or `timeout_ms`; `place` is where the author's code was, where that is known."""
         budget_ms = 1000 * (self.budget.cpu_s if limit == "cpu_ms" else self.budget.timeout_s)
-        why = f"over {limit}={budget_ms:g}, which is fixed for this step. Do less in it." if self.budget.is_fixed else ""
-        return LimitExceeded(self.plugin, self.op, limit, budget_ms, why)
+        fixed = f"over {limit}={budget_ms:g}, which is fixed for this step{self._where(limit, place)}. Do less in it."
+        usual = f"over its limit of {limit}={budget_ms:g}{self._where(limit, place)}. Raise limits.{limit} or make the call cheaper."
+        error = LimitExceeded(
+            self.plugin, self.op, limit, budget_ms, fixed if self.budget.is_fixed else usual, place.traceback if place is not None else ""
+        )
+        if place is not None:
+            error.details.update(file=place.file, line=place.line, source=place.source)
+        return error
+
+    def _where(self, limit: str, place: Place | None) -> str:
+        """What the code did then: waited for the host, or computed in the author's line, or after a host call."""
+        said = f"; run again to see where, it was at {place.file} line {place.line}" if place is not None else ""
+        if limit == "timeout_ms" and self.pending is not None and self.pending.outcome is None:
+            return f" while it waited for the host call '{clip(self.pending.name, 40)}'{said}"
+        return said or (
+            f"; its last host call was '{clip(self.record[-1].name, 40)}'" if self.record and len(self.record) < MAX_RECORDED else ""
+        )
 
 
 class GuestTrapped(PluginCrashed):

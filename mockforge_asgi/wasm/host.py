@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, TypeVar
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease, watched
@@ -17,47 +17,17 @@ from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
+from mockforge_asgi.wasm.component.rerun import Rerun
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.instance import Instance, PooledInstance
+from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch
 from mockforge_asgi.wasm.leases import RequestLease
 from mockforge_asgi.wasm.pool import PluginPool, Pool
 
+A = TypeVar("A")
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
 """What making an instance ready may use: instantiate, load, describe, init."""
 _FAREWELL: Final = Budget(cpu_s=0.5, timeout_s=1.0, output_bytes=1 << 20, is_fixed=True)
 """What `destroy` may use: another plugin may wait for the room."""
-
-
-class GuestInstance(Instance, Protocol):
-    """A live guest that can also say what it is."""
-
-    async def describe(self, fiber: Fiber) -> Json:
-        """Its own description."""
-        ...
-
-
-class Guest(Protocol):
-    """Compiled code that instances are made from."""
-
-    async def instantiate(self, fiber: Fiber) -> GuestInstance:
-        """A fresh instance with its code loaded."""
-        ...
-
-    def close(self) -> None:
-        """Free what instances share."""
-        ...
-
-
-class Watch(Protocol):
-    """Who is told how making instances goes: the plugin's breaker."""
-
-    def made(self) -> None:
-        """One was made."""
-        ...
-
-    def unmade(self, error: PluginFailed, /) -> None:
-        """One could not be made, and none is alive."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +43,8 @@ class HostOptions:
     charge_bytes: int = 0
     """What an instance counts for under `limits.pool_memory_mb`; 0: what its store may come to hold."""
     drain_s: float = 10.0
+    explains: bool = False
+    """Whether what is found out about a call that was over its time may cost another run of it: in development mode."""
 
 
 class WasmHost:
@@ -90,6 +62,8 @@ class WasmHost:
     ) -> None:
         self.options, self._guest, self._host_calls, self._events, self._end = options, guest, host_calls, events, end
         self.watch: Watch | None = None
+        self.rerun: Rerun | None = None
+        """Finds the line of a call that was over its time."""
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
         self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
@@ -105,20 +79,23 @@ class WasmHost:
 
     def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None, deadline: float | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
-        return Fiber(self.options.plugin, op, budget or self.options.budget, self._host_calls, request, deadline)
+        options = self.options
+        return Fiber(options.plugin, op, budget or options.budget, self._host_calls, request, deadline, [] if options.explains else None)
 
     async def open(self) -> Description:
         """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
         instance = await self._instantiate()
         try:
-            said = read_description(self.options.plugin, await instance.describe(self.fiber("describe", budget=_SETUP)))
+            fiber = self.fiber("describe", budget=_SETUP)
+            said = read_description(self.options.plugin, await self._step(fiber, NOTHING, instance.describe(fiber)))
             self._ops = said.ops
             self._pool.dismiss = self._dismiss if "plugin.destroy" in said.ops else None
             if "plugin.validate_config" in said.ops:
                 if instance.broken:  # it described itself and exited
                     instance.close()
                     instance = await self._instantiate()
-                found = await instance.call(self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config}))
+                fiber, document = self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config})
+                found = await self._step(fiber, document, instance.call(fiber, document))
                 accept_config(self.options.plugin, found)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
@@ -128,19 +105,24 @@ class WasmHost:
 
     async def _instantiate(self) -> GuestInstance:
         try:
-            return await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
+            return await self._load()
         except LimitExceeded:
             raise
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, error.author_traceback or str(error)) from error
 
+    async def _load(self) -> GuestInstance:
+        fiber = self.fiber("plugin.load", budget=_SETUP)
+        return await self._step(fiber, NOTHING, self._guest.instantiate(fiber))
+
     async def _make(self) -> Instance:
         """A ready instance for the pool: loaded and initialised."""
         try:
-            instance = await self._guest.instantiate(self.fiber("plugin.load", budget=_SETUP))
+            instance = await self._load()
             try:
                 if "plugin.init" in self._ops:
-                    await instance.call(self.fiber("plugin.init", budget=_SETUP), self._init)
+                    fiber = self.fiber("plugin.init", budget=_SETUP)
+                    await self._step(fiber, self._init, instance.call(fiber, self._init))
                     if instance.broken:
                         raise PluginFailed(self.options.plugin, "plugin.init", "its code left with status 0; return from it instead")
             except BaseException:
@@ -201,7 +183,7 @@ class WasmHost:
     async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation in isolation `reused`, on whichever instance is free. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         pool, options = self._pool, self.options
-        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request)
+        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request, None, [] if options.explains else None)
         held = pool.idle.pop() if pool.idle else await self.acquire(fiber)
         began_s = time.perf_counter()
         try:  # as in `run`, which would be one more coroutine for each call
@@ -209,6 +191,8 @@ class WasmHost:
             if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
                 self._tell(held, fiber, began_s, "ok")
             return answer
+        except LimitExceeded as error:
+            raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
             self._tell(held, fiber, began_s, _outcome(error), str(error))
             raise
@@ -255,12 +239,36 @@ class WasmHost:
         began_s = time.perf_counter()
         try:
             answer = await held.instance.call(fiber, document)
+        except LimitExceeded as error:
+            raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
             self._tell(held, fiber, began_s, _outcome(error), str(error))
             raise
         if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
             self._tell(held, fiber, began_s, "ok")
         return answer
+
+    async def _over(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, error: LimitExceeded) -> LimitExceeded:
+        """The error of a call that was over a limit, with its line where that can be found, after an event has told of it."""
+        failed_s = time.perf_counter()
+        try:
+            error = await self._located(fiber, document, error)
+        finally:
+            self._tell(held, fiber, began_s + time.perf_counter() - failed_s, "limit", str(error))
+        return error
+
+    async def _located(self, fiber: Fiber, document: bytes, error: LimitExceeded) -> LimitExceeded:
+        if self.rerun is None or error.limit not in ("cpu_ms", "timeout_ms"):
+            return error
+        place = await self.rerun.place(fiber, document, self._init if "plugin.init" in self._ops else None)
+        return error if place is None else fiber.over(error.limit, place)
+
+    async def _step(self, fiber: Fiber, document: bytes, call: Awaitable[A]) -> A:
+        """One step of making an instance ready; the error of one that is over its time names the line where that can be found."""
+        try:
+            return await call
+        except LimitExceeded as error:
+            raise await self._located(fiber, document, error) from None
 
     def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
         self._events.emit(

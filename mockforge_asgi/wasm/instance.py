@@ -1,4 +1,4 @@
-"""A live guest as the pool holds it: what it can do, how old it is.
+"""A live guest as the pool holds it: what it can do, how old it is, what it is made from.
 
 Its kinds are `component/guest.py` and `extism/guest.py`.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mockforge_asgi.contract import Json
+from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.wasm.fiber import Fiber
 
 
@@ -28,6 +29,38 @@ class Instance(Protocol):
 
     def close(self) -> None:
         """Free it."""
+        ...
+
+
+class GuestInstance(Instance, Protocol):
+    """A live guest that can also say what it is."""
+
+    async def describe(self, fiber: Fiber) -> Json:
+        """Its own description."""
+        ...
+
+
+class Guest(Protocol):
+    """Compiled code that instances are made from."""
+
+    async def instantiate(self, fiber: Fiber) -> GuestInstance:
+        """A fresh instance with its code loaded."""
+        ...
+
+    def close(self) -> None:
+        """Free what instances share."""
+        ...
+
+
+class Watch(Protocol):
+    """Who is told how making instances goes: the plugin's breaker."""
+
+    def made(self) -> None:
+        """One was made."""
+        ...
+
+    def unmade(self, error: PluginFailed, /) -> None:
+        """One could not be made, and none is alive."""
         ...
 
 

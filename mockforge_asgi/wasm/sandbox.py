@@ -21,6 +21,7 @@ from mockforge_asgi.wasm.compiled.cache import CompiledCache, Source
 from mockforge_asgi.wasm.compiled.compile import CompileLimits
 from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.component.python import PythonGuest, sandbox_digest, sandbox_path
+from mockforge_asgi.wasm.component.rerun import Rerun
 from mockforge_asgi.wasm.engine import MIB, Engines
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.extism.guest import ExtismGuest, ExtismOptions
@@ -80,6 +81,8 @@ class Sandbox:
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
         host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.pool, self._events, end=self.scheduler.end)
+        if options.explains and isinstance(guest, PythonGuest):
+            host.rerun = Rerun(guest, host_calls)
         if (needed := self.pool.one_each_bytes) > cap:
             self._events.emit(PluginWarning(plugin=options.plugin, detail=_short_of(needed, cap)))
         return host

@@ -15,7 +15,7 @@ from typing import Any, Final
 from mockforge_asgi.contract import HostCalls, watched
 from mockforge_asgi.errors import HostCallError, MockForgeError, PluginCrashed, PluginUnavailable
 from mockforge_asgi.wasm.ffi import delete, poll
-from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, HostCallRequest
+from mockforge_asgi.wasm.fiber import MAX_RECORDED, NO_FINALIZER, Continuation, Fiber, HostCallRequest
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
 _GREEDY_AFTER_S: Final = 2 * TICK_S
@@ -168,7 +168,7 @@ class Scheduler:
                     self._running[clock] = fiber
                     while True:
                         request = fiber.pending
-                        if request is not None and not request.done:
+                        if request is not None and request.outcome is None:
                             await self._answer(fiber, request)
                         if await self._queue(fiber):
                             return
@@ -264,14 +264,14 @@ class Scheduler:
             waiter.set_result(True)
         elif fiber.cpu_s > fiber.budget.cpu_s:
             waiter.set_exception(fiber.over("cpu_ms"))
-        elif fiber.pending is not None and not fiber.pending.done:
+        elif fiber.pending is not None and fiber.pending.outcome is None:
             waiter.set_result(False)
         else:
             self._line_up(fiber)
 
     def _is_answered(self, _env: object) -> bool:
         fiber = self.current
-        if fiber is None or fiber.pending is None or not fiber.pending.done:
+        if fiber is None or fiber.pending is None or fiber.pending.outcome is None:
             return False
         fiber.pending = None
         return True
@@ -281,10 +281,10 @@ class Scheduler:
         fiber = self.current
         assert fiber is not None
         fiber.pending = request
+        if fiber.record is not None and len(fiber.record) < MAX_RECORDED:
+            fiber.record.append(request)
         cell = continuation.contents
-        cell.callback = self.is_answered
-        cell.env = None
-        cell.finalizer = NO_FINALIZER
+        cell.callback, cell.env, cell.finalizer = self.is_answered, None, NO_FINALIZER
 
 
 def _broken_host_call(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:

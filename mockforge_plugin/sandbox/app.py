@@ -9,6 +9,7 @@ import gc
 import importlib
 import random
 import sys
+from functools import partial
 
 from componentize_py_types import Err  # type: ignore[import-not-found]  # made by componentize-py
 from wit_world.imports import host  # type: ignore[import-not-found]  # made by componentize-py
@@ -27,6 +28,7 @@ hashes.put_in_place()
 from mockforge_plugin import context  # noqa: E402
 from mockforge_plugin.sandbox.context import SandboxContext  # noqa: E402
 from mockforge_plugin.sandbox.guest import Guest, GuestFailed  # noqa: E402
+from mockforge_plugin.sandbox.trace import follow  # noqa: E402
 
 _context = SandboxContext(host.call, Err)
 _builtin_names = refusals.put_in_place(chance.urandom)
@@ -47,7 +49,7 @@ class WitWorld:
         clock.start(lambda: _context.call_now("clock.now", {}), lambda ns: _context.call_now("clock.sleep", {"ns": ns}))
         chance.start(lambda size: bytes.fromhex(_context.call_now("random.bytes", {"n": size})["hex"]))
         context.install(_context)
-        WitWorld._guest = guest = Guest(flush=output.put_in_place(_log), builtin_names=_builtin_names)
+        WitWorld._guest = guest = Guest(flush=output.put_in_place(_log), builtin_names=_builtin_names, follow=partial(follow, _context))
         return _or_err(guest.load, bundle)
 
     def describe(self) -> str:

@@ -15,14 +15,14 @@ class SandboxContext:
 
     def __init__(self, ask: Callable[[str, str], str], failure: type[Exception]) -> None:
         """`ask` is the component's import; it raises `failure`, whose `value` is the error envelope's text."""
-        self._ask = ask
+        self.ask = ask
         self._failure = failure
 
     def call_now(self, name: str, payload: dict[str, Json]) -> Json:
         """Call the host. Raises: HostError."""
         text = encode(payload, name)
         try:
-            return loads(self._ask(name, text))
+            return loads(self.ask(name, text))
         except self._failure as exc:
             raise HostError.from_envelope(loads(getattr(exc, "value", "null"))) from None
 

@@ -38,9 +38,18 @@ class GuestFailed(Exception):
 class Guest:
     """One author's plugin in one instance."""
 
-    def __init__(self, *, flush: Callable[[], None] = lambda: None, builtin_names: Mapping[str, object] | None = None) -> None:
-        """`flush` sends on what the author printed without a line's end; `builtin_names` replace built-in functions."""
-        self._flush = flush
+    def __init__(
+        self,
+        *,
+        flush: Callable[[], None] = lambda: None,
+        builtin_names: Mapping[str, object] | None = None,
+        follow: Callable[[Mapping[str, str], int], None] = lambda files, n: None,
+    ) -> None:
+        """`flush` sends on what the author printed without a line's end; `builtin_names` replace built-in functions.
+
+        `follow` has the host told where the code is, where the host asks for it: see `trace.py`.
+        """
+        self._flush, self._follow = flush, follow
         self._builtin_names = builtin_names or {}
         self._plugin: PluginObject | None = None
         self._files: dict[str, str] = {}
@@ -52,6 +61,8 @@ class Guest:
             random.seed(bytes.fromhex(bundle["seed"]))
             source = Bundle(bundle["files"], prefix=_PREFIX, importer=import_offered, builtin_names=self._builtin_names)
             self._files = source.author_files
+            if (trace := bundle.get("trace")) is not None:
+                self._follow(self._files, trace)
             self._plugin = load_plugin(source.run(bundle["entry"]))
             self._flush()
         except BaseException as exc:

@@ -16,6 +16,7 @@ import pytest_asyncio
 from mockforge_asgi.errors import MockForgeError, PluginUnavailable
 from mockforge_asgi.events import CallFinished
 from mockforge_asgi.wasm import host
+from mockforge_asgi.wasm.component import rerun
 from mockforge_asgi.wasm.fiber import Budget
 from tests.hostile.arena import LATE_S, Arena, arena, ask
 from tests.hostile.cases import Case
@@ -41,8 +42,10 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aren
 
 @pytest.fixture(autouse=True)
 def short_setup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The budget of making an instance ready, shortened: what never ends takes all of it."""
+    """The budgets of making an instance ready and of running a call again, shortened: what never ends takes all of them."""
     monkeypatch.setattr(host, "_SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
+    monkeypatch.setattr(rerun, "_LEAST_S", 0.03)
+    monkeypatch.setattr(rerun, "_MOST_S", 0.03)
 
 
 def check(case: Case, said: object) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.wasm.fiber import _last_line
+from mockforge_asgi.wasm.fiber import MAX_RECORDED, Budget, Fiber, HostCallRequest, _last_line
+from tests.support.component_guests import TestDoors
 
 BACKTRACE = "error while executing at wasm backtrace:\n    0:     0x43 - <unknown>!evil\n    1:     0x44 - m!f"
 
@@ -24,3 +25,14 @@ BACKTRACE = "error while executing at wasm backtrace:\n    0:     0x43 - <unknow
 )
 def test_the_innermost_cause_is_told_in_one_harmless_line(text: str, told: str) -> None:
     assert _last_line(text) == told
+
+
+@pytest.mark.parametrize(
+    ("calls", "told"),
+    [(0, ""), (2, "; its last host call was 'kv.1'"), (MAX_RECORDED, "")],
+    ids=["none", "some", "more than are kept"],
+)
+def test_a_call_over_its_time_is_told_with_its_last_host_call_where_that_is_known(calls: int, told: str) -> None:
+    record = [HostCallRequest(f"kv.{n}", b"", lambda answer, error: None) for n in range(calls)]
+    fiber = Fiber("guest", "op", Budget(cpu_s=0.05), TestDoors(), None, None, record)
+    assert fiber.over("cpu_ms").message == f"over its limit of cpu_ms=50{told}. Raise limits.cpu_ms or make the call cheaper."

@@ -18,6 +18,7 @@ import orjson
 from wasmtime import Engine
 from wasmtime.component import Component
 
+from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import around
 from mockforge_asgi.errors import PluginRejected, UnsupportedPlatform
 from mockforge_asgi.wasm.component.guest import ComponentGuest, ComponentInstance
@@ -77,13 +78,19 @@ class PythonGuest(ComponentGuest):
             raise PluginRejected(
                 plugin, f"its Python files take {size:,} bytes as JSON; the most is {MAX_SOURCE_BYTES:,}. Put data in other files."
             )
-        self._rest = {"entry": entry, "plugin": {"id": plugin, "version": version}}
+        self._rest: dict[str, Json] = {"entry": entry, "plugin": {"id": plugin, "version": version}}
 
-    async def instantiate(self, fiber: Fiber) -> ComponentInstance:
-        """A fresh instance with the plugin's code loaded and a random state of its own."""
+    async def instantiate(self, fiber: Fiber, *, trace: int | None = None) -> ComponentInstance:
+        """A fresh instance with the plugin's code loaded and a random state of its own.
+
+        `trace`: one that tells which lines of it run, each from that number on (see `rerun.py`), and whose random state is always the same.
+        """
         instance = await super().instantiate(fiber)
         try:
-            await instance.load(fiber, around("files", self._files, {**self._rest, "seed": secrets.token_hex(32)}))
+            rest = {**self._rest, "seed": secrets.token_hex(32) if trace is None else "00" * 32}
+            if trace is not None:
+                rest["trace"] = trace
+            await instance.load(fiber, around("files", self._files, rest))
         except BaseException:
             instance.close()
             raise

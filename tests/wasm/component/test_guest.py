@@ -117,7 +117,9 @@ async def test_a_guest_at_a_door_ends_at_its_wall_budget(stand: Bench) -> None:
     guest = await instance(stand)
     with pytest.raises(LimitExceeded) as caught:
         await guest.call(stand.fiber("door.wait", timeout_s=0.01), b"{}")
-    assert caught.value.limit == "timeout_ms"
+    assert caught.value.limit == "timeout_ms" and " while it waited for the host call 'door.wait'. Raise limits.timeout_ms " in str(
+        caught.value
+    )
     assert guest.broken
 
 
