@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
+from mockforge_asgi.locks import ProcessLock
+
 logger = logging.getLogger("mockforge")
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -210,7 +212,7 @@ SILENCE_S: Final = 0.1
 """How long a change of the log's level may go unnoticed by events that every call could tell of."""
 
 Subscriber = Callable[[Event], None]
-
+_Entry: TypeAlias = tuple[type[Event], Subscriber, Callable[[int], bool] | None]
 
 _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     CallFinished: (_MAX_TEXT, ("error",)),
@@ -227,16 +229,18 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
 
 
 class EventStream:
-    """Hands each event to every subscriber, in the order they came. A subscriber that raises is dropped and reported.
+    """Hands each event to every subscriber, in the order they came, in the thread of the event loop that it happened on. A subscriber that
+    raises is dropped and reported.
 
     `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
     """
 
-    __slots__ = ("_subscribers", "broken", "is_tracing", "redact", "silent_until_s")
+    __slots__ = ("_changing", "_subscribers", "broken", "is_tracing", "redact", "silent_until_s")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
-        self._subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...] = ()
+        self._changing = ProcessLock()
+        self._subscribers: tuple[_Entry, ...] = ()
         self.is_tracing = False
         """Whether somebody wants to know of each request who was asked about it (`RequestTraced`)."""
         self.silent_until_s = 0.0
@@ -249,17 +253,14 @@ class EventStream:
         """Call `subscriber` with each event of that kind; gives the function that ends it. Where events of a level that `hears` (asked by
         its number in `LEVEL_NUMBERS`) refuses are costly to make, they are left out."""
         entry = (kind, subscriber, hears)
-        self._hold((*self._subscribers, entry))
+        self._change(entry)
+        return lambda: self._change(without=entry)
 
-        def unsubscribe() -> None:
-            self._hold(tuple(e for e in self._subscribers if e is not entry))
-
-        return unsubscribe
-
-    def _hold(self, subscribers: tuple[tuple[type[Event], Subscriber, Callable[[int], bool] | None], ...]) -> None:
-        self._subscribers = subscribers
-        self.is_tracing = any(kind is RequestTraced for kind, _, _ in subscribers)
-        self.silent_until_s = 0.0
+    def _change(self, *more: _Entry, without: object = None) -> None:
+        with self._changing.here():
+            self._subscribers = (*(e for e in self._subscribers if e is not without and e[1] is not without), *more)
+            self.is_tracing = any(kind is RequestTraced for kind, _, _ in self._subscribers)
+            self.silent_until_s = 0.0
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
@@ -293,7 +294,7 @@ class EventStream:
                 except Exception as error:  # foreign code: one broken listener must not end a request
                     logger.exception("a subscriber of events failed and hears no more: %r", subscriber)
                     self.broken.append((subscriber, error))
-                    self._hold(tuple(e for e in self._subscribers if e[1] is not subscriber))
+                    self._change(without=subscriber)
 
     def _harmless(self, text: str, most: int) -> str:
         return self.redact(text[:most]) + ("…" if len(text) > most else "")

@@ -22,7 +22,7 @@ from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Life:
     """What exists from start to stop, on one loop."""
 

@@ -74,8 +74,8 @@ class MockForge:
         """Serve one connection of the server's."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            pipeline, path = self._pipelines.value, route_path(scope) if scope.get("root_path") else scope["path"]
-            is_known = self._pipelines.loaded is self.runtime.loaded
+            now, path = self._pipelines.now, route_path(scope) if scope.get("root_path") else scope["path"]
+            pipeline, is_known = now.value, now.loaded is self.runtime.loaded
             if is_known and self.app is not None and pipeline.claims.passes_through(path, scope.get("raw_path")):
                 return await self.app(scope, receive, send)
             await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits), pipeline)
@@ -96,7 +96,7 @@ class MockForge:
             if is_for_app and self.app is not None and await answer_preflight(self.app, exchange):
                 return
             try:
-                pipeline = self._pipelines.value if self._pipelines.is_current() else await self._pipelines.current()
+                pipeline = self._pipelines.ready() or await self._pipelines.current()
                 response = await self._respond(exchange, pipeline, rule)
             except ClientDisconnected:
                 return

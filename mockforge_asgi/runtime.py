@@ -1,8 +1,8 @@
 """PluginRuntime: the owner of everything that lives longer than a request.
 
 Holds the sandbox, the registry of loaded plugins, the shared state and the event stream. One belongs to one process and
-one event loop; on another loop (or in a forked worker) it starts anew. Two mounts may share one: it stops when the last
-of them has stopped, and where nobody stops it, with its loop.
+one event loop; on another loop (or in a forked worker) it starts anew, and where its first loop still runs, in another thread, a sibling
+serves the other one. Two mounts may share one: it stops when the last of them has stopped, and where nobody stops it, with its loop.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from copy import copy
 from pathlib import Path
-from typing import Any, Protocol
-from weakref import WeakSet
+from typing import Any, Self
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json
@@ -20,6 +20,7 @@ from mockforge_asgi.errors import MockForgeError, PluginUnavailable, Unsupported
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.life import Life, new_life
+from mockforge_asgi.loops import Loops
 from mockforge_asgi.plugins.authorization import authorize
 from mockforge_asgi.plugins.consistency import CheckReport, check_plugins
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
@@ -32,14 +33,6 @@ from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore, open_store
 from mockforge_asgi.telemetry.log import logged_events
-
-
-class Derived(Protocol):
-    """What is worked out from the loaded plugins, and may keep them alive."""
-
-    def forget(self) -> None:
-        """They have changed."""
-        ...
 
 
 class PluginRuntime:
@@ -71,21 +64,35 @@ class PluginRuntime:
         self._clock_random, self._cache_dir = clock_random, cache_dir
         self._checked = None if self.config.dev else checked
         """Loaded by the first start; in dev mode the plugins are looked at again, for their files may have been edited since."""
-        self.loaded: LoadedPlugins = NOT_LOADED
-        """The plugins as they are loaded now; another object with every change."""
-        self.derived: WeakSet[Derived] = WeakSet()
-        """What mounts have worked out from them."""
-        self._life: Life | None = None
-        self._ending: Life | None = None
-        self._pid = os.getpid()
-        self._mounts = 0
-        self._starting: asyncio.Task[None] | None = None
-        self._state: StateStore | None = None
-        """Kept until a stop: it outlives event loops that just end, such as those that a test client makes for each request."""
-        self._left_behind: list[Life] = []
-        """Lives of a parent process, and of loops closed without being shut down: never touched again, and never freed."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where it runs, or ran last."""
         self._elsewhere = NOT_LOADED
         """No plugins, with the reason: what there is on an event loop that cannot have any."""
+        self._loops = Loops(self, self._open_state)
+        self._siblings = self._loops.siblings
+        self.loaded: LoadedPlugins = NOT_LOADED
+        """The plugins as they are loaded now; another object with every change. On a loop that a sibling serves, `current` gives them."""
+        self._starting: asyncio.Task[None] | None = None
+        self._life: Life | None = None
+        self._ending: Life | None = None
+        self.leave()
+
+    def leave(self) -> Life | None:
+        """Have nothing, as in the beginning; gives the life that there was, which is not touched."""
+        life, self.loop, self._pid, self._mounts = self._life, None, os.getpid(), 0
+        self._starting = self._ending = None
+        self._live(None)
+        return life
+
+    def sibling(self) -> Self:
+        """A runtime with the same configuration, state, events and secrets, for another event loop."""
+        made = copy(self)
+        made.loaded, made._life, made._checked = NOT_LOADED, None, None
+        made.leave()
+        return made
+
+    def _here(self) -> PluginRuntime:
+        return self._siblings.get(asyncio._get_running_loop(), self)
 
     @property
     def own_names(self) -> tuple[str, ...]:
@@ -100,7 +107,10 @@ class PluginRuntime:
     def is_ready(self) -> bool:
         """Whether plugins answer on the running loop, in this process."""
         life = self._life
-        return life is not None and self._pid == os.getpid() and life.loop is _running_loop()
+        if life is not None and self._pid == os.getpid() and life.loop is _running_loop():
+            return True
+        here = self._here()
+        return here is not self and here.is_ready
 
     @property
     def registry(self) -> Registry:
@@ -119,7 +129,8 @@ class PluginRuntime:
 
     def plugin(self, name: str) -> Plugin:
         """The current generation of a plugin, by its configured name. Raises KeyError."""
-        plugin = self.loaded.plugins.get(name)
+        loaded = self._here().loaded if self._siblings else self.loaded
+        plugin = loaded.plugins.get(name)
         return plugin if plugin is not None else self._alive().registry[name]
 
     async def current(self, *, refreshed: bool = False) -> LoadedPlugins:
@@ -136,46 +147,51 @@ class PluginRuntime:
                 return self._elsewhere
         if refreshed:
             await self.refresh()
-        return self.loaded
+        return self._here().loaded
 
     def _live(self, life: Life | None) -> None:
         self._life = life
         self._changed()
 
     def _changed(self) -> None:
-        self.loaded = NOT_LOADED if self._life is None else self._life.registry.loaded
-        for derived in self.derived:
-            derived.forget()
+        before, self.loaded = self.loaded, NOT_LOADED if self._life is None else self._life.registry.loaded
+        for derived in tuple(before.derived):
+            derived.forget(before)
+        before.derived.clear()
 
     def _alive(self) -> Life:
-        if self._life is None:
-            if self._ending is not None and self._pid == os.getpid():
+        here = self._here()
+        if here._life is None:
+            if here._ending is not None and here._pid == os.getpid():
                 raise PluginUnavailable("*", "all plugins are being stopped")
             raise UnsupportedPlatform("the plugin runtime is not started: await runtime.start(), or let the server send lifespan events.")
-        return self._life
+        return here._life
 
     async def start(self) -> None:
         """Load and start every plugin, once a stop has ended; further mounts that start it only count. Raises MockForgeError."""
-        while (life := self._ending_on(_running_loop())) is not None:
+        while (life := self._here()._ending_on(_running_loop())) is not None:
             await life.ended.wait()
         await self.ensure()
-        self._mounts += 1
+        self._here()._mounts += 1
 
     async def stop(self) -> None:
         """Stop every plugin when the last mount stops."""
-        self._mounts = max(0, self._mounts - 1)
-        if self._mounts == 0 and self._life is not None and self._life.end is not None:
-            await self._life.end.aclose()
-            self._state = None
+        here = self._here()
+        here._mounts = max(0, here._mounts - 1)
+        if here._mounts == 0 and here._life is not None and here._life.end is not None:
+            await here._life.end.aclose()
+            self._loops.forget_state()
 
     async def ensure(self) -> None:
         """Be ready on this loop: what a request calls under a server that sends no lifespan events. Raises MockForgeError."""
         if self.is_ready:
             return
         loop = _running_loop()
+        here = self._loops.runtime_of(loop)
+        if here is not self:
+            return await here.ensure()
         if self._ending_on(loop) is not None:
             raise PluginUnavailable("*", "all plugins are being stopped")
-        self._leave_other_lives(loop)
         if self._starting is None or self._starting.done() or self._starting.get_loop() is not loop:
             self._starting = loop.create_task(self._begin(loop), name="mockforge-start")
         starting = self._starting
@@ -189,28 +205,14 @@ class PluginRuntime:
         life = self._ending
         return life if life is not None and life.loop is loop and self._pid == os.getpid() else None
 
-    def _leave_other_lives(self, loop: asyncio.AbstractEventLoop) -> None:
-        life, starting = self._life, self._starting
-        others = (life.loop if life is not None else loop, starting.get_loop() if starting is not None else loop)
-        if self._pid != os.getpid():
-            self._pid, self._starting, self._ending = os.getpid(), None, None
-        elif any(other is not loop and other.is_running() for other in others):
-            raise UnsupportedEventLoop(
-                "this plugin runtime runs on another event loop, in another thread. Give each loop its own PluginRuntime; "
-                "in tests, `with TestClient(app) as client:` has one loop for all."
-            )
-        if life is not None:
-            self._left_behind.append(life)
-            self._live(None)
-            self._mounts = 0
-
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        life = self._new_life(loop)
+        life = self._loops.begin(lambda state: self._new_life(loop, state))
         try:
             await life.state.open()
             await self._load_all(life)
         except BaseException as error:
             await self._end(life)
+            self._loops.end(life, self)
             if isinstance(error, MockForgeError):  # whoever starts it shows the error, a server in its own log
                 error.args = tuple(self._redactor(arg) if isinstance(arg, str) else arg for arg in error.args)
             raise
@@ -232,8 +234,9 @@ class PluginRuntime:
                 try:
                     await self._end(life)
                 finally:
-                    life.ended.set()
                     self._ending = None if self._ending is life else self._ending
+                    self._loops.end(life, self)
+                    life.ended.set()
 
     async def _load_all(self, life: Life) -> None:
         if self.watcher is not None:
@@ -250,8 +253,10 @@ class PluginRuntime:
             async for plugin in load_own(self._own, life.loader.services, taken=self.config.plugins):
                 life.registry.put(plugin)
 
-    def _new_life(self, loop: asyncio.AbstractEventLoop) -> Life:
-        state = self._state = self._state or open_store(self.config.state.url, str(self.config.file or self.config.base_dir))
+    def _open_state(self) -> StateStore:
+        return open_store(self.config.state.url, str(self.config.file or self.config.base_dir))
+
+    def _new_life(self, loop: asyncio.AbstractEventLoop, state: StateStore) -> Life:
         registry = Registry(self.events, self._changed)
         return new_life(
             loop, self.config, registry, state, redactor=self._redactor, clock_random=self._clock_random, cache_dir=self._cache_dir
@@ -271,7 +276,7 @@ class PluginRuntime:
             return
         async with life.checking:
             for name in life.edits.each():
-                if self._life is life:
+                if self._here()._life is life:
                     await self._load_again(life, self.config.plugins[name])
 
     async def _load_again(self, life: Life, use: PluginUse) -> None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST, KIT, BUILTIN = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin", ROOT / "plugins_builtin"
 
 LAYERS = (
-    ("exact_json", "text"),
+    ("exact_json", "locks", "text"),
     ("errors", "types"),
     ("bounded_json",),
     ("events",),
@@ -35,6 +35,7 @@ LAYERS = (
     ("plugins",),
     ("reload",),
     ("life",),
+    ("loops",),
     ("runtime",),
     ("lifespan", "per_load"),
     ("mocks", "auth", "templates"),

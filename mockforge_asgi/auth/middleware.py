@@ -64,7 +64,7 @@ class AuthMiddleware:
                 exchange.close()
 
     async def _guard(self, exchange: Exchange) -> None:
-        policy = self._policy.value
+        policy = self._policy.now.value
         if policy.allows_preflight(exchange) and await answer_preflight(self.app, exchange):
             return
         rule = self.protection.rule_for(exchange.snapshot.method, exchange.snapshot.path)
@@ -81,9 +81,9 @@ class AuthMiddleware:
 
     async def _refusal(self, exchange: Exchange, rule: ProtectRule | None) -> MockResponse | TemplateResponse | None:
         """The response to a caller that may not pass."""
-        self._policy.value.check_path(exchange)
+        self._policy.now.value.check_path(exchange)
         if rule is None:
             return None
-        policy = self._policy.value if self._policy.is_current() else await self._policy.current()
+        policy = self._policy.ready() or await self._policy.current()
         decision = await policy.decide(exchange, rule)
         return None if decision is None or isinstance(decision, Allow) else decision_response(decision)

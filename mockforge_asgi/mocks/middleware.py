@@ -59,7 +59,7 @@ class ResponseMiddleware:
         await self.app({**exchange.scope, SCOPE_KEY: exchange}, exchange.replay(), exchange.send)
 
     async def _respond(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
-        responders = self._responders.value if self._responders.is_current() else await self._responders.current()
+        responders = self._responders.ready() or await self._responders.current()
         if responders.explains and exchange.trace is None:
             exchange.trace = []
         if responders.routes is not None and exchange.matched_route is None:

@@ -12,7 +12,8 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, Problem, UnsupportedEventLoop
 from mockforge_asgi.events import EventStream, PluginRefused, PluginStopped
@@ -29,6 +30,8 @@ class LoadedPlugins:
     pid: int = 0
     unavailable: str = ""
     """Why none can be asked at all: the event loop is one that cannot have any."""
+    derived: WeakKeyDictionary[Any, Any] = field(init=False, repr=False, default_factory=WeakKeyDictionary)
+    """What mounts have worked out from them, each for itself."""
 
     def of_kind(self, kind: str) -> tuple[Plugin, ...]:
         """The plugins of that kind, lowest priority number first, then by name."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import re2
 
+from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.security.secrets import Secrets
 
 MIN_LENGTH: Final = 4
@@ -45,52 +46,63 @@ _CREDENTIAL = re2.compile(  # RE2 reads a text once, whatever the text; `re` wou
 
 
 class Redactor:
-    """Replaces secrets in text; knows those it was made with, and those added since."""
+    """Replaces secrets in text; knows those it was made with, and those added since. Used by several threads at once."""
 
-    __slots__ = ("_grams", "_head", "_heads", "_longest", "_prefix", "_spellings", "_step")
+    __slots__ = ("_adding", "_known")
 
     def __init__(self, secrets: Secrets | None = None) -> None:
-        self._spellings: list[str] = []
-        self._grams: dict[str, list[int]] = {}
+        self._adding = ProcessLock()
+        self._known = _Known(set())
         self.add(secrets or Secrets())
 
     def add(self, secrets: Secrets) -> None:
         """Hide these secrets, too."""
-        found = {*self._spellings, *(s for _, value in secrets.items() for s in _spellings(value))}
-        if len(found) == len(self._spellings):
-            return
-        self._spellings, self._longest = sorted(found), max(map(len, found))
+        with self._adding.here():
+            known = self._known.spellings
+            found = {*known, *(s for _, value in secrets.items() for s in _spellings(value))}
+            if len(found) > len(known):
+                self._known = _Known(found)
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets; text beyond a bound is cut off."""
+        short, known = text[:MAX_TEXT], self._known
+        if known.spellings:
+            short = known.without(short)
+            short = known.without_escaped(short) if "%" in short else short
+        data = short.encode("utf-8", "surrogatepass")
+        hidden = _CREDENTIAL.sub(_hide, data)
+        short = short if hidden == data else hidden.decode("utf-8", "surrogatepass")
+        return short[:-_BEGINNING] + "…" if len(text) > MAX_TEXT else short  # what the cut left of a secret may be still shorter
+
+
+class _Known:
+    """The spellings of some secrets, ready to be found in a text; never changed."""
+
+    __slots__ = ("_grams", "_head", "_heads", "_longest", "_prefix", "_step", "spellings")
+
+    def __init__(self, found: set[str]) -> None:
+        self.spellings, self._longest = sorted(found), max(map(len, found), default=0)
         # Only every third position of a text is looked up: at one of them begins one of the first three grams of a secret.
-        shortest = min(map(len, found))
+        shortest = min(map(len, found), default=MIN_LENGTH)
         self._step, self._head = min(_STEP, shortest - MIN_LENGTH + 1), min(_HEAD, shortest)
         self._heads = frozenset(s[: self._head] for s in found)
-        self._grams = {}
+        self._grams: dict[str, list[int]] = {}
         for offset in reversed(range(self._step)):
             for gram in {s[offset : offset + MIN_LENGTH] for s in found}:
                 self._grams.setdefault(gram, []).append(offset)
         self._prefix: dict[str, str] = {}
         """For each spelling, the longest other one that it begins with."""
         last = ""
-        for spelling in self._spellings:
+        for spelling in self.spellings:
             while not spelling.startswith(last):
                 last = self._prefix[last]
             self._prefix[spelling], last = last, spelling
 
-    def __call__(self, text: str) -> str:
-        """The text without secrets; text beyond a bound is cut off."""
-        short = text[:MAX_TEXT]
-        if self._grams:
-            short = self._without_known(short)
-            short = self._without_escaped(short) if "%" in short else short
-        data = short.encode("utf-8", "surrogatepass")
-        hidden = _CREDENTIAL.sub(_hide, data)
-        short = short if hidden == data else hidden.decode("utf-8", "surrogatepass")
-        return short[:-_BEGINNING] + "…" if len(text) > MAX_TEXT else short  # what the cut left of a secret may be still shorter
-
-    def _without_known(self, text: str) -> str:
+    def without(self, text: str) -> str:
+        """The text without secrets as they are spelled."""
         return _without(text, self._places(text))
 
-    def _without_escaped(self, text: str) -> str:
+    def without_escaped(self, text: str) -> str:
         """The text without secrets that are percent-encoded, all of their signs or some: URL encoders differ in what they leave alone."""
         found = self._places(unquote(_HALF_ESCAPE.sub("", text), errors="surrogateescape"))
         if not found:
@@ -116,11 +128,11 @@ class Redactor:
     def _known_at(self, text: str, begin: int) -> int:
         """The length of the longest secret that begins there; of its beginning, if the text ends in it: somebody cut it."""
         rest = text[begin : begin + self._longest]
-        at = bisect_right(self._spellings, rest)
-        found = self._spellings[at - 1] if at else ""
+        at = bisect_right(self.spellings, rest)
+        found = self.spellings[at - 1] if at else ""
         while not rest.startswith(found):
             found = self._prefix[found]
-        is_cut = len(text) - begin == len(rest) >= _BEGINNING and any(s.startswith(rest) for s in self._spellings[at : at + 1])
+        is_cut = len(text) - begin == len(rest) >= _BEGINNING and any(s.startswith(rest) for s in self.spellings[at : at + 1])
         return len(rest if is_cut else found)
 
 

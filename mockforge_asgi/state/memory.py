@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import os
-import threading
 import time
 from collections.abc import Callable
 
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.state.operations import Cell, Operation, key_size
 from mockforge_asgi.state.store import Quota
 from mockforge_asgi.state.workers import is_alone
@@ -26,7 +25,8 @@ class _Space:
 
 
 class MemoryStore:
-    """Cells in dictionaries. In a forked child it starts empty: memory is never shared, so it never looks shared."""
+    """Cells in dictionaries, for all threads of a process. In a forked child it starts empty: memory is never shared, so it never looks
+    shared."""
 
     shared_between_workers = False
     url = "memory://"
@@ -34,19 +34,13 @@ class MemoryStore:
     def __init__(self, *, place: str = "", max_bytes: int = 256 * 1024 * 1024, clock: Callable[[], float] = time.monotonic) -> None:
         """`place` names the configuration, by which other workers are found."""
         self._place, self._max_bytes, self._clock = place, max_bytes, clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock(forked=self._reset)
         self._reset()
 
     def _reset(self) -> None:
-        self._pid, self._size = os.getpid(), 0
+        self._size = 0
         self._spaces: dict[str, _Space] = {}
         self._ends: list[tuple[float, str, str]] = []
-
-    def _own_lock(self) -> threading.Lock:
-        if self._pid != os.getpid():  # forked: the lock too may have been copied while held
-            self._lock = threading.Lock()
-            self._reset()
-        return self._lock
 
     def is_split(self, space: str) -> bool:
         """See StateStore."""
@@ -64,7 +58,7 @@ class MemoryStore:
 
     def apply_now(self, space: str, quota: Quota, operation: Operation) -> Json:
         """See StateStore; here it always answers."""
-        with self._own_lock():
+        with self._lock.here():
             now, key = self._clock(), operation.key
             held = self._spaces.get(space)
             cell = None if held is None else held.cells.get(key)
@@ -81,14 +75,14 @@ class MemoryStore:
 
     async def keys(self, space: str, prefix: str, limit: int) -> list[str]:
         """See StateStore."""
-        with self._own_lock():
+        with self._lock.here():
             self._purge(self._clock(), None)
             held = self._spaces.get(space)
             return sorted(k for k in held.cells if k.startswith(prefix))[:limit] if held else []
 
     async def clear(self, space: str) -> int:
         """See StateStore."""
-        with self._own_lock():
+        with self._lock.here():
             self._purge(self._clock(), None)
             held = self._spaces.pop(space, None)
             self._size -= held.size if held else 0

@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from mockforge_asgi.errors import StateError
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.state.operations import Operation
 from mockforge_asgi.state.sqlite_session import SqliteSession
 from mockforge_asgi.state.store import Quota
@@ -52,7 +53,7 @@ class SqliteStore:
         self.path, self.url = Path(path), f"sqlite:///{path}"
         self._clock = clock
         self._thread: _Thread | None = None
-        self._pid = 0
+        self._lock = ProcessLock(forked=self._leave)
 
     def is_split(self, space: str) -> bool:
         """See StateStore; never, it is one file."""
@@ -81,18 +82,22 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See StateStore: finishes what is queued first."""
-        thread, self._thread = self._thread, None
-        if thread is not None and self._pid == os.getpid():
+        with self._lock.here():
+            thread, self._thread = self._thread, None
+        if thread is not None:
             await thread.stop(asyncio.get_running_loop())
 
+    def _leave(self) -> None:
+        if self._thread is not None:
+            _INHERITED.append(self._thread)
+        self._thread = None
+
     async def _do(self, work: Work, *, writes: bool) -> Json:
-        if self._thread is None or self._pid != os.getpid():
-            if self._thread is not None:
-                _INHERITED.append(self._thread)
-            self._thread, self._pid = _Thread(self.path, self._clock), os.getpid()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Json] = loop.create_future()
-        self._thread.jobs.put(_Job(work, writes, loop, future))
+        with self._lock.here():  # another loop may be closing it
+            self._thread = self._thread or _Thread(self.path, self._clock)
+            self._thread.jobs.put(_Job(work, writes, loop, future))
         return await future
 
 

@@ -14,6 +14,7 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.loaders import FunctionLoader
 
 from mockforge_asgi.errors import Problem, TemplateFailed
+from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.templates.bounds.ast import names_in
 from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
 from mockforge_asgi.templates.bounds.filters import filters_for
@@ -60,15 +61,20 @@ class Compiler:
         self._awaited, self._functions, self._clock = frozenset(awaited), dict(functions), clock
         self._compiled: dict[str, Compiled] = {}
         self._environments: dict[str, BoundedEnvironment] = {}
+        self._looking = ProcessLock()
 
     def get(self, name: str) -> Compiled:
         """The template of that name, compiled. Raises TemplateFailed."""
-        if self.store.is_live and self.store.is_edited():  # a changed file may be included anywhere
-            self._compiled.clear()
-            self._environments.clear()
-        compiled = self._compiled.get(name)
-        if compiled is None:
-            compiled = self._compiled[name] = self._compile(name)
+        if not self.store.is_live:
+            return self._compiled.get(name) or self._remember(name)
+        with self._looking.here():  # another event loop's thread may ask at the same time
+            if self.store.is_edited():  # a changed file may be included anywhere
+                self._compiled.clear()
+                self._environments.clear()
+            return self._compiled.get(name) or self._remember(name)
+
+    def _remember(self, name: str) -> Compiled:
+        compiled = self._compiled[name] = self._compile(name)
         return compiled
 
     def check(self) -> list[Problem]:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.testclient import TestClient, WebSocketDenialResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mockforge_asgi.middleware import MockForge
 from mockforge_asgi.mocks.middleware import ResponseMiddleware
@@ -120,7 +115,7 @@ def test_no_other_spelling_leads_around_a_rule(path: str) -> None:
 
 def test_the_response_chain_alone_answers_what_is_static() -> None:
     held = runtime()
-    chain = ResponseMiddleware(app, runtime=held, responders=MockForge(app, runtime=held)._pipelines.value.responders)
+    chain = ResponseMiddleware(app, runtime=held, responders=MockForge(app, runtime=held)._pipelines.now.value.responders)
     assert ask(chain, "/health") == (200, b'{"status":"ok"}') and ask(chain, "/x") == (200, b"app {}")
 
 
@@ -156,23 +151,3 @@ def test_a_mount_serves_trio_and_asyncio_in_turn() -> None:
 
     asyncio.run(on_asyncio())
     assert call()[0] == 200
-
-
-def test_two_test_clients_at_once_are_told_to_share_a_loop(caplog: pytest.LogCaptureFixture) -> None:
-    async def echo(socket: WebSocket) -> None:
-        await socket.accept()
-        with suppress(WebSocketDisconnect):
-            await socket.send_text(await socket.receive_text())
-
-    def talk(client: TestClient) -> None:
-        with client.websocket_connect("/secret/ws") as one, client.websocket_connect("/secret/ws") as two:
-            for socket in (one, two):
-                socket.send_text("x")
-                assert socket.receive_text() == "x"
-
-    forge = MockForge(Starlette(routes=[WebSocketRoute("/secret/ws", echo)]), runtime=runtime())
-    with pytest.raises(WebSocketDenialResponse):
-        talk(TestClient(forge))
-    assert "with TestClient(app) as client" in caplog.text
-    with TestClient(forge) as client:
-        talk(client)

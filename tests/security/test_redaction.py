@@ -174,12 +174,12 @@ def test_known_secrets_are_looked_up_a_few_times_a_place_however_many_there_are(
     hide = Redactor(Secrets({"pem": PEM, **{f"k{n}": f"secret-{n:05d}-of-many" for n in range(keys)}}))
     counted = Counted(text * (4096 // len(text)))
     Counted.parts.clear()
-    assert hide._without_known(counted)
+    assert hide._known.without(counted)
     assert len(Counted.parts) < 1.4 * len(counted)
 
 
 def test_a_secret_of_many_parts_is_found_in_few_spellings() -> None:
-    assert len(Redactor(Secrets({"pem": PEM}))._spellings) <= 50
+    assert len(Redactor(Secrets({"pem": PEM}))._known.spellings) <= 50
 
 
 SECRETS = st.lists(st.text("ab-", min_size=4, max_size=12), min_size=1, max_size=6)
@@ -188,7 +188,7 @@ SECRETS = st.lists(st.text("ab-", min_size=4, max_size=12), min_size=1, max_size
 @given(SECRETS, st.text("ab-.", max_size=60))
 def test_what_is_found_is_what_a_search_for_each_secret_finds(secrets: list[str], text: str) -> None:
     hide = Redactor(Secrets({str(n): secret for n, secret in enumerate(secrets)}))
-    known, expected, at = hide._spellings, "", 0
+    known, expected, at = hide._known.spellings, "", 0
     while at < len(text):
         rest = text[at:]
         found = max((len(s) for s in known if rest.startswith(s)), default=0)
@@ -196,7 +196,7 @@ def test_what_is_found_is_what_a_search_for_each_secret_finds(secrets: list[str]
             found = len(rest)
         expected += "[redacted]" if found else text[at]
         at += found or 1
-    assert hide._without_known(text) == expected
+    assert hide._known.without(text) == expected
 
 
 @given(st.text(min_size=8, max_size=30).filter(lambda s: len(s.strip()) >= 8), st.text(max_size=20), st.text(max_size=20))

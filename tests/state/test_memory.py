@@ -19,7 +19,7 @@ from mockforge_asgi.state import KeySpace
 from mockforge_asgi.state.memory import MemoryStore
 store = MemoryStore()
 asyncio.run(KeySpace(store, "s").set("k", 1))
-store._lock.acquire()  # as if another thread had been at work while the process was forked
+store._lock.here().acquire()  # as if another thread had been at work while the process was forked
 if not os.fork():
     print(asyncio.run(store.WHAT), flush=True)
     os._exit(0)

@@ -32,7 +32,6 @@ class Explained:
 _TRIO = "plugins need asyncio: on trio nothing is served that one of them decides about"
 _READINGS = "where a path is protected, a path that servers read differently is refused"
 _LIFESPAN = "an app that raises at the lifespan scope is taken for one without lifespan, as servers do"
-_TWO_LOOPS = "plugins started without lifespan belong to one event loop, and two websocket clients at once have two"
 
 EXPLAINED: Final = (
     Explained("starlette", ("guarded",), r".*\[trio.*", _TRIO),
@@ -40,7 +39,6 @@ EXPLAINED: Final = (
     Explained("starlette", ("bare", "guarded"), r".*::test_exception_in_middleware\[asyncio\]", _LIFESPAN),
     Explained("fastapi", ("guarded",), r".*::test_path_traversal_cannot_escape_directory\[.*%.*\]", _READINGS),
     Explained("fastapi", ("guarded",), r".*::test_root_file_path", _READINGS),
-    Explained("fastapi", ("guarded",), r".*::test_websocket_handle_disconnection\[.*\]", _TWO_LOOPS),
 )
 
 
