@@ -82,7 +82,7 @@ class UnsupportedPlatform(MockForgeError):
 
 
 class UnsupportedEventLoop(UnsupportedPlatform):
-    """Plugins do not run on this event loop; what needs none is served all the same."""
+    """Plugins do not run on this event loop, or on no more of them at once; what needs none is served all the same."""
 
 
 class PluginRejected(_Problems):

@@ -148,6 +148,7 @@ SUITES: Final = {
             sample=(
                 *("tests/test_application.py", "tests/test_dependency_contextmanager.py", "tests/test_ws_router.py"),
                 *("tests/test_stream_bare_type.py", "tests/test_tutorial/test_path_params/test_tutorial004.py"),
+                "tests/test_tutorial/test_websockets/test_tutorial003.py",
             ),
             left_out=("tests/test_telemetry",),
         ),
