@@ -54,9 +54,9 @@ class PerLoad(Generic[T]):
     async def current(self) -> T:
         """The value for the plugins as they are loaded on this event loop. Raises MockForgeError."""
         loaded = await self._runtime.current(refreshed=self._follows_edits)
-        if self not in loaded.derived:
-            loaded.derived[self] = self._build(loaded)
-        value: T = loaded.derived[self]
+        value: T | None = loaded.derived.get(self)
+        if value is None:
+            value = loaded.derived[self] = self._build(loaded)
         if loaded is self._runtime.loaded and loaded is not self.now.loaded:
             self.now = WorkedOut(loaded, value)
         return value

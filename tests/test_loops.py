@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockforge_asgi.errors import UnsupportedEventLoop
-from mockforge_asgi.events import PluginStopped
+from mockforge_asgi.events import Event, EventStream, PluginStopped
 from mockforge_asgi.loops import MAX_LOOPS
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.security.redaction import Redactor
+from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import KeySpace
+from mockforge_asgi.state.sqlite import SqliteStore
 from mockforge_plugin import TemplatePlugin, function
 
 starts: list[object] = []
@@ -171,7 +176,7 @@ def test_loops_that_are_closed_in_a_hurry_make_room_for_others(runtime: PluginRu
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/state.db"])
-def test_two_threads_that_hammer_one_counter_count_each_call_once(tmp_path: object, url: str) -> None:
+def test_two_threads_that_hammer_one_counter_count_each_call_once(tmp_path: Path, url: str) -> None:
     runtime = PluginRuntime({"version": 1, "state": {"url": url.format(tmp_path)}}, plugins=[Word])
     times = 4000 if url == "memory://" else 300
 
@@ -246,3 +251,60 @@ def test_a_forked_child_has_none_of_them(runtime: PluginRuntime) -> None:
             assert pipe.read() == b"True 0 1"
         os.waitpid(pid, 0)
         assert lives(runtime) == MAX_LOOPS
+
+
+@pytest.fixture
+def busy_threads() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_a_file_that_one_loop_closes_again_and_again_serves_the_others(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+
+    async def hammer() -> list[int]:
+        counter = KeySpace(store, "counter")
+        return [n for _ in range(10) for n in await asyncio.gather(*(counter.incr("n") for _ in range(200)))]
+
+    with loops(3) as (one, two, third):
+        hammering = [each.begin(hammer()) for each in (one, two)]
+        while not all(future.done() for future in hammering):
+            third.run(store.close())
+        assert sorted(n for future in hammering for n in future.result()) == list(range(1, 4001))
+        third.run(store.close())
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_a_secret_stays_hidden_while_another_loop_adds_some() -> None:
+    hide = Redactor(Secrets({"a": "open-sesame-0"}))
+
+    async def adds() -> None:
+        for n in range(1, 150):
+            hide.add(Secrets({"a": f"open-sesame-{n}"}))
+
+    with loops(2) as (one, two):
+        adding = [each.begin(adds()) for each in (one, two)]
+        while not all(future.done() for future in adding):
+            assert "sesame" not in hide("it is open-sesame-0!")
+        for future in adding:
+            future.result()
+    assert "sesame" not in " ".join(hide(f"open-sesame-{n}!") for n in range(150))
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_subscribers_of_several_loops_do_not_take_one_another_out() -> None:
+    events, heard = EventStream(), list[Event]()
+
+    async def subscribes() -> None:
+        for _ in range(300):
+            events.subscribe(lambda event: None)()
+        events.subscribe(lambda event: heard.append(event))
+
+    with loops(4) as all_of_them:
+        for future in [each.begin(subscribes()) for each in all_of_them]:
+            future.result(30)
+    events.emit(Event())
+    assert len(heard) == 4
