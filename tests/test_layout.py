@@ -34,8 +34,6 @@ LAYERS = (
     ("wasm", "sources"),
     ("plugins",),
     ("reload",),
-    ("life",),
-    ("loops",),
     ("runtime",),
     ("lifespan", "per_load"),
     ("mocks", "auth", "templates"),

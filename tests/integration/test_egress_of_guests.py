@@ -78,7 +78,7 @@ class Names:
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every plugin's way out asks these names."""
-    monkeypatch.setattr("mockforge_asgi.life._egress", lambda rules: Egress(rules, resolver=Names()))
+    monkeypatch.setattr("mockforge_asgi.runtime.life._egress", lambda rules: Egress(rules, resolver=Names()))
 
 
 def runtime_of(root: Path, port: int, *names: str, runtime: str, timeout_ms: int = 20_000, instances: int = 4) -> PluginRuntime:

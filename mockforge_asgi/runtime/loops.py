@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from mockforge_asgi.errors import UnsupportedEventLoop
-from mockforge_asgi.life import Life
 from mockforge_asgi.locks import ProcessLock
+from mockforge_asgi.runtime.life import Life
 from mockforge_asgi.state import StateStore
 
 MAX_LOOPS: Final = 8

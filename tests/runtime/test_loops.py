@@ -16,8 +16,8 @@ import pytest
 
 from mockforge_asgi.errors import UnsupportedEventLoop
 from mockforge_asgi.events import Event, EventStream, PluginStopped
-from mockforge_asgi.loops import MAX_LOOPS
 from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.runtime.loops import MAX_LOOPS
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import KeySpace

@@ -19,8 +19,6 @@ from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import MockForgeError, PluginUnavailable, UnsupportedEventLoop, UnsupportedPlatform
 from mockforge_asgi.events import EventStream, PluginRefused
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.life import Life, new_life
-from mockforge_asgi.loops import Loops
 from mockforge_asgi.plugins.authorization import authorize
 from mockforge_asgi.plugins.consistency import CheckReport, check_plugins
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
@@ -29,6 +27,8 @@ from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins, Registry
 from mockforge_asgi.plugins.start_order import start_order
 from mockforge_asgi.reload.plugins import PluginEdits
 from mockforge_asgi.reload.watcher import Watcher
+from mockforge_asgi.runtime.life import Life, new_life
+from mockforge_asgi.runtime.loops import Loops
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.sources import Sources
 from mockforge_asgi.state import StateStore, open_store
