@@ -12,7 +12,7 @@ from mockforge_asgi.runtime.life import Life
 from mockforge_asgi.state import StateStore
 
 MAX_LOOPS: Final = 8
-"""How many event loops may run at once with plugins of their own: each has instances, a ticking thread and `limits.pool_memory_mb`."""
+"""How many event loops may run at once with plugins of their own: each has instances and `limits.pool_memory_mb` of its own."""
 
 
 class OnLoop(Protocol):
