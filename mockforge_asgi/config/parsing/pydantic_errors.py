@@ -142,11 +142,16 @@ def _example(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 
 def _form(owner: type[BaseModel] | None) -> str:
-    """How a mapping of that model looks: what it must have, or else what it may."""
+    """How a mapping of that model looks: what it must have (or its `main_key`, where several do), or else what it may."""
     if owner is None:
         return ""
     fields = {info.alias or name: info for name, info in owner.model_fields.items()}
-    needed = [f"{name}: {_quoted(str(info.examples[0]))}" for name, info in fields.items() if info.is_required() and info.examples]
+    main = getattr(owner, "main_key", None)
+    needed = [
+        f"{name}: {_quoted(str(info.examples[0]))}"
+        for name, info in fields.items()
+        if info.examples and (info.is_required() or name == main)
+    ]
     return f"Write {{{', '.join(needed)}}}." if needed else f"Its keys: {', '.join(fields)}."
 
 

@@ -20,7 +20,7 @@ from mockforge_asgi.config.parsing.pydantic_errors import fault, in_order, probl
 from mockforge_asgi.contract import CONTRACT
 from mockforge_asgi.errors import Problem
 from mockforge_asgi.plugins.package.manifest import DEFAULT_LIMITS, Dependency, Endpoint, Entry, Manifest, Requires
-from mockforge_asgi.plugins.package.permission_models import PermissionsModel
+from mockforge_asgi.plugins.package.permission_models import PermissionsModel, is_key
 from mockforge_asgi.plugins.package.versions import is_range, is_version
 from mockforge_asgi.text import quote
 
@@ -199,9 +199,9 @@ def _keys_unknown(value: dict[str, Any], places: Locations) -> Iterator[Problem]
     """Keys of the configuration that permissions name and its schema does not have; only the first part of each is looked at."""
     permissions, schema = value.get("permissions"), value.get("config")
     for name, asked in permissions.items() if isinstance(permissions, dict) else ():
-        for key in as_list(asked.get("config")) or () if isinstance(asked, dict) else ():
+        for key in _list(as_list(asked.get("config"))) if isinstance(asked, dict) else ():
             known = _properties(schema)
-            if isinstance(key, str) and known is not None and (first := key.partition(".")[0]) not in known:
+            if isinstance(key, str) and is_key(key) and known is not None and (first := key.partition(".")[0]) not in known:
                 yield places.problem(
                     ("permissions", str(name), "config"),
                     f"{quote(key)} is not in the schema of its configuration.",

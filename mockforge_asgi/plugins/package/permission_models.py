@@ -37,6 +37,11 @@ _KEY = re.compile(r"(?:[^.*\s]{1,64}|\*)(?:\.(?:[^.*\s]{1,64}|\*)){0,7}\Z")
 ConfigKey = Annotated[str, *matching(_KEY, "a key of the configuration", "Write one such as jwks_url, or keys.*.secret.")]
 
 
+def is_key(text: str) -> bool:
+    """Whether that is a key of a configuration, in form."""
+    return _KEY.match(text) is not None
+
+
 class Asked(Strict):
     """A permission without extent."""
 
@@ -51,7 +56,7 @@ class Asked(Strict):
 class AskedByConfig(Asked):
     """Something by name: in the manifest, or at keys of the plugin's configuration."""
 
-    listed: ClassVar[str] = "names"
+    main_key: ClassVar[str] = "names"
     config: Annotated[list[ConfigKey], Field(max_length=32), *short_form(as_list, {"type": "string"})] = Field(
         default_factory=list,
         description="Keys of the plugin's configuration whose values are asked for: dotted, `*` for any entry.",
@@ -60,8 +65,10 @@ class AskedByConfig(Asked):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not getattr(self, self.listed) and not self.config:
-            raise fault("asks for nothing by name.", f"Give `{self.listed}`, or `config` with keys of its configuration.")
+        if not getattr(self, self.main_key) and not self.config:
+            example = (type(self).model_fields[self.main_key].examples or ["[]"])[0]
+            remedy = f"Add `{self.main_key}: {example}`, or `config` with keys of its configuration."
+            raise fault(f"`{self.main_key}` is missing.", remedy)
         return self
 
 
@@ -129,7 +136,7 @@ class AskedKv(Asked):
 class AskedConnections(AskedByConfig):
     """Network rules, and the origins of URLs in the plugin's configuration."""
 
-    listed: ClassVar[str] = "allow"
+    main_key: ClassVar[str] = "allow"
     allow: Annotated[list[Annotated[AskedNetwork, *short_form(network_entry, {"type": "string"})]], Field(min_length=1)] = Field(
         default_factory=list,
         description="Rules `scheme://host[:port]`; `https://*` leaves the host to the operator.",
@@ -144,7 +151,7 @@ class AskedConnections(AskedByConfig):
 class AskedData(AskedByConfig):
     """Named queries."""
 
-    listed: ClassVar[str] = "queries"
+    main_key: ClassVar[str] = "queries"
     queries: Annotated[list[QueryName], Field(min_length=1)] = Field(
         default_factory=list, description="Queries as `source/query`.", examples=["[users/by_id]"]
     )
@@ -157,7 +164,7 @@ class AskedData(AskedByConfig):
 class AskedRawData(AskedByConfig):
     """Query text of the plugin's own."""
 
-    listed: ClassVar[str] = "sources"
+    main_key: ClassVar[str] = "sources"
     sources: Annotated[list[Name], Field(min_length=1)] = Field(default_factory=list, description="Names of sources.", examples=["[users]"])
 
     def right(self, name: str) -> Right:

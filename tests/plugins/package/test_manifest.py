@@ -100,7 +100,15 @@ def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
             "permissions['request.header']: the key 'request.header' is not known. Did you mean 'request.headers'?",
         ),
         ({"permissions": {"secrets": {"names": []}}}, "permissions.secrets.names: is empty."),
-        ({"permissions": {"secrets": {}}}, "permissions.secrets: `names` is missing. Add `names: [api_keys]`."),
+        ({"permissions": {"secrets": {}}}, "permissions.secrets: `names` is missing. Add `names: [api_keys]`, or `config`"),
+        ({"permissions": {"secrets": {"config": ["a b"]}}}, "permissions.secrets.config[0]: 'a b' is not a key of the configuration."),
+        ({"permissions": {"secrets": {"config": ["bind*"]}}}, "permissions.secrets.config[0]: 'bind*' is not a key of the configuration."),
+        (
+            {"permissions": {"secrets": {"config": ["heder"]}}},
+            "permissions.secrets.config: 'heder' is not in the schema of its configuration. Did you mean 'header'?",
+        ),
+        ({"requires": {"modules": ["json"]}}, "requires: modules are installed for the runtime 'native' only, not for 'python'."),
+        ({"runtime": "native", "requires": {"modules": ["a.b"]}}, "requires.modules[0]: 'a.b' is not a module at the top."),
         (
             {"permissions": {"network": {"allow": ["ftp://x"]}}},
             "permissions.network.allow[0]: 'ftp://x': the scheme 'ftp' is not http or https.",
