@@ -1,0 +1,114 @@
+"""A real identity provider for tests: npm's `oidc-provider` on the loopback, with a switch for its moods.
+
+Wants Node.js 20 and a package index; where CI is set, neither may be missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.golden.typescript import missing, run
+
+HERE = Path(__file__).parent / "oidc"
+AUDIENCE = "https://orders.example"
+"""The resource that access tokens are JWTs for; all others are opaque."""
+
+GOOD = {"mood": "ok", "cache_control": "public, max-age=300", "reset": True, "forget": True}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """A running provider."""
+
+    issuer: str
+    process: subprocess.Popen[str]
+
+    @property
+    def jwks_url(self) -> str:
+        """Where its keys are."""
+        return f"{self.issuer}/jwks"
+
+    @property
+    def introspection_url(self) -> str:
+        """Where it is asked about tokens."""
+        return f"{self.issuer}/token/introspection"
+
+    async def token(self, client: str = "shop", *, scope: str = "read", headers: dict[str, str] | None = None, **form: str) -> str:
+        """An access token: opaque, or a JWT where `resource` is AUDIENCE."""
+        body = {"grant_type": "client_credentials", "scope": scope, **form}
+        answer = await self._post("/token", client, body, headers)
+        return str(answer.json()["access_token"])
+
+    async def revoke(self, token: str, client: str = "shop") -> None:
+        """Take it back."""
+        await self._post("/token/revocation", client, {"token": token})
+
+    async def control(self, **wanted: Any) -> dict[str, Any]:
+        """Change its mood or its keys; how often it was asked (see server.mjs)."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.post(f"{self.issuer}/__control", json=wanted)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    async def _post(self, path: str, client: str, form: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False, auth=(client, f"{client}-secret")) as http:
+            answer = await http.post(f"{self.issuer}{path}", data=form, headers=headers)
+        return answer.raise_for_status()
+
+
+@contextmanager
+def identity_provider(port: int = 0) -> Iterator[IdentityProvider]:
+    """One of your own; `port` for one that comes back where another was."""
+    _install()
+    process = subprocess.Popen(
+        ["node", "server.mjs", str(port)], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, "the identity provider did not start: run `node server.mjs` in tests/support/oidc"
+        yield IdentityProvider(json.loads(line)["issuer"], process)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[IdentityProvider]:
+    """One for all tests of a process."""
+    with identity_provider() as running:
+        yield running
+
+
+@pytest.fixture
+async def idp(provider: IdentityProvider) -> IdentityProvider:
+    """The same, in good mood, and asked nothing yet."""
+    await provider.control(**GOOD)
+    return provider
+
+
+def _install() -> None:
+    """Its packages, as the lock file has them; one process at a time."""
+    if shutil.which("npm") is None or int(run("node", "--version", cwd=HERE).stdout[1:].split(".")[0]) < 20:
+        missing("needs Node.js 20 or newer")
+    with (HERE / ".installing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp, wanted = HERE / "node_modules" / ".mockforge-lock", (HERE / "package-lock.json").read_text()
+        if not stamp.exists() or stamp.read_text() != wanted:
+            done = run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=HERE)
+            if done.returncode:
+                missing(f"npm cannot install the identity provider's packages: {done.stderr[:500]}")
+            stamp.write_text(wanted)
