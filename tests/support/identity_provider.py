@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.golden.typescript import missing, run
+from tests.golden.typescript import run
+from tests.support.toolchains import missing
 
 HERE = Path(__file__).parent / "oidc"
 AUDIENCE = "https://orders.example"
