@@ -154,17 +154,34 @@ def running(name: str, app: str) -> Iterator[Running]:
     """The server with `tests.servers.apps:<app>`, stopped at the end of the block."""
     port = free_port()
     filled = (part.format(port=port, app=f"tests.servers.apps:{app}") for part in COMMANDS[name])
+    with _process(name, port, ["-m", *filled]) as server:
+        if not server.is_ready.wait(60) or server.process.poll() is not None:
+            raise RuntimeError(f"{name} did not start:\n{server.output}")
+        server.until_it_accepts()
+        yield server
+
+
+@contextmanager
+def serving_file(file: Path) -> Iterator[Running]:
+    """`mockforge serve` with a configuration, under uvicorn, stopped at the end of the block."""
+    port = free_port()
+    with _process("mockforge", port, ["-m", "mockforge_asgi", "serve", str(file), "--port", str(port)]) as server:
+        server.until_it_accepts()
+        if server.process.poll() is not None:
+            raise RuntimeError(f"it did not start:\n{server.output}")
+        yield server
+
+
+@contextmanager
+def _process(name: str, port: int, arguments: list[str]) -> Iterator[Running]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", *filled], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, *arguments], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     server = Running(name, port, process)
     follower = threading.Thread(target=server.follow, daemon=True)
     follower.start()
     try:
-        if not server.is_ready.wait(60) or process.poll() is not None:
-            raise RuntimeError(f"{name} did not start:\n{server.output}")
-        server.until_it_accepts()
         yield server
     finally:
         process.terminate()
