@@ -140,7 +140,8 @@ class Recovered(Event):
 class RequestAnswered(Event):
     """A request was answered by us (never for one that only passed through).
 
-    `answered_by`: an auth plugin by its name, `plugin NAME`, `route PATH`, `no route`, `cors`, `on_failure of NAME`, `request check`.
+    `answered_by`: an auth plugin by its name, `plugin NAME`, `route PATH`, `no route`, `cors`, `on_failure of NAME`, `request check`,
+    `backoff`.
     """
 
     method: str
@@ -153,6 +154,23 @@ class RequestAnswered(Event):
     principal: str | None = None
     reason: str = ""
     """Why it was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerDelayed(Event):
+    """A caller sent wrong credentials once more, and is answered 429 for `wait_s` seconds. `address`: of IPv6 its network."""
+
+    address: str
+    failures: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameAttacked(Event):
+    """Passwords of one user are being guessed, wherever from: so many were wrong lately. Nobody is kept from that user's own."""
+
+    name: str
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +236,7 @@ _FREE_TEXT: Final[dict[type[Event], tuple[int, tuple[str, ...]]]] = {
     CallFinished: (_MAX_TEXT, ("error",)),
     AnswerRefused: (_MAX_TEXT, ("error",)),
     HostCallDenied: (_MAX_TEXT, ("detail",)),
+    NameAttacked: (MAX_CLIENT_TEXT, ("name",)),
     PluginRefused: (4 * _MAX_TEXT, ("reason",)),
     PluginWarning: (_MAX_TEXT, ("detail",)),
     Quarantined: (_MAX_TEXT, ("reason",)),

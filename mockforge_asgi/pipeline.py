@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from mockforge_asgi.auth.backoff import Backoffs
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
 from mockforge_asgi.auth.policy import AuthPolicy
 from mockforge_asgi.auth.rules import Protection
@@ -81,7 +82,7 @@ class PipelineBuilder:
             self._failures: Final = FailureResponses(config, lambda text: runtime.events.redact(text))
         faults.refuse()
         self._limits = config.limits.body
-        self._public = public_plugins(config)
+        self._public, self._backoffs = public_plugins(config), Backoffs(runtime)
 
     def build(self, loaded: LoadedPlugins) -> Pipeline:
         """The pipeline with those plugins."""
@@ -91,7 +92,7 @@ class PipelineBuilder:
         modifiers = Modifiers(loaded.of_kind("modifier"), max_bytes=max_bytes, in_place_of=self._failures.in_place_of)
         claims = self._protection.claims | endpoints.claims | responders.claims() | modifiers.claims
         return Pipeline(
-            auth=AuthPolicy(self._protection, loaded),
+            auth=AuthPolicy(self._protection, loaded, self._backoffs),
             endpoints=endpoints,
             responders=responders,
             templates=self._templates,

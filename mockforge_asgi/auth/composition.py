@@ -48,6 +48,8 @@ async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
                 failure = failure or error
                 continue
             if isinstance(decision, Allow):
+                if isinstance(refusal, Deny) and refusal.status == 401:
+                    exchange.reason = refusal.reason  # wrong credentials beside right ones: back-off looks whether they are others
                 return decision
             refusal = refusal or decision
         if failure is not None:

@@ -40,3 +40,20 @@ def consumed_by(views: Iterable[RequestView]) -> Consumed:
         if view.cookies is None:
             found |= Consumed(frozenset({"cookie"}))
     return found
+
+
+def share_credentials(one: RequestView, other: RequestView) -> bool:
+    """Whether two plugins may look at the same credentials: what is wrong for the one is then no guess if it is right for the other."""
+    return (
+        _share(_secret(one.headers), _secret(other.headers)) or _share(one.cookies, other.cookies) or _share(one.query, other.query)
+    )
+
+
+def _secret(headers: frozenset[str] | None) -> frozenset[str] | None:
+    return None if headers is None else headers - NO_SECRETS
+
+
+def _share(one: frozenset[str] | None, other: frozenset[str] | None) -> bool:
+    if one is None or other is None:
+        return one != frozenset() and other != frozenset()
+    return not one.isdisjoint(other)

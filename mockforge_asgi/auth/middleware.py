@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mockforge_asgi.auth.backoff import Backoffs
 from mockforge_asgi.auth.forward import forward
 from mockforge_asgi.auth.policy import AuthPolicy
 from mockforge_asgi.auth.preflight import answer_preflight
@@ -41,7 +42,8 @@ class AuthMiddleware:
     ) -> None:
         self.app, self.runtime, self.limits = app, runtime, limits
         self.protection = Protection(rules, own_root_path(app, root_path))
-        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded))
+        backoffs = Backoffs(runtime)
+        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded, backoffs))
 
     @property
     def routes(self) -> object:

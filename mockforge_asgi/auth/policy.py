@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from mockforge_asgi.auth.backoff import Backoff, Backoffs
 from mockforge_asgi.auth.challenge import merged_challenge
 from mockforge_asgi.auth.composition import MODES, NO_DECISION
-from mockforge_asgi.auth.credentials import consumed_by
+from mockforge_asgi.auth.credentials import consumed_by, share_credentials
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow, Decision, Deny
@@ -29,25 +30,29 @@ class RulePlugins:
     compose: Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]
     consumed: Consumed
     challenge: str
+    backoff: Backoff | None
 
     @classmethod
-    def of(cls, rule: ProtectRule, loaded: LoadedPlugins) -> RulePlugins:
+    def of(cls, rule: ProtectRule, loaded: LoadedPlugins, backoffs: Backoffs | None) -> RulePlugins:
         """Lowest priority number first; equals stay as the rule names them. Raises PluginUnavailable for one that is not loaded."""
         named = [loaded.get(name, "it guards this path and is not loaded") for name in rule.auth]
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
-        return cls(plugins, MODES[rule.mode], consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins))
+        backoff = None if backoffs is None else backoffs.of(rule.backoff)
+        return cls(plugins, MODES[rule.mode], consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins), backoff)
 
 
 class AuthPolicy:
     """The rules, with the plugins that decide for each. Where one is not loaded, whatever the rule protects is unavailable."""
 
-    __slots__ = ("_loaded", "_of_rule", "protection")
+    __slots__ = ("_backoffs", "_loaded", "_of_rule", "protection")
 
-    def __init__(self, protection: Protection, loaded: LoadedPlugins = NOT_LOADED) -> None:
+    def __init__(self, protection: Protection, loaded: LoadedPlugins = NOT_LOADED, backoffs: Backoffs | None = None) -> None:
         self.protection: Final = protection
-        self._loaded = loaded
+        self._loaded, self._backoffs = loaded, backoffs
         self._of_rule = {
-            id(rule): RulePlugins.of(rule, loaded) for rule in protection.rules if all(name in loaded.plugins for name in rule.auth)
+            id(rule): RulePlugins.of(rule, loaded, backoffs)
+            for rule in protection.rules
+            if all(name in loaded.plugins for name in rule.auth)
         }
 
     def check_path(self, exchange: Exchange) -> None:
@@ -74,24 +79,46 @@ class AuthPolicy:
         """The decision about a request that falls under that rule; None lets an anonymous caller pass. What an Allow brings is noted in
         the exchange.
 
-        Raises RequestRejected, ClientDisconnected, and PluginUnavailable when a plugin that is needed fails.
+        Raises RequestRejected (429 for a caller that has to wait), ClientDisconnected, and PluginUnavailable when a plugin that is
+        needed fails.
         """
-        asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded)
+        asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded, self._backoffs)
+        backoff = asked.backoff
+        attempt = await backoff.begin(exchange) if backoff is not None and backoff.seen.is_any else None
         decision: Decision = None
         try:
             decision = await asked.compose(asked.plugins, exchange)
         finally:
             if not isinstance(decision, Allow):
                 exchange.allowed_by = ""
+            if attempt is not None:
+                attempt.end()
         if isinstance(decision, Allow):
+            if exchange.reason:
+                await self._refused_beside(asked, exchange)
+            elif attempt is not None:
+                await attempt.succeeded()
             headers = decision.set_headers
             exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
             return decision
         exchange.consume(asked.consumed)
-        if isinstance(decision, Deny):
-            exchange.reason = decision.reason
-            if decision is NO_DECISION:
-                exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
-            if decision.status == 401 and not decision.challenge:
-                return Deny(401, decision.reason, asked.challenge)
+        return await self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
+
+    async def _refused(self, asked: RulePlugins, exchange: Exchange, decision: Deny) -> Deny:
+        """The refusal with a challenge, once it is noted and counted."""
+        exchange.reason = decision.reason
+        if decision is NO_DECISION:
+            exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
+        elif decision.status == 401 and asked.backoff is not None:
+            await asked.backoff.failed(exchange)
+        if decision.status == 401 and not decision.challenge:
+            return Deny(401, decision.reason, asked.challenge)
         return decision
+
+    async def _refused_beside(self, asked: RulePlugins, exchange: Exchange) -> None:
+        """One plugin refused, another allowed (`any`): a failure if they look at different credentials, of which one may be guessed."""
+        exchange.reason = ""
+        views = {plugin.name: plugin.view for plugin in asked.plugins}
+        refused, allowed = views[exchange.answered_by], views[exchange.allowed_by]
+        if asked.backoff is not None and not share_credentials(refused, allowed):
+            await asked.backoff.failed(exchange)

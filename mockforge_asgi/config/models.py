@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, PlainMapping, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
+from mockforge_asgi.config.models_backoff import Backoff, BackoffModel
 from mockforge_asgi.config.models_cors import CorsModel
 from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, ProtectModel, RouteModel, SourceModel, TemplatesModel
 from mockforge_asgi.config.objects import BreakerConfig, InstancesConfig, LimitsConfig, NativeTrust, ServerConfig, StateConfig
@@ -219,6 +220,7 @@ class ConfigModel(Strict):
     plugins: dict[Id, PluginModel] = Field(default_factory=dict, description="Plugins by the name they have here.")
     secrets: dict[Name, SecretModel] = Field(default_factory=dict, description="Secrets by the name they have here.")
     protect: list[ProtectModel] = Field(default_factory=list, description="Which paths need which auth plugins.")
+    backoff: Backoff = Field(default_factory=BackoffModel, description="How long callers wait who send wrong credentials; `false`: never.")
     cors: CorsModel | None = Field(default=None, description="Which pages of other origins may read answers, and what they may send.")
     routes: list[RouteModel] = Field(default_factory=list, description="Native routes.")
     templates: TemplatesModel = Field(default_factory=TemplatesModel, description="The operator's templates.")

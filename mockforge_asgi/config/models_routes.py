@@ -24,6 +24,7 @@ from mockforge_asgi.config.fields import (
     own_spelling,
     short_form,
 )
+from mockforge_asgi.config.models_backoff import Backoff
 from mockforge_asgi.config.objects import ResponseFilter, is_template
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
@@ -46,6 +47,9 @@ class ProtectModel(Strict):
     methods: Methods = Field(default_factory=list, description="Methods it holds for; all if left out.")
     preflight: Literal["cors", "app"] = Field(
         default="cors", description="Who answers CORS preflights before auth: `cors` of this configuration, or the wrapped `app`."
+    )
+    backoff: Backoff | None = Field(
+        default=None, description="`false`, or numbers of its own for callers with wrong credentials; those of `backoff:` if left out."
     )
 
     @model_validator(mode="after")

@@ -14,6 +14,8 @@ from typing import Literal, TypeAlias, TypeVar
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.http.backoff import DEFAULT as DEFAULT_BACKOFF
+from mockforge_asgi.http.backoff import BackoffConfig
 from mockforge_asgi.http.body import DEFAULT_LIMITS as BODY_LIMITS
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import Cors
@@ -153,6 +155,8 @@ class ProtectRule:
     mode: Literal["first", "any", "all", "optional"] = "first"
     methods: frozenset[str] = frozenset()
     preflight: Literal["cors", "app"] = "cors"
+    backoff: BackoffConfig | None = DEFAULT_BACKOFF
+    """After how many wrong credentials callers have to wait; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ EVENTS: list[tuple[events.Event, str, str]] = [
     (events.Compiling(what="p", size_bytes=2_000_000), "info", "compiling p (2.0 MB) …"),
     (events.Compiling(what="p", size_bytes=2_000_000, wall_s=2.0), "info", "still compiling p after 2.00 s"),
     (events.Compiling(what="p", size_bytes=2_000_000, done=True, wall_s=3.0), "info", "compiled p in 3.00 s"),
+    (events.CallerDelayed(address="192.0.2.1", failures=12, wait_s=4), "warning", "192.0.2.1 waits 4 s after 12 wrong credentials"),
+    (events.NameAttacked(name="a\nb", failures=100), "warning", "somebody guesses the password of a\\nb: 100 were wrong lately"),
     (events.Quarantined(plugin="p", reason="it crashes", for_s=1.5), "error", "p takes no calls for 1.5 s: it crashes"),
     (events.Recovered(plugin="p", after_s=2.25), "info", "p takes calls again, 2.25 s after it was quarantined"),
     (

@@ -1,0 +1,172 @@
+"""Back-off: whoever sends wrong credentials again and again has to wait, longer each time, before plugins are asked again.
+
+Two counts in the shared state: of an address, and of a user name from that address. The name is the one of `Authorization: Basic`, known
+before a plugin is asked. No count of a name holds for other addresses, or anybody could lock anybody out. While a caller waits, a right
+password is refused like a wrong one. Nothing is looked up of addresses that have not failed in this process (`auth/seen.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import ceil
+from typing import Final
+from unicodedata import normalize
+
+from mockforge_asgi.auth.failures import Fail, Waits
+from mockforge_asgi.auth.seen import SeenFailures
+from mockforge_asgi.errors import RequestRejected, StateError
+from mockforge_asgi.events import CallerDelayed, EventStream, NameAttacked
+from mockforge_asgi.http.backoff import Allowance, BackoffConfig, network_of
+from mockforge_asgi.http.exchange import Exchange
+from mockforge_asgi.http.snapshot import RequestSnapshot
+from mockforge_asgi.runtime import PluginRuntime
+from mockforge_asgi.state import KeySpace, Quota, StateStore
+
+MAX_CALLERS: Final = 50_000
+"""The most counts that are kept; beyond them, new callers are counted with their neighbours."""
+MAX_AT_ONCE: Final = 4
+"""How many requests of an address that has failed may wait for a decision at once, in one process."""
+GUESSED_TIMES: Final = 10
+"""So many times the attempts of one address, from all of them together, and an event tells that the name is attacked."""
+_MAX_HEADER: Final = 8192
+_QUOTA: Final = Quota(MAX_CALLERS, 8 << 20, 256)
+_NEIGHBOURS: Final = Quota(1 << 17, 16 << 20, 256)
+
+
+class Backoff:
+    """The counts of one configuration, over the runtime's shared state."""
+
+    __slots__ = ("_address", "_anywhere", "_config", "_events", "_name", "_names", "_state", "_under_way", "seen")
+
+    def __init__(self, config: BackoffConfig, state: Callable[[], StateStore], events: EventStream) -> None:
+        self._config, self._state, self._events = config, state, events
+        self._address = Allowance(config.attempts_from_address, config.delay_s, config.max_delay_s, config.forget_s)
+        self._name = Allowance(config.attempts, config.delay_s, config.max_delay_s, config.forget_s)
+        self._anywhere = Allowance(config.attempts * GUESSED_TIMES, config.delay_s, config.delay_s, config.forget_s)
+        self._under_way = Counter[str]()
+        self._names = f"auth/backoff/{config.scope}" if config.scope else "auth/backoff"
+        self.seen: Final = SeenFailures(max(self._address.lasts_s, self._name.lasts_s))
+
+    async def begin(self, exchange: Exchange) -> Attempt | None:
+        """Before plugins are asked; None for an address that has not failed. `Attempt.end` must follow. Raises RequestRejected (429)."""
+        snapshot = exchange.snapshot
+        if (client := snapshot.client) is None or (caller := network_of(client)) not in self.seen:
+            return None
+        name = attempted_name(snapshot)
+        keys = [("a " + caller, self._address)] + ([(_key("p", name, caller), self._name)] if name else [])
+        waits = await asyncio.gather(*(self._look(key, allowance, caller) for key, allowance in keys))
+        wait_s = max(wait for wait, _ in waits)
+        if wait_s <= 0 and self._under_way[caller] >= MAX_AT_ONCE:
+            wait_s = 1.0
+        if wait_s > 0:
+            exchange.answered_by = "backoff"
+            raise RequestRejected(429, "too many wrong credentials: try again later", [("retry-after", str(ceil(wait_s)))])
+        self._under_way[caller] += 1
+        return Attempt(self._under_way, caller, self._space(), keys[-1][0] if name and waits[-1][1] else "")
+
+    async def failed(self, exchange: Exchange) -> None:
+        """Its credentials were wrong."""
+        snapshot = exchange.snapshot
+        if (client := snapshot.client) is None:  # a server that does not say who calls: there is nobody to count
+            return
+        caller, name = network_of(client), attempted_name(snapshot)
+        self.seen.add(caller)
+        keys = [("a " + caller, self._address)]
+        if name:
+            keys += [(_key("p", name, caller), self._name), (_key("n", name), self._anywhere)]
+        counts = await asyncio.gather(*(self._fail(key, allowance, caller) for key, allowance in keys))
+        wait_s, count, _ = max(counts[:2])
+        if wait_s > 0:
+            self._events.emit(CallerDelayed(address=caller, failures=round(count), wait_s=round(wait_s, 1)))
+        if name and round(counts[2][2]) < self._anywhere.attempts <= round(counts[2][1]):
+            self._events.emit(NameAttacked(name=name, failures=self._anywhere.attempts))
+
+    async def _look(self, key: str, allowance: Allowance, caller: str) -> tuple[float, float]:
+        wait_s, count = await self._space().run(Waits(key, allowance))
+        if not count and key.startswith("a "):
+            wait_s, _ = await self._neighbours().run(Waits(_neighbourhood(caller), allowance))
+        return wait_s, count
+
+    async def _fail(self, key: str, allowance: Allowance, caller: str) -> tuple[float, float, float]:
+        try:
+            wait_s, count, before = await self._space().run(Fail(key, allowance))
+        except StateError as error:
+            if error.code != "limit":
+                raise
+            if not key.startswith("a "):
+                return 0.0, 0.0, 0.0
+            wait_s, count, before = await self._neighbours().run(Fail(_neighbourhood(caller), allowance))
+        return wait_s, count, before
+
+    def _space(self) -> KeySpace:
+        return KeySpace(self._state(), self._names, _QUOTA)
+
+    def _neighbours(self) -> KeySpace:
+        return KeySpace(self._state(), f"{self._names}/neighbours", _NEIGHBOURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request of an address that has failed before, while it is decided."""
+
+    _under_way: Counter[str]
+    _caller: str
+    _space: KeySpace
+    _name_key: str
+    """The count of its user name from there; empty where nobody is named, or has not failed."""
+
+    def end(self) -> None:
+        """It is decided, or nobody waits for that any more."""
+        self._under_way[self._caller] -= 1
+        if not self._under_way[self._caller]:
+            del self._under_way[self._caller]
+
+    async def succeeded(self) -> None:
+        """The caller was let pass: its failures under that name are forgotten, those of its address are not."""
+        if self._name_key:
+            await self._space.delete(self._name_key)
+
+
+class Backoffs:
+    """One `Backoff` for each configuration, for as long as a mount lives."""
+
+    __slots__ = ("_made", "_runtime")
+
+    def __init__(self, runtime: PluginRuntime) -> None:
+        self._runtime = runtime
+        self._made: dict[BackoffConfig, Backoff] = {}
+
+    def of(self, config: BackoffConfig | None) -> Backoff | None:
+        """The one of a rule; None where it has none."""
+        if config is None:
+            return None
+        if config not in self._made:
+            self._made[config] = Backoff(config, lambda: self._runtime.state, self._runtime.events)
+        return self._made[config]
+
+
+def attempted_name(snapshot: RequestSnapshot) -> str:
+    """The user name that `Authorization: Basic` tells, in one spelling; empty where it tells none."""
+    told = snapshot.header("authorization") or ""
+    if told[:6].lower() != "basic " or len(told) > _MAX_HEADER:
+        return ""
+    try:
+        name, colon, _ = b64decode(told[6:]).partition(b":")
+    except ValueError:
+        return ""
+    return normalize("NFKC", name.decode("utf-8", "replace")).casefold().strip()[:256] if colon else ""
+
+
+def _key(kind: str, *parts: str) -> str:
+    """The key of a count: who was named is not to be read in it."""
+    return f"{kind} {blake2b(chr(0).join(parts).encode(), digest_size=16).hexdigest()}"
+
+
+def _neighbourhood(caller: str) -> str:
+    """The first sixteen bits of an address, with which it is counted where there is no room for it alone."""
+    return "a " + (":".join(caller.split(":")[:1]) if ":" in caller else ".".join(caller.split(".")[:2]))

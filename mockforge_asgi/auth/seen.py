@@ -1,0 +1,47 @@
+"""Callers that have failed in this process lately: what lets all others pass without a look at the shared state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+_SLOTS: Final = 1 << 18
+
+
+class SeenFailures:
+    """Remembers a caller for at least `lasts_s` seconds, and never more than `2 * _SLOTS` bytes.
+
+    Some callers share a slot, more of them the more have failed: whoever is taken for another is looked up, and nothing else.
+    """
+
+    __slots__ = ("_clock", "_lasts_s", "_new", "_old", "_turns_at_s", "is_any")
+
+    def __init__(self, lasts_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lasts_s, self._clock = lasts_s, clock
+        self._new: bytearray | None = None
+        self._old: bytearray | None = None
+        self._turns_at_s = 0.0
+        self.is_any = False
+        """Whether anybody has failed lately."""
+
+    def add(self, caller: str) -> None:
+        """It has failed."""
+        self._turn()
+        if self._new is None:
+            self._new, self.is_any = bytearray(_SLOTS), True
+        self._new[hash(caller) & _SLOTS - 1] = 1
+
+    def __contains__(self, caller: str) -> bool:
+        """Whether it may have failed."""
+        self._turn()
+        slot = hash(caller) & _SLOTS - 1
+        return any(seen is not None and seen[slot] for seen in (self._new, self._old))
+
+    def _turn(self) -> None:
+        now = self._clock()
+        if now < self._turns_at_s:
+            return
+        self._old = self._new if now < self._turns_at_s + self._lasts_s else None
+        self._new, self._turns_at_s = None, now + self._lasts_s
+        self.is_any = self._old is not None
