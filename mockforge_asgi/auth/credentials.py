@@ -44,9 +44,7 @@ def consumed_by(views: Iterable[RequestView]) -> Consumed:
 
 def share_credentials(one: RequestView, other: RequestView) -> bool:
     """Whether two plugins may look at the same credentials: what is wrong for the one is then no guess if it is right for the other."""
-    return (
-        _share(_secret(one.headers), _secret(other.headers)) or _share(one.cookies, other.cookies) or _share(one.query, other.query)
-    )
+    return _share(_secret(one.headers), _secret(other.headers)) or _share(one.cookies, other.cookies) or _share(one.query, other.query)
 
 
 def _secret(headers: frozenset[str] | None) -> frozenset[str] | None:

@@ -39,7 +39,7 @@ class Fail:
         wait_s = self.allowance.wait_s(count)
         until = max(until, now + wait_s)
         ends = until + self.allowance.forget_s * count / self.allowance.attempts
-        return Cell(json.dumps([round(count, 3), round(until, 3), round(now, 3)]).encode(), ends), [max(0.0, until - now), count, before]
+        return Cell(json.dumps([count, until, now]).encode(), ends), [max(0.0, until - now), count, before]
 
 
 def _counted(cell: Cell | None, allowance: Allowance, now: float) -> tuple[float, float]:
