@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +17,7 @@ from typing import Final
 from unicodedata import normalize
 
 from mockforge_asgi.auth.failures import Fail, Waits
-from mockforge_asgi.auth.seen import SeenFailures
+from mockforge_asgi.auth.seen import SeenFailures, UnderWay
 from mockforge_asgi.errors import RequestRejected, StateError
 from mockforge_asgi.events import CallerDelayed, EventStream, NameAttacked
 from mockforge_asgi.http.backoff import Allowance, BackoffConfig, network_of
@@ -48,7 +47,7 @@ class Backoff:
         self._address = Allowance(config.attempts_from_address, config.delay_s, config.max_delay_s, config.forget_s)
         self._name = Allowance(config.attempts, config.delay_s, config.max_delay_s, config.forget_s)
         self._anywhere = Allowance(config.attempts * GUESSED_TIMES, config.delay_s, config.delay_s, config.forget_s)
-        self._under_way = Counter[str]()
+        self._under_way = UnderWay(MAX_AT_ONCE)
         self._names = f"auth/backoff/{config.scope}" if config.scope else "auth/backoff"
         self.seen: Final = SeenFailures(max(self._address.lasts_s, self._name.lasts_s))
 
@@ -61,12 +60,11 @@ class Backoff:
         keys = [("a " + caller, self._address)] + ([(_key("p", name, caller), self._name)] if name else [])
         waits = await asyncio.gather(*(self._look(key, allowance, caller) for key, allowance in keys))
         wait_s = max(wait for wait, _ in waits)
-        if wait_s <= 0 and self._under_way[caller] >= MAX_AT_ONCE:
+        if wait_s <= 0 and not self._under_way.enter(caller):
             wait_s = 1.0
         if wait_s > 0:
             exchange.answered_by = "backoff"
             raise RequestRejected(429, "too many wrong credentials: try again later", [("retry-after", str(ceil(wait_s)))])
-        self._under_way[caller] += 1
         return Attempt(self._under_way, caller, self._space(), keys[-1][0] if name and waits[-1][1] else "")
 
     async def failed(self, exchange: Exchange) -> None:
@@ -114,7 +112,7 @@ class Backoff:
 class Attempt:
     """A request of an address that has failed before, while it is decided."""
 
-    _under_way: Counter[str]
+    _under_way: UnderWay
     _caller: str
     _space: KeySpace
     _name_key: str
@@ -122,9 +120,7 @@ class Attempt:
 
     def end(self) -> None:
         """It is decided, or nobody waits for that any more."""
-        self._under_way[self._caller] -= 1
-        if not self._under_way[self._caller]:
-            del self._under_way[self._caller]
+        self._under_way.leave(self._caller)
 
     async def succeeded(self) -> None:
         """The caller was let pass: its failures under that name are forgotten, those of its address are not."""

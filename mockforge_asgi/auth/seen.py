@@ -1,10 +1,14 @@
-"""Callers that have failed in this process lately: what lets all others pass without a look at the shared state."""
+"""What one process knows of callers by itself: who has failed lately, which lets all others pass without a look at the shared state, and
+how many requests of one that has are being decided."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
+
+from mockforge_asgi.locks import ProcessLock
 
 _SLOTS: Final = 1 << 18
 
@@ -28,9 +32,9 @@ class SeenFailures:
     def add(self, caller: str) -> None:
         """It has failed."""
         self._turn()
-        if self._new is None:
-            self._new, self.is_any = bytearray(_SLOTS), True
-        self._new[hash(caller) & _SLOTS - 1] = 1
+        new = self._new or bytearray(_SLOTS)
+        new[hash(caller) & _SLOTS - 1] = 1
+        self._new, self.is_any = new, True
 
     def __contains__(self, caller: str) -> bool:
         """Whether it may have failed."""
@@ -45,3 +49,28 @@ class SeenFailures:
         self._old = self._new if now < self._turns_at_s + self._lasts_s else None
         self._new, self._turns_at_s = None, now + self._lasts_s
         self.is_any = self._old is not None
+
+
+class UnderWay:
+    """Requests that are being decided, by caller; at most so many of each. Those of a parent process are none of a forked child's."""
+
+    __slots__ = ("_counts", "_lock", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most, self._counts = most, Counter[str]()
+        self._lock: Final = ProcessLock(forked=self._counts.clear)
+
+    def enter(self, caller: str) -> bool:
+        """One more, if there may be one more. `leave` must follow."""
+        with self._lock.here():
+            if self._counts[caller] >= self._most:
+                return False
+            self._counts[caller] += 1
+            return True
+
+    def leave(self, caller: str) -> None:
+        """One less."""
+        with self._lock.here():
+            self._counts[caller] -= 1
+            if self._counts[caller] <= 0:
+                del self._counts[caller]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from mockforge_asgi.http.backoff import BackoffConfig
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.request_document import EVERYTHING, RequestView
 from mockforge_asgi.middleware import MockForge
+from mockforge_asgi.state import StateStore
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_asgi.state.operations import Operation
 from mockforge_asgi.state.sqlite import SqliteStore
@@ -59,6 +60,17 @@ class CountedStore(MemoryStore):
         return await super().apply(space, quota, operation)
 
 
+class Clocked(Runtime):
+    """A runtime with a store whose clock is the test's."""
+
+    def __init__(self, deciders: Mapping[str, Decider], store: StateStore) -> None:
+        self._store = store
+        super().__init__(deciders)
+
+    def _open_state(self) -> StateStore:
+        return self._store
+
+
 async def passed(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         return await send({"type": "websocket.accept"})
@@ -85,8 +97,7 @@ class Stand:
         self.clock, self.events = Clock(), list[Event]()
         self.store = CountedStore(self.clock)
         self.deciders = deciders or {"key": Decider(by_password, view=AUTHORIZATION)}
-        self.runtime = Runtime(self.deciders)
-        self.runtime._state = self.store  # the clock is the test's
+        self.runtime = Clocked(self.deciders, self.store)
         self.runtime.events.subscribe(self.events.append)
         self.rules = [ProtectRule("/**", tuple(self.deciders), mode, backoff=config)]
         self.app = AuthMiddleware(passed, runtime=self.runtime, rules=self.rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockforge_asgi.auth import seen
-from mockforge_asgi.auth.seen import SeenFailures
+from mockforge_asgi.auth.seen import SeenFailures, UnderWay
 
 
 class Clock:
@@ -47,3 +47,18 @@ def test_a_million_callers_take_no_more_memory_than_one() -> None:
     for number in range(1_000_000):
         failures.add(str(number))
     assert failures._new is not None and len(failures._new) == seen._SLOTS and "7" in failures
+
+
+def test_so_many_requests_of_a_caller_are_decided_at_once_and_no_more() -> None:
+    under_way = UnderWay(2)
+    assert [under_way.enter(caller) for caller in ("a", "a", "a", "b")] == [True, True, False, True]
+    under_way.leave("a")
+    assert under_way.enter("a") and not under_way.enter("a")
+
+
+def test_a_caller_of_whom_nothing_is_decided_takes_no_memory() -> None:
+    under_way = UnderWay(1)
+    for number in range(1000):
+        assert under_way.enter(str(number)) and not under_way.enter(str(number))
+        under_way.leave(str(number))
+    assert not under_way._counts
