@@ -1,8 +1,8 @@
 """A connection to one server: socket, TLS, deadlines and how much may be answered. What the bytes mean is libldap's affair.
 
 libldap is given one end of a socket pair instead of the server's socket, and this module carries its bytes. Left to connect by itself,
-libldap 2.5 and 2.6 built with GnuTLS (Debian, Ubuntu) spin for ever in the handshake of a server that does not answer, whatever
-time-outs are set, cannot say what is wrong with a certificate, and take answers of any size. Here TLS is Python's `ssl`.
+libldap 2.5 built with GnuTLS (Debian 12) spins for ever in the handshake of a server that does not answer, whatever time-outs are
+set; it cannot say what is wrong with a certificate, and takes answers of any size. Here TLS is Python's `ssl`.
 """
 
 from __future__ import annotations
