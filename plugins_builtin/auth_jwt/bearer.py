@@ -40,8 +40,10 @@ class Bearer:
         return f'Bearer realm="{self.realm}"'
 
     def token(self, request: Request) -> str | Deny | None:
-        """The token; None where the request has none; a Deny where it has one that cannot be taken as it is."""
-        shown = request.headers.all("authorization")
+        """The token, of whatever characters; None where the request has none; a Deny where it has one that cannot be taken as it is."""
+        shown = [value for name, value in request.headers if name == "authorization"]
+        if len(shown) == 1 and self.query is None and shown[0][:7] == "Bearer ":  # the usual case
+            return self._bounded(shown[0][7:].strip(" "))
         if len(shown) > 1:
             return self.refuse("more than one Authorization header", error="invalid_request", status=400)
         found: str | None = None
@@ -57,15 +59,16 @@ class Bearer:
             found = sent[0]
         if found is None and self.cookie is not None:
             found = request.cookies.get(self.cookie)
-        return None if found is None else self._checked(found)
+        return None if found is None else self._bounded(found)
+
+    def check(self, token: str) -> None:
+        """Whether the token has the characters of one (RFC 6750 §2.1). Raises Refused."""
+        if _TOKEN.fullmatch(token) is None:
+            raise Refused("the token has characters that no bearer token has, or is empty")
 
     def refuse(self, words: str, *, error: str = "invalid_token", status: int = 401) -> Deny:
         """The refusal of a credential that was shown (RFC 6750 §3.1)."""
         return Deny(status, words, f'{self.challenge}, error="{error}", error_description="{words}"')
 
-    def _checked(self, token: str) -> str | Deny:
-        if len(token) > self.max_bytes:
-            return self.refuse(f"the token is longer than {self.max_bytes} bytes")
-        if _TOKEN.fullmatch(token) is None:
-            return self.refuse("the token has characters that no bearer token has, or is empty")
-        return token
+    def _bounded(self, token: str) -> str | Deny:
+        return token if len(token) <= self.max_bytes else self.refuse(f"the token is longer than {self.max_bytes} bytes")

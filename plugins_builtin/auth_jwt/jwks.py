@@ -111,8 +111,10 @@ class RemoteKeys:
         now = self._clock()
         if now < self._fresh_until:
             return
-        is_usable = now < self._stale_until
-        if now >= self._retry_at and not (is_usable and self._fetching is not None):
+        if self._fetching is not None:
+            if now >= self._stale_until:  # else what there is serves meanwhile
+                await self._fetched()
+        elif now >= self._retry_at:
             await self._fetched()
         if self._clock() >= self._stale_until:
             raise self._failure.anew() if self._failure is not None else Unavailable.badly("there are no keys")
@@ -125,6 +127,7 @@ class RemoteKeys:
 
     async def _fetch(self) -> None:
         self._tried_at = self._clock()
+        self._retry_at = self._tried_at + self.times.refetch_s  # also when it ends in a way that nobody foresaw
         try:
             self._accept(await http.get(self.url, headers={"accept": "application/json"}, timeout_ms=self.times.timeout_ms))
         except HostError as error:

@@ -71,6 +71,7 @@ class JwtAuth(AuthPlugin):
         if token.count(".") != 2 and self.config["other_tokens"] == "pass":
             return None
         try:
+            self.bearer.check(token)
             return await self._verified(token, digest)
         except Refused as error:
             return self.bearer.refuse(error.words)

@@ -104,7 +104,7 @@ def rules_of(config: Config) -> ClaimRules:
         leeway_s=config["leeway_s"],
         max_age_s=config.get("max_age_s"),
         required=tuple(dict.fromkeys(required)),
-        values=tuple((read_path(path), tuple(values)) for path, values in accepted.items()),
+        values=tuple(((path,) if "/" in path else read_path(path), tuple(values)) for path, values in accepted.items()),
         types=tuple(kind.lower().removeprefix("application/") for kind in kinds),
     )
 

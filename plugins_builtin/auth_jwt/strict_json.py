@@ -14,7 +14,8 @@ from mockforge_plugin import Json
 
 MAX_DEPTH: Final = 16
 _MAX_DIGITS: Final = 40
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"?', re.S)
+"""One without an end goes on to the end: else each quotation mark in it would be tried as another beginning."""
 _BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 

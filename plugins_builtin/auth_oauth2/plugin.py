@@ -70,6 +70,10 @@ class OAuth2Auth(AuthPlugin):
         known = self._known(digest)
         if known is not None:
             return known
+        try:
+            self.bearer.check(token)
+        except Refused as error:
+            return self.bearer.refuse(error.words)
         with self._turn(digest) as turn:
             async with turn.lock:
                 known = self._known(digest)

@@ -174,6 +174,8 @@ async def test_optional_lets_nobody_pass_and_refuses_what_is_wrong() -> None:
     ({"values": {"azp": "web"}}, claims(azp="other"), 401),
     ({"values": {"azp": "web"}}, claims(), 401),
     ({"values": {"level": 1}}, claims(level=True), 401),
+    ({"values": {"https://x.example/tenant": "t1"}}, claims(**{"https://x.example/tenant": "t1"}), 200),
+    ({"values": {"org.id": "t1"}}, claims(org={"id": "t1"}), 200),
     ({"values": {"level": 1}}, claims(level=1), 200),
     ({"max_age_s": 60}, claims(), 200),
     ({"max_age_s": 60}, claims(iat=int(time.time()) - 3600), 401),
