@@ -71,7 +71,7 @@ class RemoteKeys:
         self.algorithms = own.algorithms.union(ASYMMETRIC)
         self.generation = 0
         """Rises with every change of the keys: what was verified before counts no more."""
-        self._fresh_until = self._stale_until = self._tried_at = self._retry_at = float("-inf")
+        self._fresh_until = self._stale_until = self._looked_at = self._retry_at = float("-inf")
         self._failure: Unavailable | None = None
         self._fetching: asyncio.Task[None] | None = None
 
@@ -84,11 +84,11 @@ class RemoteKeys:
         own = self.own.candidates(algorithm, kid)
         if own and self.own.knows(kid):
             return own
-        await self._ready()
+        is_news = await self._ready()
         found = self.keys.candidates(algorithm, kid)
         if not found and not self.keys.knows(kid):
-            if self._fetching is not None or self._clock() >= self._tried_at + self.times.refetch_s:
-                await self._fetched()
+            if not is_news:
+                await self._look_for_more()
             found = self.keys.candidates(algorithm, kid)
             if not found and self._failure is not None:
                 raise self._failure.anew()
@@ -106,18 +106,26 @@ class RemoteKeys:
         if self._fetching is not None:
             self._fetching.cancel()
 
-    async def _ready(self) -> None:
-        """Have keys that may be used. Raises Unavailable."""
+    async def _ready(self) -> bool:
+        """Have keys that may be used; whether they came just now. Raises Unavailable."""
         now = self._clock()
         if now < self._fresh_until:
-            return
-        if self._fetching is not None:
-            if now >= self._stale_until:  # else what there is serves meanwhile
-                await self._fetched()
-        elif now >= self._retry_at:
+            return False
+        is_waited_for = now >= self._retry_at if self._fetching is None else now >= self._stale_until  # else what there is serves meanwhile
+        if is_waited_for:
             await self._fetched()
         if self._clock() >= self._stale_until:
             raise self._failure.anew() if self._failure is not None else Unavailable.badly("there are no keys")
+        return is_waited_for
+
+    async def _look_for_more(self) -> None:
+        """Fetch for a key that is not known; whatever names are made up, seldom. The fetches that are due anyway do not count."""
+        now = self._clock()
+        if self._fetching is None:
+            if now < self._looked_at + self.times.refetch_s:
+                return
+            self._looked_at = now
+        await self._fetched()
 
     async def _fetched(self) -> None:
         """Return when the fetch that is under way, or else a new one, has ended. It goes on when the request that began it is given up."""
@@ -126,8 +134,7 @@ class RemoteKeys:
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
-        self._tried_at = self._clock()
-        self._retry_at = self._tried_at + self.times.refetch_s  # also when it ends in a way that nobody foresaw
+        self._retry_at = self._clock() + self.times.refetch_s  # also when it ends in a way that nobody foresaw
         try:
             self._accept(await http.get(self.url, headers={"accept": "application/json"}, timeout_ms=self.times.timeout_ms))
         except HostError as error:

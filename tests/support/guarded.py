@@ -31,6 +31,7 @@ def configuration(plugins: Mapping[str, Mapping[str, Any]], *, mode: str = "firs
     return {
         "version": 1,
         "plugins": dict(plugins),
+        "backoff": False,  # wrong credentials are what these tests are about
         "protect": [{"path": "/**", "auth": list(plugins), "mode": mode}],
         "secrets": {name: {"value": value} for name, value in (secrets or {}).items()},
     }

@@ -67,6 +67,14 @@ async def test_a_key_that_is_new_is_found_by_one_more_fetch(world: World) -> Non
         assert (len(world.asked), keys.generation) == (2, generation + 1)
 
 
+async def test_a_key_that_is_new_just_after_a_fetch_is_found_at_once(world: World) -> None:
+    world.answer, keys = reply(ONE), remote(world)
+    with inside(world):
+        await kids(keys, "main")
+        world.answer = reply(TWO)
+        assert await kids(keys, "next") == ["next"]
+
+
 async def test_made_up_key_names_cause_no_storm(world: World) -> None:
     world.answer, keys = reply(ONE), remote(world)
     with inside(world):

@@ -51,10 +51,7 @@ async def test_the_provider_rotates_its_keys(idp: IdentityProvider) -> None:
         assert (await ask(client, old)).status == 200
         await idp.control(rotate=True)
         new = await idp.token(resource=AUDIENCE)
-        answers = [await ask(client, new)]
-        while answers[-1].status != 200:  # within the second in which it does not ask again
-            assert answers[-1].status == 401
-            answers.append(await ask(client, new))
+        assert (await ask(client, new)).status == 200
         assert (await ask(client, old)).status == 200, "the old key is still published"
         assert (await idp.control())["jwks"] == 2
 
