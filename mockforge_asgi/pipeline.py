@@ -82,7 +82,7 @@ class PipelineBuilder:
             self._failures: Final = FailureResponses(config, lambda text: runtime.events.redact(text))
         faults.refuse()
         self._limits = config.limits.body
-        self._public, self._backoffs = public_plugins(config), Backoffs(runtime)
+        self._public, self._backoffs, self._events = public_plugins(config), Backoffs(runtime), runtime.events
 
     def build(self, loaded: LoadedPlugins) -> Pipeline:
         """The pipeline with those plugins."""
@@ -92,7 +92,7 @@ class PipelineBuilder:
         modifiers = Modifiers(loaded.of_kind("modifier"), max_bytes=max_bytes, in_place_of=self._failures.in_place_of)
         claims = self._protection.claims | endpoints.claims | responders.claims() | modifiers.claims
         return Pipeline(
-            auth=AuthPolicy(self._protection, loaded, self._backoffs),
+            auth=AuthPolicy(self._protection, loaded, self._backoffs, self._events),
             endpoints=endpoints,
             responders=responders,
             templates=self._templates,

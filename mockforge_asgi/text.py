@@ -58,3 +58,8 @@ def show_path(path: tuple[str | int, ...]) -> str:
         else:
             text += f"[{quote(part)}]"
     return text
+
+
+def is_template(text: str) -> bool:
+    """Whether a header's text has something to render in it."""
+    return "{{" in text or "{%" in text or "{#" in text

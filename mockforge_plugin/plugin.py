@@ -74,7 +74,10 @@ class AuthPlugin(Plugin):
 
     @_optional
     def capabilities(self) -> Mapping[str, Json]:
-        """What the plugin can do, in its own words: `{"schemes": ["ApiKey"], "challenge": "ApiKey"}`."""
+        """What the plugin can do, in its own words: `{"schemes": ["Bearer"], "challenge": 'Bearer realm="{config.realm}"'}`.
+
+        `challenge` is the 401's where no plugin knows the credentials; `{config.KEY}` in it is that text of the configuration.
+        """
         return {}
 
 

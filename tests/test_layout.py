@@ -48,7 +48,6 @@ MAX_MODULES = 15
 """The most modules of one folder, its `__init__.py` left out."""
 
 LONG_MODULES: dict[str, str] = {
-    "mockforge_asgi/events.py": "every kind of event, a few lines each, and the one stream that hands them on",
     "mockforge_plugin/operations/dispatch.py": "one table of operations; each entry's conversions stand beside it",
 }
 """Modules of more than 300 lines, each with the reason why it is not two."""

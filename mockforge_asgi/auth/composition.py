@@ -1,7 +1,7 @@
 """How the decisions of several auth plugins become one.
 
 `first`     the first that is not None decides
-`any`       the first Allow, else the refusal of the highest precedence
+`any`       the first Allow, else the refusal of the highest precedence, where one that says "not now" (5xx) comes before all others
 `all`       every one must Allow; None counts as missing
 `optional`  as `first`, but nobody's None lets an anonymous caller pass
 
@@ -39,6 +39,7 @@ async def _optional(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
 
 async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     refusal: Decision = None
+    unknown, unknown_by = None, ""
     failure: PluginUnavailable | None = None
     try:
         for plugin in plugins:
@@ -51,7 +52,14 @@ async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
                 if isinstance(refusal, Deny) and refusal.status == 401:
                     exchange.reason = refusal.reason  # wrong credentials beside right ones: back-off looks whether they are others
                 return decision
+            if unknown is None and isinstance(decision, Deny) and decision.status >= 500:
+                unknown, unknown_by = decision, plugin.name
             refusal = refusal or decision
+        if (failure is not None or unknown is not None) and isinstance(refusal, Deny) and refusal.status == 401:
+            exchange.reason = refusal.reason  # here too: a guess counts, though nobody could say of the others
+        if unknown is not None:
+            exchange.answered_by = f"{exchange.answered_by}, {unknown_by}" if exchange.reason else unknown_by
+            return unknown
         if failure is not None:
             raise failure
         return refusal or NO_DECISION

@@ -43,7 +43,7 @@ class AuthMiddleware:
         self.app, self.runtime, self.limits = app, runtime, limits
         self.protection = Protection(rules, own_root_path(app, root_path))
         backoffs = Backoffs(runtime)
-        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded, backoffs))
+        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded, backoffs, runtime.events))
 
     @property
     def routes(self) -> object:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mockforge_asgi.auth.backoff import Backoff, Backoffs
-from mockforge_asgi.auth.challenge import merged_challenge
+from mockforge_asgi.auth.backoff import Backoff, Backoffs, attempted_name
+from mockforge_asgi.auth.challenge import insufficient_scope, merged_challenge
 from mockforge_asgi.auth.composition import MODES, NO_DECISION
 from mockforge_asgi.auth.credentials import consumed_by, share_credentials
+from mockforge_asgi.auth.requirements import Lack, lack, needed_scopes
 from mockforge_asgi.auth.rules import Protection
-from mockforge_asgi.config.objects import ProtectRule
-from mockforge_asgi.contract import Allow, Decision, Deny
+from mockforge_asgi.config.objects import ProtectRule, Requirement
+from mockforge_asgi.contract import Allow, Decision, Deny, Reply
+from mockforge_asgi.errors import MockForgeError, PluginUnavailable, RequestRejected
+from mockforge_asgi.events import AuthDecided, EventStream
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.request_document import Consumed
@@ -44,11 +47,17 @@ class RulePlugins:
 class AuthPolicy:
     """The rules, with the plugins that decide for each. Where one is not loaded, whatever the rule protects is unavailable."""
 
-    __slots__ = ("_backoffs", "_loaded", "_of_rule", "protection")
+    __slots__ = ("_backoffs", "_events", "_loaded", "_of_rule", "protection")
 
-    def __init__(self, protection: Protection, loaded: LoadedPlugins = NOT_LOADED, backoffs: Backoffs | None = None) -> None:
+    def __init__(
+        self,
+        protection: Protection,
+        loaded: LoadedPlugins = NOT_LOADED,
+        backoffs: Backoffs | None = None,
+        events: EventStream | None = None,
+    ) -> None:
         self.protection: Final = protection
-        self._loaded, self._backoffs = loaded, backoffs
+        self._loaded, self._backoffs, self._events = loaded, backoffs, events
         self._of_rule = {
             id(rule): RulePlugins.of(rule, loaded, backoffs)
             for rule in protection.rules
@@ -82,12 +91,30 @@ class AuthPolicy:
         Raises RequestRejected (429 for a caller that has to wait), ClientDisconnected, and PluginUnavailable when a plugin that is
         needed fails.
         """
+        events = self._events
+        if events is None or not events.is_auditing:
+            return await self._decide(exchange, rule)
+        decision: Decision = None
+        try:
+            decision = await self._decide(exchange, rule)
+        except MockForgeError as error:
+            if told := _failed(exchange, rule, error):
+                events.emit(told)
+            raise
+        events.emit(_decided(exchange, rule, decision))
+        return decision
+
+    async def _decide(self, exchange: Exchange, rule: ProtectRule) -> Decision:
         asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded, self._backoffs)
         backoff = asked.backoff
         attempt = await backoff.begin(exchange) if backoff is not None and backoff.seen.is_any else None
         decision: Decision = None
         try:
             decision = await asked.compose(asked.plugins, exchange)
+        except PluginUnavailable:
+            if exchange.reason:
+                await self._refused_beside_a_failure(asked, exchange)
+            raise
         finally:
             if not isinstance(decision, Allow):
                 exchange.allowed_by = ""
@@ -98,14 +125,20 @@ class AuthPolicy:
                 await self._refused_beside(asked, exchange)
             elif attempt is not None:
                 await attempt.succeeded()
+            if rule.require is not None and (lacking := lack(rule.require, decision)) is not None:
+                return self._insufficient(exchange, rule.require, asked, decision, lacking)
             headers = decision.set_headers
             exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
             return decision
+        if decision is None and rule.require is not None:
+            decision = NO_DECISION  # nobody has no roles
         exchange.consume(asked.consumed)
         return await self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
 
     async def _refused(self, asked: RulePlugins, exchange: Exchange, decision: Deny) -> Deny:
         """The refusal with a challenge, once it is noted and counted."""
+        if exchange.reason:
+            await self._refused_beside_a_failure(asked, exchange)
         exchange.reason = decision.reason
         if decision is NO_DECISION:
             exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
@@ -122,3 +155,46 @@ class AuthPolicy:
         refused, allowed = views[exchange.answered_by], views[exchange.allowed_by]
         if asked.backoff is not None and not share_credentials(refused, allowed):
             await asked.backoff.failed(exchange)
+
+    async def _refused_beside_a_failure(self, asked: RulePlugins, exchange: Exchange) -> None:
+        """One plugin refused, another could not tell (`any`): a failure, unless the credentials may be of those of another plugin."""
+        exchange.reason = ""
+        refused, *_ = exchange.answered_by.split(", ")
+        views = {plugin.name: plugin.view for plugin in asked.plugins}
+        own = views.pop(refused)
+        is_guess = bool(attempted_name(exchange.snapshot)) or not any(share_credentials(own, other) for other in views.values())
+        if asked.backoff is not None and is_guess:
+            await asked.backoff.failed(exchange)
+
+    def _insufficient(self, exchange: Exchange, require: Requirement, asked: RulePlugins, allow: Allow, lacking: Lack) -> Deny:
+        """The refusal of a caller that is known and has not what the rule requires."""
+        by = exchange.allowed_by.split(", ")
+        deciding = [plugin for plugin in asked.plugins if plugin.name in by]
+        exchange.allowed(allow.principal, allow.claims, (), asked.consumed)
+        exchange.answered_by, exchange.allowed_by, exchange.reason = exchange.allowed_by, "", f"the caller lacks {lacking}"
+        return Deny(403, exchange.reason, insufficient_scope(deciding, needed_scopes(require)))
+
+
+def _decided(exchange: Exchange, rule: ProtectRule, decision: Decision) -> AuthDecided:
+    """The event of a decision."""
+    outcome = "anonymous" if decision is None else type(decision).__name__.lower()
+    status = decision.status if isinstance(decision, Deny) else decision.response.status if isinstance(decision, Reply) else None
+    by = exchange.allowed_by if isinstance(decision, Allow) else exchange.answered_by
+    return _event(exchange, rule, outcome, by=by if decision is not None else "", status=status, reason=exchange.reason)
+
+
+def _failed(exchange: Exchange, rule: ProtectRule, error: MockForgeError) -> AuthDecided | None:
+    """The event of a request that nobody could decide about, or that has to wait; None where its client has left."""
+    if isinstance(error, PluginUnavailable):
+        return _event(exchange, rule, "unavailable", by=error.plugin, status=503, reason=error.message)
+    if isinstance(error, RequestRejected):
+        return _event(exchange, rule, "deny", by=exchange.answered_by, status=error.status, reason=error.reason)
+    return None
+
+
+def _event(exchange: Exchange, rule: ProtectRule, outcome: str, *, by: str, status: int | None, reason: str) -> AuthDecided:
+    snapshot, principal = exchange.snapshot, exchange.principal
+    return AuthDecided(
+        method=snapshot.method, path=snapshot.path, rule=rule.path, plugins=rule.auth, outcome=outcome, by=by,
+        principal=None if principal is None else principal.id, status=status, reason=reason, client=snapshot.client,
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mockforge_asgi.auth.challenge import DEFAULT_CHALLENGE
 from mockforge_asgi.contract import Deny, Reply
 from mockforge_asgi.http.errors import error_response
@@ -9,12 +11,15 @@ from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import wire_headers
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 
+_TITLES: Final = {401: "Authentication failed", 502: "Authentication failed", 503: "Authentication unavailable"}
+
 
 def denial(deny: Deny) -> MockResponse:
     """The response to a Deny."""
     challenge = deny.challenge or (DEFAULT_CHALLENGE if deny.status == 401 else None)
-    headers = (("www-authenticate", challenge),) if challenge else ()
-    title = "Authentication failed" if deny.status == 401 and deny.reason != "authentication required" else None
+    headers: tuple[tuple[str, str], ...] = (("www-authenticate", challenge),) if challenge else ()
+    headers += (("retry-after", "1"),) if deny.status == 503 else ()
+    title = _TITLES.get(deny.status) if deny.reason != "authentication required" else None
     return error_response(deny.status, deny.reason, headers, error=title)
 
 

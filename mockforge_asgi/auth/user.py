@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 
+from mockforge_asgi.auth.requirements import scopes_of
 from mockforge_asgi.contract import Principal
 from mockforge_asgi.types import Json, Scope
 
@@ -31,19 +32,25 @@ class PluginUser(BaseUser):
         """The principal's id."""
         return self.principal.id
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The principal's roles."""
+        return self.principal.roles
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The principal's groups."""
+        return self.principal.groups
+
+    @property
+    def email(self) -> str | None:
+        """The principal's address, if it is known."""
+        return self.principal.email
+
 
 def credentials(principal: Principal, claims: Mapping[str, Json]) -> AuthCredentials:
-    """`authenticated`, the principal's roles, and the scopes of its token (`scope` of RFC 8693 §4.2, or `scp`)."""
-    return AuthCredentials(list(dict.fromkeys(["authenticated", *principal.roles, *_scopes(claims)])))
-
-
-def _scopes(claims: Mapping[str, Json]) -> Iterator[str]:
-    for name in ("scope", "scp"):
-        value = claims.get(name)
-        if isinstance(value, str):
-            yield from value.split()
-        elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, str))
+    """`authenticated`, the principal's roles, and the scopes of its token (`scope` of RFC 8693 §4.2, `scp` or `scopes`)."""
+    return AuthCredentials(list(dict.fromkeys(["authenticated", *principal.roles, *scopes_of(claims)])))
 
 
 def with_user(scope: Scope, principal: Principal, claims: Mapping[str, Json]) -> Scope:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mockforge_asgi.config.objects import Config
+from mockforge_asgi.config.objects import Config, ProtectRule, Requirement
 from mockforge_asgi.errors import ConfigError, MockForgeError, Problem
 from mockforge_asgi.text import escape
 
@@ -95,11 +95,23 @@ def guard(methods: Iterable[str], path: str, protection: Protection) -> str:
     held: dict[str, list[str]] = {}
     for method in methods or _METHODS:
         rule = protection.rule_for(method, path)
-        words = f"{'optional' if rule.mode == 'optional' else 'needs'} {', '.join(rule.auth)}" if rule else ""
+        words = _who_may(rule) if rule else ""
         held.setdefault(words, []).append(method)
     if len(held) == 1:
         return next(iter(held))
     return "; ".join(f"{words} ({'|'.join(those)})" for words, those in held.items() if words)
+
+
+def _who_may(rule: ProtectRule) -> str:
+    needed = f" with {_required(rule.require)}" if rule.require else ""
+    return f"{'optional' if rule.mode == 'optional' else 'needs'} {', '.join(rule.auth)}{needed}"
+
+
+def _required(require: Requirement) -> str:
+    parts = [f"role {', '.join(require.roles)}"] * bool(require.roles) + [f"scope {', '.join(require.scopes)}"] * bool(require.scopes)
+    if require.any:
+        parts.append("one of (" + "; ".join(map(_required, require.any)) + ")")
+    return " and ".join(parts)
 
 
 def endpoint_rows(config: Config, report: CheckReport, url: str = "") -> Iterator[tuple[str, str, str, str]]:

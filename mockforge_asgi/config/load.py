@@ -16,7 +16,6 @@ from mockforge_asgi.config import models as schema
 from mockforge_asgi.config import models_routes as schema_routes
 from mockforge_asgi.config import objects
 from mockforge_asgi.config.builtin import builtin_plugins
-from mockforge_asgi.config.models_backoff import BackoffModel
 from mockforge_asgi.config.parsing.json_values import not_json
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
@@ -139,7 +138,7 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
             for name, plugin in model.plugins.items()
         },
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
-        protect=tuple(_rule(rule, model.backoff) for rule in model.protect),
+        protect=tuple(rule.build(model.backoff) for rule in model.protect),
         cors=model.cors.build() if model.cors else None,
         routes=tuple(_route(r, at(r.response.file), places.where(("routes", i))) for i, r in enumerate(model.routes)),
         templates=objects.TemplatesConfig(
@@ -186,11 +185,6 @@ def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path
         templates=frozenset(model.templates),
         modifies=model.modifies.build(),
     )
-
-
-def _rule(model: schema_routes.ProtectModel, backoff: BackoffModel) -> objects.ProtectRule:
-    kept = backoff.build() if model.backoff is None else model.backoff.build(scope=model.path)
-    return objects.ProtectRule(model.path, tuple(model.auth), model.mode, frozenset(model.methods), model.preflight, kept)
 
 
 def _secret(model: schema.SecretModel, file: Path | None) -> objects.SecretSource:

@@ -1,4 +1,4 @@
-"""The `protect:`, `routes:`, `templates:` and `sources:` of `mockforge.yaml`, as written.
+"""The `routes:`, `templates:` and `sources:` of `mockforge.yaml`, as written.
 
 Whether a pattern or condition can be used is decided by what matches with it; here only its form.
 """
@@ -24,39 +24,15 @@ from mockforge_asgi.config.fields import (
     own_spelling,
     short_form,
 )
-from mockforge_asgi.config.models_backoff import Backoff
-from mockforge_asgi.config.objects import ResponseFilter, is_template
+from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.http.headers import ADDRESSES, OURS, uri_reference
-from mockforge_asgi.text import quote
+from mockforge_asgi.text import is_template, quote
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
 _BODILESS = frozenset({204, 205, 304})
 Status = Annotated[int, Field(ge=200, le=599)]
-
-
-class ProtectModel(Strict):
-    """One rule: who decides about requests to these paths."""
-
-    path: Glob = Field(description="Path glob: `*` within a segment, `**` for any number of them.", examples=["/hello/**"])
-    auth: Annotated[list[str], Field(min_length=1), *short_form(as_list, {"type": "string"})] = Field(
-        description="Auth plugins by their name under `plugins:`.", examples=["[my-auth]"]
-    )
-    mode: Literal["first", "any", "all", "optional"] = Field(default="first", description="How several decisions become one.")
-    methods: Methods = Field(default_factory=list, description="Methods it holds for; all if left out.")
-    preflight: Literal["cors", "app"] = Field(
-        default="cors", description="Who answers CORS preflights before auth: `cors` of this configuration, or the wrapped `app`."
-    )
-    backoff: Backoff | None = Field(
-        default=None, description="`false`, or numbers of its own for callers with wrong credentials; those of `backoff:` if left out."
-    )
-
-    @model_validator(mode="after")
-    def _covers_preflights(self) -> ProtectModel:
-        if "preflight" in self.model_fields_set and self.methods and "OPTIONS" not in self.methods:
-            raise fault("`preflight` has no effect: the rule does not hold for OPTIONS.", "Add OPTIONS to `methods`, or leave it out.")
-        return self
 
 
 def _route_path(value: str) -> str:

@@ -147,8 +147,20 @@ class PluginUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """Roles and scopes that a caller must have, all of them; of `any`, one alternative at the least."""
+
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    any: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProtectRule:
-    """Which plugins decide about requests whose path matches. `methods` empty: all of them. `preflight`: who answers CORS preflights."""
+    """Which plugins decide about requests whose path matches, and what whoever they let pass must have.
+
+    `methods` empty: all of them. `preflight`: who answers CORS preflights.
+    """
 
     path: str
     auth: tuple[str, ...]
@@ -157,6 +169,7 @@ class ProtectRule:
     preflight: Literal["cors", "app"] = "cors"
     backoff: BackoffConfig | None = DEFAULT_BACKOFF
     """After how many wrong credentials callers have to wait; None: never."""
+    require: Requirement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +185,6 @@ class RouteMatch:
     headers: Mapping[str, Json] = field(default_factory=_nothing)
     query: Mapping[str, Json] = field(default_factory=_nothing)
     body: Mapping[str, Json] = field(default_factory=_nothing)
-
-
-def is_template(text: str) -> bool:
-    """Whether a header's text has something to render in it."""
-    return "{{" in text or "{%" in text or "{#" in text
 
 
 @dataclass(frozen=True, slots=True)

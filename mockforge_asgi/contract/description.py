@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Final
 
 from mockforge_asgi.bounded_json import crowded
@@ -15,6 +17,7 @@ _KNOWN_OPS: Final = frozenset(op for ops in OPS.values() for op in ops) | frozen
 _MAX_TEXT: Final = 2000
 _MAX_CHALLENGE: Final = 1000
 _MAX_PROBLEMS: Final = 100
+_FROM_CONFIG: Final = re.compile(r"\{config\.([A-Za-z_][A-Za-z0-9_-]{0,63})\}")
 
 
 def read_description(plugin: str, described: Json) -> Description:
@@ -47,6 +50,26 @@ def read_description(plugin: str, described: Json) -> Description:
     if problems:
         raise PluginRejected(plugin, "what it says of itself is wrong:", problems)
     return Description(contract, frozenset(ops) & _KNOWN_OPS, read, capabilities, kit, _endpoints(described.get("endpoints")))
+
+
+def with_config(plugin: str, description: Description, config: Json) -> Description:
+    """The description whose challenge has the configuration in it: `Bearer realm="{config.realm}"`, as a quoted string has it.
+
+    Raises PluginRejected for a challenge that cannot be sent then.
+    """
+    said = description.capabilities.get("challenge")
+    if not isinstance(said, str) or "{config." not in said:
+        return description
+
+    def value(found: re.Match[str]) -> str:
+        configured = config.get(found[1]) if isinstance(config, dict) else None
+        return re.sub(r'(["\\\\])', r"\\\1", configured if isinstance(configured, str) else "")
+
+    challenge = _FROM_CONFIG.sub(value, said)
+    if not _is_challenge(challenge):
+        problem = Problem("describe().capabilities.challenge", f"with the configuration in it cannot be sent: {quote(challenge)}.")
+        raise PluginRejected(plugin, "what it says of itself is wrong:", [problem])
+    return replace(description, capabilities={**description.capabilities, "challenge": challenge})
 
 
 def accept_config(plugin: str, found: Json) -> None:

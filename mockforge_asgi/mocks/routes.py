@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from mockforge_asgi.config.objects import RouteConfig, RouteMatch, is_template
+from mockforge_asgi.config.objects import RouteConfig, RouteMatch
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.media_type import MediaType
@@ -15,6 +15,7 @@ from mockforge_asgi.mocks.static import ResponseError, plan_of
 from mockforge_asgi.routing.index import Route, RouteIndex
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
 from mockforge_asgi.routing.pattern import PatternError, parse
+from mockforge_asgi.text import is_template
 
 
 def build_routes(routes: Iterable[RouteConfig]) -> Routes:

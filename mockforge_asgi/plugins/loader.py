@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mockforge_asgi.contract import OPS, Description, PluginHost
+from mockforge_asgi.contract.description import with_config
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.errors import PluginRejected
 from mockforge_asgi.events import PluginLoaded, PluginWarning
@@ -43,7 +44,7 @@ class Loader:
         breaker = Breaker(use.name, use.breaker, self.services.events)
         host = await self._host(authorization, host_calls, breaker)
         try:
-            description = await host.open()
+            description = with_config(use.name, await host.open(), authorization.config)
             check_references(use.name, manifest, description)
             await host.start()
         except BaseException:

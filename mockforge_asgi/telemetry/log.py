@@ -18,6 +18,7 @@ import orjson
 from mockforge_asgi.events import (
     LEVEL_NUMBERS,
     AnswerRefused,
+    AuthDecided,
     CacheTrouble,
     CallerDelayed,
     CallFinished,
@@ -203,6 +204,12 @@ def _traced(e: RequestTraced) -> tuple[Level, str]:
     return "debug", f"{_flat(e.method)} {_flat(e.path)}: {_flat(steps)}"
 
 
+def _auth_decided(e: AuthDecided) -> tuple[Level, str]:
+    by = f" by {_flat(e.by)}" if e.by else ""
+    who = f" for {_flat(e.principal)}" if e.principal else ""
+    return "debug", f"{_flat(e.method)} {_flat(e.path)}: {e.outcome}{by}{who}" + (f": {_flat(e.reason)}" if e.reason else "")
+
+
 def _guest(e: GuestLogged) -> tuple[Level, str]:
     level: Level = (
         "debug" if e.level in ("debug", "trace") else "warning" if e.level == "warning" else "error" if e.level == "error" else "info"
@@ -233,6 +240,7 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     NameAttacked: lambda e: ("warning", f"somebody guesses the password of {_flat(e.name)}: {e.failures} were wrong lately"),
     RequestAnswered: _answered,
     RequestTraced: _traced,
+    AuthDecided: _auth_decided,
     Compiling: _compiling,
     CacheTrouble: lambda e: ("warning", e.what),
     RenderFailed: lambda e: ("error", e.reason),

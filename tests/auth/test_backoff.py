@@ -16,7 +16,7 @@ from mockforge_asgi.auth.backoff import MAX_AT_ONCE, MAX_CALLERS, Backoff, attem
 from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Decision, Deny
-from mockforge_asgi.errors import RequestRejected
+from mockforge_asgi.errors import PluginFailed, RequestRejected
 from mockforge_asgi.events import CallerDelayed, Event, EventStream, NameAttacked, RequestAnswered
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.http.backoff import BackoffConfig
@@ -323,6 +323,23 @@ async def test_credentials_that_another_plugin_accepts_are_no_guess() -> None:
     old = Decider(Deny(401, "not of mine"), view=AUTHORIZATION)
     stand = Stand(mode="any", old=old, new=Decider(by_password, view=AUTHORIZATION))
     assert await stand.statuses(*["Bearer good"] * 20) == [200] * 20
+    assert stand.store.asked == 0
+
+
+@pytest.mark.parametrize("down", [Deny(503, "unreachable"), PluginFailed("provider", "auth.authenticate", "boom")])
+async def test_a_guess_beside_a_provider_that_is_down_is_counted(down: Deny | Exception) -> None:
+    elsewhere = Decider(down, view=API_KEY)
+    stand = Stand(mode="any", password=Decider(by_password, view=AUTHORIZATION), provider=elsewhere)
+    assert await stand.statuses(*[basic("ada", f"guess {i}") for i in range(5)]) == [503] * 3 + [429] * 2
+    same_header = Decider(down, view=AUTHORIZATION)
+    stand = Stand(mode="any", password=Decider(by_password, view=AUTHORIZATION), provider=same_header)
+    assert await stand.statuses(*[basic("ada", f"guess {i}") for i in range(5)]) == [503] * 3 + [429] * 2
+
+
+async def test_a_token_of_a_provider_that_is_down_is_no_guess() -> None:
+    old, new = Decider(Deny(401, "not of mine"), view=AUTHORIZATION), Decider(Deny(503, "unreachable"), view=AUTHORIZATION)
+    stand = Stand(mode="any", old=old, new=new)
+    assert await stand.statuses(*["Bearer good"] * 20) == [503] * 20
     assert stand.store.asked == 0
 
 

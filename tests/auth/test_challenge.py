@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mockforge_asgi.auth.challenge import challenges
 from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Decision, Deny
@@ -49,3 +50,20 @@ async def test_a_challenge_of_the_decision_wins_and_a_403_needs_none(says: Deny,
     rules = [ProtectRule("/**", ("key",))]
     guarded = AuthMiddleware(unreached, runtime=Runtime({"key": Decider(says, challenge="ApiKey")}), rules=rules)
     assert (await Client(guarded).get("/x")).header("www-authenticate") == challenge
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Bearer", ["Bearer"]),
+        ('Basic realm="a", Bearer', ['Basic realm="a"', "Bearer"]),
+        ('Basic realm="a, B c", charset=x, Bearer scope="c d"', ['Basic realm="a, B c", charset=x', 'Bearer scope="c d"']),
+        ('Custom realm="a \\" , B c", Bearer', ['Custom realm="a \\" , B c"', "Bearer"]),
+        ("Negotiate abc==, Basic realm=x", ["Negotiate abc==", "Basic realm=x"]),
+        ('Bearer realm="unclosed, Basic', ['Bearer realm="unclosed', "Basic"]),
+        (" , ,Bearer,, ", ["Bearer"]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_a_header_is_taken_apart_into_its_challenges(text: str, parts: list[str]) -> None:
+    assert list(challenges(text)) == parts

@@ -58,6 +58,11 @@ EVENTS: list[tuple[events.Event, str, str]] = [
         "debug",
         "GET /a: plugin p: nothing in 1.0 ms",
     ),
+    (
+        events.AuthDecided(method="GET", path="/a", rule="/**", plugins=("p",), outcome="deny", by="p", status=401, reason="a\nb"),
+        "debug",
+        "GET /a: deny by p: a\\nb",
+    ),
 ]
 
 
@@ -70,7 +75,15 @@ def test_every_event_of_the_product_has_words() -> None:
     kinds = [
         kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
     ]
-    samples: dict[str, Any] = {"str": "x", "float": 1.0, "int": 1, "bool": True, "tuple[str, ...]": ("x",), "str | None": None}
+    samples: dict[str, Any] = {
+        "str": "x",
+        "float": 1.0,
+        "int": 1,
+        "bool": True,
+        "tuple[str, ...]": ("x",),
+        "str | None": None,
+        "int | None": None,
+    }
     samples["tuple[Step, ...]"] = (events.Step("plugin p", "allow"),)
     for kind in kinds:
         given = {name: samples[str(t)] for name, t in kind.__annotations__.items()}
