@@ -61,6 +61,8 @@ class _Times(ctypes.Structure):
     _fields_ = (("again_s", ctypes.c_long), ("again_ns", ctypes.c_long), ("s", ctypes.c_long), ("ns", ctypes.c_long))
 
 
+_pid = 0
+"""The process that made the first one, of which others may be forks."""
 _MONOTONIC: Final = 1
 _IN_A_THREAD: Final = 2  # SIGEV_THREAD
 _RETIRED_S: Final = 10.0
@@ -69,14 +71,17 @@ _retired: deque[tuple[float, Any]] = deque()
 
 
 class SystemTimer:
-    """One of the C library's. Raises OSError where it gives none."""
+    """One of the C library's. Raises OSError where it gives none, and in forks of a process that had some."""
 
     __slots__ = ("_engine", "_id", "_libc", "_pid")
 
     def __init__(self, engine: wasmtime.Engine) -> None:
+        global _pid
         if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
             raise OSError("such timers are known on Linux with 64 bits")
         self._libc, self._id, self._pid = _libc(), ctypes.c_void_p(), os.getpid()
+        if (_pid := _pid or self._pid) != self._pid:
+            raise OSError("glibc's lock around timers may have been held when this process was forked")
         raises = ctypes.cast(dll.wasmtime_engine_increment_epoch, ctypes.c_void_p)
         self._engine: Any = ffi._wasmtime_engine_clone(engine.ptr())
         event = _Event(ctypes.cast(self._engine, ctypes.c_void_p).value, 0, _IN_A_THREAD, raises.value)
