@@ -122,8 +122,11 @@ class PluginPool:
         held.calls += 1
         now = held.used_s = monotonic()
         limits = self.limits
-        if held.instance.broken or held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+        if held.instance.broken:
             self.discard(held)
+        elif held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
+            self.discard(held)
+            self.prepare()
         elif not self._waiting and not self._closing:  # as `_ready` does it, for nearly every call
             self.idle.append(held)
             if self._pool.starved:
@@ -185,6 +188,7 @@ class PluginPool:
         """Have instances made until `warm` are idle."""
         self._is_preparing = True
         self.grow()
+        self._is_preparing = self._making is not None
 
     def grow(self) -> None:
         """Have instances made while calls wait for one, as far as the limits and the memory cap let it."""

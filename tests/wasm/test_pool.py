@@ -45,6 +45,27 @@ async def test_an_old_instance_is_replaced() -> None:
     assert await p.acquire(soon()) is not first
 
 
+async def test_another_is_made_ready_for_an_old_one_before_a_call_wants_it() -> None:
+    p = pool(InstancesConfig(recycle_calls=1))
+    first = await p.acquire(soon())
+    p.release(first)
+    while p._making is not None:
+        await asyncio.sleep(0)
+    assert (p.live, len(p.idle)) == (1, 1) and p.idle[0] is not first
+
+
+async def test_preparing_what_is_ready_makes_none_later() -> None:
+    p = pool()
+    p.release(await p.acquire(soon()))
+    p.prepare()
+    held = [await p.acquire(soon()), await p.acquire(soon())]
+    while p._making is not None:
+        await asyncio.sleep(0)
+    assert (p.live, len(p.idle)) == (2, 0)
+    for each in held:
+        p.release(each)
+
+
 async def test_a_call_over_the_maximum_waits_for_one_that_ends() -> None:
     p = pool(InstancesConfig(max=1))
     held = await p.acquire(soon())
