@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -165,6 +166,8 @@ def parse(words: list[str]) -> Curl:
             case "-H":
                 name, _, value = next(rest).partition(":")
                 command.headers.append((name, value.strip()))
+            case "-u":
+                command.headers.append(("authorization", "Basic " + b64encode(next(rest).encode()).decode()))
             case _ if word.startswith("http"):
                 command.url = word
             case _:
