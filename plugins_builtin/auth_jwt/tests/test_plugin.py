@@ -222,3 +222,52 @@ async def test_tokens_seen_before_are_remembered_by_plugin() -> None:
     async with Client(MockForge(who, config=load_config(whole))) as client:
         shown = {"authorization": f"Bearer {sign(rsa())}"}
         assert [(await client.get(path, headers=shown)).status for path in ("/one/x", "/one/x", "/two/x", "/one/x")] == [200, 200, 401, 200]
+
+
+def nested(depth: int) -> Any:
+    """A list in a list in a list."""
+    return [] if depth == 0 else [nested(depth - 1)]
+
+
+VALUES: dict[str, Any] = {
+    "huge": 10**30,
+    "just beyond 64 bits": -(2**63) - 1,
+    "fraction": 1.5,
+    "letters": "Zoë \u2603 \U0001f600",
+    "null": None,
+    "true": True,
+    "list": [],
+    "object": {},
+    "empty names": {"": {"a": []}},
+    "deep": nested(14),
+    "long": ["x" * 50] * 100,
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+async def test_claims_reach_the_app_as_they_are(value: Any) -> None:
+    async with guarded("auth-jwt", OWN) as client:
+        token = sign(rsa(), {**claims(), "x": value})
+        for _ in range(2):
+            answer = await ask(client, token)
+            assert (answer.status, answer.json()["claims"]["x"]) == (200, value)
+
+
+async def test_one_caller_cannot_change_what_is_remembered_for_the_next() -> None:
+    from mockforge_asgi import MockForge
+    from mockforge_asgi.config import load_config
+    from mockforge_asgi.testing import Client
+    from tests.support.guarded import configuration, who
+
+    async def careless(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await who(scope, receive, send)
+            scope["user"].claims["sub"] = "root"
+            scope["user"].claims["realm_access"]["roles"].append("admin")
+
+    token = sign(rsa(), claims(realm_access={"roles": ["buyer"]}))
+    config = configuration({"auth-jwt": {"use": "auth-jwt", "config": OWN}})
+    async with Client(MockForge(careless, config=load_config(config))) as client:
+        for _ in range(3):
+            said = (await ask(client, token)).json()["claims"]
+            assert (said["sub"], said["realm_access"]) == ("ada", {"roles": ["buyer"]})
