@@ -53,7 +53,7 @@ class JwtAuth(AuthPlugin):
 
     def capabilities(self) -> Mapping[str, Json]:
         """The challenge of callers that show nothing."""
-        return {"schemes": ["Bearer"], "challenge": "Bearer"}
+        return {"schemes": ["Bearer"], "challenge": 'Bearer realm="{config.realm}"'}
 
     def health(self) -> Health:
         """Whether there are keys."""

@@ -55,7 +55,7 @@ class OAuth2Auth(AuthPlugin):
 
     def capabilities(self) -> Mapping[str, Json]:
         """What callers are asked for."""
-        return {"schemes": ["Bearer"], "challenge": "Bearer"}
+        return {"schemes": ["Bearer"], "challenge": 'Bearer realm="{config.realm}"'}
 
     def health(self) -> Health:
         """Whether the provider answered when it was last asked."""

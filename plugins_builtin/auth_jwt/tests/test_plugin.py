@@ -24,9 +24,9 @@ async def test_a_signed_token_lets_its_caller_pass() -> None:
 
 
 async def test_a_request_without_a_token_is_told_what_to_bring() -> None:
-    async with guarded("auth-jwt", OWN) as client:
+    async with guarded("auth-jwt", {**OWN, "realm": "orders"}) as client:
         answer = await ask(client)
-        assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer")
+        assert (answer.status, answer.header("www-authenticate")) == (401, 'Bearer realm="orders"')
         assert (await client.get("/", headers={"authorization": "Basic dXNlcjpwYXNz"})).status == 401
 
 

@@ -31,7 +31,10 @@ async def test_tokens_of_both_kinds_pass_and_are_told_nowhere(idp: IdentityProvi
             },
         },
         "secrets": {"introspection": {"value": "gateway-secret"}},
-        "protect": [{"path": "/orders/**", "auth": ["jwt", "opaque"]}],
+        "protect": [
+            {"path": "/orders/**", "auth": ["jwt", "opaque"], "require": {"scopes": ["write"]}, "methods": ["DELETE"]},
+            {"path": "/orders/**", "auth": ["jwt", "opaque"], "require": {"scopes": ["read"]}},
+        ],
         "routes": [{"match": {"path": "/orders/me"}, "response": {"template_text": "{{ request.principal.id }}"}}],
     }
     (tmp_path / "mockforge.json").write_text(json.dumps(config))
@@ -44,6 +47,9 @@ async def test_tokens_of_both_kinds_pass_and_are_told_nowhere(idp: IdentityProvi
 
         assert server.get("/orders/me", authorization=f"Bearer {signed}").body == b"shop"
         assert [status(token) for token in (None, signed, opaque, revoked, forged, others)] == [401, 200, 200, 200, 401, 401]
+        for token in (signed, opaque):
+            refused = server.request("DELETE", "/orders/me", None, authorization=f"Bearer {token}")
+            assert refused.status == 403 and 'error="insufficient_scope"' in (refused.header("www-authenticate") or "")
         await idp.revoke(revoked)
         assert status(revoked) == 401
         await idp.control(mood="error")
