@@ -78,7 +78,7 @@ class MockForge:
             pipeline, is_known = now.value, now.loaded is self.runtime.loaded
             if is_known and self.app is not None and pipeline.claims.passes_through(path, scope.get("raw_path")):
                 return await self.app(scope, receive, send)
-            await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits), pipeline)
+            await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits, proxies=pipeline.proxies), pipeline)
         elif kind == "lifespan":
             await lifespan(self.runtime, self.app, scope, receive, send)
         elif self.app is not None:

@@ -15,6 +15,7 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config import Config
 from mockforge_asgi.config.collected import Faults
 from mockforge_asgi.config.objects import ProtectRule
+from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import OPEN, Cors
 from mockforge_asgi.http.exchange import Exchange
@@ -45,6 +46,8 @@ class Pipeline:
     claims: ClaimedPaths
     """The paths where anybody here could have a say; all others are the wrapped app's alone."""
     limits: BodyLimits
+    proxies: TrustedProxies | None
+    """Whose word of where a request comes from is believed."""
     cors: Cors | None
     """Which pages may read responses that no rule protects; None leaves that to the wrapped app."""
     guards_cors: bool
@@ -100,6 +103,7 @@ class PipelineBuilder:
             failures=self._failures,
             claims=ClaimedPaths(everything=True) if config.dev or config.cors is not None else claims,
             limits=self._limits,
+            proxies=config.trusted_proxies,
             cors=config.cors or (OPEN if self._is_alone else None),
             guards_cors=config.cors is not None,
             is_alone=self._is_alone,

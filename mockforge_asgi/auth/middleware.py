@@ -58,7 +58,7 @@ class AuthMiddleware:
             return await self.app(scope, receive, send)
         if self.protection.claims.passes_through(route_path(scope), scope.get("raw_path")):
             return await self.app(scope, receive, send)
-        exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
+        exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits, proxies=self.runtime.config.trusted_proxies)
         try:
             await self._guard(exchange)
         finally:

@@ -171,6 +171,7 @@ def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
         access_log=False,
         server_header=False,
         date_header=False,  # ours has one: see DatedApp
+        proxy_headers=False,  # `trusted_proxies` alone says whose word is believed
         timeout_graceful_shutdown=settings.stop_timeout_s,
         ssl_keyfile=settings.ssl_keyfile,
         ssl_certfile=settings.ssl_certfile,

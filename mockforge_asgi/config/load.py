@@ -152,6 +152,7 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
             ssl_keyfile=at(model.server.ssl_keyfile),
             ssl_certfile=at(model.server.ssl_certfile),
         ),
+        trusted_proxies=model.trusted_proxies.build() if model.trusted_proxies else None,
         dev=model.dev if dev is None else dev,
         base_dir=base_dir,
         file=file,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from mockforge_asgi.config.fields import Digest, Id, LimitsModel, Name, PlainMapping, Strict, as_list, matching, short_form
 from mockforge_asgi.config.grants import GrantsModel
@@ -18,6 +18,7 @@ from mockforge_asgi.config.models_protect import ProtectModel
 from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, RouteModel, SourceModel, TemplatesModel
 from mockforge_asgi.config.objects import BreakerConfig, InstancesConfig, LimitsConfig, NativeTrust, ServerConfig, StateConfig
 from mockforge_asgi.config.parsing.pydantic_errors import fault
+from mockforge_asgi.forwarded import TrustedProxies, network
 from mockforge_asgi.text import quote
 
 ASIDE = "x-"
@@ -210,6 +211,37 @@ class ServerModel(Strict):
         default=_SERVER.stop_timeout_s, ge=0, le=3600, description="How long running requests may take to end when it stops."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_proxies(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "trusted_proxies" in value:
+            raise fault("`trusted_proxies` stands at the top of the file: it holds when mounted, too.", "Move it there.")
+        return value
+
+
+def _network(value: str) -> str:
+    try:
+        network(value)
+    except ValueError as error:
+        raise fault(f"{quote(value)} {error}.", "Write one such as 10.0.0.0/8, or the proxy's address.") from None
+    return value
+
+
+class TrustedProxiesModel(Strict):
+    """Whose word of where a request comes from is believed."""
+
+    networks: Annotated[list[Annotated[str, Field(max_length=64), AfterValidator(_network)]], Field(min_length=1, max_length=100)] = Field(
+        description="Networks and addresses of proxies.", examples=["[10.0.0.0/8]"]
+    )
+    header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        description="The header that they write: X-Forwarded-For with X-Forwarded-Proto, or Forwarded. The other is not read.",
+    )
+
+    def build(self) -> TrustedProxies:
+        """The frozen form."""
+        return TrustedProxies(tuple(dict.fromkeys(map(network, self.networks))), self.header)
+
 
 class ConfigModel(Strict):
     """The whole of mockforge.yaml. Keys that begin with `x-` hold what anchors name, and nothing else reads them."""
@@ -229,3 +261,10 @@ class ConfigModel(Strict):
     state: StateModel = Field(default_factory=StateModel, description="Where shared state lives.")
     limits: BoundsModel = Field(default_factory=BoundsModel, description="Bounds of requests and of all plugins together.")
     server: ServerModel = Field(default_factory=ServerModel, description="Defaults of `mockforge serve`.")
+    trusted_proxies: (
+        Annotated[
+            TrustedProxiesModel,
+            *short_form(lambda v: {"networks": v} if isinstance(v, list) else v, {"type": "array", "items": {"type": "string"}}),
+        ]
+        | None
+    ) = Field(default=None, description="Proxies whose word of where a request comes from is believed; nobody's if left out.")

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, TypeVar
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.exact_json import Json
+from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.backoff import DEFAULT as DEFAULT_BACKOFF
 from mockforge_asgi.http.backoff import BackoffConfig
 from mockforge_asgi.http.body import DEFAULT_LIMITS as BODY_LIMITS
@@ -293,6 +294,7 @@ class Config:
     state: StateConfig = field(default_factory=StateConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
+    trusted_proxies: TrustedProxies | None = None
     dev: bool = False
     base_dir: Path = field(default_factory=Path.cwd)
     file: Path | None = None

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
 from mockforge_asgi.events import Step
+from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
 from mockforge_asgi.http.cors import Cors
 from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
@@ -58,10 +59,19 @@ class Exchange:
         "route", "scope", "send", "snapshot", "trace",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, path: str | None = None, *, limits: BodyLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        path: str | None = None,
+        *,
+        limits: BodyLimits = DEFAULT_LIMITS,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         self.is_http: Final = scope["type"] == "http"
-        self.snapshot = RequestSnapshot(scope, path)
+        self.snapshot = RequestSnapshot(scope, path, proxies)
         self._limits = limits
         self._body: RequestBody | None = None
         self.route: str | None = None
@@ -88,14 +98,16 @@ class Exchange:
         self._content: bytes | None = None
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits | None = None) -> tuple[Exchange, bool]:
+    def of(
+        cls, scope: Scope, receive: Receive, send: Send, *, limits: BodyLimits | None = None, proxies: TrustedProxies | None = None
+    ) -> tuple[Exchange, bool]:
         """The exchange of this request, and whether it is new: middlewares mounted inside one another share one.
 
-        What is read from now on is read within `limits`, if they are given.
+        What is read from now on is read within `limits`, if they are given; `proxies` are whom a new one believes.
         """
         found = scope.get(SCOPE_KEY)
         if not isinstance(found, Exchange):
-            return cls(scope, receive, send, limits=limits or DEFAULT_LIMITS), True
+            return cls(scope, receive, send, limits=limits or DEFAULT_LIMITS, proxies=proxies), True
         found._follow(scope, receive, send)
         if limits is not None:
             found._limits = found.request_body.limits = limits
@@ -104,7 +116,8 @@ class Exchange:
     def _follow(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be what the request has become on its way in: below another mount, behind somebody else's middleware."""
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
-            self.snapshot, self._documents, self._fingerprint = RequestSnapshot(scope), None, None
+            self.snapshot = RequestSnapshot(scope, proxies=self.snapshot.proxies)
+            self._documents = self._fingerprint = None
             self._head = self._coding = self._content = self._json_body = None
         before = self.request_body
         if receive != before.replay():

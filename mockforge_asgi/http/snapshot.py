@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from mockforge_asgi.errors import RequestRejected
+from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.paths import match_path, route_path
 from mockforge_asgi.types import Scope
 
@@ -44,16 +45,31 @@ class RequestSnapshot:
     `match_path` is the path as patterns match it: an encoded slash is data of its segment (`paths.ENCODED_SLASH`).
     """
 
-    __slots__ = ("_headers", "_host", "_query", "_scope", "match_path", "method", "path", "query_string", "raw_headers", "scheme")
+    __slots__ = (
+        "_headers",
+        "_host",
+        "_origin",
+        "_query",
+        "_scope",
+        "match_path",
+        "method",
+        "path",
+        "proxies",
+        "query_string",
+        "raw_headers",
+        "scheme",
+    )
 
-    def __init__(self, scope: Scope, path: str | None = None) -> None:
+    def __init__(self, scope: Scope, path: str | None = None, proxies: TrustedProxies | None = None) -> None:
         self._scope = scope
+        self.proxies: Final = proxies
+        """Whose word of where a request comes from is believed."""
         self.method: Final[str] = scope.get("method", "GET")  # a websocket handshake is a GET
         path = route_path(scope) if path is None else path
         self.path: Final[str] = path if path.isascii() else _text(path)
         raw: bytes | None = scope.get("raw_path")
         self.match_path: Final[str] = self.path if raw is None or _PERCENT not in raw else match_path(scope, self.path, raw)
-        self.scheme: Final[str] = scope.get("scheme", "http")
+        self.scheme: Final[str] = scope.get("scheme", "http") if proxies is None else self._forwarded(scope, proxies)
         self.query_string: Final[bytes] = scope.get("query_string", b"")
         self.raw_headers: Final[tuple[tuple[bytes, bytes], ...]] = tuple(scope["headers"])
         self._headers: Pairs | None = None
@@ -109,9 +125,17 @@ class RequestSnapshot:
 
     @property
     def client(self) -> str | None:
-        """The peer's address as the server tells it, without the port."""
+        """The client's address, without the port: the peer's as the server tells it, or what a trusted proxy tells."""
+        if self.proxies is not None:
+            return self._origin
         client = self._scope.get("client")
         return str(client[0]) if client else None
+
+    def _forwarded(self, scope: Scope, proxies: TrustedProxies) -> str:
+        client = scope.get("client")
+        origin = proxies.origin(str(client[0]) if client else None, tuple(scope["headers"]), scope.get("type", "http"))
+        self._origin = origin.client
+        return origin.scheme or scope.get("scheme", "http")
 
     def __repr__(self) -> str:
         return f"RequestSnapshot({self.method} {self.path})"

@@ -38,7 +38,7 @@ class ResponseMiddleware:
             if self.app is not None:
                 return await self.app(scope, receive, send)
             return await send({"type": "websocket.close"}) if scope["type"] == "websocket" else None
-        exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits)
+        exchange, is_new = Exchange.of(scope, receive, send, limits=self.limits, proxies=self.runtime.config.trusted_proxies)
         try:
             await self._serve(exchange)
         finally:

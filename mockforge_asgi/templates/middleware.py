@@ -28,6 +28,7 @@ class TemplateMiddleware:
     def __init__(self, app: ASGIApp | None = None, *, runtime: PluginRuntime, renderer: Renderer, shows_errors: bool = False) -> None:
         self.app, self.renderer = app, renderer
         self._events, self._shows_errors = runtime.events, shows_errors
+        self._proxies = runtime.config.trusted_proxies
 
     @property
     def routes(self) -> object:
@@ -39,7 +40,7 @@ class TemplateMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange, is_new = Exchange.of(scope, receive, send)
+        exchange, is_new = Exchange.of(scope, receive, send, proxies=self._proxies)
 
         async def rendering(message: Message) -> None:
             if message["type"] != TEMPLATE_EXTENSION:

@@ -426,3 +426,19 @@ def test_an_answer_has_one_date(begin: Serve, place: Path, path: str, host: str)
     finally:
         connection.close()
     assert len(dates) == 1 and parsedate_to_datetime(dates[0]) and (dates[0].startswith("Tue, 15 Nov 1994") == (path == "/dated"))
+
+
+def told(served: Served, headers: Mapping[str, str]) -> str:
+    with urllib.request.urlopen(urllib.request.Request(served.url + "/a", headers=dict(headers)), timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def test_only_trusted_proxies_say_where_a_request_comes_from(place: Path, serve: Serve) -> None:
+    route = "version: 1\nroutes: [{match: {path: /a}, response: {template_text: '{{ request.client }} {{ request.scheme }}'}}]\n"
+    headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "https", "Forwarded": "for=198.51.100.9;proto=https"}
+    (place / "mockforge.yaml").write_text(route)
+    assert told(serve(env={"FORWARDED_ALLOW_IPS": "*"}), headers) == "127.0.0.1 http"
+    (place / "mockforge.yaml").write_text(route + "trusted_proxies: [127.0.0.1]\n")
+    assert told(serve(), headers) == "203.0.113.7 https"
+    (place / "mockforge.yaml").write_text(route + "trusted_proxies: {networks: ['127.0.0.0/8'], header: forwarded}\n")
+    assert told(serve(), headers) == "198.51.100.9 https"
