@@ -12,6 +12,7 @@ from .bearer import Refused
 from .principal import ClaimPath, value_at
 
 RFC9068_CLAIMS: Final = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
+_USUAL_TYPES: Final = ("jwt", "at+jwt")
 _MAX_DATE: Final = 1 << 53
 
 
@@ -29,11 +30,14 @@ class ClaimRules:
     types: tuple[str, ...] = ()
 
     def check_type(self, header: Mapping[str, Json]) -> None:
-        """The header's `typ`, in any case of letters, with `application/` or without (RFC 7515 §4.1.9). Raises Refused."""
-        if not self.types:
-            return
+        """The header's `typ`, in any case of letters, with `application/` or without (RFC 7515 §4.1.9). Raises Refused.
+
+        Where none is asked for, tokens that say to be for another purpose (`logout+jwt`, `secevent+jwt`) are refused (RFC 8725 §3.11).
+        """
         kind = header.get("typ")
-        if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in self.types:
+        if kind is None and not self.types:
+            return
+        if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in (self.types or _USUAL_TYPES):
             raise Refused("the token is not of a type that is accepted here")
 
     def check(self, claims: Mapping[str, Json], now_s: float) -> float:

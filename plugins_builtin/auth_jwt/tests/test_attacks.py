@@ -33,6 +33,7 @@ ENCRYPTED = "the token is encrypted, which is not supported here"
 LETTERS = "the token has characters that no bearer token has, or is empty"
 TIME = "a time in the token is not a number of seconds since 1970"
 EXTENSION = "the token wants an extension that is not supported here"
+TYPE = "the token is not of a type that is accepted here"
 CONTENT = "the content of the token is refused: "
 EVIL = rsa("evil")
 SHARED = SECRET.encode()
@@ -130,6 +131,10 @@ ATTACKS: list[tuple[str, Callable[[], str], str]] = [
     ("a token in a token", lambda: sign(rsa(), sign(rsa()).encode(), cty="JWT"), CONTENT + "not JSON"),
     ("bound to a DPoP key", lambda: sign(rsa(), claims(cnf={"jkt": "x"})), BOUND),
     ("bound to a TLS certificate", lambda: sign(rsa(), claims(cnf={"x5t#S256": "x"})), BOUND),
+    ("a logout token", lambda: sign(rsa(), typ="logout+jwt"), TYPE),
+    ("a security event", lambda: sign(rsa(), typ="secevent+jwt"), TYPE),
+    ("a DPoP proof", lambda: sign(ec(), alg="ES256", typ="dpop+jwt"), TYPE),
+    ("a type that is no text", lambda: sign(rsa(), typ=["JWT"]), TYPE),
     ("encrypted (JWE)", lambda: "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..aaaa.bbbb.cccc", ENCRYPTED),
     ("a JWE bomb", lambda: forge({"alg": "dir", "enc": "A128GCM", "zip": "DEF"}) + ".x.y", ENCRYPTED),
     ("PBES2 with a billion rounds", lambda: forge({"alg": "PBES2-HS256+A128KW", "p2c": 10**9}) + ".x.y", ENCRYPTED),

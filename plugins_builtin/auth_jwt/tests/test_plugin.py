@@ -197,6 +197,12 @@ async def test_the_type_may_be_asked_for() -> None:
             assert (await ask(client, sign(rsa(), typ=kind))).status == status, kind
 
 
+async def test_without_being_asked_for_the_type_may_be_left_out() -> None:
+    async with guarded("auth-jwt", OWN) as client:
+        for kind, status in (("JWT", 200), ("jwt", 200), ("application/at+jwt", 200), (None, 200), ("logout+jwt", 401)):
+            assert (await ask(client, sign(rsa(), typ=kind))).status == status, kind
+
+
 async def test_rfc_9068_tokens_only() -> None:
     whole = claims(client_id="shop", jti="1")
     async with guarded("auth-jwt", {**OWN, "rfc9068": True}) as client:
