@@ -7,7 +7,7 @@ password is refused like a wrong one. Nothing is looked up of addresses that hav
 
 from __future__ import annotations
 
-import asyncio
+import time
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import Final
 from unicodedata import normalize
 
 from mockforge_asgi.auth.failures import Fail, Waits
-from mockforge_asgi.auth.seen import SeenFailures, UnderWay
+from mockforge_asgi.auth.seen import KnownWaits, SeenFailures, UnderWay
 from mockforge_asgi.errors import RequestRejected, StateError
 from mockforge_asgi.events import CallerDelayed, EventStream, NameAttacked
 from mockforge_asgi.http.backoff import Allowance, BackoffConfig, network_of
@@ -40,16 +40,19 @@ _NEIGHBOURS: Final = Quota(1 << 17, 16 << 20, 256)
 class Backoff:
     """The counts of one configuration, over the runtime's shared state."""
 
-    __slots__ = ("_address", "_anywhere", "_config", "_events", "_name", "_names", "_state", "_under_way", "seen")
+    __slots__ = ("_address", "_anywhere", "_config", "_events", "_name", "_names", "_state", "_under_way", "_waits", "seen")
 
-    def __init__(self, config: BackoffConfig, state: Callable[[], StateStore], events: EventStream) -> None:
+    def __init__(
+        self, config: BackoffConfig, state: Callable[[], StateStore], events: EventStream, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._config, self._state, self._events = config, state, events
         self._address = Allowance(config.attempts_from_address, config.delay_s, config.max_delay_s, config.forget_s)
         self._name = Allowance(config.attempts, config.delay_s, config.max_delay_s, config.forget_s)
         self._anywhere = Allowance(config.attempts * GUESSED_TIMES, config.delay_s, config.delay_s, config.forget_s)
         self._under_way = UnderWay(MAX_AT_ONCE)
-        self._names = f"auth/backoff/{config.scope}" if config.scope else "auth/backoff"
-        self.seen: Final = SeenFailures(max(self._address.lasts_s, self._name.lasts_s))
+        self._waits = KnownWaits(clock)
+        self._names = f"auth/backoff/{_digest(config.scope)}" if config.scope else "auth/backoff"
+        self.seen: Final = SeenFailures(max(self._address.lasts_s, self._name.lasts_s), clock)
 
     async def begin(self, exchange: Exchange) -> Attempt | None:
         """Before plugins are asked; None for an address that has not failed. `Attempt.end` must follow. Raises RequestRejected (429)."""
@@ -58,14 +61,17 @@ class Backoff:
             return None
         name = attempted_name(snapshot)
         keys = [("a " + caller, self._address)] + ([(_key("p", name, caller), self._name)] if name else [])
-        waits = await asyncio.gather(*(self._look(key, allowance, caller) for key, allowance in keys))
-        wait_s = max(wait for wait, _ in waits)
+        wait_s, count = max(self._waits.left_s(key) for key, _ in keys), 0.0
+        for key, allowance in keys if wait_s <= 0 else ():
+            found_s, count = await self._look(key, allowance, caller)
+            wait_s = max(wait_s, found_s)
+            self._waits.note(key, found_s)
         if wait_s <= 0 and not self._under_way.enter(caller):
             wait_s = 1.0
         if wait_s > 0:
             exchange.answered_by = "backoff"
             raise RequestRejected(429, "too many wrong credentials: try again later", [("retry-after", str(ceil(wait_s)))])
-        return Attempt(self._under_way, caller, self._space(), keys[-1][0] if name and waits[-1][1] else "")
+        return Attempt(self._under_way, caller, self._space(), keys[-1][0] if name and count else "")
 
     async def failed(self, exchange: Exchange) -> None:
         """Its credentials were wrong."""
@@ -77,7 +83,7 @@ class Backoff:
         keys = [("a " + caller, self._address)]
         if name:
             keys += [(_key("p", name, caller), self._name), (_key("n", name), self._anywhere)]
-        counts = await asyncio.gather(*(self._fail(key, allowance, caller) for key, allowance in keys))
+        counts = [await self._fail(key, allowance, caller) for key, allowance in keys]
         wait_s, count, _ = max(counts[:2])
         if wait_s > 0:
             self._events.emit(CallerDelayed(address=caller, failures=round(count), wait_s=round(wait_s, 1)))
@@ -131,10 +137,11 @@ class Attempt:
 class Backoffs:
     """One `Backoff` for each configuration, for as long as a mount lives."""
 
-    __slots__ = ("_made", "_runtime")
+    __slots__ = ("_made", "_runtime", "clock")
 
     def __init__(self, runtime: PluginRuntime) -> None:
         self._runtime = runtime
+        self.clock: Callable[[], float] = time.monotonic
         self._made: dict[BackoffConfig, Backoff] = {}
 
     def of(self, config: BackoffConfig | None) -> Backoff | None:
@@ -142,7 +149,7 @@ class Backoffs:
         if config is None:
             return None
         if config not in self._made:
-            self._made[config] = Backoff(config, lambda: self._runtime.state, self._runtime.events)
+            self._made[config] = Backoff(config, lambda: self._runtime.state, self._runtime.events, self.clock)
         return self._made[config]
 
 
@@ -155,12 +162,16 @@ def attempted_name(snapshot: RequestSnapshot) -> str:
         name, colon, _ = b64decode(told[6:]).partition(b":")
     except ValueError:
         return ""
-    return normalize("NFKC", name.decode("utf-8", "replace")).casefold().strip()[:256] if colon else ""
+    return normalize("NFKC", name[:1024].decode("utf-8", "replace")).casefold().strip()[:256] if colon else ""
 
 
 def _key(kind: str, *parts: str) -> str:
     """The key of a count: who was named is not to be read in it."""
-    return f"{kind} {blake2b(chr(0).join(parts).encode(), digest_size=16).hexdigest()}"
+    return f"{kind} {_digest(chr(0).join(parts))}"
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _neighbourhood(caller: str) -> str:

@@ -42,8 +42,8 @@ class AuthMiddleware:
     ) -> None:
         self.app, self.runtime, self.limits = app, runtime, limits
         self.protection = Protection(rules, own_root_path(app, root_path))
-        backoffs = Backoffs(runtime)
-        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded, backoffs, runtime.events))
+        self._backoffs = Backoffs(runtime)
+        self._policy = PerLoad(runtime, lambda loaded: AuthPolicy(self.protection, loaded, self._backoffs, runtime.events))
 
     @property
     def routes(self) -> object:

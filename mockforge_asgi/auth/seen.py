@@ -1,5 +1,6 @@
-"""What one process knows of callers by itself: who has failed lately, which lets all others pass without a look at the shared state, and
-how many requests of one that has are being decided."""
+"""What one process knows of callers by itself: who has failed lately, which lets all others pass without a look at the shared state, who
+has to wait, which need not be looked up twice, and how many requests of one that failed are being decided.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Final
 from mockforge_asgi.locks import ProcessLock
 
 _SLOTS: Final = 1 << 18
+_MAX_WAITS: Final = 4096
 
 
 class SeenFailures:
@@ -49,6 +51,28 @@ class SeenFailures:
         self._old = self._new if now < self._turns_at_s + self._lasts_s else None
         self._new, self._turns_at_s = None, now + self._lasts_s
         self.is_any = self._old is not None
+
+
+class KnownWaits:
+    """How long some counts still have to wait. Nothing ends a wait before its time, so what is known of one stays true."""
+
+    __slots__ = ("_clock", "_until_s")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until_s: dict[str, float] = {}
+
+    def left_s(self, key: str) -> float:
+        """So long, as far as is known; 0 or less: not known."""
+        until_s = self._until_s.get(key)
+        return 0.0 if until_s is None else until_s - self._clock()
+
+    def note(self, key: str, wait_s: float) -> None:
+        """It has to wait so long."""
+        if wait_s > 0:
+            if len(self._until_s) >= _MAX_WAITS:
+                self._until_s.clear()
+            self._until_s[key] = self._clock() + wait_s
 
 
 class UnderWay:

@@ -101,6 +101,7 @@ class Stand:
         self.runtime.events.subscribe(self.events.append)
         self.rules = [ProtectRule("/**", tuple(self.deciders), mode, backoff=config)]
         self.app = AuthMiddleware(passed, runtime=self.runtime, rules=self.rules)
+        self.app._backoffs.clock = self.clock
 
     @property
     def asked(self) -> int:
@@ -233,6 +234,14 @@ async def test_of_addresses_that_never_failed_nothing_is_looked_up_whoever_else_
     clients = [f"10.0.{i // 250}.{i % 250}" for i in range(500)]
     assert {(await stand.get(basic("ada", "right"), client)).status for client in clients} == {200}
     assert stand.store.asked - before <= 4  # a slot is shared by chance, of 262144
+
+
+async def test_while_a_caller_waits_its_requests_do_not_cost_the_state_anything() -> None:
+    stand = Stand()
+    await stand.statuses(*[basic("ada")] * 4)
+    before = stand.store.asked
+    assert await stand.statuses(*[basic("ada")] * 100) == [429] * 100
+    assert stand.store.asked == before
 
 
 async def test_a_caller_that_is_not_told_is_not_counted() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockforge_asgi.auth import seen
-from mockforge_asgi.auth.seen import SeenFailures, UnderWay
+from mockforge_asgi.auth.seen import KnownWaits, SeenFailures, UnderWay
 
 
 class Clock:
@@ -62,3 +62,21 @@ def test_a_caller_of_whom_nothing_is_decided_takes_no_memory() -> None:
         assert under_way.enter(str(number)) and not under_way.enter(str(number))
         under_way.leave(str(number))
     assert not under_way._counts
+
+
+def test_a_wait_is_known_until_it_is_over() -> None:
+    clock = Clock()
+    waits = KnownWaits(clock)
+    waits.note("a", 4)
+    waits.note("b", 0)
+    clock.now += 3
+    assert (waits.left_s("a"), waits.left_s("b"), waits.left_s("c")) == (1, 0, 0)
+    clock.now += 1
+    assert waits.left_s("a") <= 0
+
+
+def test_so_many_waits_are_known_and_no_more() -> None:
+    waits = KnownWaits(Clock())
+    for number in range(20_000):
+        waits.note(str(number), 4)
+    assert len(waits._until_s) <= seen._MAX_WAITS and waits.left_s("19999") > 0
