@@ -70,6 +70,17 @@ async def test_its_time_is_looked_at_each_time(world: World) -> None:
             assert type(await ask(plugin, shown)) is kind
 
 
+@pytest.mark.parametrize(("name", "time_s", "kind"), [
+    ("exp", NOW - 29.9, Allow), ("exp", NOW - 30, Deny), ("nbf", NOW + 30, Allow), ("nbf", NOW + 30.1, Deny),
+    ("iat", NOW + 30, Allow), ("iat", NOW + 30.1, Deny), ("iat", NOW - 129.9, Allow), ("iat", NOW - 130, Deny),
+])  # fmt: skip
+async def test_clocks_may_differ_by_the_leeway_and_no_more(world: World, name: str, time_s: float, kind: type) -> None:
+    with inside(world):
+        plugin = made(world, keys=[{"jwk": public(rsa())}], leeway_s=30, max_age_s=100)
+        shown = sign(rsa(), claims(**{"iat": NOW, "exp": NOW + 300, name: time_s}))
+        assert type(await ask(plugin, shown)) is kind
+
+
 async def test_neither_the_tokens_nor_refused_ones_are_kept(world: World) -> None:
     with inside(world):
         plugin, shown = made(world, keys=[{"jwk": public(rsa())}]), token()
