@@ -8,7 +8,7 @@ from __future__ import annotations
 import json as _json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from mockforge_plugin.charset import decoded, decoded_json
 from mockforge_plugin.host import read_body
@@ -86,7 +86,7 @@ def _form(data: bytes) -> Query:
 class Request(_WithBody):
     """One HTTP request, as far as the plugin's grants let it see."""
 
-    __slots__ = ("_cookies", "_principal", "_query", "fingerprint")
+    __slots__ = ("_cookies", "_is_by_hand", "_principal", "_query", "fingerprint")
     _principal: Principal | None
 
     def __init__(
@@ -114,6 +114,7 @@ class Request(_WithBody):
             "path": path,
             "raw_path": path,
             "query": pairs(query),
+            "query_string": urlencode(pairs(query)),
             "headers": [(k.lower(), v) for k, v in pairs(headers)],
             "client": client,
             "route": route,
@@ -122,7 +123,7 @@ class Request(_WithBody):
             "body": body_document(data),
         }
         self._set(document, fingerprint)
-        self._principal = principal
+        self._principal, self._is_by_hand = principal, True
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], fingerprint: str = "") -> Request:
@@ -138,7 +139,7 @@ class Request(_WithBody):
         self._body = None
         self._cookies: dict[str, str] | None = None
         self._query: Query | None = None
-        self._principal = None
+        self._principal, self._is_by_hand = None, False
 
     @property
     def method(self) -> str:
@@ -171,6 +172,11 @@ class Request(_WithBody):
         if self._query is None:
             self._query = Query((k, v) for k, v in self._document.get("query") or ())
         return self._query
+
+    @property
+    def query_string(self) -> str | None:
+        """The query as sent, percent-encoded, without `?`; None where not all of it may be seen."""
+        return self._document.get("query_string")
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -208,6 +214,13 @@ class Request(_WithBody):
             if found:
                 self._principal = Principal.from_document(found)
         return self._principal
+
+    def read_raw(self, *, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
+        """The body, or a part of it, in its content coding: the bytes as they came, over which signatures are made."""
+        body = self.body
+        if self._is_by_hand or (body.data is None and not body.available):
+            return self.read(offset=offset, length=length)
+        return read_body("request.raw", offset, length)
 
     @property
     def url(self) -> str:

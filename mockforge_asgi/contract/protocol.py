@@ -72,7 +72,10 @@ class BodyReader(Protocol):
     """The request that a call belongs to, as the host sees it: its bodies, and whether its client is still there."""
 
     async def read_body(self, of: str) -> bytes:
-        """The whole body of the `request` or of the `response` being modified; raises HostCallError."""
+        """The whole body of the `request` or of the `response` being modified; raises HostCallError.
+
+        `request.raw` is that of the request with its content coding, as it came.
+        """
         ...
 
     def watched(self) -> AbstractContextManager[None]:

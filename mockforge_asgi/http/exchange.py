@@ -238,7 +238,9 @@ class Exchange:
         return found
 
     async def read_body(self, of: str) -> bytes:
-        """The request's body for a host call. Raises HostCallError for any other."""
+        """The request's body for a host call, `request.raw` as it came. Raises HostCallError for any other."""
+        if of == "request.raw":
+            return await self._raw_body()
         if of != "request":
             raise HostCallError("not_found", f"there is no body of a '{of}' here")
         return await self.body()

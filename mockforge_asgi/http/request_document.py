@@ -9,7 +9,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -99,9 +99,9 @@ def request_document(
 ) -> bytes:
     """The request document for a view; `head` is what `head_document` made of the request before.
 
-    An unread body of unknown length is `{"available": -1}`.
+    An unread body of unknown length is `{"available": -1}`. `query_string`, the query as sent, is in it where all of the query is.
     """
-    rest = {
+    rest: dict[str, Any] = {
         "query": _query(snapshot, view, consumed) if snapshot.query_string else [],
         "headers": _headers(snapshot, view, consumed) if view.sees_headers else [],
         "client": snapshot.client if view.client else None,
@@ -110,6 +110,8 @@ def request_document(
         "principal": principal_document(principal) if view.principal and principal else None,
         "body": _request_body(body, body_length) if view.body and body_length != 0 else {"available": 0},
     }
+    if view.query is None and (not snapshot.query_string or len(rest["query"]) == len(snapshot.query)):
+        rest["query_string"] = snapshot.query_string.decode("latin-1")
     return (head or head_document(snapshot)) + dumps(rest)[1:]
 
 

@@ -237,7 +237,7 @@ class _ModifiedResponse:
             if isinstance(self._response, MockResponse):
                 return self._response.body
             raise HostCallError("unavailable", "the response streams, or answers HEAD: there is no body here to read")
-        if of == "request":
+        if of in ("request", "request.raw"):
             return await self._exchange.read_body(of)
         raise HostCallError("invalid_input", f"there is no body of '{of}'; say 'request' or 'response'")
 

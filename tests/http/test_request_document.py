@@ -91,6 +91,21 @@ def test_query_names_are_an_allow_list() -> None:
     assert document(snapshot(), RequestView(query=names("q")))["query"] == [["q", "1"], ["q", "2"]]
 
 
+@pytest.mark.parametrize(
+    ("sent", "consumed", "told"),
+    [
+        (b"a=%41&&b=+&b", Consumed(), "a=%41&&b=+&b"),
+        (b"", Consumed(), ""),
+        (b"\xff=%ff", Consumed(), "\xff=%ff"),
+        (b"a=1&key=k", Consumed(query=names("other")), "a=1&key=k"),
+        (b"a=1&k%65y=k", Consumed(query=names("key")), None),
+    ],
+)
+def test_the_query_as_sent_is_there_where_all_of_it_is(sent: bytes, consumed: Consumed, told: str | None) -> None:
+    assert document(snapshot(query_string=sent), EVERYTHING, consumed=consumed).get("query_string") == told
+    assert "query_string" not in document(snapshot(query_string=sent), RequestView(query=names("a")))
+
+
 def test_principal_and_client_need_their_permission() -> None:
     shown = document(snapshot(), RequestView(), principal=Principal("demo"))
     assert (shown["principal"], shown["client"]) == (None, None)

@@ -42,6 +42,7 @@ CONFIG = {
         {"match": {"path": "/if", "body": {"kind": "x"}}, "response": {"text": "yes"}},
         {"match": {"path": "/json"}, "response": {"template_text": "{{ request.json.kind }} {{ request.text | length }}"}},
         {"match": {"path": "/plugin"}, "response": {"plugin": "looks"}},
+        {"match": {"path": "/raw"}, "response": {"plugin": "looks"}},
     ],
 }
 
@@ -51,6 +52,8 @@ class Looks(ResponsePlugin):
 
     def generate(self, request: Request) -> Response:
         """Its body and the headers that speak of it."""
+        if request.path == "/raw":
+            return Response(body=request.read_raw().result())
         told = [name for name, _ in request.headers if name.startswith("content-")]
         return Response.json([request.json().result()["kind"], len(request.read().result()), told])
 
@@ -81,6 +84,12 @@ async def test_everybody_here_sees_the_body_without_its_coding(served: MockForge
         assert (await client.post("/if", headers=headers, body=packed)).text == "yes"
         assert (await client.post("/json", headers=headers, body=packed)).text == f"x {len(BODY)}"
         assert (await client.post("/plugin", headers=headers, body=packed)).json() == ["x", len(BODY), ["content-type"]]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: data + b"broken", lambda data: b""])
+async def test_a_plugin_that_checks_signatures_gets_the_body_as_it_came(served: MockForge, pack: Callable[[bytes], bytes]) -> None:
+    async with Client(served) as client:
+        assert (await client.post("/raw", headers={"content-encoding": "gzip"}, body=pack(BODY))).body == pack(BODY)
 
 
 @pytest.mark.parametrize(("coding", "pack"), [*CODINGS, ("br", bytes), ("gzip, gzip", bytes), ("gzip", lambda data: data + b"broken")])

@@ -25,7 +25,8 @@ def test_a_request_made_by_hand_reads_as_one_from_the_host() -> None:
     assert (request.method, request.path, request.header("x-KEY"), request.cookies) == ("POST", "/a/b", "1", {"a": "1", "b": "2"})
     assert (request.query.get("x"), request.query.all("x"), request.path_params) == ("1", ["1", "2"], {"id": "7"})
     assert request.principal == Principal("ada")
-    assert request.read().result() == "ü".encode()
+    assert request.read().result() == request.read_raw().result() == "ü".encode()
+    assert request.query_string == "x=1&x=2"
     assert request.text().result() == "ü"
 
 

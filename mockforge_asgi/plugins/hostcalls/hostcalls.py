@@ -243,11 +243,12 @@ class PluginHostCalls:
 
     async def _body(self, payload: Payload, request: BodyReader | None) -> Json:
         of = read.text(payload, "of")
-        if of not in ("request", "response"):
-            raise HostCallError("invalid_input", "`of` must be 'request' or 'response'")
+        if of not in ("request", "request.raw", "response"):
+            raise HostCallError("invalid_input", "`of` must be 'request', 'request.raw' or 'response'")
         rights = self.rights
-        if rights is not None and not (rights.request_view.body if of == "request" else rights.response_body):
-            raise HostCallError("denied", f"the {of}'s body is not granted to this plugin ({of}.body)")
+        if rights is not None and not (rights.response_body if of == "response" else rights.request_view.body):
+            whose = of.removesuffix(".raw")
+            raise HostCallError("denied", f"the {whose}'s body is not granted to this plugin ({whose}.body)")
         if request is None:
             raise HostCallError("unavailable", "no request belongs to this call")
         offset = read.whole(payload, "offset", 0, least=0, most=2**53)

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote as percent_encoded
+from urllib.parse import urlencode
 
 import jsonschema_rs
 
@@ -67,7 +68,8 @@ def complete(op: str, document: Json, bodies: Bodies, rights: EffectivePermissio
     whole: dict[str, Json] = {**_ALWAYS.get(op, {}), **(document or {})}
     if op not in REQUEST_OPS:
         return whole
-    request = _complete_request(whole.get("request") if REQUEST_OPS[op] else whole, len(bodies.request) * rights.request_view.body)
+    view = rights.request_view
+    request = _complete_request(whole.get("request") if REQUEST_OPS[op] else whole, len(bodies.request) * view.body, view.query is None)
     if not REQUEST_OPS[op]:
         return request
     if op == "response.modify" and isinstance(given := whole.get("response") or {}, dict):
@@ -83,7 +85,7 @@ _ALWAYS: Final[Mapping[str, Mapping[str, Json]]] = {
 }
 
 
-def _complete_request(given: Json, body_bytes: int) -> Json:
+def _complete_request(given: Json, body_bytes: int, sees_query: bool) -> Json:
     if not isinstance(given, dict | None):
         return given
     said: dict[str, Json] = given or {}
@@ -92,6 +94,8 @@ def _complete_request(given: Json, body_bytes: int) -> Json:
     if "body" in said:
         is_large = body_bytes and len(_shown(said)) > INLINE_BODY_BYTES
         said = {**said, "body": {"available": body_bytes} if is_large else _body_of(said)}
+    if sees_query and "query_string" not in said:
+        said = {**said, "query_string": _query_string(said.get("query", []))}
     if isinstance(principal := said.get("principal"), dict):
         usual: dict[str, Json] = {"roles": [], "groups": [], "name": None, "email": None, "attributes": {}}
         said = {**said, "principal": {**usual, **principal}}
@@ -99,6 +103,13 @@ def _complete_request(given: Json, body_bytes: int) -> Json:
         "method": "GET", "scheme": "http", "host": "127.0.0.1:8000", "path": path, "raw_path": raw_path, "query": [], "headers": [],
         "client": None, "route": None, "path_params": {}, "principal": None, "body": {"available": body_bytes}, **said,
     })  # fmt: skip
+
+
+def _query_string(query: Json) -> str:
+    try:
+        return urlencode(_pairs(query) if isinstance(query, dict) else query)
+    except (TypeError, ValueError):
+        return ""  # what is wrong with the pairs is told of them
 
 
 def _lower(part: dict[str, Json]) -> dict[str, Json]:
@@ -178,6 +189,8 @@ def _unseen(op: str, document: Json, rights: EffectivePermissions) -> Iterator[t
     for name in _names(request, "query"):
         if view.query is not None and name not in view.query:
             yield (*at, "query"), f"the query parameter '{name}'", f"request.query: {{names: [{name}]}}"
+    if request.get("query_string") is not None and view.query is not None:
+        yield (*at, "query_string"), "the query as it was sent", 'request.query: {names: ["*"]}'
     if request.get("client") is not None and not view.client:
         yield (*at, "client"), "the client's address", "request.client: {}"
     if request.get("principal") is not None and not view.principal:
