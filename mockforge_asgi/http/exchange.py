@@ -177,7 +177,8 @@ class Exchange:
             if view.body and (length := self.request_body.length) != 0:
                 body = self.body_now
                 if self.coding:
-                    length, consumed = None if body is None else len(body), consumed | _OF_CODING
+                    # an empty one is told as text: as it came it is not empty
+                    length, consumed = (body is not None and len(body)) or None, consumed | _OF_CODING
             document = documents[view.key] = request_document(
                 self.snapshot,
                 view,

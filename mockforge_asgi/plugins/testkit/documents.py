@@ -107,7 +107,7 @@ def _complete_request(given: Json, body_bytes: int, sees_query: bool) -> Json:
 
 def _query_string(query: Json) -> str:
     try:
-        return urlencode(_pairs(query) if isinstance(query, dict) else query)
+        return urlencode([(name, value) for name, value in (_pairs(query) if isinstance(query, dict) else query)])
     except (TypeError, ValueError):
         return ""  # what is wrong with the pairs is told of them
 
