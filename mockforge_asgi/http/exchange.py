@@ -240,11 +240,9 @@ class Exchange:
 
     async def read_body(self, of: str) -> bytes:
         """The request's body for a host call, `request.raw` as it came. Raises HostCallError for any other."""
-        if of == "request.raw":
-            return await self._raw_body()
-        if of != "request":
+        if of not in ("request", "request.raw"):
             raise HostCallError("not_found", f"there is no body of a '{of}' here")
-        return await self.body()
+        return await (self.body() if of == "request" else self._raw_body())
 
     async def fingerprint(self) -> str:
         """The request's fingerprint, body included; made once."""
