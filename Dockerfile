@@ -7,12 +7,13 @@ WORKDIR /src
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY mockforge_asgi mockforge_asgi
 COPY mockforge_plugin mockforge_plugin
+COPY plugins_builtin plugins_builtin
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.13-slim
 COPY --from=build /wheels /wheels
 # hadolint ignore=DL3013
-RUN wheel=$(echo /wheels/*.whl) && pip install --no-cache-dir "${wheel}[serve,http,faker]" && rm -r /wheels \
+RUN wheel=$(echo /wheels/*.whl) && pip install --no-cache-dir "${wheel}[serve,http,faker,auth]" && rm -r /wheels \
     && useradd --create-home --uid 10001 mockforge \
     && mkdir -p /home/mockforge/.cache && chown mockforge:mockforge /home/mockforge/.cache
 USER 10001:10001

@@ -223,6 +223,11 @@ class Request(_WithBody):
         return read_body("request.raw", offset, length)
 
     @property
+    def claims(self) -> Mapping[str, Json]:
+        """What auth found said of the caller, such as the claims of its token, when `request.principal` is granted."""
+        return self._document.get("claims") or {}
+
+    @property
     def url(self) -> str:
         """Scheme, host and raw path; no query."""
         return f"{self.scheme}://{self.host}{self.raw_path}"

@@ -186,6 +186,7 @@ class Exchange:
                 route=self.route,
                 path_params=self.path_params,
                 principal=self.principal,
+                claims=self.claims,
                 body=body,
                 body_length=length,
                 consumed=consumed,

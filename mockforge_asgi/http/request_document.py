@@ -93,6 +93,7 @@ def request_document(
     route: str | None = None,
     path_params: Mapping[str, Json] | None = None,
     principal: Principal | None = None,
+    claims: Mapping[str, Json] | None = None,
     body: bytes | None = None,
     body_length: int | None = 0,
     consumed: Consumed = NOTHING_CONSUMED,
@@ -112,6 +113,8 @@ def request_document(
     }
     if view.query is None and (not snapshot.query_string or len(rest["query"]) == len(snapshot.query)):
         rest["query_string"] = snapshot.query_string.decode("latin-1")
+    if claims and view.principal and principal:
+        rest["claims"] = dict(claims)
     return (head or head_document(snapshot)) + dumps(rest)[1:]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.builtin import builtin_plugins, is_builtin
 from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.plugins.package.package import read_package
+from mockforge_asgi.plugins.package.static_checks import validate
 
 
 def plugins(root: Path, *names: str) -> None:
@@ -50,3 +53,19 @@ def test_a_folder_is_built_in_by_any_of_its_names(tmp_path: Path) -> None:
     for folder in builtin_plugins().values():
         (tmp_path / folder.name).symlink_to(folder)
         assert is_builtin(folder) and is_builtin(tmp_path / folder.name) and is_builtin(folder / ".." / folder.name)
+
+
+@pytest.mark.parametrize("id", builtin_plugins())
+def test_each_of_them_can_be_loaded_here(id: str) -> None:
+    package = read_package(builtin_plugins()[id], id)
+    assert package.manifest.id == id and not any(path.startswith("tests/") for path in package.files)
+    if package.manifest.requires.missing and "CI" not in os.environ:
+        pytest.skip(f"{id}: {package.manifest.requires.remedy}")
+    assert package.manifest.requires.missing == ()
+
+
+@pytest.mark.parametrize("id", builtin_plugins())
+def test_each_of_them_is_described_so_that_an_operator_can_judge_it(id: str) -> None:
+    found = validate(builtin_plugins()[id], id)
+    told = [str(warning) for warning in found.warnings if "native code runs unconfined" not in str(warning)]
+    assert told == []

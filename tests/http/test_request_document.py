@@ -113,6 +113,14 @@ def test_principal_and_client_need_their_permission() -> None:
     assert shown["principal"] == {"id": "demo", "roles": ["reader"], "groups": [], "name": None, "email": None, "attributes": {}}
 
 
+def test_claims_are_shown_with_the_principal_alone() -> None:
+    told: dict[str, Any] = {"principal": Principal("demo"), "claims": {"scope": "read"}}
+    assert document(snapshot(), RequestView(principal=True), **told)["claims"] == {"scope": "read"}
+    assert "claims" not in document(snapshot(), RequestView(), **told)
+    assert "claims" not in document(snapshot(), RequestView(principal=True), **{**told, "claims": {}})
+    assert "claims" not in document(snapshot(), RequestView(principal=True), claims={"scope": "read"})
+
+
 @pytest.mark.parametrize(
     ("body", "length", "shown"),
     [

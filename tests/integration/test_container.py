@@ -44,9 +44,15 @@ def test_what_is_copied_is_there_and_reaches_the_build() -> None:
 
 def test_all_that_the_package_build_reads_is_copied() -> None:
     project = (ROOT / "pyproject.toml").read_text()
-    named = [*re.findall(r'^(?:readme|path) = "([^"]+)"', project, re.MULTILINE), "LICENSE", "mockforge_asgi", "mockforge_plugin"]
+    named = [
+        *re.findall(r'^(?:readme|path) = "([^"]+)"', project, re.MULTILINE),
+        "LICENSE",
+        "mockforge_asgi",
+        "mockforge_plugin",
+        "plugins_builtin",
+    ]
     copied = {s for name, rest in LINES if name == "COPY" for s in rest.split()[:-1]}
-    assert set(named) <= copied and len(named) == 5
+    assert set(named) <= copied and len(named) == 6
 
 
 def test_the_command_is_one() -> None:

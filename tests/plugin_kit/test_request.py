@@ -78,3 +78,8 @@ def test_an_answer_is_replaced_in_parts() -> None:
     assert ANSWER.replace(status=404) == Response(404, ANSWER.headers, ANSWER.body)
     assert ANSWER.replace(body="ü").body == "ü".encode()
     assert ANSWER.with_headers({"Server": None, "x-a": "1"}).headers == (("content-type", "text/plain"), ("x-a", "1"))
+
+
+def test_claims_are_those_of_the_document() -> None:
+    assert Request.from_document({"method": "GET", "path": "/", "headers": [], "claims": {"scope": "read"}}).claims == {"scope": "read"}
+    assert Request("GET", "/").claims == {}

@@ -25,6 +25,7 @@ PARTS: Final = {
     "query": "request.query",
     "client": "request.client",
     "principal": "request.principal",
+    "claims": "request.principal",
     **dict.fromkeys(("read", "text", "json", "form"), "request.body"),
 }
 """Parts of a request that are empty without a permission, and which."""

@@ -195,6 +195,8 @@ def _unseen(op: str, document: Json, rights: EffectivePermissions) -> Iterator[t
         yield (*at, "client"), "the client's address", "request.client: {}"
     if request.get("principal") is not None and not view.principal:
         yield (*at, "principal"), "the principal", "request.principal: {}"
+    elif request.get("claims") and not view.principal:
+        yield (*at, "claims"), "the claims", "request.principal: {}"
     if request.get("body") not in (None, {"available": 0}) and not view.body:
         yield (*at, "body"), "the body", "request.body: {}"
     if op == "response.modify" and rights.response_headers is not None:
