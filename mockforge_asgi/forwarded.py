@@ -67,18 +67,24 @@ class TrustedProxies:
         """
         if peer is None or not self.trusts(peer):
             return Origin(peer)
-        told, protos = (_text(headers, key) for key in self._keys)
-        hops = _elements(told) if self.header == "forwarded" else _entries(told, protos)
-        client, scheme = peer, None
-        for hop in hops:
-            if hop.scheme is not None:
-                scheme = hop.scheme
-            if hop.address is None:
-                break
-            client = hop.address
-            if not self.trusts(client):
-                break
-        return Origin(client, _SCHEMES[scheme] if scheme is not None and kind == "websocket" else scheme)
+        told, protos = _text(headers, self._keys[0]), _text(headers, self._keys[1])
+        origin = _walk(self, peer, told, protos)
+        return Origin(origin.client, _SCHEMES[origin.scheme]) if origin.scheme is not None and kind == "websocket" else origin
+
+
+@lru_cache(maxsize=512)
+def _walk(proxies: TrustedProxies, peer: str, told: str, protos: str) -> Origin:
+    """The same of the header's text. Clients ask again: what came of the last few texts is kept."""
+    client, scheme = peer, None
+    for hop in _elements(told) if proxies.header == "forwarded" else _entries(told, protos):
+        if hop.scheme is not None:
+            scheme = hop.scheme
+        if hop.address is None:
+            break
+        client = hop.address
+        if not proxies.trusts(client):
+            break
+    return Origin(client, scheme)
 
 
 def network(text: str) -> Network:

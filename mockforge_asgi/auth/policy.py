@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -84,7 +84,7 @@ class AuthPolicy:
         rule = self.protection.rule_for("OPTIONS", exchange.snapshot.path)
         return rule is not None and rule.preflight == "app" and is_plain(exchange.snapshot.path, exchange.scope.get("raw_path"))
 
-    async def decide(self, exchange: Exchange, rule: ProtectRule) -> Decision:
+    def decide(self, exchange: Exchange, rule: ProtectRule) -> Coroutine[None, None, Decision]:
         """The decision about a request that falls under that rule; None lets an anonymous caller pass. What an Allow brings is noted in
         the exchange.
 
@@ -92,8 +92,9 @@ class AuthPolicy:
         needed fails.
         """
         events = self._events
-        if events is None or not events.is_auditing:
-            return await self._decide(exchange, rule)
+        return self._decide(exchange, rule) if events is None or not events.is_auditing else self._told(exchange, rule, events)
+
+    async def _told(self, exchange: Exchange, rule: ProtectRule, events: EventStream) -> Decision:
         decision: Decision = None
         try:
             decision = await self._decide(exchange, rule)

@@ -34,6 +34,8 @@ def lack(requirement: Requirement, allow: Allow) -> Lack | None:
 
 
 def _lack(requirement: Requirement, roles: frozenset[str], scopes: frozenset[str]) -> Lack | None:
+    if not requirement.any and roles.issuperset(requirement.roles) and scopes.issuperset(requirement.scopes):
+        return None
     alternatives = tuple(_lack(one, roles, scopes) for one in requirement.any)
     lacking = Lack(
         tuple(role for role in requirement.roles if role not in roles),
