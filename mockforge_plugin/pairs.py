@@ -13,9 +13,9 @@ def pairs(items: Mapping[str, str] | Iterable[Iterable[str]] | None) -> Pairs:
     """Ordered pairs from a mapping, from pairs, or from nothing."""
     if items is None:
         return ()
-    if isinstance(items, Mapping):
-        return tuple((str(k), str(v)) for k, v in items.items())
-    return tuple((str(k), str(v)) for k, v in items)
+    if type(items) is dict or isinstance(items, Mapping):
+        items = items.items()
+    return tuple([(str(k), str(v)) for k, v in items])
 
 
 class _Named(tuple[tuple[str, str], ...]):

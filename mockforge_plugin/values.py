@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json as _json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from mockforge_plugin.pairs import Pairs, pairs
@@ -18,7 +18,16 @@ Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list of values, dict of str to value."""
 
 
-@dataclass(frozen=True, slots=True)
+# Of the values that are made for each request the constructors are written by hand: `dataclass` looks up by name how a field of a frozen
+# value is set, each time, and takes twice as long.
+
+
+def setters(cls: type) -> list[Callable[[Any, Any], None]]:
+    """What sets each field of a new value, in their order; for constructors alone."""
+    return [vars(cls)[f.name].__set__ for f in fields(cls)]
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Principal:
     """Who the credentials belong to."""
 
@@ -28,6 +37,22 @@ class Principal:
     name: str | None = None
     email: str | None = None
     attributes: Mapping[str, Json] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        id: str,
+        roles: tuple[str, ...] = (),
+        groups: tuple[str, ...] = (),
+        name: str | None = None,
+        email: str | None = None,
+        attributes: Mapping[str, Json] | None = None,
+    ) -> None:
+        _set_id(self, id)
+        _set_roles(self, roles)
+        _set_groups(self, groups)
+        _set_name(self, name)
+        _set_email(self, email)
+        _set_attributes(self, {} if attributes is None else attributes)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Principal:
@@ -40,6 +65,9 @@ class Principal:
             document.get("email"),
             document.get("attributes") or {},
         )
+
+
+_set_id, _set_roles, _set_groups, _set_name, _set_email, _set_attributes = setters(Principal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +105,7 @@ def body_document(body: bytes | Body) -> dict[str, Json]:
         return {"base64": b64encode(data).decode("ascii")}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Response:
     """A whole HTTP answer, or the name of an operator's template with variables for it.
 
@@ -89,6 +117,20 @@ class Response:
     body: bytes | Body = b""
     template: str | None = None
     vars: Mapping[str, Json] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: Pairs = (),
+        body: bytes | Body = b"",
+        template: str | None = None,
+        vars: Mapping[str, Json] | None = None,
+    ) -> None:
+        _set_status(self, status)
+        _set_headers(self, headers)
+        _set_body(self, body)
+        _set_template(self, template)
+        _set_vars(self, {} if vars is None else vars)
 
     @classmethod
     def json(cls, value: Json, status: int = 200, headers: Mapping[str, str] | Iterable[Iterable[str]] | None = None) -> Response:
@@ -123,7 +165,10 @@ class Response:
         return cls(status, pairs(headers), b"", template, dict(vars or {}))
 
 
-@dataclass(frozen=True, slots=True)
+_set_status, _set_headers, _set_body, _set_template, _set_vars = setters(Response)
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Allow:
     """The caller may pass, as this principal."""
 
@@ -131,6 +176,14 @@ class Allow:
     claims: Mapping[str, Json] = field(default_factory=dict)
     set_headers: Pairs = ()
     """Headers set on the answer (a refreshed session cookie, say); restricted names need a grant."""
+
+    def __init__(self, principal: Principal, claims: Mapping[str, Json] | None = None, set_headers: Pairs = ()) -> None:
+        _set_principal(self, principal)
+        _set_claims(self, {} if claims is None else claims)
+        _set_set_headers(self, set_headers)
+
+
+_set_principal, _set_claims, _set_set_headers = setters(Allow)
 
 
 @dataclass(frozen=True, slots=True)

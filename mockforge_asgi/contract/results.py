@@ -54,6 +54,11 @@ class ResultReader:
         """The restricted header names (lower-case) that the plugin may set."""
         return self._headers.granted
 
+    @property
+    def guest_headers(self) -> GuestHeaders:
+        """What checks the headers that the plugin sets."""
+        return self._headers
+
     def invalid(self, op: str, what: str) -> PluginFailed:
         """The failure for a result that breaks the contract, of which the events tell."""
         failure = PluginFailed(self.plugin, op, f"it answered {what}", code="invalid_output")

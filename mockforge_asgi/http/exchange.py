@@ -27,7 +27,6 @@ from mockforge_plugin.values import Principal
 SCOPE_KEY: Final = "mockforge.exchange"
 """Where middlewares that are mounted apart find the exchange of their request."""
 
-
 _HEAD: Final = ("method", "scheme", "path", "root_path", "raw_path", "query_string", "headers")
 """What of a scope the snapshot tells."""
 _OF_CODING: Final = Consumed(frozenset({"content-encoding", "content-length"}))
@@ -54,9 +53,9 @@ class Exchange:
     """One request in work. Facts that change what plugins see (`route`, `principal`, …) are set through its methods."""
 
     __slots__ = (
-        "_body", "_coding", "_content", "_documents", "_fingerprint", "_head", "_json_body", "_limits", "allowed_by", "allowed_headers",
-        "answered_by", "claims", "consumed", "cors", "is_http", "leases", "matched_route", "path_params", "principal", "reason", "receive",
-        "route", "scope", "send", "snapshot", "trace",
+        "_body", "_coding", "_content", "_documents", "_head", "_json_body", "_limits", "allowed_by", "allowed_headers", "answered_by",
+        "claims", "consumed", "cors", "is_http", "known_fingerprint", "leases", "matched_route", "path_params", "principal", "reason",
+        "receive", "route", "scope", "send", "snapshot", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +91,8 @@ class Exchange:
         """Where somebody listens: who was asked about this request, and what came of it."""
         self._documents: dict[Hashable, bytes] | None = None
         self._head: bytes | None = None
-        self._fingerprint: str | None = None
+        self.known_fingerprint: str | None = None
+        """Its fingerprint, once somebody has asked for it."""
         self._json_body: JsonBody | None = None
         self._coding: str | None = None
         self._content: bytes | None = None
@@ -117,11 +117,11 @@ class Exchange:
         """Be what the request has become on its way in: below another mount, behind somebody else's middleware."""
         if any(scope.get(key) != self.scope.get(key) for key in _HEAD):
             self.snapshot = RequestSnapshot(scope, proxies=self.snapshot.proxies)
-            self._documents = self._fingerprint = None
+            self._documents = self.known_fingerprint = None
             self._head = self._coding = self._content = self._json_body = None
         before = self.request_body
         if receive != before.replay():
-            self.receive, self._documents, self._fingerprint, self._json_body = receive, None, None, None
+            self.receive, self._documents, self.known_fingerprint, self._json_body = receive, None, None, None
             self._content = None
             self._body = RequestBody(scope, receive, self._limits, before=before)
         self.scope, self.send, self.matched_route, self.request_body.is_lent = scope, send, None, False
@@ -171,14 +171,7 @@ class Exchange:
         if document is None:
             if self._head is None:
                 self._head = head_document(self.snapshot)
-            body: bytes | None = None
-            length: int | None = 0
-            consumed = self.consumed
-            if view.body and (length := self.request_body.length) != 0:
-                body = self.body_now
-                if self.coding:
-                    # an empty one is told as text: as it came it is not empty
-                    length, consumed = (body is not None and len(body)) or None, consumed | _OF_CODING
+            body, length, consumed = self.shown_body() if view.body else (None, 0, self.consumed)
             document = documents[view.key] = request_document(
                 self.snapshot,
                 view,
@@ -192,6 +185,13 @@ class Exchange:
                 consumed=consumed,
             )
         return document
+
+    def shown_body(self) -> tuple[bytes | None, int | None, Consumed]:
+        """The body and its length for those who may see it, as far as they are known now, and what is then hidden from them."""
+        length, body, consumed = self.request_body.length, self.body_now, self.consumed
+        if length != 0 and self.coding:  # an empty one is told as text: as it came it is not empty
+            length, consumed = (body is not None and len(body)) or None, consumed | _OF_CODING
+        return body, length, consumed
 
     @property
     def coding(self) -> str:
@@ -215,7 +215,7 @@ class Exchange:
         """
         body = self.body_now
         if body is None:
-            body = await self._raw_body()
+            body = await self.raw_body()
             if body and self.coding:
                 try:
                     body = self._content = await inflated(body, self.coding, self.request_body.limits.max_bytes, "the body")
@@ -224,7 +224,8 @@ class Exchange:
                 self._documents = None
         return body
 
-    async def _raw_body(self) -> bytes:
+    async def raw_body(self) -> bytes:
+        """The whole body as it came. Raises as `body` does."""
         body = self.request_body.body_now
         if body is None:
             body = await self.request_body.body()
@@ -243,16 +244,16 @@ class Exchange:
         """The request's body for a host call, `request.raw` as it came. Raises HostCallError for any other."""
         if of not in ("request", "request.raw"):
             raise HostCallError("not_found", f"there is no body of a '{of}' here")
-        return await (self.body() if of == "request" else self._raw_body())
+        return await (self.body() if of == "request" else self.raw_body())
 
     async def fingerprint(self) -> str:
         """The request's fingerprint, body included; made once."""
-        if self._fingerprint is None:
+        if self.known_fingerprint is None:
             body, hidden = self.request_body.body_now, self.consumed
             if body is None:
-                body = await self._raw_body()
-            self._fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
-        return self._fingerprint
+                body = await self.raw_body()
+            self.known_fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
+        return self.known_fingerprint
 
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""

@@ -154,6 +154,24 @@ class GuestHeaders:
                     _remember(known, name, pair[0])
         return tuple(kept), denied
 
+    def usual(self, pairs: object, most_chars: int) -> Headers | None:
+        """What `read` gives for a tuple or list of pairs, where it is quickly told: for names that it has read before, and values of plain
+        characters. None says nothing of them."""
+        kept: list[tuple[bytes, bytes]] = []
+        known = self._allowed
+        if (type(pairs) is not tuple and type(pairs) is not list) or len(pairs) > MAX_HEADERS:
+            return None
+        for pair in pairs:
+            if (type(pair) is not tuple and type(pair) is not list) or len(pair) != 2:
+                return None
+            name, text = pair
+            if type(name) is not str or type(text) is not str or (sent := known.get(name)) is None:
+                return None
+            if not text.isascii() or not text.isprintable() or (most_chars := most_chars - len(name) - len(text)) < 0:
+                return None
+            kept.append((sent, text.strip(" ").encode()))
+        return tuple(kept)
+
 
 def with_headers(headers: Iterable[tuple[bytes, bytes]], extra: Headers) -> list[tuple[bytes, bytes]]:
     """The headers with `extra` set: each replaces its namesakes, but cookies, challenges and `Vary` are added."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,12 +46,15 @@ class RequestView:
     """The named headers as ASGI carries them, without `cookie`, which is cut down to the cookies that may be seen."""
     sees_headers: bool = field(init=False, repr=False, compare=False)
     """Whether any header could be seen, the one of the cookies included."""
+    sees_cookies: bool = field(init=False, repr=False, compare=False)
+    """Whether any cookie could be seen."""
 
     def __post_init__(self) -> None:
         key = (self.headers, self.cookies, self.query, self.body, self.client, self.principal)
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "header_names", frozenset(n.encode("latin-1") for n in self.headers or () if n != "cookie"))
         object.__setattr__(self, "sees_headers", self.headers != frozenset() or self.cookies != frozenset())
+        object.__setattr__(self, "sees_cookies", self.headers is None or "cookie" in self.headers or self.cookies != frozenset())
 
 
 EVERYTHING: Final = RequestView(None, None, None, True, True, True)
@@ -103,27 +106,34 @@ def request_document(
     An unread body of unknown length is `{"available": -1}`. `query_string`, the query as sent, is in it where all of the query is.
     """
     rest: dict[str, Any] = {
-        "query": _query(snapshot, view, consumed) if snapshot.query_string else [],
-        "headers": _headers(snapshot, view, consumed) if view.sees_headers else [],
+        "query": visible_query(snapshot, view, consumed) if snapshot.query_string else [],
+        "headers": visible_headers(snapshot, view, consumed) if view.sees_headers else [],
         "client": snapshot.client if view.client else None,
         "route": route,
         "path_params": dict(path_params) if path_params else {},
         "principal": principal_document(principal) if view.principal and principal else None,
         "body": _request_body(body, body_length) if view.body and body_length != 0 else {"available": 0},
     }
-    if view.query is None and (not snapshot.query_string or len(rest["query"]) == len(snapshot.query)):
-        rest["query_string"] = snapshot.query_string.decode("latin-1")
+    if view.query is None and (sent := visible_query_string(snapshot, rest["query"])) is not None:
+        rest["query_string"] = sent
     if claims and view.principal and principal:
         rest["claims"] = dict(claims)
     return (head or head_document(snapshot)) + dumps(rest)[1:]
 
 
-def _query(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
+def visible_query(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
+    """The fields of the query that may be seen. Raises RequestRejected for too many."""
     names = view.query
     return [item for item in snapshot.query if (names is None or item[0] in names) and item[0] not in consumed.query]
 
 
-def _headers(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
+def visible_query_string(snapshot: RequestSnapshot, seen: Sized) -> str | None:
+    """The query as it was sent, where all of its fields are `seen`, by a view that shows the query whole."""
+    is_whole = not snapshot.query_string or len(seen) == len(snapshot.query)
+    return snapshot.query_string.decode("latin-1") if is_whole else None
+
+
+def visible_headers(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> list[tuple[str, str]]:
     """The headers that may be seen; others are not even decoded. Raises RequestRejected for too many."""
     shown: list[tuple[str, str]] = []
     hidden = consumed.headers
@@ -142,6 +152,18 @@ def _headers(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -
     if cookies == frozenset() or "cookie" in hidden:
         return shown
     return _with_cookies(shown, snapshot, cookies, consumed.cookies)
+
+
+def check_number(snapshot: RequestSnapshot, view: RequestView, consumed: Consumed) -> None:
+    """Raises RequestRejected for more fields than are read, as making a document of them would, without making it."""
+    if snapshot.query_string:
+        snapshot.check_query()
+    if view.sees_headers:
+        bounded(len(snapshot.raw_headers), "header fields", 431)
+        if view.sees_cookies and "cookie" not in consumed.headers:
+            for name, value in snapshot.raw_headers:
+                if name == b"cookie" or name.lower() == b"cookie":
+                    bounded(value.count(b";"), "cookies", 431)
 
 
 def _with_cookies(

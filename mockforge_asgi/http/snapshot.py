@@ -96,10 +96,14 @@ class RequestSnapshot:
     def query(self) -> Pairs:
         """The query's pairs, percent-decoded, in order, repeated names kept, blank values kept. Raises RequestRejected for too many."""
         if self._query is None:
-            bounded(self.query_string.count(b"&") + 1, "fields in the query", 400)
+            self.check_query()
             text = self.query_string.decode("latin-1")
             self._query = tuple(parse_qsl(text, keep_blank_values=True, errors="replace")) if text else ()
         return self._query
+
+    def check_query(self) -> None:
+        """Raises RequestRejected for too many fields in the query."""
+        bounded(self.query_string.count(b"&") + 1, "fields in the query", 400)
 
     @property
     def host(self) -> str:

@@ -59,7 +59,11 @@ class Loader:
             )
         )  # fmt: skip
         reader = ResultReader(use.name, authorization.effective.set_headers, host_calls.headers_left_out, self.services.events)
-        per_request = authorization.isolation == "per_request" and manifest.runtime != "native"
+        if manifest.runtime == "native":
+            from mockforge_asgi.plugins.native.plugin import native_plugin
+
+            return native_plugin(facts(authorization), description, host, authorization.effective, reader, breaker)
+        per_request = authorization.isolation == "per_request"
         return Plugin(
             facts(authorization), description, host, authorization.effective, reader, leases_per_request=per_request, breaker=breaker
         )

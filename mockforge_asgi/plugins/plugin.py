@@ -161,11 +161,14 @@ class Plugin:
         """
         shown = response_document(response, self.rights.response_headers)
         document = around("request", exchange.document(self.view), {"response": shown})
-        result = await self._call(exchange, "response.modify", document, _ModifiedResponse(exchange, response))
-        if result is None:
-            return None
-        changed: MockResponse = self._reader.changed("response.modify", result, response.headers)
-        has_body: bool = result.get("body") is not None
+        result = await self._call(exchange, "response.modify", document, ModifiedResponse(exchange, response))
+        return None if result is None else self._modified(response, result)
+
+    def _modified(self, response: A, result: Json) -> A:
+        changed = self._reader.changed("response.modify", result, response.headers)
+        return self._changed(response, changed, has_body=result.get("body") is not None)
+
+    def _changed(self, response: A, changed: MockResponse, *, has_body: bool) -> A:
         headers = (*self._kept(response.headers, changed.headers, OF_CONTENT if has_body else frozenset()), *changed.headers)
         if isinstance(response, MockResponse):
             return MockResponse(changed.status, headers, changed.body if has_body else response.body, None if has_body else response.length)
@@ -223,7 +226,7 @@ class Plugin:
         return await self._call(None, "plugin.health", NOTHING)
 
 
-class _ModifiedResponse:
+class ModifiedResponse:
     """The request of a modifier's call, which may also read the body of the response that it changes."""
 
     __slots__ = ("_exchange", "_response")

@@ -30,7 +30,7 @@ def is_plain(path: str, raw: bytes | None) -> bool:
         and "?" not in path
         and path.isprintable()
         and len(path) <= MAX_PATH
-        and (raw is None or (raw.endswith(path.encode()) and b"?" not in raw and b"#" not in raw))
+        and (raw is None or raw == (sent := path.encode()) or (raw.endswith(sent) and b"?" not in raw and b"#" not in raw))
     )
 
 

@@ -119,6 +119,8 @@ class PluginObject:
     def __init__(self, target: Any) -> None:
         self.target = target
         self._connected = False
+        self._at_load: dict[str, Callable[..., Any]] = {}
+        """The author's methods by name, as operations call them."""
         marked = list(_marked(target))
         self._functions: dict[str, tuple[Callable[..., Any], FunctionMetadata]] = {}
         for method in marked:
@@ -164,6 +166,27 @@ class PluginObject:
             key = NAMED.get(op)
             raise _at(exc, self.method(op, document[key] if key else "")) from None
 
+    def called(self, op: str, name: str = "") -> Callable[..., Any] | None:
+        """What an operation calls, for a host that calls it with values: the author's method, or the caller of a function, which takes its
+        arguments as a list and a dict. `name` is that of the function or endpoint."""
+        if op == "template.call":
+            return self._callers.get(name)
+        return self._endpoints.get(name) if op == "endpoint.call" else self._at_load.get(op.rpartition(".")[2])
+
+    def text_of(self, op: str, name: str, value: object) -> str:
+        """The JSON text of what `called` gave: what `call` and `text` make of it.
+
+        Raises: WrongAnswer with the place of the method whose answer it is.
+        """
+        try:
+            if op in documents.ON_REQUEST and (called := self.called(op, name)) is not None:
+                value = documents.ON_REQUEST[op](value, called.__name__)
+            elif op == "response.modify":
+                value = documents.modified_document(value)
+            return encode(value)
+        except WrongAnswer as exc:
+            raise _at(exc, self.method(op, name)) from None
+
     def method(self, op: str, name: str = "") -> Callable[..., Any] | None:
         """The author's method behind an operation, if there is one; `name` picks the template function or the endpoint."""
         if op == "template.call":
@@ -181,7 +204,8 @@ class PluginObject:
         has = self._has
 
         def get(name: str) -> Callable[..., Any]:
-            return getattr(self.target, name)  # type: ignore[no-any-return]  # an author's object is anything
+            self._at_load[name] = getattr(self.target, name)  # an author's object is anything
+            return self._at_load[name]
 
         yield "plugin.init", self._init
         for name in ("destroy", "start", "stop"):
@@ -192,11 +216,11 @@ class PluginObject:
         if has("health"):
             yield "plugin.health", _plain(get("health"), documents.health_document)
         if has("authenticate"):
-            yield "auth.authenticate", _on_request(get("authenticate"), documents.decision_document, whole=True)
+            yield "auth.authenticate", _on_request("auth.authenticate", get("authenticate"), whole=True)
         if has("can_handle"):
-            yield "response.can_handle", _on_request(get("can_handle"), _as_bool)
+            yield "response.can_handle", _on_request("response.can_handle", get("can_handle"))
         if has("generate"):
-            yield "response.generate", _on_request(get("generate"), documents.generated_document)
+            yield "response.generate", _on_request("response.generate", get("generate"))
         if has("modify"):
             yield "response.modify", _on_answer(get("modify"))
         if has("query"):
@@ -207,7 +231,7 @@ class PluginObject:
         if self._functions:
             yield "template.call", self._function
         if self._endpoints:
-            handlers = {name: _on_request(method, documents.response_document) for name, method in self._endpoints.items()}
+            handlers = {name: _on_request("endpoint.call", method) for name, method in self._endpoints.items()}
             yield "endpoint.call", lambda document: _named(handlers, document["endpoint"], "endpoint")(document)
 
     def _has(self, name: str) -> bool:
@@ -288,9 +312,9 @@ def _is_marked(value: object) -> bool:
     return hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK)
 
 
-def _on_request(method: Callable[..., Any], convert: Callable[[Any, str], Json], *, whole: bool = False) -> Handler:
+def _on_request(op: str, method: Callable[..., Any], *, whole: bool = False) -> Handler:
     """A handler for operations on a request; `whole`: the document is the request itself."""
-    from_document, name = Request.from_document, method.__name__
+    from_document, name, convert = Request.from_document, method.__name__, documents.ON_REQUEST[op]
 
     def on_document(document: Any) -> Any:
         return finish(method(from_document(document)))
@@ -361,12 +385,6 @@ def _named(table: Mapping[str, Any], name: str, what: str) -> Any:
 
 def _article(kind: type) -> str:
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
-
-
-def _as_bool(value: object, method: str) -> bool:
-    if not isinstance(value, bool):
-        raise WrongAnswer(f"{method} must return True or False, not {type(value).__name__}")
-    return value
 
 
 def _nothing(_: object) -> None:

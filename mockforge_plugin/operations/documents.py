@@ -140,12 +140,28 @@ def modified_document(value: object, method: str = "modify") -> Json:
     return response_document(value, method)
 
 
+def flag_document(value: object, method: str = "can_handle") -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise WrongAnswer(f"{method} must return True or False, not {type(value).__name__}")
+    return value
+
+
 def health_document(value: object, method: str = "health") -> dict[str, Json]:
     """Status and detail; None means ok, a str is the status."""
     health = Health() if value is None else Health(value) if isinstance(value, str) else value
     if not isinstance(health, Health) or health.status not in ("ok", "degraded", "down"):
         raise WrongAnswer(f"{method} must return Health('ok' | 'degraded' | 'down', detail), not {value!r}")
     return {"status": health.status, "detail": as_text(health.detail, f"{method}: Health.detail")}
+
+
+ON_REQUEST: dict[str, Callable[[Any, str], Json]] = {
+    "auth.authenticate": decision_document,
+    "response.can_handle": flag_document,
+    "response.generate": generated_document,
+    "endpoint.call": response_document,
+}
+"""What checks and writes the results of operations on a request; for the words of an error it takes the name of the author's method."""
 
 
 def problems_document(value: object, method: str = "validate_config") -> Json:

@@ -78,7 +78,7 @@ async def test_a_sandboxed_call_is_a_few_functions(kind: str) -> None:
 
 async def test_what_the_host_adds_to_a_native_call_that_does_not_wait_is_a_few_functions() -> None:
     silent = native_host(NATIVE)
-    silent._events = EventStream()
+    silent.events = EventStream()
     made = await plugin(silent)
     document = dumps({"function": "name", "args": [], "kwargs": {}})
     for _ in range(3):

@@ -26,16 +26,18 @@ _ON_LOOP = (
 class PluginContext:
     """What the kit's host calls reach while a native plugin runs; see the kit's `HostContext`."""
 
-    __slots__ = ("_ended", "_host_calls", "_loop", "_request", "_thread", "_waits", "is_queued")
+    __slots__ = ("_host_calls", "_loop", "_request", "_thread", "has_ended", "is_queued", "waits")
 
     def __init__(self, host_calls: HostCalls, request: BodyReader | None, loop: asyncio.AbstractEventLoop) -> None:
         """Made on the loop's own thread."""
         self._host_calls, self._request, self._loop = host_calls, request, loop
         self._thread = threading.get_ident()
-        self._ended = False
+        self.has_ended = False
+        """Whether host calls are refused."""
         self.is_queued = False
         """Whether the call waits for a thread or process of its own, and has not begun."""
-        self._waits: set[concurrent.futures.Future[Json]] = set()
+        self.waits: set[concurrent.futures.Future[Json]] = set()
+        """What threads wait for."""
 
     def anew(self) -> PluginContext:
         """One for other work that belongs to no request: the same host calls, and an end of its own."""
@@ -43,8 +45,8 @@ class PluginContext:
 
     def end(self) -> None:
         """Refuse host calls from now on; whoever waits for one in a thread is told."""
-        self._ended = True
-        for wait in tuple(self._waits):
+        self.has_ended = True
+        for wait in tuple(self.waits):
             wait.cancel()
 
     async def call(self, name: str, payload: dict[str, Json]) -> Json:
@@ -63,7 +65,7 @@ class PluginContext:
         except concurrent.futures.CancelledError:
             raise _over() from None
         finally:
-            self._waits.discard(waiting)
+            self.waits.discard(waiting)
 
     def call_now(self, name: str, payload: dict[str, Json]) -> Json:
         """Make a host call that answers at once. Raises HostError."""
@@ -81,8 +83,8 @@ class PluginContext:
     def _submit(self, name: str, payload: dict[str, Json]) -> concurrent.futures.Future[Json]:
         self._check()
         waiting = asyncio.run_coroutine_threadsafe(self._ask(name, _plain(payload)), self._loop)
-        self._waits.add(waiting)
-        if self._ended:
+        self.waits.add(waiting)
+        if self.has_ended:
             waiting.cancel()
         return waiting
 
@@ -100,7 +102,7 @@ class PluginContext:
             pass  # a line that cannot be logged is lost; the thread that wrote it has gone on
 
     def _check(self) -> None:
-        if self._ended:
+        if self.has_ended:
             raise _over()
 
 

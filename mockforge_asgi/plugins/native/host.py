@@ -48,9 +48,11 @@ class NativeHost:
     """A `PluginHost` over trusted Python; itself the one lease, since its object is shared."""
 
     def __init__(self, options: NativeOptions, runner: Runner, host_calls: HostCalls, events: EventStream) -> None:
-        self.options, self.runner, self._host_calls, self._events = options, runner, host_calls, events
+        self.options, self.runner, self.host_calls, self.events = options, runner, host_calls, events
         self._ops: frozenset[str] = frozenset()
         self._is_open = self._is_closing = self._has_started = False
+        self.is_serving = False
+        """Whether it takes calls."""
         self._running: dict[asyncio.Timeout, bool] = {}
         """The clock of each call that waits, and whether the call was ended before its time."""
         self._idle = asyncio.Event()
@@ -62,7 +64,7 @@ class NativeHost:
         try:
             async with asyncio.timeout(_SETUP_S):
                 said = read_description(plugin, await self.runner.load())
-            self._ops, self._is_open = said.ops, True
+            self._ops, self._is_open, self.is_serving = said.ops, True, not self._is_closing
             if "plugin.validate_config" in said.ops:
                 document = dumps({"config": self.options.config})
                 accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
@@ -76,7 +78,7 @@ class NativeHost:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
         plugin = {"id": self.options.plugin, "version": self.options.version}
         document = dumps({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
-        context = PluginContext(self._host_calls, None, asyncio.get_running_loop())
+        context = PluginContext(self.host_calls, None, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(_SETUP_S):
                 await self.runner.init(document, context)
@@ -101,18 +103,27 @@ class NativeHost:
         try:
             answer = await self._call(op, document, request, self.options.timeout_s)
         except BaseException as error:
-            self._tell(op, _outcome(error), time.perf_counter() - began_s, str(error))
+            self.failed(op, began_s, error)
             raise
-        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
-            self._tell(op, "ok", time.perf_counter() - began_s)
+        if began_s >= self.events.silent_until_s:
+            self.ended(op, began_s)
         return answer
 
+    def ended(self, op: str, began_s: float) -> None:
+        """Tell those who want to hear it that a call ended well."""
+        if self.events.hears_calls(began_s):
+            self._tell(op, "ok", time.perf_counter() - began_s)
+
+    def failed(self, op: str, began_s: float, error: BaseException) -> None:
+        """Tell that a call did not end well."""
+        self._tell(op, _outcome(error), time.perf_counter() - began_s, str(error))
+
     def _tell(self, op: str, outcome: str, wall_s: float, error: str = "") -> None:
-        self._events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=error))
+        self.events.emit(CallFinished(plugin=self.options.plugin, op=op, outcome=outcome, wall_s=wall_s, error=error))
 
     async def close(self) -> None:
         """Refuse new calls, let running ones end, run `stop` and `destroy`, forget the code."""
-        self._is_closing = True
+        self._is_closing, self.is_serving = True, False
         try:
             await self._drained()
             if self._has_started:
@@ -122,7 +133,7 @@ class NativeHost:
         finally:
             self._has_started = self._is_open = False
             await self.runner.close()
-            await self._host_calls.close()
+            await self.host_calls.close()
 
     async def _drained(self) -> None:
         """Return when no call runs; what outlasts `drain_s` is ended. Threads cannot be: theirs are given up."""
@@ -143,22 +154,25 @@ class NativeHost:
 
     async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
-            raise PluginUnavailable(
-                self.options.plugin, "it is stopping" if self._is_closing else "it is not open yet", is_replaced=self._is_closing
-            )
-        began_s, context = time.perf_counter(), PluginContext(self._host_calls, request, asyncio.get_running_loop())
+            raise self.unavailable()
+        began_s, context = time.perf_counter(), PluginContext(self.host_calls, request, asyncio.get_running_loop())
         work = self.runner.call(op, document, context)
         try:
             waits_for = work.send(None)  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
             left_s = timeout_s - (time.perf_counter() - began_s)
-            return await self._wait(op, rest_of(work, waits_for), context, request, timeout_s, left_s)
+            return await self.wait(op, rest_of(work, waits_for), context, request, timeout_s, left_s)
         except StopIteration as ended:
             return ended.value
         finally:
             work.close()
             context.end()
 
-    async def _wait(
+    def unavailable(self) -> PluginUnavailable:
+        """Why it takes no calls."""
+        why = "it is stopping" if self._is_closing else "it is not open yet"
+        return PluginUnavailable(self.options.plugin, why, is_replaced=self._is_closing)
+
+    async def wait(
         self, op: str, rest: Awaitable[Json], context: PluginContext, request: BodyReader | None, timeout_s: float, left_s: float
     ) -> Json:
         """The rest of a call that has to wait, which may take as long, for as long as its client is there."""

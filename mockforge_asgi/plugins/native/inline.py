@@ -20,6 +20,7 @@ from mockforge_asgi.http.request_document import EVERYTHING
 from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
 from mockforge_asgi.plugins.native.host import own_host
+from mockforge_asgi.plugins.native.plugin import native_plugin
 from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import DEFAULT_PRIORITY, Plugin, PluginMeta, alias_of
 from mockforge_asgi.security.permissions import EffectivePermissions
@@ -80,7 +81,7 @@ async def _load(name: str, target: object, services: HostServices) -> Plugin:
         await host.close()
         raise
     breaker = Breaker(name, _breaker(target), services.events)
-    return Plugin(facts, description, host, TRUSTED, ResultReader(name, _ANY_HEADER, events=services.events), breaker=breaker)
+    return native_plugin(facts, description, host, TRUSTED, ResultReader(name, _ANY_HEADER, events=services.events), breaker)
 
 
 def _facts(name: str, target: object, description: Description) -> PluginMeta:

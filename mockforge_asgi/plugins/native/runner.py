@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from mockforge_asgi.bounded_json import BadJson, parse
 from mockforge_asgi.contract import Json
@@ -20,6 +20,9 @@ from mockforge_plugin.context import CURRENT
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import error_envelope
 from mockforge_plugin.operations.dispatch import NAMED, PluginObject
+
+Method: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
+"""What an operation calls, and the author's method behind it."""
 
 
 class Runner(Protocol):
@@ -46,7 +49,7 @@ class InProcess:
     """One object of the plugin, shared by all calls; methods that run at the same time are the author's affair."""
 
     def __init__(self, plugin: str, code: NativeCode, threads: WorkerThreads, output_bytes: int) -> None:
-        self.plugin, self.threads, self._code, self._output_bytes = plugin, threads, code, output_bytes
+        self.plugin, self.threads, self._code, self.output_bytes = plugin, threads, code, output_bytes
         self._object: PluginObject | None = None
         self._async: dict[tuple[str, str], bool] = {}
         self._connecting, self._is_connected = asyncio.Lock(), False
@@ -57,7 +60,7 @@ class InProcess:
             self._object = await self.threads.run(self._code.load)
             return parse(encode(self._object.describe()))
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
-            raise self._failed("plugin.load", error) from error
+            raise self.failed("plugin.load", error) from error
 
     async def init(self, document: bytes, context: PluginContext) -> None:
         """See Runner."""
@@ -76,11 +79,13 @@ class InProcess:
                 text = made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
             else:
                 text = await self._threaded(made, op, value, context)
+        except MockForgeError:
+            raise
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
-            raise self._failed(op, error) from error
+            raise self.failed(op, error) from error
         finally:
             CURRENT.reset(token)
-        return read_answer(self.plugin, op, text, self._output_bytes)
+        return read_answer(self.plugin, op, text, self.output_bytes)
 
     async def _connect(self, made: PluginObject, context: PluginContext) -> None:
         """Open a data source before its first query; queries that come meanwhile wait for it."""
@@ -103,6 +108,18 @@ class InProcess:
         self._object = None
         self._code.close()
 
+    def method(self, op: str, name: str = "") -> Method | None:
+        """The method of an operation, where there is one; `name` is that of a function or endpoint."""
+        made = self._object
+        assert made is not None, "load() comes first"
+        called, method = made.called(op, name), made.method(op, name)
+        return None if called is None or method is None else (called, method)
+
+    def by_json(self, op: str, name: str, value: object) -> Json:
+        """What a method gave, as JSON alone carries it. Raises WrongAnswer, PluginFailed, LimitExceeded."""
+        assert self._object is not None, "load() comes first"
+        return read_answer(self.plugin, op, self._object.text_of(op, name, value), self.output_bytes)
+
     def _is_async(self, made: PluginObject, op: str, value: Json) -> bool:
         name = value.get(NAMED[op], "") if op in NAMED else ""
         known = self._async.get((op, name))
@@ -113,7 +130,8 @@ class InProcess:
                 self._async[op, name] = known
         return known
 
-    def _failed(self, op: str, error: BaseException) -> BaseException:
+    def failed(self, op: str, error: BaseException) -> BaseException:
+        """What is raised in place of an error that came out of the author's code."""
         if isinstance(error, MockForgeError):
             return error
         return plugin_failure(self.plugin, op, error_envelope(error, self._code.author_files))

@@ -146,7 +146,7 @@ async def test_a_cancellation_from_elsewhere_stays_one(plugin: NativeHost) -> No
 
 
 async def test_a_call_that_never_waits_has_no_clock(plugin: NativeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin, "_wait", None)
+    monkeypatch.setattr(plugin, "wait", None)
     assert await plugin.call("template.call", calls("at_once")) == "at once"
     await plugin.close()
 

@@ -61,7 +61,7 @@ async def test_after_its_end_every_door_is_closed_and_waiting_threads_are_told()
 async def test_a_thread_that_waits_at_a_door_is_woken_by_the_end() -> None:
     context = PluginContext(doors(Told()), None, asyncio.get_running_loop())
     waiting = asyncio.ensure_future(asyncio.to_thread(_code, context, "clock.sleep", ns=1 << 61))
-    while not context._waits:
+    while not context.waits:
         await asyncio.sleep(0)
     context.end()
     assert await waiting == "unavailable"

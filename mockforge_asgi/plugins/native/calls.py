@@ -1,0 +1,134 @@
+"""NativeCall: one operation of a plugin that runs in this process, made ready when it is loaded, called with values instead of documents.
+
+Limits, events, the breaker, cancellation and what is told of errors are those of every other call (`host.py`, `plugins/plugin.py`); what
+differs is that neither a request nor a usual result becomes JSON.
+"""
+
+from __future__ import annotations
+
+import inspect
+from asyncio import get_running_loop
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from types import CodeType
+from typing import Any
+
+from mockforge_asgi.contract import BodyReader, Json
+from mockforge_asgi.contract.usual import UNUSUAL
+from mockforge_asgi.errors import MockForgeError
+from mockforge_asgi.plugins.breaker import Breaker
+from mockforge_asgi.plugins.native.begun import rest_of
+from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.host import NativeHost
+from mockforge_asgi.plugins.native.runner import InProcess, Method
+from mockforge_plugin.context import CURRENT
+
+
+class ByJson:
+    """A result that is not one of the usual: as JSON alone carries it, and still to be checked."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Json) -> None:
+        self.value = value
+
+
+class NativeCall:
+    """A method of the author's with all that its calls need."""
+
+    __slots__ = ("_breaker", "_host", "_is_async", "_method", "_runner", "_timeout_s", "_usual", "name", "op")
+
+    def __init__(
+        self, host: NativeHost, runner: InProcess, breaker: Breaker, op: str, name: str, read: Callable[[Any], Any], method: Method
+    ) -> None:
+        """`name` is that of a function or endpoint; `read` reads the usual results (`contract/usual.py`)."""
+        self.op, self.name = op, name
+        self._host, self._runner, self._breaker, self._usual = host, runner, breaker, read
+        self._timeout_s = host.options.timeout_s
+        called, author = method
+        self._is_async = inspect.iscoroutinefunction(author)
+        self._method = partial(_awaited, called) if self._is_async and not _makes_coroutines(author) else called
+
+    async def run(self, request: BodyReader | None, *args: Any) -> Any:
+        """What the method's result is read as, or `ByJson`. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        op, host, breaker = self.op, self._host, self._breaker
+        is_trial = breaker.until_s is not None and breaker.enter()
+        began_s = perf_counter()
+        try:
+            if not host.is_serving:
+                raise host.unavailable()
+            context = PluginContext(host.host_calls, request, get_running_loop())
+            token, work = CURRENT.set(context), None
+            try:
+                try:
+                    work = self._method(*args) if self._is_async else self._in_thread(args, context)
+                    waits_for = work.send(None)
+                except (
+                    StopIteration
+                ) as ended:  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
+                    value = ended.value
+                except MockForgeError:
+                    raise
+                except (Exception, SystemExit) as error:  # the author's code: whatever it raises
+                    raise self._runner.failed(op, error) from error
+                else:
+                    left_s = self._timeout_s - (perf_counter() - began_s)
+                    rest = rest_of(work, waits_for, self._failed)
+                    value = await host.wait(op, rest, context, request, self._timeout_s, left_s)
+                found = self._usual(value) if self._is_async else value
+                if found is UNUSUAL:
+                    found = self._by_json(value)
+            finally:
+                if work is not None:
+                    work.close()
+                CURRENT.reset(token)
+                context.has_ended = True
+                if context.waits:
+                    context.end()
+        except BaseException as error:
+            host.failed(op, began_s, error)
+            breaker.ended(op, is_trial, error)
+            raise
+        if began_s >= host.events.silent_until_s:
+            host.ended(op, began_s)
+        if is_trial or not breaker.has_served:
+            breaker.ended(op, is_trial)
+        return found
+
+    async def _in_thread(self, args: tuple[Any, ...], context: PluginContext) -> Any:
+        """What the result is read as: reading it is the thread's work, too."""
+        context.is_queued = True
+        result, is_read = await self._runner.threads.run(partial(self._call_in_thread, args, context))
+        return result if is_read else self._read(await result)
+
+    def _call_in_thread(self, args: tuple[Any, ...], context: PluginContext) -> tuple[Any, bool]:
+        context.is_queued = False
+        value = self._method(*args)
+        return (value, False) if inspect.isawaitable(value) else (self._read(value), True)
+
+    def _read(self, value: object) -> Any:
+        found = self._usual(value)
+        return self._by_json(value) if found is UNUSUAL else found
+
+    def _by_json(self, value: object) -> ByJson:
+        try:
+            return ByJson(self._runner.by_json(self.op, self.name, value))
+        except MockForgeError:
+            raise
+        except (Exception, SystemExit) as error:  # the author's values: whatever reading them raises
+            raise self._failed(error) from error
+
+    def _failed(self, error: BaseException) -> BaseException:
+        return self._runner.failed(self.op, error)
+
+
+async def _awaited(method: Callable[..., Any], *args: Any) -> Any:
+    """For what only says that it is a coroutine function."""
+    value = method(*args)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _makes_coroutines(method: Callable[..., Any]) -> bool:
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & inspect.CO_COROUTINE)
