@@ -18,12 +18,8 @@ Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list of values, dict of str to value."""
 
 
-# Of the values that are made for each request the constructors are written by hand: `dataclass` looks up by name how a field of a frozen
-# value is set, each time, and takes twice as long.
-
-
 def setters(cls: type) -> list[Callable[[Any, Any], None]]:
-    """What sets each field of a new value, in their order; for constructors alone."""
+    """What sets each field of a new value, for constructors: those of `dataclass` find it by name, each time, and take twice as long."""
     return [vars(cls)[f.name].__set__ for f in fields(cls)]
 
 

@@ -92,7 +92,6 @@ class Exchange:
         self._documents: dict[Hashable, bytes] | None = None
         self._head: bytes | None = None
         self.known_fingerprint: str | None = None
-        """Its fingerprint, once somebody has asked for it."""
         self._json_body: JsonBody | None = None
         self._coding: str | None = None
         self._content: bytes | None = None

@@ -9,15 +9,20 @@ from types import FrameType
 
 import pytest
 
+from mockforge_asgi import MockForge
 from mockforge_asgi.contract import PluginHost
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.exact_json import dumps
+from mockforge_asgi.plugins.breaker import Breaker
+from mockforge_asgi.plugins.native.plugin import native_plugin
 from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.security.permissions import EffectivePermissions
+from mockforge_asgi.testing import Conversation
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.pool import Pool
+from mockforge_plugin import Allow, AuthPlugin, Principal, Request
 from tests.support.component_guests import bench
 from tests.support.extism_guests import extism_bench, wat
 from tests.support.native_hosts import host as native_host
@@ -91,3 +96,45 @@ async def test_what_the_host_adds_to_a_native_call_that_does_not_wait_is_a_few_f
         sys.setprofile(None)
     assert len([name for name in seen if "mockforge_asgi" in name]) <= MOST
     await made.host.close()
+
+
+class Guard(AuthPlugin):
+    """Lets pass whoever has the key."""
+
+    async def authenticate(self, request: Request) -> Allow | None:
+        return Allow(Principal("ada")) if request.header("x-api-key") == "k1" else None
+
+
+CONFIG = {
+    "version": 1,
+    "protect": [{"path": "/static", "auth": ["guard"]}],
+    "routes": [{"match": {"path": path}, "response": {"json": {"a": 1}}} for path in ("/static", "/open")],
+}
+
+
+async def test_what_a_native_guard_adds_to_a_request_is_a_few_functions() -> None:
+    app = MockForge(config=CONFIG, plugins=[Guard()])
+
+    async def ask(path: str) -> None:
+        talk = Conversation()
+        headers = [(b"host", b"test"), (b"x-api-key", b"k1")]
+        await app({"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}, talk.receive, talk.send)
+        assert talk.sent[0]["status"] == 200
+
+    for path in ("/static", "/open") * 3:
+        await ask(path)
+    assert await counted(ask("/static")) - await counted(ask("/open")) <= 21  # four of them are the author's
+    await app.runtime.stop()
+
+
+async def test_a_native_call_with_values_is_fewer_still() -> None:
+    silent = native_host(NATIVE)
+    silent.events = EventStream()
+    description = await silent.open()
+    await silent.start()
+    meta = PluginMeta("guest", "guest", "1.0.0", "sha256-0", "native", frozenset({"template"}))
+    made = native_plugin(meta, description, silent, EffectivePermissions(), ResultReader("guest", frozenset()), Breaker("guest"))
+    for _ in range(3):
+        assert await made.call_function(None, "name", [], {}) == "Ada"
+    assert await counted(made.call_function(None, "name", [], {})) <= 7
+    await silent.close()

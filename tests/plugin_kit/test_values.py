@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
 import pytest
 
-from mockforge_plugin import Body, Principal, Response, cookie
+from mockforge_plugin import Allow, Body, Principal, Response, cookie
 from mockforge_plugin.values import body_document, body_of
 
 
@@ -44,3 +49,18 @@ def test_bodies_and_their_documents(body: Body) -> None:
 
 def test_a_principal_comes_from_its_document() -> None:
     assert Principal.from_document({"id": "a", "roles": ["r"], "name": "A"}) == Principal("a", ("r",), name="A")
+
+
+@pytest.mark.parametrize("value", [Principal("ada"), Allow(Principal("ada")), Response()])
+def test_values_are_frozen_compared_copied_and_replaced(value: Any) -> None:
+    name = fields(value)[-1].name
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, name, None)
+    changed = replace(value, **{name: {"a": 1}})
+    assert changed != value and replace(changed, **{name: getattr(value, name)}) == value
+    assert copy.deepcopy(changed) == changed == pickle.loads(pickle.dumps(changed))
+
+
+def test_each_value_has_mappings_of_its_own() -> None:
+    ones = [(Principal("a").attributes, Allow(Principal("a")).claims, Response().vars) for _ in range(2)]
+    assert all(one is not other for one, other in zip(*ones, strict=True))

@@ -130,7 +130,7 @@ class NativePlugin(Plugin):
         """See Plugin."""
         if (call := self._functions.get(name)) is None:
             return await super().call_function(exchange, name, args, kwargs)
-        given, named = self._usual.data(args), self._usual.data(kwargs) if kwargs else {}
+        given, named = self._usual.data(args) if args else [], self._usual.data(kwargs) if kwargs else {}
         if given is UNUSUAL or named is UNUSUAL:
             given, named = loads(dumps([list(args), dict(kwargs)]))
         try:

@@ -37,8 +37,8 @@ class NativeRequest(Request):
     """
 
     __slots__ = (
-        "_caller", "_claims", "_consumed", "_hidden", "_known_fingerprint", "_made", "_own_claims", "_own_params", "_params", "_raw_body", "_route", "_snapshot",
-        "_view",
+        "_caller", "_claims", "_consumed", "_hidden", "_known_fingerprint", "_made", "_own_claims", "_own_params", "_params",
+        "_raw_body", "_route", "_snapshot", "_view",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, view: RequestView, raw_body: bytes | None = None) -> None:

@@ -387,6 +387,7 @@ class Changes(AuthPlugin, ResponsePlugin, TemplatePlugin):
         request.path_params["a"] = "changed"
         assert request.principal is not None
         request.principal.attributes["a"]["b"] = "changed"
+        request.claims["a"].append("changed")
         object.__setattr__(request.principal, "id", "changed")
         return Allow(Principal("ada"))
 
@@ -400,7 +401,7 @@ async def test_nothing_that_a_plugin_is_given_is_anybodys_else() -> None:
     both = await Both.of(Changes())
     one = exchange(headers=[(b"cookie", b"a=1")])
     one.matched("/{a}", {"a": "b"})
-    one.allowed(Principal("ada", attributes={"a": {"b": 1}}), {})
+    one.allowed(Principal("ada", attributes={"a": {"b": 1}}), {"a": [1]})
     before = one.document(TRUSTED.request_view)
     await both.values.authenticate(one)
     await both.values.generate(one)

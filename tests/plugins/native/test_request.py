@@ -35,8 +35,10 @@ def seen(request: Request) -> dict[str, Any]:
     asked = [*NAMES, *(name.upper() for name in NAMES), "host", "\u212aey"]
     return {
         "method": request.method, "scheme": request.scheme, "host": request.host, "path": request.path, "raw_path": request.raw_path,
-        "url": request.url, "query_string": request.query_string, "query": tuple(request.query), "headers": tuple(request.headers), "cookies": request.cookies,
-        "client": request.client, "route": request.route, "path_params": request.path_params, "principal": request.principal,
+        "url": request.url, "query_string": request.query_string, "query": tuple(request.query),
+        "headers": tuple(request.headers), "cookies": request.cookies,
+        "client": request.client, "route": request.route, "path_params": request.path_params, "claims": request.claims,
+        "principal": request.principal,
         "body": request.body, "fingerprint": request.fingerprint, "text": repr(request),
         "named": [(request.header(name), request.header(name, "none"), request.headers.get(name)) for name in asked],
     }  # fmt: skip
@@ -77,7 +79,7 @@ async def test_it_is_what_the_document_says(
     one = exchange(raw, body, query_string=query, **more)
     one.matched("/{a}/{b}", {"a": "x", "b": 2})
     if principal is not None:
-        one.allowed(principal, {}, (), hidden)
+        one.allowed(principal, {"a": ["b"]}, (), hidden)
     else:
         one.consume(hidden)
     if is_read and one.is_http:
