@@ -45,7 +45,9 @@ class Places:
         found: list[bytes] = []
         header = self.header
         if header:
-            found = [value.encode("latin-1") for name, value in request.headers if name == header]
+            for name, value in request.headers:
+                if name == header:
+                    found.append(value.encode("latin-1"))
             if self.prefix and found:
                 found = self._behind_prefix(found)
         if self.query:
