@@ -92,6 +92,8 @@ async def _served(stack: AsyncExitStack, folder: Path, name: str, provider: str,
         guard.write(file)
         headers = dict(guard.headers)
     server = await stack.enter_async_context(measured("configured", file))
+    host, port = urlsplit(server.url).hostname or "", urlsplit(server.url).port or 0
+    await (await _connection(host, port, "/health", headers))()  # so that the credentials were seen once, and not by 32 requests at once
     return Measured(name, Case("configured", "/health", headers, config=file), server)
 
 

@@ -61,7 +61,7 @@ def guarded(name: str, provider: str, directory: str) -> Guarded:
     if name == "basic":
         from argon2 import PasswordHasher
 
-        return Guarded("auth-basic", {"users": "users"}, {"users": f"ada:{PasswordHasher().hash(PASSWORD)}"}, basic("ada"))
+        return Guarded("auth-basic", {"users": "users", "cache_s": 3600}, {"users": f"ada:{PasswordHasher().hash(PASSWORD)}"}, basic("ada"))
     if name == "jwt":
         pem, token = _token()
         config = {"keys": [{"pem": pem, "alg": "RS256"}], "audience": "bench", "issuer": "bench", "roles": ["roles"]}
@@ -82,7 +82,7 @@ def guarded(name: str, provider: str, directory: str) -> Guarded:
         )
     if name == "signed":
         return Guarded("auth-hmac", {"keys": {"ci": {"secret": "key"}}, "max_age_s": 60, "clock_skew_s": 0}, {"key": KEY})
-    return Guarded("auth-ldap", {**_directory(directory), "cache": {"seconds": 300}}, {}, basic("alice"))
+    return Guarded("auth-ldap", {**_directory(directory), "cache": {"seconds": 3600}}, {}, basic("alice"))
 
 
 def logins(directory: str) -> Guarded:

@@ -173,8 +173,19 @@ def serving_file(file: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def _process(name: str, port: int, arguments: list[str]) -> Iterator[Running]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+def running_process(name: str, arguments: list[str], more: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A Python process with these arguments, in which `{port}` is filled in, and with these variables besides; stopped at the end."""
+    port = free_port()
+    with _process(name, port, [argument.replace("{port}", str(port)) for argument in arguments], more) as server:
+        server.until_it_accepts()
+        if server.process.poll() is not None:
+            raise RuntimeError(f"{name} did not start:\n{server.output}")
+        yield server
+
+
+@contextmanager
+def _process(name: str, port: int, arguments: list[str], more: Mapping[str, str] | None = None) -> Iterator[Running]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(more or {})}
     process = subprocess.Popen(
         [sys.executable, *arguments], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
