@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from mockforge_asgi import MockForge, PluginRuntime
 from mockforge_asgi.events import Event
+from mockforge_asgi.plugins.native import request as _native  # noqa: F401  # so that its kind of request is known
 from mockforge_asgi.types import Receive, Scope, Send
 from mockforge_plugin import Request
 
@@ -39,6 +40,7 @@ runtime = PluginRuntime(os.environ["PLANTED_CONFIG"])
 runtime.events.subscribe(tell)
 app = MockForge(fails, runtime=runtime)
 if os.environ.get("PLANTED_SABOTAGE"):
-    for name in ("headers", "query", "cookies"):
-        setattr(Request, name, property(sabotaged))
-    setattr(Request, "header", sabotaged)  # noqa: B010  # an assignment would be a type error, which is what sabotage is
+    for kind in (Request, *Request.__subclasses__()):
+        for name in ("headers", "query", "cookies"):
+            setattr(kind, name, property(sabotaged))
+        setattr(kind, "header", sabotaged)  # noqa: B010  # an assignment would be a type error, which is what sabotage is
