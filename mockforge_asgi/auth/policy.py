@@ -110,31 +110,33 @@ class AuthPolicy:
         backoff = asked.backoff
         attempt = await backoff.begin(exchange) if backoff is not None and backoff.seen.is_any else None
         decision: Decision = None
+        exchange.allowed_by = ""  # a mount further out may have decided, too
         try:
-            decision = await asked.compose(asked.plugins, exchange)
-        except PluginUnavailable:
-            if exchange.reason:
-                await self._refused_beside_a_failure(asked, exchange)
-            raise
+            try:
+                decision = await asked.compose(asked.plugins, exchange)
+            except PluginUnavailable:
+                if exchange.reason:
+                    await self._refused_beside_a_failure(asked, exchange)
+                raise
+            if isinstance(decision, Allow):
+                if exchange.reason:
+                    await self._refused_beside(asked, exchange)
+                elif attempt is not None:
+                    await attempt.succeeded()
+                if rule.require is not None and (lacking := lack(rule.require, decision)) is not None:
+                    return self._insufficient(exchange, rule.require, asked, decision, lacking)
+                headers = decision.set_headers
+                exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
+                return decision
+            if decision is None and rule.require is not None:
+                decision = NO_DECISION  # nobody has no roles
+            exchange.consume(asked.consumed)
+            return await self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
         finally:
             if not isinstance(decision, Allow):
                 exchange.allowed_by = ""
             if attempt is not None:
-                attempt.end()
-        if isinstance(decision, Allow):
-            if exchange.reason:
-                await self._refused_beside(asked, exchange)
-            elif attempt is not None:
-                await attempt.succeeded()
-            if rule.require is not None and (lacking := lack(rule.require, decision)) is not None:
-                return self._insufficient(exchange, rule.require, asked, decision, lacking)
-            headers = decision.set_headers
-            exchange.allowed(decision.principal, decision.claims, wire_headers(headers) if headers else (), asked.consumed)
-            return decision
-        if decision is None and rule.require is not None:
-            decision = NO_DECISION  # nobody has no roles
-        exchange.consume(asked.consumed)
-        return await self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
+                attempt.end()  # not before it is counted: as many as may be under way would follow it meanwhile
 
     async def _refused(self, asked: RulePlugins, exchange: Exchange, decision: Deny) -> Deny:
         """The refusal with a challenge, once it is noted and counted."""

@@ -20,6 +20,7 @@ import wasmtime
 from wasmtime import _bindings as ffi
 from wasmtime._ffi import dll
 
+from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.wasm.ffi import raise_epoch
 
 AGAIN_S: Final = 0.1
@@ -68,6 +69,8 @@ _IN_A_THREAD: Final = 2  # SIGEV_THREAD
 _RETIRED_S: Final = 10.0
 _retired: deque[tuple[float, Any]] = deque()
 """Shares in engines of timers that were closed, and when: a raise that was on its way may still come, and must find its engine."""
+_retiring: Final = ProcessLock()
+"""Two loops that end at once would else free what only one of them has looked at."""
 
 
 class SystemTimer:
@@ -105,10 +108,11 @@ class SystemTimer:
         if self._pid != os.getpid():  # a fork has none of its parent's timers
             return
         self._libc.timer_delete(self._id)
-        now_s = time.monotonic()
-        _retired.append((now_s, self._engine))
-        while _retired and _retired[0][0] < now_s - _RETIRED_S:
-            ffi._wasm_engine_delete(_retired.popleft()[1])
+        with _retiring.here():
+            now_s = time.monotonic()
+            _retired.append((now_s, self._engine))
+            while _retired and _retired[0][0] < now_s - _RETIRED_S:
+                ffi._wasm_engine_delete(_retired.popleft()[1])
 
 
 def _libc() -> ctypes.PyDLL:

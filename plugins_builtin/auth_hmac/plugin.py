@@ -51,7 +51,7 @@ class HmacAuth(AuthPlugin):
 
     def capabilities(self) -> Mapping[str, Json]:
         """The challenge of callers that show nothing."""
-        return {"schemes": ["Signature"], "challenge": "Signature"}
+        return {"schemes": ["Signature"], "challenge": 'Signature realm="{config.realm}"'}
 
     async def authenticate(self, request: Request) -> Allow | Deny | None:
         """The decision about the signature, if there is one."""

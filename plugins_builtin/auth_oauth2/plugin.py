@@ -97,6 +97,7 @@ class OAuth2Auth(AuthPlugin):
             allow = Allow(self.paths.principal(said), {name: value for name, value in said.items() if name != "active"})
         except Refused as error:
             deny = self.bearer.refuse(error.words)
+            self.active.drop(digest)  # what it was taken for until now
             self.refused.put(digest, deny, until_s=now_s + self.config["negative_cache_s"], weight=512)
             return deny
         decision = self._lacking_scope() if self.rules.lacks_scope(said) else allow

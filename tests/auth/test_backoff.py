@@ -17,7 +17,7 @@ from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Decision, Deny
 from mockforge_asgi.errors import PluginFailed, RequestRejected
-from mockforge_asgi.events import CallerDelayed, Event, EventStream, NameAttacked, RequestAnswered
+from mockforge_asgi.events import AuthDecided, CallerDelayed, Event, EventStream, NameAttacked, RequestAnswered
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.http.backoff import BackoffConfig
 from mockforge_asgi.http.exchange import Exchange
@@ -281,6 +281,26 @@ async def test_what_is_decided_at_once_is_bounded_for_an_address_that_has_failed
     assert (await stand.get("Bearer x")).status == 401
 
 
+async def test_guesses_do_not_slip_through_while_others_are_still_being_counted() -> None:
+    stand = Stand(replace(FEW, attempts=1000, attempts_from_address=1000))
+    await stand.get("Bearer x")
+    counting, apply = asyncio.Event(), stand.store.apply
+
+    async def slowly(space: str, quota: Quota, operation: Operation) -> Json:
+        if operation.writes:
+            await counting.wait()
+        return await apply(space, quota, operation)
+
+    stand.store.apply = slowly  # type: ignore[method-assign]  # a store in which looking is quick and writing is not
+    many = [asyncio.ensure_future(stand.get("Bearer x")) for _ in range(50)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert stand.asked == 1 + MAX_AT_ONCE
+    counting.set()
+    statuses = [(await each).status for each in many]
+    assert (statuses.count(401), statuses.count(429)) == (MAX_AT_ONCE, 50 - MAX_AT_ONCE)
+
+
 async def test_a_client_that_leaves_does_not_hold_its_place() -> None:
     stuck = asyncio.Event()
 
@@ -333,6 +353,16 @@ async def test_credentials_that_another_plugin_accepts_are_no_guess() -> None:
     stand = Stand(mode="any", old=old, new=Decider(by_password, view=AUTHORIZATION))
     assert await stand.statuses(*["Bearer good"] * 20) == [200] * 20
     assert stand.store.asked == 0
+
+
+async def test_a_mount_inside_another_one_has_a_decision_of_its_own() -> None:
+    stand = Stand(mode="any", key=Decider(by_key, view=API_KEY), password=Decider(by_password, view=AUTHORIZATION))
+    decided = list[Event]()
+    stand.runtime.events.subscribe(decided.append, AuthDecided)
+    outer = AuthMiddleware(stand.app, runtime=stand.runtime, rules=[ProtectRule("/**", ("password",), backoff=None)])
+    headers = {"x-api-key": "k2", "authorization": basic("ada", "right")}
+    assert (await Client(outer).get("/", headers=headers)).status == 200
+    assert [event.by for event in decided if isinstance(event, AuthDecided)] == ["password", "password"]
 
 
 @pytest.mark.parametrize("down", [Deny(503, "unreachable"), PluginFailed("provider", "auth.authenticate", "boom")])

@@ -169,6 +169,17 @@ async def test_an_answer_counts_until_the_token_expires_and_no_longer_than_confi
             assert len(world.asked) == 2
 
 
+async def test_a_token_that_was_active_and_is_refused_now_is_not_asked_about_again_and_again(world: World) -> None:
+    with inside(world):
+        plugin = made(world)
+        world.answer = answer()
+        await ask(plugin)
+        world.now_s, world.answer = NOW + 61, reply({"active": False})
+        for _ in range(5):
+            assert isinstance(await ask(plugin), Deny)
+        assert len(world.asked) == 2
+
+
 async def test_callers_with_one_token_wait_for_one_question(world: World) -> None:
     world.answer = answer()
     with inside(world):
