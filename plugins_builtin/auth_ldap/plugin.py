@@ -64,8 +64,9 @@ class AuthLdap(AuthPlugin):
             self._tell("error", failure.cause)
 
     def destroy(self) -> None:
-        """Close threads and connections."""
-        self.workers.close()
+        """Close threads and connections, where there are any: also after a configuration that was refused."""
+        if hasattr(self, "workers"):
+            self.workers.close()
 
     def health(self) -> Health:
         """`down` while no server answers."""

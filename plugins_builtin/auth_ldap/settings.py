@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ def _ca_problems(file: str) -> Iterator[Problem]:
     except ssl.SSLError:
         yield "ca_file", f"{file[:200]!r} is no PEM file of certificates. Name one with the certificate of the authority."
     except OSError as error:
-        yield "ca_file", f"{file[:200]!r} cannot be read: {error.strerror}. Name a PEM file with the certificate of the authority."
+        what = f"{os.path.abspath(file)[:200]!r} cannot be read: {error.strerror}."
+        yield "ca_file", f"{what} Name a PEM file with the certificate of the authority, best by its whole path."
 
 
 def _login_problems(config: Mapping[str, Any]) -> Iterator[Problem]:

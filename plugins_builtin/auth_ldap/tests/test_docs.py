@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import ssl
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from mockforge_asgi import MockForge
+from mockforge_asgi import MockForge, PluginRuntime
+from mockforge_asgi.errors import ConfigError
+from mockforge_asgi.events import CallFinished, Event
 from mockforge_asgi.testing import Client
 from plugins_builtin.auth_ldap.settings import problems
 from plugins_builtin.auth_ldap.tests.mock import basic
@@ -31,18 +37,64 @@ def first(page: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(of(page, "yaml")[0].text))
 
 
-async def test_the_throw_away_directory_answers_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def throw_away(folder: Path, *, encrypted: bool = False) -> Iterator[tuple[str, str]]:
+    """The page's own directory, and the ports it listens on: ldap, ldaps."""
     for block in blocks(HOW_TO):
         if block.title:
-            (tmp_path / block.title).write_text(block.text)
-    make = next(block.text for block in of(HOW_TO, "sh") if "slapadd" in block.text)
-    port = str(free_port())
-    process = subprocess.Popen(
-        ["sh", "-c", f"{make.replace('3890', port).rstrip().removesuffix('&').replace('/usr/sbin/slapd ', 'exec /usr/sbin/slapd ')}"],
-        cwd=tmp_path,
-    )
+            (folder / block.title).write_text(block.text)
+    make = next(block.text for block in of(HOW_TO, "sh") if "slapadd" in block.text).rstrip().removesuffix("&")
+    ports = str(free_port()), str(free_port())
+    if encrypted:
+        certify = next(block.text for block in of(HOW_TO, "sh") if "openssl" in block.text)
+        subprocess.run(["sh", "-ec", certify], cwd=folder, check=True, capture_output=True)
+        lines = next(block.text for block in of(HOW_TO, "text") if block.text.startswith("TLSCertificateFile"))
+        (folder / "slapd.conf").write_text((folder / "slapd.conf").read_text().replace("database mdb", f"{lines}database mdb"))
+        both = re.search(r'-h "ldap:.*?"', HOW_TO.read_text())
+        assert both is not None
+        make = make.replace("-h ldap://127.0.0.1:3890", both[0])
+    make = make.replace("3890", ports[0]).replace("6360", ports[1]).replace("/usr/sbin/slapd ", "exec /usr/sbin/slapd ")
+    process = subprocess.Popen(["sh", "-c", make], cwd=folder)
     try:
-        until_it_accepts(int(port), process)
+        until_it_accepts(int(ports[0]), process)
+        yield ports
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.parametrize(("uri", "more"), [("ldaps://localhost:6360", {}), ("ldap://localhost:3890", {"starttls": True})])
+async def test_the_throw_away_directory_speaks_tls_as_the_page_shows(uri: str, more: dict[str, Any], tmp_path: Path) -> None:
+    assert uri in HOW_TO.read_text()
+    with throw_away(tmp_path, encrypted=True) as (ldap, ldaps):
+        config = first(HOW_TO)
+        at = uri.replace("3890", ldap).replace("6360", ldaps)
+        config["plugins"]["auth-ldap"]["config"].update(servers=[at], ca_file=str(tmp_path / "ca.pem"), **more)
+        config["secrets"] = {"ldap_password": {"value": "looks-users-up"}}
+        async with Client(MockForge(config=config)) as client:
+            response = await client.get("/orders/me", headers=basic("ada", "engine"))
+            assert (response.status, response.text.strip()) == (200, "Ada Lovelace: admin")
+        strict = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        strict.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+        with socket.create_connection(("localhost", int(ldaps))) as plain, strict.wrap_socket(plain, server_hostname="localhost") as safe:
+            assert safe.version() in ("TLSv1.2", "TLSv1.3")
+
+
+async def test_a_configuration_that_is_refused_is_told_and_nothing_else(tmp_path: Path) -> None:
+    config = first(HOW_TO)
+    config["plugins"]["auth-ldap"]["config"]["ca_file"] = str(tmp_path / "none.pem")
+    config["secrets"] = {"ldap_password": {"value": "looks-users-up"}}
+    runtime, heard = PluginRuntime(config), list[Event]()
+    runtime.events.subscribe(heard.append)
+    with pytest.raises(ConfigError, match=r"none\.pem' cannot be read"):
+        await runtime.start()
+    await runtime.stop()
+    assert [event for event in heard if isinstance(event, CallFinished) and event.outcome != "ok"] == []
+
+
+async def test_the_throw_away_directory_answers_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with throw_away(tmp_path) as (port, _):
         config = first(HOW_TO)
         said = config["plugins"]["auth-ldap"]["config"]
         said.update(yaml.safe_load(of(HOW_TO, "yaml")[1].text.replace("3890", port)))
@@ -55,10 +107,6 @@ async def test_the_throw_away_directory_answers_what_the_page_shows(tmp_path: Pa
                 name, _, password = command.split("-u ")[1].split()[0].partition(":")
                 response = await at.get("/orders/me", headers=basic(name, password))
                 assert response.text.strip() == answer
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.parametrize("page", [HOW_TO, ACTIVE_DIRECTORY], ids=lambda page: page.name)

@@ -49,6 +49,7 @@ def test_a_good_configuration_has_no_problem(config: dict[str, Any]) -> None:
         ({**LDAP, "starttls": True, "insecure": True}, "insecure", "contradicts"),
         ({"starttls": True}, "starttls", "there is none"),
         ({"ca_file": "/nowhere.pem"}, "ca_file", "cannot be read"),
+        ({"ca_file": "nowhere.pem"}, "ca_file", str(Path("nowhere.pem").absolute())),
         ({"ca_file": __file__}, "ca_file", "no PEM file"),
         ({"bind_password": None}, "bind_dn", "needs `bind_password`"),
         ({"bind_dn": None}, "bind_dn", "the other way round"),
