@@ -110,8 +110,9 @@ class PluginFailed(MockForgeError):
         self.plugin, self.op, self.message, self.code, self.retryable = plugin, op, message, code, retryable
         self.details, self.author_traceback = dict(details or {}), author_traceback
         text = f"plugin '{plugin}' failed in {op}: {message}"
-        # A traceback of one line shows no frame, and says what the message says.
-        super().__init__(f"{text}\n{author_traceback}" if "\n" in author_traceback else text)
+        # A traceback of one line shows no frame, and says what the message says; a configuration that does not fit is no fault of the code.
+        shows_frames = "\n" in author_traceback and code != "invalid_config"
+        super().__init__(f"{text}\n{author_traceback}" if shows_frames else text)
 
 
 class PluginCrashed(PluginFailed):

@@ -73,7 +73,8 @@ def init(folder: Path | None) -> None:
 def check(file: str | None) -> None:
     """Check a configuration and its plugins.
 
-    Routes, templates, manifests, grants and code are checked; nothing is run.
+    Routes, templates, manifests, grants and code are checked; nothing is run. What a plugin itself finds wrong with its configuration is
+    told when it starts.
     """
     from mockforge_asgi.cli.findings import look_at
     from mockforge_asgi.middleware import MockForge

@@ -68,7 +68,9 @@ def _uvicorn() -> Any:
     try:
         import uvicorn
     except ImportError:
-        raise UnsupportedPlatform("`mockforge serve` needs uvicorn. Install it with: pip install 'mockforge-asgi[serve]'") from None
+        raise UnsupportedPlatform(
+            "`mockforge serve` needs uvicorn. Install it: pip install 'mockforge-asgi[serve]', or in a clone: pip install '.[serve]'."
+        ) from None
     return uvicorn
 
 

@@ -166,7 +166,12 @@ class RemoteKeys:
 
     def _failed(self, failure: Unavailable) -> None:
         self._failure, self._retry_at = failure, self._clock() + self.times.refetch_s
-        self._tell(failure.why)
+        serves = (
+            "its last keys serve on meanwhile"
+            if self._clock() < self._stale_until
+            else "until they come, its tokens are answered 502 or 503"
+        )
+        self._tell(f"the provider's keys cannot be fetched: {failure.why} ({serves})")
 
     def _tell(self, what: str) -> None:
         try:

@@ -116,7 +116,7 @@ def key_of_pem(pem: str, kid: str | None, algorithm: str | None, allowed: Collec
     if "PRIVATE KEY" in pem:
         raise BadKey("it is a private key, which only the issuer may have. Take its public half: openssl pkey -in FILE -pubout")
     if "-----BEGIN " not in pem:
-        raise BadKey("it is not PEM text: that begins with -----BEGIN PUBLIC KEY-----")
+        raise BadKey("it is not PEM text, whose first line says BEGIN PUBLIC KEY or BEGIN CERTIFICATE between dashes")
     try:
         data = pem.encode()
         raw = load_pem_x509_certificate(data).public_key() if "CERTIFICATE" in pem else load_pem_public_key(data)
@@ -139,7 +139,7 @@ def key_of_secret(secret: bytes, kid: str | None, algorithm: str) -> VerifyingKe
     try:
         return VerifyingKey(kid, frozenset({algorithm}), OctKey.import_key(secret))
     except Exception:  # the library's own words may quote the secret
-        raise BadKey("it is a public key: whoever can read it can sign. Give it as `pem:` or `jwk:`") from None
+        raise BadKey("it is a public key: whoever can read it can sign. Give it as `pem_secret:`, `pem:` or `jwk:`") from None
 
 
 def usable_keys(jwks: Json, allowed: Collection[str] | None, most: int = 100) -> tuple[KeySet, list[str]]:

@@ -129,6 +129,7 @@ async def test_older_keys_serve_on_for_a_while(world: World, failure: Any) -> No
             world.now_s += 9.9
         assert len(world.asked) < 105
         assert len(world.logged) == len(world.asked) - 1
+        assert all("the provider's keys cannot be fetched: " in line and "its last keys serve on" in line for line in world.logged)
         world.now_s += 100
         with pytest.raises(Unavailable):
             await kids(keys, "main")
@@ -169,7 +170,7 @@ async def test_without_keys_there_is_no_decision(world: World, answer: Any, stat
                 await kids(keys, "main")
             assert failed.value.status == status
         assert len(world.asked) == 1, "not with every request"
-        assert len(world.logged) == 1
+        assert len(world.logged) == 1 and "its tokens are answered 502 or 503" in world.logged[0]
         world.answer = reply(ONE)
         world.now_s += 10
         assert await kids(keys, "main") == ["main"]
