@@ -57,7 +57,7 @@ def basic(name: str, password: str = PASSWORD) -> dict[str, str]:
 def guarded(name: str, provider: str, directory: str) -> Guarded:
     """That plugin's; addresses of an introspection endpoint and a directory, for those that ask one."""
     if name == "api_key":
-        return Guarded("auth-api-key", {"keys": "keys"}, {"keys": f"{KEY}=ci"}, {"x-api-key": KEY})
+        return Guarded("auth-api-key", {"keys": "api_keys"}, {"api_keys": f"{KEY}=ci"}, {"x-api-key": KEY})
     if name == "basic":
         from argon2 import PasswordHasher
 
@@ -78,10 +78,13 @@ def guarded(name: str, provider: str, directory: str) -> Guarded:
     if name == "webhook":
         made = hmac.new(KEY.encode(), b"", hashlib.sha256).hexdigest()
         return Guarded(
-            "auth-hmac", {"preset": "github", "keys": {"hook": {"secret": "key"}}}, {"key": KEY}, {"x-hub-signature-256": f"sha256={made}"}
+            "auth-hmac",
+            {"preset": "github", "keys": {"hook": {"secret": "webhook_key"}}},
+            {"webhook_key": KEY},
+            {"x-hub-signature-256": f"sha256={made}"},
         )
     if name == "signed":
-        return Guarded("auth-hmac", {"keys": {"ci": {"secret": "key"}}, "max_age_s": 60, "clock_skew_s": 0}, {"key": KEY})
+        return Guarded("auth-hmac", {"keys": {"ci": {"secret": "signed_key"}}, "max_age_s": 60, "clock_skew_s": 0}, {"signed_key": KEY})
     return Guarded("auth-ldap", {**_directory(directory), "cache": {"seconds": 3600}}, {}, basic("alice"))
 
 
