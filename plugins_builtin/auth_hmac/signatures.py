@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hmac import compare_digest, digest
 from typing import Any
 
-from mockforge_plugin import Json, Request
+from mockforge_plugin import Json, Request, now
 
 from .content import hashed
 from .dictionaries import SignatureInput, byte_sequences, field, signature_inputs
@@ -49,11 +49,12 @@ class Signatures:
         made = digest(key.secret, base_of(request, about, self.readable).encode("latin-1"), key.algorithm)
         if not compare_digest(made, signature) or key is NOBODY:
             raise Refused("the signature does not match: another key, or something that it covers was changed")
-        fault = self.window.fault(created, expires)
+        moment = now().timestamp()
+        fault = self.window.fault(moment, created, expires)
         if fault:
             raise Refused(fault)
         await self._check_body(request, "content-digest" in about.components)
-        if not await self.window.is_first(created, key.id, nonce or made):
+        if not await self.window.is_first(moment, created, key.id, nonce or made):
             raise Refused("the signature was used before: every request needs a nonce of its own")
         return key
 

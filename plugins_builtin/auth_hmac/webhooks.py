@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mockforge_plugin import Request
+from mockforge_plugin import Request, now
 
 from .content import hashed
 from .dictionaries import MAX_FIELD_CHARS, Malformed
@@ -47,7 +47,8 @@ class Webhooks:
         signed = self.read(request)
         if signed is None:
             return None
-        fault = "" if signed.created is None else self.window.fault(signed.created)
+        moment = now().timestamp() if self.window.is_once or signed.created is not None else 0.0
+        fault = "" if signed.created is None else self.window.fault(moment, signed.created)
         if fault:
             raise Refused(fault)
         macs = [hmac.new(key.secret, signed.before_body.encode(), "sha256") for key in self.keys]
@@ -61,7 +62,7 @@ class Webhooks:
         if found is None:
             raise Refused("the signature does not match: another key, or the body was changed")
         what = macs[self.keys.index(found)].digest()
-        if not await self.window.is_first(signed.created, found.id, what):
+        if not await self.window.is_first(moment, signed.created, found.id, what):
             raise Refused("the same was accepted before")
         return found
 
