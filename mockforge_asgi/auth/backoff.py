@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 from typing import Final
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from mockforge_asgi.auth.failures import Fail, Waits
 from mockforge_asgi.auth.seen import KnownWaits, SeenFailures, UnderWay
@@ -33,6 +33,8 @@ MAX_AT_ONCE: Final = 4
 GUESSED_TIMES: Final = 10
 """So many times the attempts of one address, from all of them together, and an event tells that the name is attacked."""
 _MAX_HEADER: Final = 8192
+_NOT_SEEN: Final = frozenset({"Mn", "Me", "Cf"})
+"""Categories of characters that directories ignore: accents, variation selectors, joiners, marks of direction (RFC 4518 §2.2)."""
 _QUOTA: Final = Quota(MAX_CALLERS, 8 << 20, 256)
 _NEIGHBOURS: Final = Quota(1 << 17, 16 << 20, 256)
 
@@ -162,7 +164,16 @@ def attempted_name(snapshot: RequestSnapshot) -> str:
         name, colon, _ = b64decode(told[6:]).partition(b":")
     except ValueError:
         return ""
-    return normalize("NFKC", name[:1024].decode("utf-8", "replace")).casefold().strip()[:256] if colon else ""
+    return spelling(name[:1024].decode("utf-8", "replace")) if colon else ""
+
+
+def spelling(name: str) -> str:
+    """One spelling of all those of a user name that a directory may take for the same: without accents and what is not seen, too.
+
+    More names than are the same may be counted together, for they are counted for one address.
+    """
+    letters = (c for c in normalize("NFKD", name)[:2048] if category(c) not in _NOT_SEEN)
+    return " ".join(normalize("NFKC", "".join(letters)).casefold().split())[:256]
 
 
 def _key(kind: str, *parts: str) -> str:

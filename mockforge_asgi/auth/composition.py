@@ -49,16 +49,12 @@ async def _any(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
                 failure = failure or error
                 continue
             if isinstance(decision, Allow):
-                if isinstance(refusal, Deny) and refusal.status == 401:
-                    exchange.reason = refusal.reason  # wrong credentials beside right ones: back-off looks whether they are others
                 return decision
             if unknown is None and isinstance(decision, Deny) and decision.status >= 500:
                 unknown, unknown_by = decision, plugin.name
             refusal = refusal or decision
-        if (failure is not None or unknown is not None) and isinstance(refusal, Deny) and refusal.status == 401:
-            exchange.reason = refusal.reason  # here too: a guess counts, though nobody could say of the others
         if unknown is not None:
-            exchange.answered_by = f"{exchange.answered_by}, {unknown_by}" if exchange.reason else unknown_by
+            exchange.answered_by = f"{exchange.wrong_by}, {unknown_by}" if exchange.wrong_by else unknown_by
             return unknown
         if failure is not None:
             raise failure
@@ -87,6 +83,8 @@ async def _ask(plugin: Plugin, exchange: Exchange) -> Decision:
             if isinstance(decision, Reply) and decision.response.template is not None:
                 plugin.permit_template("auth.authenticate", decision.response.template)
             exchange.answered_by = exchange.answered_by or plugin.name  # the first to refuse, as in what is sent
+            if isinstance(decision, Deny) and decision.status == 401:
+                exchange.wrong_by = exchange.wrong_by or plugin.name  # a guess counts, whatever others say
     except PluginFailed as error:
         if exchange.trace is not None:
             exchange.trace.append(Step(f"plugin {plugin.name}", "unavailable", perf_counter() - begun, error.message))

@@ -6,10 +6,11 @@ its request as the client sent it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from mockforge_asgi.http.request_document import Consumed, RequestView
+from mockforge_asgi.http.snapshot import RequestSnapshot
 
 STANDARD: Final = frozenset({"authorization", "proxy-authorization"})
 """Headers that are credentials by definition (RFC 9110 §11.6.2, §11.7.2)."""
@@ -45,6 +46,23 @@ def consumed_by(views: Iterable[RequestView]) -> Consumed:
 def share_credentials(one: RequestView, other: RequestView) -> bool:
     """Whether two plugins may look at the same credentials: what is wrong for the one is then no guess if it is right for the other."""
     return _share(_secret(one.headers), _secret(other.headers)) or _share(one.cookies, other.cookies) or _share(one.query, other.query)
+
+
+def may_go_by_name(view: RequestView, snapshot: RequestSnapshot) -> bool:
+    """Whether a plugin that let a request pass went by its `Authorization`, as far as can be told: it may read that, and no other
+    credentials that are there."""
+    if (headers := _secret(view.headers)) is None or view.cookies is None or view.query is None:
+        return True
+    if "authorization" not in headers:
+        return False
+    others = [*(name for name, _ in snapshot.headers if name in headers and name not in STANDARD), *_names_of_cookies(view, snapshot)]
+    return not others and not any(name in view.query for name, _ in snapshot.query)
+
+
+def _names_of_cookies(view: RequestView, snapshot: RequestSnapshot) -> Iterator[str]:
+    """Those in the request that the view shows."""
+    for line in (value for name, value in snapshot.headers if name == "cookie" and view.cookies):
+        yield from (name for crumb in line.split(";") if (name := crumb.partition("=")[0].strip()) in (view.cookies or ()))
 
 
 def _secret(headers: frozenset[str] | None) -> frozenset[str] | None:

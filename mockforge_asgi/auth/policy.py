@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from mockforge_asgi.auth.backoff import Backoff, Backoffs, attempted_name
+from mockforge_asgi.auth.backoff import Backoff, Backoffs, attempted_name, spelling
 from mockforge_asgi.auth.challenge import insufficient_scope, merged_challenge
 from mockforge_asgi.auth.composition import MODES, NO_DECISION
-from mockforge_asgi.auth.credentials import consumed_by, share_credentials
+from mockforge_asgi.auth.credentials import consumed_by, may_go_by_name, share_credentials
 from mockforge_asgi.auth.requirements import Lack, lack, needed_scopes
 from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config.objects import ProtectRule, Requirement
@@ -42,6 +42,32 @@ class RulePlugins:
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
         backoff = None if backoffs is None else backoffs.of(rule.backoff)
         return cls(plugins, MODES[rule.mode], consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins), backoff)
+
+    def named(self, names: str) -> list[Plugin]:
+        """Those that the exchange tells of, with commas between."""
+        found = names.split(", ")
+        return [plugin for plugin in self.plugins if plugin.name in found]
+
+    async def count_guess(self, exchange: Exchange, decision: Decision) -> None:
+        """Count wrong credentials, if there were any, whatever came of the request; `decision` None: nobody could tell."""
+        if exchange.wrong_by and self.backoff is not None and self._is_guess(exchange, decision):
+            await self.backoff.failed(exchange)
+
+    def _is_guess(self, exchange: Exchange, decision: Decision) -> bool:
+        """Whether what one plugin called wrong may be none of what another one accepted, or would have."""
+        snapshot, name = exchange.snapshot, attempted_name(exchange.snapshot)
+        wrong = next(plugin for plugin in self.plugins if plugin.name == exchange.wrong_by)
+        is_known = isinstance(decision, Deny) and decision.status == 403
+        if decision is None or (isinstance(decision, Deny) and decision.status >= 500):
+            others = (plugin for plugin in self.plugins if plugin is not wrong)
+            return bool(name) or not any(share_credentials(wrong.view, other.view) for other in others)
+        if not isinstance(decision, Allow) and not is_known:
+            return True
+        by = self.named(exchange.answered_by if is_known else exchange.allowed_by)
+        if not all(share_credentials(wrong.view, plugin.view) for plugin in by):
+            return True
+        is_of_that_name = isinstance(decision, Allow) and spelling(decision.principal.id) == name
+        return bool(name) and not is_of_that_name and not all(may_go_by_name(plugin.view, snapshot) for plugin in by)
 
 
 class AuthPolicy:
@@ -108,20 +134,19 @@ class AuthPolicy:
     async def _decide(self, exchange: Exchange, rule: ProtectRule) -> Decision:
         asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded, self._backoffs)
         backoff = asked.backoff
+        exchange.answered_by = exchange.allowed_by = exchange.wrong_by = ""  # a mount further out may have decided, too
         attempt = await backoff.begin(exchange) if backoff is not None and backoff.seen.is_any else None
         decision: Decision = None
-        exchange.allowed_by = ""  # a mount further out may have decided, too
         try:
             try:
                 decision = await asked.compose(asked.plugins, exchange)
             except PluginUnavailable:
-                if exchange.reason:
-                    await self._refused_beside_a_failure(asked, exchange)
+                await asked.count_guess(exchange, None)
                 raise
             if isinstance(decision, Allow):
-                if exchange.reason:
-                    await self._refused_beside(asked, exchange)
-                elif attempt is not None:
+                if exchange.wrong_by:
+                    await asked.count_guess(exchange, decision)
+                elif attempt is not None and any(may_go_by_name(p.view, exchange.snapshot) for p in asked.named(exchange.allowed_by)):
                     await attempt.succeeded()
                 if rule.require is not None and (lacking := lack(rule.require, decision)) is not None:
                     return self._insufficient(exchange, rule.require, asked, decision, lacking)
@@ -131,48 +156,26 @@ class AuthPolicy:
             if decision is None and rule.require is not None:
                 decision = NO_DECISION  # nobody has no roles
             exchange.consume(asked.consumed)
-            return await self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
+            await asked.count_guess(exchange, decision)
+            return self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
         finally:
             if not isinstance(decision, Allow):
                 exchange.allowed_by = ""
             if attempt is not None:
                 attempt.end()  # not before it is counted: as many as may be under way would follow it meanwhile
 
-    async def _refused(self, asked: RulePlugins, exchange: Exchange, decision: Deny) -> Deny:
-        """The refusal with a challenge, once it is noted and counted."""
-        if exchange.reason:
-            await self._refused_beside_a_failure(asked, exchange)
+    def _refused(self, asked: RulePlugins, exchange: Exchange, decision: Deny) -> Deny:
+        """The refusal with a challenge, once it is noted."""
         exchange.reason = decision.reason
         if decision is NO_DECISION:
             exchange.answered_by = ", ".join(plugin.name for plugin in asked.plugins)
-        elif decision.status == 401 and asked.backoff is not None:
-            await asked.backoff.failed(exchange)
         if decision.status == 401 and not decision.challenge:
             return Deny(401, decision.reason, asked.challenge)
         return decision
 
-    async def _refused_beside(self, asked: RulePlugins, exchange: Exchange) -> None:
-        """One plugin refused, another allowed (`any`): a failure if they look at different credentials, of which one may be guessed."""
-        exchange.reason = ""
-        views = {plugin.name: plugin.view for plugin in asked.plugins}
-        refused, allowed = views[exchange.answered_by], views[exchange.allowed_by]
-        if asked.backoff is not None and not share_credentials(refused, allowed):
-            await asked.backoff.failed(exchange)
-
-    async def _refused_beside_a_failure(self, asked: RulePlugins, exchange: Exchange) -> None:
-        """One plugin refused, another could not tell (`any`): a failure, unless the credentials may be of those of another plugin."""
-        exchange.reason = ""
-        refused, *_ = exchange.answered_by.split(", ")
-        views = {plugin.name: plugin.view for plugin in asked.plugins}
-        own = views.pop(refused)
-        is_guess = bool(attempted_name(exchange.snapshot)) or not any(share_credentials(own, other) for other in views.values())
-        if asked.backoff is not None and is_guess:
-            await asked.backoff.failed(exchange)
-
     def _insufficient(self, exchange: Exchange, require: Requirement, asked: RulePlugins, allow: Allow, lacking: Lack) -> Deny:
         """The refusal of a caller that is known and has not what the rule requires."""
-        by = exchange.allowed_by.split(", ")
-        deciding = [plugin for plugin in asked.plugins if plugin.name in by]
+        deciding = asked.named(exchange.allowed_by)
         exchange.allowed(allow.principal, allow.claims, (), asked.consumed)
         exchange.answered_by, exchange.allowed_by, exchange.reason = exchange.allowed_by, "", f"the caller lacks {lacking}"
         return Deny(403, exchange.reason, insufficient_scope(deciding, needed_scopes(require)))

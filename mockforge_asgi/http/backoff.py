@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import ceil, log2
 from typing import Final
 
 _IPV6_PREFIX: Final = 64
 """The least that is given to one customer: whoever has one address of it has them all (RFC 6177 §2)."""
+_NAT64: Final = ip_network("64:ff9b::/96")
+"""Where all of IPv4 is, as a server sees it that has IPv6 only (RFC 6052 §2.1): the last 32 bits are whose address it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +73,5 @@ def network_of(client: str) -> str:
         return client[:64]
     if not isinstance(address, IPv6Address):
         return str(address)
-    mapped = address.ipv4_mapped
+    mapped = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped
     return str(mapped) if mapped is not None else str(ip_network((address, _IPV6_PREFIX), strict=False))

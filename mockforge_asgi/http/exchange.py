@@ -55,7 +55,7 @@ class Exchange:
     __slots__ = (
         "_body", "_coding", "_content", "_documents", "_head", "_json_body", "_limits", "allowed_by", "allowed_headers", "answered_by",
         "claims", "consumed", "cors", "is_http", "known_fingerprint", "leases", "matched_route", "path_params", "principal", "reason",
-        "receive", "route", "scope", "send", "snapshot", "trace",
+        "receive", "route", "scope", "send", "snapshot", "trace", "wrong_by",
     )  # fmt: skip
 
     def __init__(
@@ -85,8 +85,8 @@ class Exchange:
         """The mock route for this request; False: there is none; None: not known, for nobody has looked yet, or the body decides."""
         self.cors: Cors | None = None
         """Which pages may read the response; None leaves that to the wrapped app, or to nobody."""
-        self.answered_by = self.allowed_by = self.reason = ""
-        """For events: who answered (nobody yet, or the route that was found), whose Allow let the request pass, why it was refused."""
+        self.answered_by = self.allowed_by = self.wrong_by = self.reason = ""
+        """For events: who answered, whose Allow let the request pass, who was first to call credentials wrong, why it was refused."""
         self.trace: list[Step] | None = None
         """Where somebody listens: who was asked about this request, and what came of it."""
         self._documents: dict[Hashable, bytes] | None = None

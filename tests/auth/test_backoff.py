@@ -190,7 +190,7 @@ async def test_an_address_of_ipv4_is_the_same_when_it_comes_as_one_of_ipv6() -> 
     assert (await stand.get("Bearer x", "::ffff:192.0.2.1")).status == 429
 
 
-@pytest.mark.parametrize("name", ["ADA", "\uff21da", " ada", "ada "])
+@pytest.mark.parametrize("name", ["ADA", "\uff21da", " ada", "ada ", "\u00e4d\ufe0fa", "a\u034fda", "ad\u200ba"])
 async def test_other_spellings_of_a_name_are_the_same_name(name: str) -> None:
     stand = Stand()
     await stand.statuses(*[basic("ada")] * 3)
