@@ -1,6 +1,7 @@
 """Questions to the provider about tokens (RFC 7662): how they are asked, and what its answers are taken for.
 
-A provider that does not answer is left alone for a moment, so that requests do not queue for it.
+A provider that does not answer is left alone for a moment, so that requests do not queue for it. One that answers badly is not: with a
+token that it, or what stands before it, chokes on, anybody could keep everybody out.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ class Introspector:
     """Asks one provider."""
 
     def __init__(self, endpoint: Endpoint, *, rest_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self.endpoint, self._rest_s, self._clock = endpoint, rest_s, clock
+        self.endpoint, self.rest_s, self._clock = endpoint, rest_s, clock
         self._headers = endpoint.headers
         self._failure: Unavailable | None = None
-        self._rests_until = float("-inf")
+        self._rests_until = self._silent_until = float("-inf")
 
     @property
     def is_well(self) -> bool:
@@ -82,8 +83,12 @@ class Introspector:
         return said if said["active"] else None
 
     def _failed(self, failure: Unavailable) -> Unavailable:
-        self._failure, self._rests_until = failure, self._clock() + self._rest_s
-        log.warning(f"{self.endpoint.url}: {failure.why}")
+        self._failure, now_s = failure, self._clock()
+        if failure.status == 503:
+            self._rests_until = now_s + self.rest_s
+        if now_s >= self._silent_until:
+            self._silent_until = now_s + self.rest_s
+            log.warning(f"{self.endpoint.url}: {failure.why}")
         return failure.anew()
 
 

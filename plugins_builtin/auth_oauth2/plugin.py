@@ -88,7 +88,10 @@ class OAuth2Auth(AuthPlugin):
         try:
             said = await self.provider.ask(token)
         except Unavailable as error:
-            return Deny(error.status, error.words)
+            failed = Deny(error.status, error.words)
+            if error.status == 502:  # of this token; of the others it may say what it should
+                self.refused.put(digest, failed, until_s=time.time() + self.provider.rest_s, weight=512)
+            return failed
         now_s = now().timestamp()
         try:
             if said is None:

@@ -142,6 +142,30 @@ async def test_an_answer_that_lets_nobody_pass(world: World, said: Any, status: 
         assert isinstance(await ask(plugin), Allow)
 
 
+@pytest.mark.parametrize(
+    "bad", [reply({}, 400), reply(b"<h1>Forbidden</h1>", 403, "text/html"), reply({}, 500), answer(more="x" * 25_000), HUGE]
+)
+async def test_a_token_that_the_provider_chokes_on_keeps_nobody_else_out(world: World, bad: Any) -> None:
+    async def choking(request: dict[str, Any]) -> Any:
+        if "etc%2Fpasswd" in request["body"]["text"]:
+            if isinstance(bad, Exception):
+                raise bad
+            return bad
+        return answer()
+
+    world.answer = choking
+    with inside(world):
+        plugin = made(world)
+        for n in range(20):
+            refusal = await ask(plugin, f"../../etc/passwd{n}")
+            assert isinstance(refusal, Deny) and refusal.status == 502
+            assert isinstance(await ask(plugin, f"good{n}"), Allow)
+        assert len(world.logged) == 1
+        asked = len(world.asked)
+        await ask(plugin, "../../etc/passwd0")
+        assert len(world.asked) == asked, "it is not asked about the same again at once"
+
+
 async def test_what_is_asked(world: World) -> None:
     world.answer = answer()
     with inside(world):
