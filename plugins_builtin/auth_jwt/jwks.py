@@ -136,7 +136,8 @@ class RemoteKeys:
     async def _fetch(self) -> None:
         self._retry_at = self._clock() + self.times.refetch_s  # also when it ends in a way that nobody foresaw
         try:
-            self._accept(await http.get(self.url, headers={"accept": "application/json"}, timeout_ms=self.times.timeout_ms))
+            answer = await http.get(self.url, headers={"accept": "application/json"}, timeout_ms=self.times.timeout_ms)
+            self._accept(answer, *await asyncio.to_thread(_read, answer, self.allowed))  # a large set would hold the event loop
         except HostError as error:
             self._failed(Unavailable.after(error))
         except BadKey as error:
@@ -144,17 +145,7 @@ class RemoteKeys:
         finally:
             self._fetching = None
 
-    def _accept(self, answer: HttpAnswer) -> None:
-        if answer.status != 200:
-            raise BadKey(f"it answered {answer.status}")
-        if len(answer.body) > _MAX_BYTES:
-            raise BadKey(f"it answered more than {_MAX_BYTES} bytes")
-        try:
-            keys, passed_over = usable_keys(read_object(answer.body), self.allowed)
-        except NotStrict as error:
-            raise BadKey(f"its answer is refused: {error}") from None
-        if not keys.keys:
-            raise BadKey(f"none of its keys can be used: {'; '.join(passed_over)[:500] or 'there are none'}")
+    def _accept(self, answer: HttpAnswer, keys: KeySet, passed_over: list[str]) -> None:
         if keys.identity != self.keys.identity:
             self.generation += 1
             if passed_over:
@@ -188,3 +179,18 @@ class RemoteKeys:
         if _NEVER_KEPT.search(control):
             age_s = 0.0
         return min(max(age_s, self.times.fresh_min_s), self.times.fresh_max_s)
+
+
+def _read(answer: HttpAnswer, allowed: Collection[str] | None) -> tuple[KeySet, list[str]]:
+    """The keys that an answer has, and why others cannot be used. Raises BadKey."""
+    if answer.status != 200:
+        raise BadKey(f"it answered {answer.status}")
+    if len(answer.body) > _MAX_BYTES:
+        raise BadKey(f"it answered more than {_MAX_BYTES} bytes")
+    try:
+        keys, passed_over = usable_keys(read_object(answer.body), allowed)
+    except NotStrict as error:
+        raise BadKey(f"its answer is refused: {error}") from None
+    if not keys.keys:
+        raise BadKey(f"none of its keys can be used: {'; '.join(passed_over)[:500] or 'there are none'}")
+    return keys, passed_over

@@ -50,7 +50,10 @@ def _depth(text: str) -> int:
     deepest = depth = 0
     for bracket in _BRACKETS.findall(_STRING.sub("", text)):
         depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
+        if depth > deepest:
+            deepest = depth
+            if deepest > MAX_DEPTH:  # no need to know how much
+                break
     return deepest
 
 

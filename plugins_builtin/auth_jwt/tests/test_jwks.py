@@ -176,6 +176,22 @@ async def test_without_keys_there_is_no_decision(world: World, answer: Any, stat
         assert await kids(keys, "main") == ["main"]
 
 
+MANY = {"keys": [numbers((1 << 8191) + 2 * n + 1, (1 << 63) + 1, kid=f"k{n}") for n in range(100)]}
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(MANY), reply(b'{"keys": [' + b"{}," * 80_000 + b"{}]}")], ids=["100 keys of 8192 bits", "256 KiB of braces"]
+)
+async def test_the_event_loop_goes_on_while_a_large_set_is_read(world: World, answer: Any) -> None:
+    world.answer, keys = answer, remote(world)
+    with inside(world):
+        preparing, turns = asyncio.ensure_future(keys.prepare()), 0
+        while not preparing.done():
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns > 100, "read on the loop it would be a dozen"
+
+
 async def test_a_key_that_is_not_known_cannot_be_judged_while_the_provider_is_away(world: World) -> None:
     world.answer, keys = reply(ONE), remote(world)
     with inside(world):
