@@ -17,7 +17,7 @@ from tests.support.server_processes import serving_file
 def test_logins_under_uvicorn(own_directory: OpenLdap, tmp_path: Path, way: str) -> None:
     config = searching(reached(own_directory, way), groups=GROUPS, roles={f"cn=admins,ou=groups,{BASE}": "admin"})
     file = tmp_path / "mockforge.yaml"
-    file.write_text(json.dumps(mock(config)))  # which is YAML, too
+    file.write_text(json.dumps({**mock(config), "backoff": False}))  # which is YAML, too; every second login is to be refused
     with serving_file(file) as server:
         found = server.get("/me", **basic("alice"))
         assert (found.status, json.loads(found.body)["roles"]) == (200, ["admin"])
