@@ -12,7 +12,6 @@ from typing import Final
 MAX_HEADER: Final = 8192
 MAX_NAME: Final = 256
 MAX_PASSWORD_BYTES: Final = 1024
-CHALLENGE: Final = 'Basic realm="mockforge", charset="UTF-8"'
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that LDAP ignores or maps away (RFC 4518 §2.2), so that other names would mean the same."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mockforge_plugin import Allow, AuthPlugin, Decision, Deny, Health, PluginError, Principal, Request, log, secret
 
-from .credentials import CHALLENGE, BadCredentials, Credentials, read_credentials
+from .credentials import BadCredentials, Credentials, read_credentials
 from .directory import Directory, Person
 from .failures import BadAnswer, Busy, LoginFailed, Misconfigured, Refused
 from .names import dn_key, folded
@@ -40,11 +40,12 @@ class AuthLdap(AuthPlugin):
 
     def capabilities(self) -> Mapping[str, Any]:
         """Basic, in UTF-8."""
-        return {"schemes": ["Basic"], "challenge": CHALLENGE}
+        return {"schemes": ["Basic"], "challenge": 'Basic realm="{config.realm}", charset="UTF-8"'}
 
     def init(self) -> None:
         """Read what is configured; nothing is connected."""
         self.settings = settings = read_settings(self.config)
+        self.challenge = f'Basic realm="{settings.realm}", charset="UTF-8"'
         password = secret(settings.bind_secret) if settings.bind_secret is not None else None
         if password is not None and not password.strip():
             raise PluginError(f"the secret '{settings.bind_secret}' is empty: that would be an anonymous bind", code="invalid_config")
@@ -80,7 +81,7 @@ class AuthLdap(AuthPlugin):
         try:
             credentials = read_credentials(request.headers.all("authorization"))
         except BadCredentials as error:
-            return Deny(error.status, str(error), CHALLENGE if error.status == 401 else None)
+            return Deny(error.status, str(error), self.challenge if error.status == 401 else None)
         if credentials is None:
             return None
         return self.verified.get(credentials) or await self._login(credentials)
@@ -95,7 +96,7 @@ class AuthLdap(AuthPlugin):
             if refused.is_odd:
                 self._tell("error", refused.cause)
             await self._even_out(time.monotonic() - began_s, refused)
-            return Deny(401, WRONG, CHALLENGE)
+            return Deny(401, WRONG, self.challenge)
         except LoginFailed as failure:
             return self._unavailable(failure)
         self.verified.keep(credentials, allowed)

@@ -66,6 +66,7 @@ class Settings:
     name: str
     email: str
     more: Mapping[str, str]
+    realm: str
     cache_s: float
     cache_entries: int
     threads: int
@@ -99,6 +100,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         attributes.get("name", "cn"),
         attributes.get("email", "mail"),
         attributes.get("more") or {},
+        config.get("realm", "mockforge"),
         cache.get("seconds", 0),
         cache.get("entries", 1000),
         pool.get("threads", 4),

@@ -64,9 +64,7 @@ class NativeCall:
                 try:
                     work = self._method(*args) if self._is_async else self._in_thread(args, context)
                     waits_for = work.send(None)
-                except (
-                    StopIteration
-                ) as ended:  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it
+                except StopIteration as ended:  # without waiting: no time-out is needed, and nobody has the time to leave or to stop it
                     value = ended.value
                 except MockForgeError:
                     raise

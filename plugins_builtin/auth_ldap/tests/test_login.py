@@ -146,6 +146,13 @@ async def test_requests_without_basic_credentials_are_left_to_others(directory: 
             assert response.header("www-authenticate") == 'Basic realm="mockforge", charset="UTF-8"'
 
 
+async def test_challenges_name_the_configured_realm(directory: OpenLdap) -> None:
+    async with client(searching(reached(directory, "plain"), realm="staff")) as at:
+        for headers in ({}, basic("alice", ""), basic("alice", "wrong")):
+            response = await at.get("/me", headers=headers)
+            assert (response.status, response.header("www-authenticate")) == (401, 'Basic realm="staff", charset="UTF-8"')
+
+
 async def test_an_anonymous_search_wants_to_be_said(directory: OpenLdap) -> None:
     reach = reached(directory, "plain")
     async with client({**reach, "users": {"base": BASE}, "search_anonymously": True}) as at:
