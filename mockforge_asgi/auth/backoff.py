@@ -28,8 +28,8 @@ from mockforge_asgi.state import KeySpace, Quota, StateStore
 
 MAX_CALLERS: Final = 50_000
 """The most counts that are kept; beyond them, new callers are counted with their neighbours."""
-MAX_AT_ONCE: Final = 4
-"""How many requests of an address that has failed may wait for a decision at once, in one process."""
+LEAST_AT_ONCE: Final = 4
+"""So many requests of a caller that has failed may wait for a decision at once, in one process; more, where it has more failures free."""
 GUESSED_TIMES: Final = 10
 """So many times the attempts of one address, from all of them together, and an event tells that the name is attacked."""
 _MAX_HEADER: Final = 8192
@@ -51,7 +51,7 @@ class Backoff:
         self._address = Allowance(config.attempts_from_address, config.delay_s, config.max_delay_s, config.forget_s)
         self._name = Allowance(config.attempts, config.delay_s, config.max_delay_s, config.forget_s)
         self._anywhere = Allowance(config.attempts * GUESSED_TIMES, config.delay_s, config.delay_s, config.forget_s)
-        self._under_way = UnderWay(MAX_AT_ONCE)
+        self._under_way = UnderWay()
         self._waits = KnownWaits(clock)
         self._names = f"auth/backoff/{_digest(config.scope)}" if config.scope else "auth/backoff"
         self.seen: Final = SeenFailures(max(self._address.lasts_s, self._name.lasts_s), clock)
@@ -63,17 +63,18 @@ class Backoff:
             return None
         name = attempted_name(snapshot)
         keys = [("a " + caller, self._address)] + ([(_key("p", name, caller), self._name)] if name else [])
-        wait_s, count = max(self._waits.left_s(key) for key, _ in keys), 0.0
+        wait_s, count, at_once = max(self._waits.left_s(key) for key, _ in keys), 0.0, dict[str, int]()
         for key, allowance in keys if wait_s <= 0 else ():
             found_s, count = await self._look(key, allowance, caller)
             wait_s = max(wait_s, found_s)
             self._waits.note(key, found_s)
-        if wait_s <= 0 and not self._under_way.enter(caller):
+            at_once[key] = max(LEAST_AT_ONCE, allowance.attempts - round(count))
+        if wait_s <= 0 and not self._under_way.enter(at_once):
             wait_s = 1.0
         if wait_s > 0:
             exchange.answered_by = "backoff"
             raise RequestRejected(429, "too many wrong credentials: try again later", [("retry-after", str(ceil(wait_s)))])
-        return Attempt(self._under_way, caller, self._space(), keys[-1][0] if name and count else "")
+        return Attempt(self._under_way, tuple(at_once), self._space(), keys[-1][0] if name and count else "")
 
     async def failed(self, exchange: Exchange) -> None:
         """Its credentials were wrong."""
@@ -121,14 +122,14 @@ class Attempt:
     """A request of an address that has failed before, while it is decided."""
 
     _under_way: UnderWay
-    _caller: str
+    _keys: tuple[str, ...]
     _space: KeySpace
     _name_key: str
     """The count of its user name from there; empty where nobody is named, or has not failed."""
 
     def end(self) -> None:
         """It is decided, or nobody waits for that any more."""
-        self._under_way.leave(self._caller)
+        self._under_way.leave(self._keys)
 
     async def succeeded(self) -> None:
         """The caller was let pass: its failures under that name are forgotten, those of its address are not."""

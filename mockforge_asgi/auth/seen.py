@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from mockforge_asgi.locks import ProcessLock
@@ -76,25 +76,26 @@ class KnownWaits:
 
 
 class UnderWay:
-    """Requests that are being decided, by caller; at most so many of each. Those of a parent process are none of a forked child's."""
+    """Requests that are being decided, by what counts them. Those of a parent process are none of a forked child's."""
 
-    __slots__ = ("_counts", "_lock", "_most")
+    __slots__ = ("_counts", "_lock")
 
-    def __init__(self, most: int) -> None:
-        self._most, self._counts = most, Counter[str]()
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
         self._lock: Final = ProcessLock(forked=self._counts.clear)
 
-    def enter(self, caller: str) -> bool:
-        """One more, if there may be one more. `leave` must follow."""
+    def enter(self, most: Mapping[str, int]) -> bool:
+        """One more under each of the keys, if there may be so many. `leave` must follow."""
         with self._lock.here():
-            if self._counts[caller] >= self._most:
+            if any(self._counts[key] >= number for key, number in most.items()):
                 return False
-            self._counts[caller] += 1
+            self._counts.update(most.keys())
             return True
 
-    def leave(self, caller: str) -> None:
-        """One less."""
+    def leave(self, keys: Iterable[str]) -> None:
+        """One less under each."""
         with self._lock.here():
-            self._counts[caller] -= 1
-            if self._counts[caller] <= 0:
-                del self._counts[caller]
+            for key in keys:
+                self._counts[key] -= 1
+                if self._counts[key] <= 0:
+                    del self._counts[key]

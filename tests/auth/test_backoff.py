@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.auth.backoff import MAX_AT_ONCE, MAX_CALLERS, Backoff, attempted_name
+from mockforge_asgi.auth.backoff import LEAST_AT_ONCE, MAX_CALLERS, Backoff, attempted_name
 from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Decision, Deny
@@ -259,30 +259,47 @@ async def test_switched_off_nobody_waits() -> None:
     assert await stand.statuses(*[basic("ada")] * 30) == [401] * 30
 
 
-async def test_what_is_decided_at_once_is_bounded_for_an_address_that_has_failed() -> None:
-    release, entered = asyncio.Event(), 0
-
-    async def slow(exchange: Exchange) -> Decision:
-        nonlocal entered
-        entered += 1
-        if entered > 1:
-            await release.wait()
-        return Deny(401, "wrong")
-
-    stand = Stand(replace(FEW, attempts=1000, attempts_from_address=1000), key=Decider(slow, view=AUTHORIZATION))
-    await stand.get("Bearer x")
-    many = [asyncio.ensure_future(stand.get("Bearer x")) for _ in range(50)]
+async def at_once(stand: Stand, slow: asyncio.Event, number: int, authorization: str = "Bearer x") -> list[int]:
+    """How that many requests are answered that are there at once, before any of them is decided or counted."""
+    many = [asyncio.ensure_future(stand.get(authorization)) for _ in range(number)]
     for _ in range(100):  # turns of the loop: everybody has come as far as may be
         await asyncio.sleep(0)
-    assert entered == 1 + MAX_AT_ONCE and sum(each.done() for each in many) == 50 - MAX_AT_ONCE
-    release.set()
-    statuses = [(await each).status for each in many]
-    assert (statuses.count(401), statuses.count(429)) == (MAX_AT_ONCE, 50 - MAX_AT_ONCE)
-    assert (await stand.get("Bearer x")).status == 401
+    slow.set()
+    return [(await each).status for each in many]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "attempts_from_address", "authorization", "decided"),
+    [
+        (3, 5, "Bearer x", LEAST_AT_ONCE),
+        (3, 30, "Bearer x", 29),
+        (3, 30, basic("ada"), LEAST_AT_ONCE),
+        (20, 30, basic("ada"), 19),
+        (20, 20, "Bearer good", 19),
+    ],
+)
+async def test_of_a_caller_that_has_failed_as_many_are_decided_at_once_as_it_has_failures_free(
+    attempts: int, attempts_from_address: int, authorization: str, decided: int
+) -> None:
+    release = asyncio.Event()
+
+    async def slow(exchange: Exchange) -> Decision:
+        if len(stand.deciders["key"].asked) > 1:
+            await release.wait()
+        return await by_password(exchange)
+
+    config = replace(FEW, attempts=attempts, attempts_from_address=attempts_from_address)
+    stand = Stand(config, key=Decider(slow, view=AUTHORIZATION))
+    await stand.get(authorization if authorization != "Bearer good" else "Bearer x")
+    statuses = await at_once(stand, release, 50, authorization)
+    assert stand.asked == 1 + decided
+    assert statuses.count(429) == 50 - decided
+    if authorization == "Bearer good":
+        assert await stand.statuses(*["Bearer good"] * 5) == [200] * 5
 
 
 async def test_guesses_do_not_slip_through_while_others_are_still_being_counted() -> None:
-    stand = Stand(replace(FEW, attempts=1000, attempts_from_address=1000))
+    stand = Stand()
     await stand.get("Bearer x")
     counting, apply = asyncio.Event(), stand.store.apply
 
@@ -292,13 +309,9 @@ async def test_guesses_do_not_slip_through_while_others_are_still_being_counted(
         return await apply(space, quota, operation)
 
     stand.store.apply = slowly  # type: ignore[method-assign]  # a store in which looking is quick and writing is not
-    many = [asyncio.ensure_future(stand.get("Bearer x")) for _ in range(50)]
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert stand.asked == 1 + MAX_AT_ONCE
-    counting.set()
-    statuses = [(await each).status for each in many]
-    assert (statuses.count(401), statuses.count(429)) == (MAX_AT_ONCE, 50 - MAX_AT_ONCE)
+    statuses = await at_once(stand, counting, 50)
+    assert stand.asked == 1 + LEAST_AT_ONCE
+    assert (statuses.count(401), statuses.count(429)) == (LEAST_AT_ONCE, 50 - LEAST_AT_ONCE)
 
 
 async def test_a_client_that_leaves_does_not_hold_its_place() -> None:
@@ -312,7 +325,7 @@ async def test_a_client_that_leaves_does_not_hold_its_place() -> None:
 
     stand = Stand(key=Decider(slow, view=AUTHORIZATION))
     await stand.get("Bearer first")
-    for _ in range(MAX_AT_ONCE * 3):
+    for _ in range(LEAST_AT_ONCE * 3):
         stuck.clear()
         request = asyncio.ensure_future(stand.get("Bearer x"))
         await stuck.wait()

@@ -50,17 +50,26 @@ def test_a_million_callers_take_no_more_memory_than_one() -> None:
 
 
 def test_so_many_requests_of_a_caller_are_decided_at_once_and_no_more() -> None:
-    under_way = UnderWay(2)
-    assert [under_way.enter(caller) for caller in ("a", "a", "a", "b")] == [True, True, False, True]
-    under_way.leave("a")
-    assert under_way.enter("a") and not under_way.enter("a")
+    under_way = UnderWay()
+    assert [under_way.enter({caller: 2}) for caller in ("a", "a", "a", "b")] == [True, True, False, True]
+    under_way.leave(["a"])
+    assert under_way.enter({"a": 2}) and not under_way.enter({"a": 2})
+
+
+def test_whoever_may_not_enter_under_one_key_does_not_under_the_other() -> None:
+    under_way = UnderWay()
+    assert under_way.enter({"address": 9, "name": 1}) and not under_way.enter({"address": 9, "name": 1})
+    assert [under_way.enter({"address": 2, "other": 9}) for _ in range(2)] == [True, False]
+    for name in ("name", "other"):
+        under_way.leave(["address", name])
+    assert not under_way._counts
 
 
 def test_a_caller_of_whom_nothing_is_decided_takes_no_memory() -> None:
-    under_way = UnderWay(1)
+    under_way = UnderWay()
     for number in range(1000):
-        assert under_way.enter(str(number)) and not under_way.enter(str(number))
-        under_way.leave(str(number))
+        assert under_way.enter({str(number): 1}) and not under_way.enter({str(number): 1})
+        under_way.leave([str(number)])
     assert not under_way._counts
 
 
