@@ -52,16 +52,19 @@ class Directory:
         """`password`: of the account that looks users up."""
         self._settings, self._servers, self._tls, self._password = settings, servers, tls, password
         self._session: _Session | None = None
+        self._is_late = False
+        """Whether the login has waited so long for its thread that no server can be given its time."""
 
     def login(self, credentials: Credentials, deadline_s: float) -> Person:
         """Who it is. Raises Refused, Unreachable, Misconfigured, BadAnswer."""
+        self._is_late = deadline_s - time.monotonic() < self._settings.connect_s
         old = self._session
         if old is not None and old.is_alive():
             try:
                 return self._check(old, credentials, deadline_s)
             except Unreachable as failure:  # of an old connection says nothing about the server, unless it took all the time
                 if time.monotonic() >= deadline_s:
-                    self._servers.failed(old.server, failure)
+                    self._failed(old.server, failure, deadline_s)
                     raise
         return self._login_anew(credentials, deadline_s)
 
@@ -73,7 +76,7 @@ class Directory:
             try:
                 return self._check(session, credentials, deadline_s)
             except Unreachable as failure:
-                self._servers.failed(session.server, failure)
+                self._failed(session.server, failure, deadline_s)
                 last = failure
                 if time.monotonic() >= deadline_s:
                     break
@@ -102,12 +105,17 @@ class Directory:
             try:
                 self._session = self._connected(server, min(deadline_s, time.monotonic() + self._settings.connect_s))
             except LoginFailed as failure:
-                self._servers.failed(server, failure)
+                self._failed(server, failure, deadline_s)
                 last = failure
             else:
                 self._servers.works(server)
                 return self._session
         raise last
+
+    def _failed(self, server: Server, failure: LoginFailed, deadline_s: float) -> None:
+        """Have the server left alone, unless a late login's time is over: many logins at once would keep everybody out."""
+        if not self._is_late or time.monotonic() < deadline_s:
+            self._servers.failed(server, failure)
 
     def _connected(self, server: Server, deadline_s: float) -> _Session:
         session = _Session(server, Connection(server, self._tls, deadline_s))

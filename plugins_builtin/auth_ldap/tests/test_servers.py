@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -13,11 +15,12 @@ import pytest
 from plugins_builtin.auth_ldap.failures import Misconfigured, Unreachable
 from plugins_builtin.auth_ldap.servers import Servers
 from plugins_builtin.auth_ldap.settings import Server
-from plugins_builtin.auth_ldap.tests.fake_server import Fake, fake_server
+from plugins_builtin.auth_ldap.tests.fake_server import BIND, Fake, fake_server, result
 from plugins_builtin.auth_ldap.tests.mock import WAYS, client, login, reached, searching
 from tests.support.openldap import OpenLdap
 from tests.support.server_processes import free_port
 
+INVALID_CREDENTIALS = 49
 FIRST, SECOND = (Server(f"ldap://{name}", name, 389, "none") for name in ("first", "second"))
 
 
@@ -101,6 +104,23 @@ async def test_a_server_that_accepts_and_is_silent_costs_one_time_out(directory:
         config = searching({"servers": [fake.uri, directory.plain], "insecure": True}, timeouts={"connect_s": 0.2, "login_s": 5})
         async with client(config) as at:
             assert [(await login(at, "alice")).status for _ in range(10)] == [200] * 10
+
+
+async def test_logins_that_waited_until_nearly_too_late_are_no_fault_of_the_server() -> None:
+    """Whoever sends many wrong passwords at once would otherwise have it left alone, and everybody with it."""
+
+    def slow(fake: Fake, connection: socket.socket) -> None:
+        while True:
+            number, _ = fake.request(connection)
+            time.sleep(0.2)
+            connection.sendall(result(number, BIND, INVALID_CREDENTIALS))
+
+    with fake_server(slow) as fake:
+        config = {"servers": [fake.uri], "insecure": True, "bind_as": "uid={user},dc=x", "pool": {"threads": 1}}
+        async with client({**config, "timeouts": {"connect_s": 0.3, "login_s": 0.5, "retry_s": 60}}) as at:
+            await asyncio.gather(*(login(at, f"name{n}", "wrong") for n in range(6)))
+            assert [(await login(at, "alice", "wrong")).status for _ in range(3)] == [401] * 3
+            assert fake.connections <= 3
 
 
 @pytest.mark.parametrize("way", WAYS)
