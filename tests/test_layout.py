@@ -24,6 +24,7 @@ HOST, KIT, BUILTIN = ROOT / "mockforge_asgi", ROOT / "mockforge_plugin", ROOT / 
 LAYERS = (
     ("exact_json", "locks", "text"),
     ("errors", "types"),
+    ("begun",),
     ("bounded_json", "forwarded"),
     ("events",),
     ("http", "telemetry"),

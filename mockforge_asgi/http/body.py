@@ -7,10 +7,11 @@ as one message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
+from mockforge_asgi.begun import rest_of
 from mockforge_asgi.errors import ClientDisconnected, HostCallError, RequestRejected, UnsupportedEventLoop
 from mockforge_asgi.types import Message, Receive, Scope
 
@@ -70,46 +71,75 @@ class RequestBody:
             return self.body_now
         if self.is_lent:
             raise HostCallError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise UnsupportedEventLoop("bodies are read on asyncio only, and this is not an asyncio event loop.") from None
         if self._lock is None:
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                raise UnsupportedEventLoop("bodies are read on asyncio only, and this is not an asyncio event loop.") from None
             self._lock = asyncio.Lock()
-        async with self._lock:
+            if not self._touched and (self.length is None or self.length <= self.limits.max_bytes):
+                return await self._read_at_once(self._lock)
+        return await self._read_locked(self._lock)
+
+    async def _read_at_once(self, lock: asyncio.Lock) -> bytes:
+        """The body, with neither lock nor time-out if its first message is there and is all of it, as it is nearly always."""
+        self._touched, receiving = True, self._receive()
+        if not isinstance(receiving, Coroutine):
+            return await self._read_locked(lock, receiving)
+        try:
+            waits_for = receiving.send(None)
+        except StopIteration as ended:
+            self._keep(ended.value)
+        else:
+            return await self._read_locked(lock, rest_of(receiving, waits_for))
+        if not self._is_whole or len(self._held) > self.limits.max_bytes:
+            return await self._read_locked(lock)
+        return self._have_read()
+
+    async def _read_locked(self, lock: asyncio.Lock, receiving: Awaitable[Message] | None = None) -> bytes:
+        async with lock:
             if self._refusal is not None:
                 raise RequestRejected(*self._refusal)
-            if self.body_now is None:
-                try:
-                    self.body_now = await self._read()
-                except RequestRejected as refusal:
-                    self._refusal = refusal.status, refusal.reason  # not the error: it knows this frame, and with it this body
-                    raise
-                self.length = len(self.body_now)
-                self._listen()
-        return self.body_now
+            if self.body_now is not None:
+                return self.body_now
+            try:
+                await self._read(receiving)
+            except RequestRejected as refusal:
+                self._refusal = refusal.status, refusal.reason  # not the error: it knows this frame, and with it this body
+                raise
+            return self._have_read()
 
-    async def _read(self) -> bytes:
+    def _have_read(self) -> bytes:
+        """The body, of which all has been read."""
+        body = self.body_now = bytes(self._held)
+        self._held.clear()
+        self.length = len(body)
+        if self._on_departure is not None:
+            self._listen()
+        return body
+
+    async def _read(self, receiving: Awaitable[Message] | None) -> None:
         most = self.limits.max_bytes
         if self.length is not None and self.length > most:
             raise RequestRejected(413, f"the body has {self.length} bytes, the most is {most}")
         try:
             async with asyncio.timeout(self.limits.timeout_s):
+                if receiving is not None:
+                    self._keep(await receiving)
                 await self._read_rest(most)
         except TimeoutError:
             raise RequestRejected(408, f"the body did not arrive within {self.limits.timeout_s:g} s") from None
-        body = bytes(self._held)
-        self._held.clear()
-        return body
 
     async def _read_rest(self, most: int) -> None:
-        while not self._is_whole:
+        while True:
+            if len(self._held) > most:
+                raise RequestRejected(413, f"the body has more than {most} bytes")
+            if self._is_whole:
+                return
             if self.gone:
                 raise ClientDisconnected("the client left before its body was whole")
             size = len(self._held)
             await self._more()
-            if len(self._held) > most:
-                raise RequestRejected(413, f"the body has more than {most} bytes")
             if len(self._held) == size and not self._is_whole:
                 await asyncio.sleep(0)  # who always has one more empty message at hand would never let the time run out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -321,3 +321,34 @@ async def test_a_preview_holds_no_more_than_a_body_may_have() -> None:
     look = RequestBody(CHUNKED, talk.receive, BodyLimits(10)).preview()
     await look()
     assert (await look())["type"] == "http.disconnect" and talk.received == 2
+
+
+async def test_a_body_that_is_there_is_read_without_lock_and_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: object) -> NoReturn:
+        raise AssertionError("nothing is waited for")
+
+    monkeypatch.setattr(asyncio, "timeout", never)
+    message = {"type": "http.request", "body": b"abc", "more_body": False}
+
+    async def receive() -> Message:
+        return message
+
+    assert await RequestBody(scope((b"content-length", b"3")), receive).body() == b"abc"
+
+
+async def test_readers_at_once_get_the_same_body_when_its_first_message_is_late() -> None:
+    came = asyncio.Event()
+    asked = 0
+
+    async def receive() -> Message:
+        nonlocal asked
+        asked += 1
+        await came.wait()
+        return {"type": "http.request", "body": b"abc", "more_body": False}
+
+    body = RequestBody(scope((b"content-length", b"3")), receive)
+    reading = [asyncio.ensure_future(body.body()) for _ in range(3)]
+    await asyncio.sleep(0)
+    came.set()
+    assert await asyncio.gather(*reading) == [b"abc"] * 3
+    assert asked == 1

@@ -14,11 +14,11 @@ from time import perf_counter
 from types import CodeType
 from typing import Any
 
+from mockforge_asgi.begun import rest_of
 from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.contract.usual import UNUSUAL
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.plugins.breaker import Breaker
-from mockforge_asgi.plugins.native.begun import rest_of
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.host import NativeHost
 from mockforge_asgi.plugins.native.runner import InProcess, Method

@@ -12,13 +12,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
+from mockforge_asgi.begun import rest_of
 from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease, watched
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFailed, PluginRejected, PluginUnavailable, RequestRejected
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
-from mockforge_asgi.plugins.native.begun import rest_of
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers

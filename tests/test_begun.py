@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mockforge_asgi.begun import rest_of
 from mockforge_asgi.errors import LimitExceeded
 from mockforge_asgi.exact_json import dumps
-from mockforge_asgi.plugins.native.begun import rest_of
 from mockforge_asgi.plugins.native.host import NativeHost
 from tests.support.native_hosts import host, over_time
 
