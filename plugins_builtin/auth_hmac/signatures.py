@@ -49,11 +49,10 @@ class Signatures:
         made = digest(key.secret, base_of(request, about, self.readable).encode("latin-1"), key.algorithm)
         if not compare_digest(made, signature) or key is NOBODY:
             raise Refused("the signature does not match: another key, or something that it covers was changed")
-        moment = now().timestamp()
-        fault = self.window.fault(moment, created, expires)
-        if fault:
-            raise Refused(fault)
-        await self._check_body(request, "content-digest" in about.components)
+        moment, is_digested = self._moment(created, expires), "content-digest" in about.components
+        await self._check_body(request, is_digested)
+        if is_digested:
+            moment = self._moment(created, expires)  # a body may take its time, longer than what was accepted is remembered
         if not await self.window.is_first(moment, created, key.id, nonce or made):
             raise Refused("the signature was used before: every request needs a nonce of its own")
         return key
@@ -68,6 +67,14 @@ class Signatures:
         if label not in found or label not in signatures:
             raise Refused(f"there is no signature of the label '{label}'")
         return found[label], signatures[label]
+
+    def _moment(self, created: int, expires: int | None) -> float:
+        """Now, in Unix seconds. Raises Refused where a signature of those times is not accepted now."""
+        moment = now().timestamp()
+        fault = self.window.fault(moment, created, expires)
+        if fault:
+            raise Refused(fault)
+        return moment
 
     def _key(self, about: SignatureInput) -> Key:
         """The key that it names, or one that nobody has."""

@@ -47,12 +47,13 @@ class Webhooks:
         signed = self.read(request)
         if signed is None:
             return None
+        macs = [hmac.new(key.secret, signed.before_body.encode(), "sha256") for key in self.keys]
+        await hashed(request, macs)
+        # Not before the body is there: it may take its time, longer than what was accepted is remembered.
         moment = now().timestamp() if self.window.is_once or signed.created is not None else 0.0
         fault = "" if signed.created is None else self.window.fault(moment, signed.created)
         if fault:
             raise Refused(fault)
-        macs = [hmac.new(key.secret, signed.before_body.encode(), "sha256") for key in self.keys]
-        await hashed(request, macs)
         found: Key | None = None
         for key, mac in zip(self.keys, macs, strict=True):
             made = mac.hexdigest().encode()

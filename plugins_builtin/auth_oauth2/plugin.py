@@ -80,8 +80,11 @@ class OAuth2Auth(AuthPlugin):
                 return await self._asked(token, digest) if known is None else known
 
     def _known(self, digest: bytes) -> Allow | Deny | None:
-        found = self.active.get(digest) or self.refused.get(digest)
-        return found.decision if found is not None and time.time() < found.until_s else None
+        for seen in (self.active, self.refused):  # both: it may have been active once
+            found = seen.get(digest)
+            if found is not None and time.time() < found.until_s:
+                return found.decision
+        return None
 
     async def _asked(self, token: str, digest: bytes) -> Allow | Deny:
         """The decision by what the provider says now; others with the same token wait for it."""
@@ -100,7 +103,6 @@ class OAuth2Auth(AuthPlugin):
             allow = Allow(self.paths.principal(said), {name: value for name, value in said.items() if name != "active"})
         except Refused as error:
             deny = self.bearer.refuse(error.words)
-            self.active.drop(digest)  # what it was taken for until now
             self.refused.put(digest, deny, until_s=now_s + self.config["negative_cache_s"], weight=512)
             return deny
         decision = self._lacking_scope() if self.rules.lacks_scope(said) else allow

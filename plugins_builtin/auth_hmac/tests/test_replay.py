@@ -10,8 +10,12 @@ import pytest
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client
+from mockforge_plugin import Deny, Request
+from mockforge_plugin.host_call import HostCall
+from plugins_builtin.auth_hmac.plugin import HmacAuth
 from plugins_builtin.auth_hmac.tests.mock import mock
-from plugins_builtin.auth_hmac.tests.signing import Signer, github, slack, stripe
+from plugins_builtin.auth_hmac.tests.signing import KEY, Signer, github, slack, stripe
+from tests.support.kit_world import World, inside
 
 SIGNER = Signer()
 ONE = {"keys": {"one": {"secret": "stripe"}}}
@@ -65,6 +69,35 @@ async def test_two_workers_and_one_after_a_restart_know_what_the_others_accepted
     async with worker() as restarted:
         assert (await restarted.get("/orders/1", headers=first)).status == 401
         assert (await restarted.get("/orders/1", headers=SIGNER.headers("GET", "/orders/1"))).status == 200
+
+
+class Slow(Request):
+    """One whose body takes longer to come than what was accepted is remembered."""
+
+    world: World
+
+    def read_raw(self, *, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
+        self.world.now_s += 40
+        return super().read_raw(offset=offset, length=length)
+
+
+@pytest.mark.parametrize("preset", ["rfc9421", "stripe", "slack"])
+async def test_a_body_that_comes_slowly_does_not_outlast_what_is_remembered(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, secrets={"one": KEY})
+    plugin, body = HmacAuth(), b"tea"
+    plugin.config = {
+        "preset": preset, "keys": {"ci": {"secret": "one"}}, "cover": [], "may_cover": [], "authority": True, "nonce": "required",
+        "max_age_s": 300, "clock_skew_s": 30, "realm": "mockforge",
+    }  # fmt: skip
+    sign = {"stripe": stripe, "slack": slack}.get(preset)
+    headers = SIGNER.headers("POST", "/orders/7", body) if sign is None else sign(body, KEY)
+    world.now_s += 299
+    with inside(world):
+        plugin.init()
+        request = Slow("POST", "/orders/7", headers=headers, body=body, host="testserver")
+        request.world = world
+        decision = await plugin.authenticate(request)
+    assert isinstance(decision, Deny) and (decision.status, decision.reason) == (401, "the signature is older than 300 s")
 
 
 async def test_in_memory_a_restart_forgets_as_the_documentation_says() -> None:

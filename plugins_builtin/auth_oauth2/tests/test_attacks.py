@@ -193,12 +193,13 @@ async def test_an_answer_counts_until_the_token_expires_and_no_longer_than_confi
             assert len(world.asked) == 2
 
 
-async def test_a_token_that_was_active_and_is_refused_now_is_not_asked_about_again_and_again(world: World) -> None:
+@pytest.mark.parametrize("said", [reply({"active": False}), reply({}, 500)], ids=["inactive", "a bad answer"])
+async def test_a_token_that_was_active_and_is_refused_now_is_not_asked_about_again_and_again(world: World, said: Any) -> None:
     with inside(world):
         plugin = made(world)
         world.answer = answer()
         await ask(plugin)
-        world.now_s, world.answer = NOW + 61, reply({"active": False})
+        world.now_s, world.answer = NOW + 61, said
         for _ in range(5):
             assert isinstance(await ask(plugin), Deny)
         assert len(world.asked) == 2
