@@ -58,7 +58,10 @@ class Bearer:
                 return self.refuse("more than one access token in the request", error="invalid_request", status=400)
             found = sent[0]
         if found is None and self.cookie is not None:
-            found = request.cookies.get(self.cookie)
+            held = _cookies(request, self.cookie)
+            if len(held) > 1:  # a neighbouring host may have put its own in front of the caller's
+                return self.refuse("more than one access token in the request", error="invalid_request", status=400)
+            found = held[0] if held else None
         return None if found is None else self._bounded(found)
 
     def check(self, token: str) -> None:
@@ -72,3 +75,9 @@ class Bearer:
 
     def _bounded(self, token: str) -> str | Deny:
         return token if len(token) <= self.max_bytes else self.refuse(f"the token is longer than {self.max_bytes} bytes")
+
+
+def _cookies(request: Request, name: str) -> list[str]:
+    """The values of every cookie of that name (RFC 6265 §5.4 sends several)."""
+    crumbs = (crumb.strip().partition("=") for line in request.headers.all("cookie") for crumb in line.split(";"))
+    return [value.strip('"') for found, _, value in crumbs if found == name]

@@ -146,6 +146,9 @@ async def test_cookie_and_query_are_read_only_where_they_are_named() -> None:
         assert (await client.get("/", headers={"cookie": f"a=b; session={token}"})).status == 200
         assert (await client.get("/", headers={"cookie": "session=wrong"})).status == 401
         assert (await ask(client, token, cookie="session=wrong")).status == 200, "the header is what the caller means"
+        for beside in ("; session=other", f"; session={token}", ";session="):
+            tossed = await client.get("/", headers={"cookie": f"session={token}{beside}"})
+            assert (tossed.status, tossed.json()["message"]) == (400, "more than one access token in the request")
         twice = await client.get(f"/?t={token}", headers={"authorization": f"Bearer {token}"})
         assert (twice.status, twice.json()["message"]) == (400, "more than one access token in the request")
         assert (await client.get(f"/?t={token}&t={token}")).status == 400
