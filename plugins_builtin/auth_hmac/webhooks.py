@@ -54,18 +54,18 @@ class Webhooks:
         fault = "" if signed.created is None else self.window.fault(moment, signed.created)
         if fault:
             raise Refused(fault)
-        found: Key | None = None
-        for key, mac in zip(self.keys, macs, strict=True):
-            made = mac.hexdigest().encode()
-            for signature in signed.signatures:
-                if hmac.compare_digest(made, signature.encode()):
-                    found = found or key
-        if found is None:
+        matching = [
+            (key, mac.digest())
+            for key, mac in zip(self.keys, macs, strict=True)
+            if sum(hmac.compare_digest(mac.hexdigest().encode(), signature.encode()) for signature in signed.signatures)
+        ]
+        if not matching:
             raise Refused("the signature does not match: another key, or the body was changed")
-        what = macs[self.keys.index(found)].digest()
-        if not await self.window.is_first(moment, signed.created, found.id, what):
+        # each of them is used up: signed with two secrets, as while one is replaced, the same could be sent again with either
+        are_first = [await self.window.is_first(moment, signed.created, key.id, made) for key, made in matching]
+        if not all(are_first):
             raise Refused("the same was accepted before")
-        return found
+        return matching[0][0]
 
 
 def _one(request: Request, name: str) -> str | None:

@@ -106,7 +106,7 @@ class OAuth2Auth(AuthPlugin):
             self.refused.put(digest, deny, until_s=now_s + self.config["negative_cache_s"], weight=512)
             return deny
         decision = self._lacking_scope() if self.rules.lacks_scope(said) else allow
-        self.active.put(digest, decision, until_s=until_s, weight=2048 + len(token))
+        self.active.put(digest, decision, until_s=until_s, weight=1024 + 8 * len(str(said)))
         return decision
 
     def _lacking_scope(self) -> Deny:

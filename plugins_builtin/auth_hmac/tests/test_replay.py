@@ -14,7 +14,7 @@ from mockforge_plugin import Deny, Request
 from mockforge_plugin.host_call import HostCall
 from plugins_builtin.auth_hmac.plugin import HmacAuth
 from plugins_builtin.auth_hmac.tests.mock import mock
-from plugins_builtin.auth_hmac.tests.signing import KEY, Signer, github, slack, stripe
+from plugins_builtin.auth_hmac.tests.signing import GITHUB, KEY, STRIPE, Signer, github, slack, stripe
 from tests.support.kit_world import World, inside
 
 SIGNER = Signer()
@@ -55,6 +55,20 @@ async def test_without_a_nonce_the_signature_is_good_for_one_request() -> None:
         assert [(await client.get("/orders/7", headers=headers)).status for _ in range(2)] == [200, 401]
         other = SIGNER.but(parameters={"nonce": None}).headers("GET", "/orders/8")
         assert (await client.get("/orders/8", headers=other)).status == 200
+
+
+async def test_what_was_signed_with_two_secrets_is_good_for_one_request_whichever_is_left_out() -> None:
+    keys = {"new": {"secret": "stripe", "principal": "shop"}, "old": {"secret": "github", "principal": "shop"}}
+    async with Client(MockForge(config=mock({"preset": "stripe", "keys": keys}))) as client:
+        for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+            body = b"%d%d%d" % order
+            new, old = (stripe(body, secret)["stripe-signature"] for secret in (STRIPE, GITHUB))
+            told = [f"{new},{old.partition(',')[2]}", new, old]
+            answers = [await client.post("/hook", headers={"stripe-signature": told[which]}, body=body) for which in order]
+            if order[0] == 0:
+                assert [answer.status for answer in answers] == [200, 401, 401]
+            else:
+                assert [answer.status for answer in answers[:2]] == [200, 401], "with a secret more it is the same"
 
 
 async def test_two_workers_and_one_after_a_restart_know_what_the_others_accepted(tmp_path: Path) -> None:

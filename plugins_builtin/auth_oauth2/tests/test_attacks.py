@@ -166,6 +166,15 @@ async def test_a_token_that_the_provider_chokes_on_keeps_nobody_else_out(world: 
         assert len(world.asked) == asked, "it is not asked about the same again at once"
 
 
+async def test_long_answers_are_remembered_for_as_many_tokens_as_memory_allows(world: World) -> None:
+    world.answer = answer(**{f"c{n}": n for n in range(1500)})
+    with inside(world):
+        plugin = made(world, cache_entries=10_000)
+        for n in range(400):
+            assert isinstance(await ask(plugin, f"t{n}"), Allow)
+        assert 100 < len(plugin.active) < 300, "each takes some 160 KiB, and 32 MiB is the most"
+
+
 async def test_what_is_asked(world: World) -> None:
     world.answer = answer()
     with inside(world):
