@@ -73,15 +73,16 @@ def init(folder: Path | None) -> None:
 def check(file: str | None) -> None:
     """Check a configuration and its plugins.
 
-    Routes, templates, manifests, grants and code are checked; nothing is run. What a plugin itself finds wrong with its configuration is
-    told when it starts.
+    Routes, templates, manifests, grants and code are checked. Built-in plugins are asked what is wrong with their configuration; no other
+    plugin is run, and what it finds wrong itself is told when it starts.
     """
     from mockforge_asgi.cli.findings import look_at
     from mockforge_asgi.middleware import MockForge
+    from mockforge_asgi.plugins.builtin_config import check_builtin_configs
     from mockforge_asgi.plugins.package.static_checks import check_code
     from mockforge_asgi.security.secrets import unreadable
 
-    config, report = look_at(config_file(file), look=check_code)
+    config, report = look_at(config_file(file), look=lambda config, found: check_builtin_configs(config, check_code(found)))
     if not report.refused:
         MockForge(config=config)  # refuses routes and templates that cannot be used
     click.echo(report_text(config, report), err=bool(report.refused))

@@ -10,7 +10,7 @@ from mockforge_asgi.plugins.consistency import CheckReport, check_plugins
 
 
 def look_at(
-    file: str, *, dev: bool | None = None, look: Callable[[CheckReport], CheckReport] = lambda found: found
+    file: str, *, dev: bool | None = None, look: Callable[[Config, CheckReport], CheckReport] = lambda _, found: found
 ) -> tuple[Config, CheckReport]:
     """The configuration and what came of looking at its plugins; `look` looks further.
 
@@ -23,7 +23,7 @@ def look_at(
         if error.rest is None:
             raise
         errors, config = [error], error.rest
-    report = look(check_plugins(config))
+    report = look(config, check_plugins(config))
     if errors or report.refused:
         errors += _unusable(config)
     if errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -72,14 +73,18 @@ def with_config(plugin: str, description: Description, config: Json) -> Descript
     return replace(description, capabilities={**description.capabilities, "challenge": challenge})
 
 
-def accept_config(plugin: str, found: Json) -> None:
-    """Raises ConfigError, in bounds, for the problems that `plugin.validate_config` answered, if there are any."""
+def accept_config(plugin: str, found: Json, where: Callable[[str], str] | None = None) -> None:
+    """Raises ConfigError, in bounds, for the problems that `plugin.validate_config` answered, if there are any.
+
+    `where` gives the place of a part of the configuration that the plugin names.
+    """
     if not found:
         return
     problems = []
     for item in (found if isinstance(found, list) else [found])[:_MAX_PROBLEMS]:
         path, message = (item.get("path", ""), item.get("message", item)) if isinstance(item, dict) else ("", item)
-        place = f"plugins.{plugin}.config.{clip(text_of(path, 200), 200)}".rstrip(".")
+        part = clip(text_of(path, 200), 200)
+        place = where(part) if where else f"plugins.{plugin}.config.{part}".rstrip(".")
         problems.append(Problem(place, clip(text_of(message, 1001), 1000) or "is not accepted."))
     raise ConfigError(f"plugin '{plugin}' does not accept its configuration:", problems)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from mockforge_asgi.config.builtin import builtin_plugins, is_builtin
 from mockforge_asgi.config.objects import Config, Isolation, PluginUse
-from mockforge_asgi.config.parsing.locations import Path
+from mockforge_asgi.config.parsing.locations import Locations, Path
 from mockforge_asgi.errors import ConfigError, PluginRejected, Problem
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.asked import resolved
@@ -38,9 +38,15 @@ class Authorization:
     """The plugin's configuration with defaults filled in."""
     limits: Limits
     isolation: Isolation
+    places: Locations
+    """Of the whole configuration."""
     warnings: tuple[Problem, ...] = ()
     is_dev: bool = False
     """Whether it is for development mode."""
+
+    def where(self, part: str) -> str:
+        """The place of a part of the plugin's configuration that the plugin itself names."""
+        return self.places.where_named(("plugins", self.use.name, "config"), part)
 
 
 def authorize(use: PluginUse, config: Config) -> Authorization:
@@ -90,7 +96,7 @@ def authorize_package(use: PluginUse, package: Package, config: Config) -> Autho
 
         warnings += tuple(unasked_uses(package))
     limits, isolation = manifest.limits.overridden(use.limits), use.isolation or manifest.isolation
-    return Authorization(use, package, manifest, met.effective, values, limits, isolation, warnings, config.dev)
+    return Authorization(use, package, manifest, met.effective, values, limits, isolation, places, warnings, config.dev)
 
 
 def remedy_for_absent(manifest: Manifest) -> str:

@@ -44,8 +44,7 @@ class Loader:
         breaker = Breaker(use.name, use.breaker, self.services.events)
         host = await self._host(authorization, host_calls, breaker)
         try:
-            description = with_config(use.name, await host.open(), authorization.config)
-            check_references(use.name, manifest, description)
+            description = await opened(host, authorization)
             await host.start()
         except BaseException:
             await host.close()
@@ -74,6 +73,14 @@ class Loader:
         from mockforge_asgi.plugins.sandboxed import sandboxed_host
 
         return await sandboxed_host(self._sandbox(), authorization, host_calls, breaker)
+
+
+async def opened(host: PluginHost, authorization: Authorization) -> Description:
+    """What the code says of itself, once it agreed to its configuration. Raises PluginRejected, ConfigError."""
+    name = authorization.use.name
+    description = with_config(name, await host.open(), authorization.config)
+    check_references(name, authorization.manifest, description)
+    return description
 
 
 def check_references(name: str, manifest: Manifest, description: Description) -> None:

@@ -32,6 +32,7 @@ async def sandboxed_host(sandbox: Sandbox, authorization: Authorization, host_ca
         authorization.isolation == "per_request",
         use.instances,
         explains=authorization.is_dev,
+        where=authorization.where,
     )
     entry, settings = manifest.entry, extism_settings(authorization.config)
     mapping = ExtismEntry(entry.response, entry.template)

@@ -45,6 +45,8 @@ class HostOptions:
     drain_s: float = 10.0
     explains: bool = False
     """Whether what is found out about a call that was over its time may cost another run of it: in development mode."""
+    where: Callable[[str], str] | None = None
+    """The place of a part of `config` that the plugin names."""
 
 
 class WasmHost:
@@ -96,7 +98,7 @@ class WasmHost:
                     instance = await self._instantiate()
                 fiber, document = self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config})
                 found = await self._step(fiber, document, instance.call(fiber, document))
-                accept_config(self.options.plugin, found)
+                accept_config(self.options.plugin, found, self.options.where)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
         finally:

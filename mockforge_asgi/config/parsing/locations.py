@@ -5,6 +5,7 @@ Filled by the reader; asked by whatever finds something wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,6 +37,18 @@ class Locations:
         line = self.line(path)
         head = self.name if line is None else f"{self.name}:{line}"
         return f"{head} {show_path(path)}".rstrip()
+
+    def where_named(self, base: Path, name: str) -> str:
+        """The same for a part of the value at `base`, named as a plugin does: `keys[0].alg`, `servers.0`, or in any way of its own."""
+        path, key = base, ""
+        for word in filter(None, re.split(r"[.\[\]]+", name)):
+            key = f"{key}.{word}" if key else word
+            for step in (key, int(key) if key.isdecimal() else key):
+                if (*path, step) in self.lines:
+                    path, key = (*path, step), ""
+                    break
+        line = self.line(path)
+        return f"{self.name if line is None else f'{self.name}:{line}'} {show_path(base)}.{name}".rstrip(".")
 
     def problem(self, path: Path, what: str, remedy: str = "") -> Problem:
         """A problem at that path."""

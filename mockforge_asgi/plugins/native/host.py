@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,8 @@ class NativeOptions:
     timeout_s: float = 5.0
     output_bytes: int = 1 << 20
     drain_s: float = 10.0
+    where: Callable[[str], str] | None = None
+    """The place of a part of `config` that the plugin names."""
 
 
 class NativeHost:
@@ -67,7 +69,7 @@ class NativeHost:
             self._ops, self._is_open, self.is_serving = said.ops, True, not self._is_closing
             if "plugin.validate_config" in said.ops:
                 document = dumps({"config": self.options.config})
-                accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S))
+                accept_config(plugin, await self._call("plugin.validate_config", document, None, _SETUP_S), self.options.where)
         except TimeoutError:
             raise PluginRejected(plugin, f"its code did not load within {_SETUP_S:g} s.") from None
         except PluginFailed as error:
@@ -208,7 +210,8 @@ class NativeHost:
 def native_host(authorization: Authorization, host_calls: HostCalls, events: EventStream) -> NativeHost:
     """The host of an authorized native package: in threads, or in worker processes where the operator says so."""
     use, manifest, limits, package = authorization.use, authorization.manifest, authorization.limits, authorization.package
-    options = NativeOptions(use.name, manifest.version, authorization.config, limits.timeout_ms / 1000, limits.output_kb * 1024)
+    timeout_s, output_bytes = limits.timeout_ms / 1000, limits.output_kb * 1024
+    options = NativeOptions(use.name, manifest.version, authorization.config, timeout_s, output_bytes, where=authorization.where)
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     if use.native is not None and use.native.workers == "process":
         workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from mockforge_asgi.config.builtin import is_builtin
 from mockforge_asgi.errors import PluginRejected, Problem
 from mockforge_asgi.plugins.authorization import ASK_FOR_BODY, empty_input, hidden_query, remedy_for_absent
 from mockforge_asgi.plugins.consistency import CheckReport
@@ -128,5 +129,5 @@ def _advice(package: Package) -> Iterator[Problem]:
     if "request.body" not in manifest.permissions.asked:
         yield from empty_input(manifest, places.where(("entry",)), ASK_FOR_BODY)
     yield from hidden_query(manifest, places.where(("permissions", "request.query")))
-    if manifest.runtime == "native":
+    if manifest.runtime == "native" and (package.folder is None or not is_builtin(package.folder)):
         yield places.problem(("runtime",), "native code runs unconfined; permissions do not hold it.", "Use `python` where it will do.")
