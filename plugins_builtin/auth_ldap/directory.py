@@ -11,7 +11,7 @@ from .connection import Connection, Entry
 from .credentials import Credentials
 from .failures import LoginFailed, Misconfigured, Refused, Unreachable
 from .groups import Group, groups_of
-from .names import filled_filter, login_name
+from .names import dn_key, filled_filter, login_name
 from .servers import Servers
 from .settings import Server, Settings
 
@@ -169,6 +169,8 @@ class Directory:
             entry = self._find(user, credentials, deadline_s) if settings.users else self._own_entry(user, name, deadline_s)
         except _NoEntry:
             raise Misconfigured(f"{user.server.uri}: users cannot read their own entries, or `users` does not find them") from None
+        if settings.users and dn_key(entry.dn) != dn_key(name):  # one's login name may be what another's entry is found by
+            user.bind(entry.dn, credentials.password, deadline_s)
         return self._person(user, entry, credentials, deadline_s)
 
     def _own_entry(self, user: Connection, dn: str, deadline_s: float) -> Entry:

@@ -24,6 +24,7 @@ from plugins_builtin.auth_ldap.tests.fake_server import (
     REFERRAL,
     SEARCH_DONE,
     SIZE_LIMIT,
+    SUCCESS,
     Behaviour,
     Fake,
     entry,
@@ -42,6 +43,7 @@ SHORT = {"timeouts": {"connect_s": 0.3, "login_s": 0.6, "retry_s": 0.1}}
 """For servers that answer late or never."""
 UNAVAILABLE = (503, "the directory is not available")
 BAD = (502, "the directory answers badly")
+INVALID_CREDENTIALS = 49
 TEMPLATE = f"uid={{user}},ou=people,{BASE}"
 
 
@@ -79,6 +81,35 @@ async def test_a_name_is_never_more_than_a_login_name(name: str) -> None:
             assert PASSWORD.encode() not in fake.received
             assert (await login(at, "alice", PASSWORD)).status == 503  # such a name is asked about
             assert b"alice@example.com" in fake.received
+
+
+async def test_with_a_template_the_entry_may_be_searched_too(directory: OpenLdap) -> None:
+    async with client({**reached(directory, "plain"), "bind_as": TEMPLATE, "users": {"base": f"uid=alice,ou=people,{BASE}"}}) as at:
+        assert (await principal(at, "alice"))["id"] == "alice"
+
+
+@pytest.mark.parametrize("bind_as", ["{user}@contractors.example", "uid={user},ou=contractors,dc=example,dc=com"])
+async def test_an_entry_that_another_login_name_finds_needs_its_own_password(bind_as: str) -> None:
+    """In Active Directory `alice@contractors.example` may be how Mallory logs in, and `sAMAccountName=alice` still be Alice."""
+    dn = f"uid=alice,ou=people,{BASE}"
+
+    def upn(fake: Fake, connection: socket.socket) -> None:
+        while True:
+            number, operation, whole = fake.read(connection)
+            if operation == 0x60:
+                is_hers = b"mallory's" in whole
+                code = SUCCESS if (b"contractors" in whole) == is_hers else INVALID_CREDENTIALS
+                connection.sendall(result(number, BIND, code))
+            elif operation == 0x63:
+                connection.sendall(entry(number, dn, uid="alice") + result(number, SEARCH_DONE))
+
+    with fake_server(upn) as fake:
+        config = {"servers": [fake.uri], "insecure": True, "bind_as": bind_as, "users": {"base": BASE}}
+        async with client(config) as at:
+            answer = await login(at, "alice", "mallory's")
+            assert (answer.status, told(answer)) == (401, WRONG)
+            assert dn.encode() in fake.received
+            assert (await login(at, "alice", "alice's")).status == 401, "nor is it the other's password that logs in by that name"
 
 
 @pytest.mark.parametrize("config", [{"bind_as": TEMPLATE}, searching({})])
