@@ -140,7 +140,7 @@ class AuthPolicy:
         try:
             try:
                 decision = await asked.compose(asked.plugins, exchange)
-            except PluginUnavailable:
+            except BaseException:  # also of a client that leaves, or sends what no plugin reads, once one has called its password wrong
                 await asked.count_guess(exchange, None)
                 raise
             if isinstance(decision, Allow):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,10 +11,11 @@ import pytest
 from mockforge_asgi.auth.middleware import AuthMiddleware
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Decision, Deny, Reply
+from mockforge_asgi.errors import ClientDisconnected, RequestRejected
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.request_document import EVERYTHING, RequestView
 from mockforge_asgi.state.memory import MemoryStore
-from mockforge_asgi.testing import Client
+from mockforge_asgi.testing import Client, Conversation
 from mockforge_plugin.values import Response
 from tests.auth.test_backoff import API_KEY, AUTHORIZATION, FEW, Clocked, Stand, basic, by_password, passed
 from tests.support.auth_plugins import Decider, allow, by_key
@@ -48,6 +51,20 @@ async def test_a_guess_behind_another_refusal_and_beside_right_credentials_is_co
         "key": Decider(by_key, view=API_KEY),
     }
     assert await guesses(Stand(mode="any", **deciders), x_api_key="k1") == [200] * 3 + [429] * 3
+
+
+@pytest.mark.parametrize("error", [RequestRejected(413, "the body is too long"), ClientDisconnected("gone"), asyncio.CancelledError()])
+async def test_a_guess_is_counted_whatever_ends_the_request_before_others_have_decided(error: BaseException) -> None:
+    async def ends(exchange: Exchange) -> Decision:
+        raise error
+
+    stand = Stand(mode="any", password=Decider(by_password, view=AUTHORIZATION), hook=Decider(ends, view=API_KEY))
+    for _ in range(3):
+        with suppress(asyncio.CancelledError):
+            talk = Conversation()
+            scope = Client(stand.app, client="192.0.2.1").scope("GET", "/", [("authorization", basic("ada"))])
+            await stand.app(scope, talk.receive, talk.send)
+    assert (await stand.get(basic("ada", "right"))).status == 429
 
 
 @pytest.mark.parametrize("view", [SESSION, QUERY])
