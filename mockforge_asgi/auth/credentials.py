@@ -51,10 +51,11 @@ def share_credentials(one: RequestView, other: RequestView) -> bool:
 def may_go_by_name(view: RequestView, snapshot: RequestSnapshot) -> bool:
     """Whether a plugin that let a request pass went by its `Authorization`, as far as can be told: it may read that, and no other
     credentials that are there."""
-    if (headers := _secret(view.headers)) is None or view.cookies is None or view.query is None:
-        return True
-    if "authorization" not in headers:
+    headers = _secret(view.headers)
+    if headers is not None and "authorization" not in headers:
         return False
+    if headers is None or view.cookies is None or view.query is None:
+        return True
     others = [*(name for name, _ in snapshot.headers if name in headers and name not in STANDARD), *_names_of_cookies(view, snapshot)]
     return not others and not any(name in view.query for name, _ in snapshot.query)
 

@@ -85,9 +85,10 @@ async def test_a_password_that_is_right_beside_a_session_is_no_guess() -> None:
     assert [(await stand.get(basic("ada", "right"), cookie="session=hers")).status for _ in range(8)] == [200] * 8
 
 
+@pytest.mark.parametrize("view", [API_KEY, RequestView(headers=frozenset({"x-api-key"}), query=None)])
 @pytest.mark.parametrize("mode", ["first", "any", "optional"])
-async def test_the_success_of_other_credentials_forgets_no_failures_of_a_name(mode: str) -> None:
-    stand = Stand(mode=mode, key=Decider(by_key, view=API_KEY), password=Decider(by_password, view=AUTHORIZATION))
+async def test_the_success_of_other_credentials_forgets_no_failures_of_a_name(mode: str, view: RequestView) -> None:
+    stand = Stand(mode=mode, key=Decider(by_key, view=view), password=Decider(by_password, view=AUTHORIZATION))
     assert [(await stand.get(basic("ada", f"guess {i}"))).status for i in range(2)] == [401] * 2
     assert (await stand.get(basic("ada"), x_api_key="k1")).status == 200
     assert [(await stand.get(basic("ada", f"guess {i}"))).status for i in range(2)] == [401, 429]
