@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -23,8 +23,8 @@ class HashingThreads:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="auth-basic")
         self._under_way = 0
 
-    async def run(self, work: Callable[[A], R], what: A) -> R:
-        """What the work gives. Raises Busy. One whose client has left is not begun; one that has begun counts until its end."""
+    def begin(self, work: Callable[[A], R], what: A) -> Future[R]:
+        """What the work will give. Raises Busy. Cancelled before it has begun, it makes room; else it counts until its end."""
         if self._under_way >= self._most:
             raise Busy
         loop = asyncio.get_running_loop()
@@ -35,7 +35,7 @@ class HashingThreads:
             self._under_way -= 1
             raise Busy from None
         future.add_done_callback(lambda _: _tell(loop, self._ended))
-        return await asyncio.wrap_future(future)
+        return future
 
     def _ended(self) -> None:
         self._under_way -= 1

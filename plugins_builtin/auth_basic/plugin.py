@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from mockforge_plugin import Allow, AuthPlugin, Deny, Json, PluginError, Principal, Request, log, secret
 
+from .checks import Checks
 from .hashing import Busy, HashingThreads
 from .header import Credentials, Malformed, credentials
 from .users import Users, read_users
@@ -33,6 +34,7 @@ class BasicAuth(AuthPlugin):
         self.max_bytes = int(config["max_password_bytes"])
         self.refused = Deny(401, "the user name or the password is wrong", f'Basic realm="{config["realm"]}", charset="UTF-8"')
         self.threads = HashingThreads(hashing.get("threads", 2), hashing.get("waiting", 32))
+        self.checks = Checks(self.threads)
         self.verified = VerifiedPasswords(config["cache_s"], config["cache_entries"])
         if users.weak:
             log.warning(
@@ -66,9 +68,9 @@ class BasicAuth(AuthPlugin):
             return Deny(503, "too many passwords are being checked: try again later")
 
     async def _verified(self, sent: Credentials) -> Allow | Deny:
-        """The decision, after one hash, whoever it is."""
+        """The decision, after one hash, whoever it is; requests that bring the same at once share it."""
         user, stand_in = self.users.find(sent.user)
-        is_right = await self.threads.run(stand_in.is_of, sent.password)
+        is_right = await self.checks.is_right(self.verified.digest(sent), stand_in, sent.password)
         if user is None or not is_right:
             return self.refused
         allow = Allow(Principal(user.name, user.roles, user.groups))

@@ -37,7 +37,7 @@ class VerifiedPasswords:
         """Whom they were let pass as."""
         if not self._held:
             return None
-        digest = self._digest(sent)
+        digest = self.digest(sent)
         found = self._held.get(digest)
         if found is None:
             return None
@@ -50,12 +50,12 @@ class VerifiedPasswords:
         """They were right; whoever was so longest ago is forgotten for them."""
         if self._for_s <= 0:
             return
-        digest = self._digest(sent)
+        digest = self.digest(sent)
         self._held.pop(digest, None)
         self._held[digest] = _Verified(allow, self._clock() + self._for_s)
         if len(self._held) > self._most:
             self._held.popitem(last=False)
 
-    def _digest(self, sent: Credentials) -> bytes:
-        """Of name and password, which no control character is in."""
+    def digest(self, sent: Credentials) -> bytes:
+        """What stands for a name and a password, which no control character is in."""
         return blake2b(sent.user + b"\0" + sent.password, key=self._key, digest_size=32).digest()

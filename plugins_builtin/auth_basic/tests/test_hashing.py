@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -29,25 +30,29 @@ class Work:
         return what
 
 
+async def run(threads: HashingThreads, work: Callable[[str], object], what: str) -> object:
+    return await asyncio.wrap_future(threads.begin(work, what))
+
+
 async def test_so_many_at_once_so_many_wait_and_the_rest_are_refused_at_once() -> None:
     threads, work = HashingThreads(2, 3), Work()
-    accepted = [asyncio.ensure_future(threads.run(work, str(i))) for i in range(5)]
+    accepted = [asyncio.ensure_future(run(threads, work, str(i))) for i in range(5)]
     await asyncio.sleep(0)
     for _ in range(10):
         with pytest.raises(Busy):
-            await threads.run(work, "one too many")
+            await run(threads, work, "one too many")
     work.release.set()
     assert await asyncio.gather(*accepted) == ["0", "1", "2", "3", "4"]
     assert work.most == 2
     while threads._under_way:
         await asyncio.sleep(0)
-    assert await threads.run(work, "again") == "again"
+    assert await run(threads, work, "again") == "again"
     threads.close()
 
 
 async def test_work_of_a_client_that_has_left_is_not_begun_and_makes_room() -> None:
     threads, work = HashingThreads(1, 2), Work()
-    waiting = [asyncio.ensure_future(threads.run(work, str(i))) for i in range(3)]
+    waiting = [asyncio.ensure_future(run(threads, work, str(i))) for i in range(3)]
     await asyncio.sleep(0)
     for each in waiting[1:]:
         each.cancel()
@@ -67,7 +72,7 @@ async def test_an_exception_reaches_whoever_waits_and_makes_room() -> None:
 
     for _ in range(3):
         with pytest.raises(ValueError, match="x"):
-            await threads.run(broken, "x")
+            await run(threads, broken, "x")
         while threads._under_way:
             await asyncio.sleep(0)
     threads.close()
@@ -77,5 +82,5 @@ async def test_once_ended_they_take_nothing() -> None:
     threads = HashingThreads(1, 1)
     threads.close()
     with pytest.raises(Busy):
-        await threads.run(str, "x")
+        await run(threads, str, "x")
     assert threads._under_way == 0

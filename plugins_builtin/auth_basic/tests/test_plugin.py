@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from base64 import b64encode
 from typing import Any
@@ -15,6 +16,7 @@ from mockforge_asgi.events import CallerDelayed, Event, NameAttacked
 from mockforge_asgi.testing import Client, Conversation, Response
 from mockforge_plugin import Allow, Deny, Request
 from plugins_builtin.auth_basic import hashes
+from plugins_builtin.auth_basic.checks import Checks
 from plugins_builtin.auth_basic.hashing import HashingThreads
 from plugins_builtin.auth_basic.plugin import BasicAuth
 from plugins_builtin.auth_basic.users import Users, read_users
@@ -79,6 +81,7 @@ async def plugin(asked: list[bytes], cache_s: float = 60) -> BasicAuth:
     auth.users = Users(counted, tuple(user.hash for user in counted.values()))
     auth.max_bytes, auth.refused = 256, Deny(401, "wrong")
     auth.threads, auth.verified = HashingThreads(1, 8), VerifiedPasswords(cache_s, 10)
+    auth.checks = Checks(auth.threads)
     return auth
 
 
@@ -116,6 +119,17 @@ async def test_a_right_password_is_hashed_once_and_a_wrong_one_every_time() -> N
     auth.destroy()
 
 
+async def test_forty_connections_with_one_credential_need_no_room_to_wait_in() -> None:
+    app = MockForge(config=document({"hashing": {"threads": 1, "waiting": 0}}, backoff={"attempts": 500, "attempts_from_address": 500}))
+    async with Client(app) as client:
+        right, wrong, unknown = [
+            await asyncio.gather(*(client.get("/me", headers=headers) for _ in range(40)))
+            for headers in (basic("bob", "geheim"), basic("bob", "wrong"), basic("eve", "wrong"))
+        ]
+    assert {answer.status for answer in right} == {200}
+    assert wrong[0].status == 401 and wrong == unknown == [wrong[0]] * 40
+
+
 async def test_a_password_that_is_too_long_is_never_hashed() -> None:
     asked = list[bytes]()
     auth = await plugin(asked)
@@ -129,6 +143,7 @@ async def test_beyond_what_may_wait_the_answer_is_503() -> None:
     auth.threads.close()
     auth.threads = HashingThreads(1, 0)
     auth.threads._under_way = 1
+    auth.checks = Checks(auth.threads)
     answer = await auth.authenticate(Request(headers=basic("ada", "open sesame")))
     assert isinstance(answer, Deny) and answer.status == 503
     auth.threads.close()
