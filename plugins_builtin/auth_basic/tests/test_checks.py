@@ -157,13 +157,22 @@ async def test_clients_that_leave_and_come_again_wait_for_the_hash_that_has_begu
 
 
 async def test_who_comes_while_the_answer_is_on_its_way_begins_no_second_hash(auth: Plugin) -> None:
-    tasks = await auth.callers(1, "ada", "right")
-    await auth.gate.has_begun()
+    first = await auth.callers(2, "ada", "right")
+    came = list[object]()
+
+    def come(_: object) -> None:
+        assert not any(task.done() for task in first) and len(auth.verified) == 0
+        try:
+            auth.authenticate(request("ada", "right")).send(None)
+        except StopIteration as ended:
+            came.append(ended.value)
+
+    [check] = auth.checks._under_way.values()
+    check.answer.add_done_callback(come)
     auth.gate.release.set()
-    while not tasks[0].done():
-        tasks += await auth.callers(1, "ada", "right")
-    assert all(isinstance(answer, Allow) for answer in await asyncio.gather(*tasks))
-    assert auth.gate.begun == [b"right"]
+    answers = await asyncio.gather(*first)
+    assert all(isinstance(answer, Allow) for answer in (*answers, *came)) and len(came) == 1
+    assert auth.gate.begun == [b"right"] and len(auth.checks) == 0
 
 
 async def test_more_callers_than_may_wait_for_one_password_are_refused_and_others_are_not() -> None:
