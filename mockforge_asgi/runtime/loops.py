@@ -76,6 +76,8 @@ class Loops(Generic[R]):
     def _leave(self, runtime: R) -> None:
         life = runtime.leave()
         if life is not None:
+            for sandbox in life.sandbox:
+                sandbox.pause()
             self._left_behind.add(life)
             self._lives.discard(life)
 

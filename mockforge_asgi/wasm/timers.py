@@ -98,7 +98,8 @@ class SystemTimer:
 
     def stop(self) -> None:
         """See Timer."""
-        self._set(_Times())
+        if self._pid == os.getpid():  # in a fork the number may be that of somebody else's timer
+            self._set(_Times())
 
     def _set(self, times: _Times) -> None:
         self._libc.timer_settime(self._id, 0, ctypes.byref(times), None)
