@@ -348,6 +348,25 @@ async def test_on_each_of_two_loops_an_edit_counts_from_the_next_refresh_on(writ
     await runtime.stop()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_no_timer_goes_on_for_a_loop_that_was_closed_in_a_hurry(write: Write) -> None:
+    runtime = PluginRuntime(config(words=write()))
+    hasty = asyncio.new_event_loop()
+    hasty.run_until_complete(runtime.ensure())
+    assert hasty.run_until_complete(word(runtime)) == "one"
+    (sandbox,) = runtime._alive().sandbox
+    hasty.close()
+    assert sandbox._ticker.due_s > 0.0
+
+    async def later() -> None:
+        await runtime.ensure()
+        assert sandbox._ticker.due_s == 0.0
+        assert await word(runtime) == "one"
+        await runtime.stop()
+
+    asyncio.run(later())
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 async def test_a_forked_worker_starts_its_own(write: Write) -> None:
     runtime = PluginRuntime(config(words=write()))
