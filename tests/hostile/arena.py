@@ -129,7 +129,10 @@ class Arena:
         sandbox = self.runtime._alive().sandbox[0]
         workers = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
         pid = os.getpid()
-        children = sum(len(Path(f"/proc/{pid}/task/{t}/children").read_text().split()) for t in os.listdir(f"/proc/{pid}/task"))
+        children = 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(FileNotFoundError):  # one of the C library's, which lived for an expiry of a timer
+                children += len(Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
         names = []
         for number in os.listdir("/proc/self/fd"):
             with suppress(OSError):  # the descriptor of this very listing

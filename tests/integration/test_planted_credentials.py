@@ -65,7 +65,7 @@ def provider(places: list[str]) -> type[BaseHTTPRequestHandler]:
             said = f"{token} {body!r} {self.headers}"
             kinds = (
                 (200, json.dumps({"active": "true", "sub": said}).encode()), (500, said.encode()), (200, said.encode()),
-                (200, json.dumps({"active": True, "sub": 7, "error": said, "scope": [said]}).encode()),
+                (200, json.dumps({"active": True, "sub": [7], "error": said, "scope": [said]}).encode()),
             )  # fmt: skip
             self._answer(*kinds[next(turns) % len(kinds)])
 

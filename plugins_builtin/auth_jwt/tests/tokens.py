@@ -61,7 +61,7 @@ def public(key: Any, **more: Any) -> dict[str, Any]:
 def claims(**changes: Any) -> dict[str, Any]:
     """What a good token says; None leaves a claim out."""
     now = int(time.time())
-    whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 300, **changes}
+    whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 3600, **changes}
     return {name: value for name, value in whole.items() if value is not None}
 
 
