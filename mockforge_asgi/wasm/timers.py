@@ -73,6 +73,14 @@ _retiring: Final = ProcessLock()
 """Two loops that end at once would else free what only one of them has looked at."""
 
 
+def _retire(engine: Any) -> None:
+    with _retiring.here():
+        now_s = time.monotonic()
+        _retired.append((now_s, engine))
+        while _retired and _retired[0][0] < now_s - _RETIRED_S:
+            ffi._wasm_engine_delete(_retired.popleft()[1])
+
+
 class SystemTimer:
     """One of the C library's. Raises OSError where it gives none, and in forks of a process that had some."""
 
@@ -109,11 +117,7 @@ class SystemTimer:
         if self._pid != os.getpid():  # a fork has none of its parent's timers
             return
         self._libc.timer_delete(self._id)
-        with _retiring.here():
-            now_s = time.monotonic()
-            _retired.append((now_s, self._engine))
-            while _retired and _retired[0][0] < now_s - _RETIRED_S:
-                ffi._wasm_engine_delete(_retired.popleft()[1])
+        _retire(self._engine)
 
 
 def _libc() -> ctypes.PyDLL:
@@ -138,7 +142,8 @@ class ThreadTimer:
     __slots__ = ("_due_s", "_engine", "_is_closed", "_thread", "_wake", "_wakes_s")
 
     def __init__(self, engine: wasmtime.Engine) -> None:
-        self._engine, self._due_s, self._is_closed = engine, _NEVER_S, False
+        self._engine: Any = ffi._wasmtime_engine_clone(engine.ptr())
+        self._due_s, self._is_closed = _NEVER_S, False
         self._wake, self._wakes_s = threading.Event(), _NEVER_S
         self._thread = threading.Thread(target=self._run, name="mockforge-ticker", daemon=True)
         self._thread.start()
@@ -157,16 +162,19 @@ class ThreadTimer:
         """See Timer; the thread ends by itself soon after."""
         self._is_closed = True
         self._wake.set()
+        _retire(self._engine)
 
     def _run(self) -> None:
-        while not self._is_closed:
+        while True:
             self._wake.clear()
+            if self._is_closed:
+                return
             due_s = self._wakes_s = self._due_s  # in this order: whoever sets it after `clear` is heard
             left_s = due_s - time.perf_counter()
             if left_s > 0.0:
                 self._wake.wait(left_s if due_s < _NEVER_S else None)
             else:
-                raise_epoch(self._engine.ptr())
+                raise_epoch(self._engine)
                 if self._due_s == due_s:
                     self._due_s = due_s + AGAIN_S
 

@@ -182,9 +182,23 @@ def test_a_process_that_ends_while_a_timer_runs_ends_well() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_engines_of_closed_timers_are_freed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timers, "_RETIRED_S", -1.0)
+def test_engines_of_closed_timers_are_freed_in_time(kind: Callable[[wasmtime.Engine], Timer], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = wasmtime.Engine()
-    for _ in range(5):
-        timers.new_timer(engine).close()
+    kind(engine).close()
+    assert len(timers._retired) > 0, "a raise may be on its way"
+    engine.close()
+    monkeypatch.setattr(timers, "_RETIRED_S", -1.0)
+    kind(wasmtime.Engine()).close()
     assert len(timers._retired) == 0
+
+
+def test_a_thread_ends_with_its_timer_whenever_it_is_closed() -> None:
+    engine = wasmtime.Engine()
+    made = [ThreadTimer(engine) for _ in range(50)]
+    for n, timer in enumerate(made):
+        if n % 2:
+            timer.set(0.0)
+        timer.close()
+    for timer in made:
+        timer._thread.join(10)
+    assert not any(timer._thread.is_alive() for timer in made)
