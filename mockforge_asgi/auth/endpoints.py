@@ -1,7 +1,7 @@
 """Endpoints: paths that plugins serve themselves (`/callback`, `/acs`, `/metadata`, `/logout`), below their configured prefix.
 
-Those of plugins that the operator lets guard something are asked before auth: whoever is about to log in has no credentials yet. All
-others come after it, whatever a manifest says of itself; `plugins.NAME.endpoints` says otherwise.
+Those of plugins that the operator lets guard something, and of built-in identity providers, are asked before auth: whoever is about to log
+in has no credentials yet. All others come after it, whatever a manifest says of itself; `plugins.NAME.endpoints` says otherwise.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ class Endpoints:
 
 
 def public_plugins(config: Config) -> frozenset[str]:
-    """The plugins whose endpoints are asked before auth: those that `protect` names, unless their entries say otherwise."""
+    """The plugins whose endpoints are asked before auth: those that `protect` names, and built-in identity providers (`use: idp-…`), unless
+    their entries say otherwise."""
     found = {name for rule in config.protect for name in rule.auth}
-    found |= {name for name, use in config.plugins.items() if use.endpoints == "public"}
+    found |= {name for name, use in config.plugins.items() if use.endpoints == "public" or (use.is_builtin and use.use.startswith("idp-"))}
     return frozenset(found - {name for name, use in config.plugins.items() if use.endpoints == "protected"})
 
 

@@ -152,7 +152,8 @@ class PluginModel(Strict):
     )
     endpoints: Literal["public", "protected"] | None = Field(
         default=None,
-        description="`public`: its endpoints are answered before auth; if left out, those of plugins that `protect` names.",
+        description="`public`: its endpoints are answered before auth. If left out, those of plugins that `protect` names and of built-in "
+        "identity providers are.",
     )
     isolation: Literal["reused", "per_request"] | None = Field(
         default=None, description="How long an instance serves; the manifest's if left out."

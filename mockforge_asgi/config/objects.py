@@ -134,7 +134,7 @@ class PluginUse:
     alias: str = ""
     prefix: str | None = None
     endpoints: Literal["public", "protected"] | None = None
-    """Whether its endpoints are answered before auth; None: if it guards something."""
+    """Whether its endpoints are answered before auth; None: if it guards something, or is a built-in identity provider."""
     isolation: Isolation | None = None
     on_failure: Literal["error", "skip"] = "error"
     failure_answer: RouteResponse | None = None

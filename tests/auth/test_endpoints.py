@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mockforge_asgi.auth.endpoints import public_plugins
 from mockforge_asgi.config import load_config
+from mockforge_asgi.config.objects import PluginUse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import Plugin
@@ -67,6 +70,21 @@ async def test_the_operator_says_whose_endpoints_are_asked_before_auth(said: dic
     if protect is EVERYTHING:
         for name, path in (("key", "/key/login"), ("guest", "/guest/x")):
             assert ((await client.get(path)).status == 200) == (name in public)
+
+
+@pytest.mark.parametrize(
+    ("use", "is_builtin", "said", "public"),
+    [
+        ("idp-oidc", True, None, True),
+        ("idp-oidc", True, "protected", False),
+        ("auth-jwt", True, None, False),
+        ("./idp-oidc", False, None, False),
+    ],
+)
+def test_built_in_identity_providers_are_asked_before_auth(use: str, is_builtin: bool, said: Any, public: bool) -> None:
+    config = load_config({"version": 1})
+    plugin = PluginUse("provider", use, Path(use), is_builtin=is_builtin, endpoints=said)
+    assert ("provider" in public_plugins(replace(config, plugins={"provider": plugin}))) is public
 
 
 async def test_without_a_rule_every_endpoint_answers() -> None:
