@@ -223,7 +223,7 @@ class Soak:
         assert life is not None
         return PooledInstance(
             number, _rss() / MIB, len(os.listdir("/proc/self/fd")), _threads(), len(_children()),
-            life.sandbox[0].pool.charged / MIB, len(gc.get_objects()),
+            life.sandbox[0].memory.charged / MIB, len(gc.get_objects()),
         )  # fmt: skip
 
 

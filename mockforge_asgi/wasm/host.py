@@ -21,7 +21,8 @@ from mockforge_asgi.wasm.component.rerun import Rerun
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch
 from mockforge_asgi.wasm.leases import RequestLease
-from mockforge_asgi.wasm.pool import PluginPool, Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
+from mockforge_asgi.wasm.pool import PluginPool
 
 A = TypeVar("A")
 _SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
@@ -57,7 +58,7 @@ class WasmHost:
         options: HostOptions,
         guest: Guest,
         host_calls: HostCalls,
-        pool: Pool,
+        memory: MemoryBudget,
         events: EventStream,
         *,
         end: Callable[[HostCalls], None] = lambda _: None,
@@ -68,7 +69,7 @@ class WasmHost:
         """Finds the line of a call that was over its time."""
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
-        self._pool: PluginPool = pool.add(options.plugin, self._make, options.pool, options.charge_bytes)
+        self._pool = PluginPool(memory, options.plugin, self._make, options.pool, options.charge_bytes)
         self._init = dumps(
             {
                 "config": options.config,

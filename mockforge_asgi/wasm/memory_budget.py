@@ -6,50 +6,17 @@ What one plugin's instances are, and who waits for them, is `pool.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.wasm.instance import PooledInstance
+
+if TYPE_CHECKING:
+    from mockforge_asgi.wasm.pool import PluginPool
 
 _DEFAULT_CAP: Final = 2 << 30
 _SETTLED_S: Final = 1.0
 """An instance idle for so long may make room for a plugin that only wants one more; one alive for so long, for a plugin that has none."""
-
-
-class Tenant(Protocol):
-    """The instances of one plugin generation, as far as memory goes."""
-
-    plugin: str
-    charge: int
-    live: int
-    leaving: int
-    """How many of the live ones run `destroy` before they are freed."""
-    turn: int
-    """When it last got room."""
-
-    @property
-    def idle(self) -> Sequence[PooledInstance]:
-        """Instances that no call has, the one used last at the end."""
-        ...
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether a call waits for an instance."""
-        ...
-
-    @property
-    def is_patient(self) -> bool:
-        """Whether it can do without one more."""
-        ...
-
-    def evict(self) -> None:
-        """Free the instance that has been idle longest."""
-        ...
-
-    def grow(self) -> None:
-        """Have instances made, as far as there is room."""
-        ...
 
 
 class MemoryBudget:
@@ -62,21 +29,21 @@ class MemoryBudget:
         self.leaving = 0
         """How much of it belongs to instances that run `destroy` before they are freed."""
         self._turns = 0
-        self._plugins: set[Tenant] = set()
-        self.starved: dict[Tenant, None] = {}
+        self._plugins: set[PluginPool] = set()
+        self.starved: dict[PluginPool, None] = {}
         """Plugins that wait for memory that others hold, in the order they came."""
 
-    def enter(self, pool: Tenant) -> None:
+    def enter(self, pool: PluginPool) -> None:
         """Count that plugin's idle instances among those that may go."""
         self._plugins.add(pool)
 
-    def remove(self, pool: Tenant) -> None:
+    def remove(self, pool: PluginPool) -> None:
         """Keep no room for that plugin any more: it closes."""
         self._plugins.discard(pool)
         self.starved.pop(pool, None)
         self.feed()
 
-    def reserve(self, pool: Tenant) -> bool:
+    def reserve(self, pool: PluginPool) -> bool:
         """Charge one instance of that plugin, evicting the longest-idle ones of others if needed; False when none may go."""
         found = self._evictions_for(pool)
         if found is None:
@@ -101,7 +68,7 @@ class MemoryBudget:
         is_enough = self.one_each_bytes <= self.cap_bytes
         return sum(pool.charge for pool in self._plugins if pool.live == pool.leaving) if is_enough else 0
 
-    def _evictions_for(self, pool: Tenant) -> list[Tenant] | None:
+    def _evictions_for(self, pool: PluginPool) -> list[PluginPool] | None:
         """The plugins that must each give up an idle instance, longest idle first, for one more of that plugin; None: it cannot have one.
 
         Memory for one instance of each plugin is kept, whatever others do; further instances share what is left. The last instance of a
@@ -137,11 +104,11 @@ class MemoryBudget:
         """Whether a plugin that has no instance at all waits for memory."""
         return any(pool.live == 0 and pool.is_waited_for for pool in self.starved)
 
-    def wants(self, pool: Tenant, held: PooledInstance) -> bool:
+    def wants(self, pool: PluginPool, held: PooledInstance) -> bool:
         """Whether that busy plugin's instance should go for one that has none: its last one only after a while, so that none thrash."""
         return bool(self.starved) and self._is_owed and (pool.live > 1 or held.used_s - held.born_s >= _SETTLED_S)
 
-    def starve(self, pool: Tenant) -> None:
+    def starve(self, pool: PluginPool) -> None:
         """That plugin waits for memory that others hold."""
         self.starved[pool] = None
 

@@ -1,6 +1,6 @@
 """Instances of all plugins of a runtime: acquired, released, prepared ahead, evicted, thrown away.
 
-Each plugin generation has a `PluginPool` in the one `Pool`; who gets memory when it is short is decided in `memory_budget.py`. An instance
+Each plugin generation has a `PluginPool`; all share one `MemoryBudget`, which decides who gets memory when it is short. An instance
 serves one plugin, one digest and one grant set for ever; who runs calls on it is `host.py`.
 """
 
@@ -25,27 +25,15 @@ _ENDING_S: Final = 1.0
 """How long calls that were ended may take to release their instances."""
 
 
-class Pool(MemoryBudget):
-    """The instances of all plugins, in the memory that they share."""
-
-    __slots__ = ()
-
-    def add(self, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> PluginPool:
-        """A pool for one plugin generation, whose instances weigh `charge` bytes each."""
-        made = PluginPool(self, plugin, make, limits, charge)
-        self.enter(made)
-        return made
-
-
 class PluginPool:
     """The instances of one plugin generation.
 
     Calls wait in line for what comes free or is made. Instances are made one at a time, in the background: a call takes
-    whichever is ready first, and one that gives up leaves what was begun for it to the others.
+    whichever is ready first, and one that gives up leaves what was begun for it to the others. Each instance weighs `charge` bytes.
     """
 
-    def __init__(self, pool: Pool, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
-        self._pool, self.plugin, self._make, self.limits, self.charge = pool, plugin, make, limits, charge
+    def __init__(self, memory: MemoryBudget, plugin: str, make: Make, limits: InstancesConfig, charge: int) -> None:
+        self._memory, self.plugin, self._make, self.limits, self.charge = memory, plugin, make, limits, charge
         self.idle: deque[PooledInstance] = deque()
         self.live = self.leaving = self.turn = 0
         """Instances that exist or are being made; how many of these run `destroy` before they go; when memory was last reserved for one."""
@@ -58,6 +46,7 @@ class PluginPool:
         self._leaving: set[asyncio.Task[None]] = set()
         self.dismiss: Dismiss | None = None
         """Runs `destroy` in an instance that is whole, and frees it; None where the plugin has no `destroy`."""
+        memory.enter(self)
 
     @property
     def is_waited_for(self) -> bool:
@@ -85,7 +74,7 @@ class PluginPool:
                 f"{len(self._waiting)} calls already wait for one of its {self.limits.max} instances "
                 f"(raise plugins.{self.plugin}.instances.max or .max_waiting)",
             )
-        turn: asyncio.Future[PooledInstance] = self._pool.loop.create_future()
+        turn: asyncio.Future[PooledInstance] = self._memory.loop.create_future()
         self._waiting.append(turn)
         self.grow()
         try:
@@ -129,9 +118,9 @@ class PluginPool:
             self.prepare()
         elif not self._waiting and not self._closing:  # as `_ready` does it, for nearly every call
             self.idle.append(held)
-            if self._pool.starved:
-                self._pool.feed()
-        elif self._waiting and self._pool.wants(self, held):
+            if self._memory.starved:
+                self._memory.feed()
+        elif self._waiting and self._memory.wants(self, held):
             self.discard(held)
         else:
             self._ready(held)
@@ -144,7 +133,7 @@ class PluginPool:
             turn.set_result(held)
         else:
             self.idle.append(held)
-            self._pool.feed()
+            self._memory.feed()
 
     def _next(self) -> asyncio.Future[PooledInstance] | None:
         while self._waiting:
@@ -159,8 +148,8 @@ class PluginPool:
             held.instance.close()
             self._gone()
         else:
-            self.leaving, self._pool.leaving = self.leaving + 1, self._pool.leaving + self.charge
-            task = self._pool.loop.create_task(self._dismissed(held.instance, self.dismiss))
+            self.leaving, self._memory.leaving = self.leaving + 1, self._memory.leaving + self.charge
+            task = self._memory.loop.create_task(self._dismissed(held.instance, self.dismiss))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
@@ -168,15 +157,15 @@ class PluginPool:
         try:
             await dismiss(instance)
         finally:
-            self.leaving, self._pool.leaving = self.leaving - 1, self._pool.leaving - self.charge
+            self.leaving, self._memory.leaving = self.leaving - 1, self._memory.leaving - self.charge
             self._gone()
 
     def _gone(self) -> None:
         self.live -= 1
-        self._pool.charged -= self.charge
+        self._memory.charged -= self.charge
         if self._closing and self.live == 0 and self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-        self._pool.feed()
+        self._memory.feed()
         if self._waiting:
             self.grow()
 
@@ -193,7 +182,7 @@ class PluginPool:
     def grow(self) -> None:
         """Have instances made while calls wait for one, as far as the limits and the memory cap let it."""
         if self._making is None and self._wants_more():
-            self._making = self._pool.loop.create_task(self._grow(), name=f"mockforge-instances-{self.plugin}")
+            self._making = self._memory.loop.create_task(self._grow(), name=f"mockforge-instances-{self.plugin}")
 
     def _wants_more(self) -> bool:
         is_wanted = bool(self._waiting) or (self._is_preparing and len(self.idle) < self.limits.warm)
@@ -203,9 +192,9 @@ class PluginPool:
         failures = 0
         try:
             while self._wants_more():
-                if not self._pool.reserve(self):
+                if not self._memory.reserve(self):
                     if self._waiting:
-                        self._pool.starve(self)
+                        self._memory.starve(self)
                     return
                 self.live += 1
                 try:
@@ -245,7 +234,7 @@ class PluginPool:
     async def close(self, drain_s: float, end: Callable[[], None] | None = None) -> None:
         """No new calls; running ones may end within `drain_s` seconds, then `end` ends them; every idle instance is freed."""
         self._closing = True
-        self._pool.remove(self)
+        self._memory.remove(self)
         while self.idle:
             self.evict()
         self.refuse_waiting(self._stopped)
@@ -253,7 +242,7 @@ class PluginPool:
             self._making.cancel()
             await asyncio.wait([self._making])
         if self.live:
-            self._drained = self._pool.loop.create_future()
+            self._drained = self._memory.loop.create_future()
             _, late = await asyncio.wait([self._drained], timeout=drain_s)
             if late and end is not None:
                 end()

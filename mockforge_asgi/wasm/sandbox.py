@@ -29,8 +29,8 @@ from mockforge_asgi.wasm.extism.kernel import kernel_wasm
 from mockforge_asgi.wasm.extism.linking import Kernel
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.inspect.limits import TRUSTED
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from mockforge_asgi.wasm.platform import check_interpreter
-from mockforge_asgi.wasm.pool import Pool
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import StoreLimits
 from mockforge_asgi.wasm.ticker import Ticker
@@ -65,7 +65,7 @@ class Sandbox:
         self._engines = Engines()
         self._ticker = Ticker(self._engines, loop)
         self.scheduler = Scheduler(loop, self._ticker)
-        self.pool = Pool(loop, pool_memory_mb * MIB)
+        self.memory = MemoryBudget(loop, pool_memory_mb * MIB)
         self._cache = CompiledCache(cache_dir, emit=events.emit)
         self._python: asyncio.Task[Component] | None = None
         self._kernel: asyncio.Task[Kernel] | None = None
@@ -74,16 +74,16 @@ class Sandbox:
         """A host for one plugin generation; compiles its code unless the cache has it. Raises PluginRejected, UnsupportedPlatform."""
         check_interpreter()
         guest = await self._guest(options, spec)
-        charge, cap = options.charge_bytes or guest.limits.charge, self.pool.cap_bytes
+        charge, cap = options.charge_bytes or guest.limits.charge, self.memory.cap_bytes
         if charge > cap:
             raise ConfigError(
                 f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
-        host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.pool, self._events, end=self.scheduler.end)
+        host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.memory, self._events, end=self.scheduler.end)
         if options.explains and isinstance(guest, PythonGuest):
             host.rerun = Rerun(guest, host_calls)
-        if (needed := self.pool.one_each_bytes) > cap:
+        if (needed := self.memory.one_each_bytes) > cap:
             self._events.emit(PluginWarning(plugin=options.plugin, detail=_short_of(needed, cap)))
         return host
 

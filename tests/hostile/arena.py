@@ -137,7 +137,7 @@ class Arena:
         for number in os.listdir("/proc/self/fd"):
             with suppress(OSError):  # the descriptor of this very listing
                 names.append(re.sub(r":\[\d+\]$", "", os.readlink(f"/proc/self/fd/{number}")))
-        return Remains(sandbox.pool.charged, len(names), workers, children, tuple(sorted(names)))
+        return Remains(sandbox.memory.charged, len(names), workers, children, tuple(sorted(names)))
 
     async def probe(self) -> None:
         """Ask the good plugin again and again until told to stop; note the longest it took."""

@@ -67,7 +67,7 @@ async def test_a_guest_that_never_returns_ends_with_its_client(ground: Arena, co
     talks = [Conversation([{"type": "http.request", "body": b"", "more_body": False}]) for _ in range(clients)]
     scope = ground.client.scope("GET", "/evil")
     tasks = [asyncio.ensure_future(ground.client.app(dict(scope), talk.receive, talk.send)) for talk in talks]
-    pool = ground.runtime._alive().sandbox[0].pool
+    pool = ground.runtime._alive().sandbox[0].memory
     async with ground.probed():
         async with asyncio.timeout(60):
             while sum(p.live - len(p.idle) for p in pool._plugins if p.plugin == "evil") < clients:

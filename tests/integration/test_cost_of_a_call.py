@@ -21,7 +21,7 @@ from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_asgi.testing import Conversation
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from mockforge_plugin import Allow, AuthPlugin, Principal, Request
 from tests.support.component_guests import bench
 from tests.support.extism_guests import extism_bench, wat
@@ -73,7 +73,7 @@ async def test_a_sandboxed_call_is_a_few_functions(kind: str) -> None:
         guest = stand.guest() if kind == "component" else other.guest(wat(ANSWERS, "alloc", "store_u8", "output_set"))
         doors = stand.doors if kind == "component" else other.doors
         options = HostOptions("guest", "1", {}, Budget(2.0, 30.0))
-        made = await plugin(WasmHost(options, guest, doors, Pool(asyncio.get_running_loop()), EventStream()))
+        made = await plugin(WasmHost(options, guest, doors, MemoryBudget(asyncio.get_running_loop()), EventStream()))
         for _ in range(3):
             assert await made._call(None, "echo", b"7") == 7
         # Of several, for one whose time slice a busy machine interrupts goes on in a slower way.

@@ -21,7 +21,7 @@ from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from tests.support.extism_guests import PluginHostCalls, wat
 
 MANIFEST = """manifest_version: 1
@@ -269,7 +269,7 @@ class Unready:
 async def test_an_init_that_fails_is_tried_three_times_not_once_for_each_call_that_waits(is_used: bool) -> None:
     guest, breaker = Unready(), Breaker("unready")
     options = HostOptions("unready", "1", {}, Budget(timeout_s=0.2), True)
-    host = WasmHost(options, guest, PluginHostCalls(), Pool(asyncio.get_running_loop()), EventStream())
+    host = WasmHost(options, guest, PluginHostCalls(), MemoryBudget(asyncio.get_running_loop()), EventStream())
     host.watch, breaker.refuse_waiting = breaker, host.refuse_waiting
     await host.open()
     await host.start()
@@ -315,6 +315,6 @@ async def test_plugins_that_together_want_more_than_there_is_make_room_for_each_
             assert [(await client.get(f"/{name}/a")).status for name in names] == [200] * 4
         answers = await asyncio.gather(*(client.get(f"/{name}/a") for _ in range(8) for name in names))
         assert [answer.status for answer in answers] == [200] * 32
-        pool = forge.runtime._life.sandbox[0].pool  # type: ignore[union-attr]
-        assert 0 < pool.charged <= pool.cap_bytes
-    assert pool.charged == 0
+        memory = forge.runtime._life.sandbox[0].memory  # type: ignore[union-attr]
+        assert 0 < memory.charged <= memory.cap_bytes
+    assert memory.charged == 0

@@ -16,7 +16,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from tests.support.component_guests import COMPONENT, Bench, TestDoors, bench
 from tests.support.extism_guests import extism_bench, wat
 
@@ -37,7 +37,7 @@ def host(
     events: EventStream | None = None,
 ) -> WasmHost:
     options = HostOptions("guest", "1.0.0", {}, Budget(cpu_s, 30.0), per_request, limits or InstancesConfig())
-    pool = Pool(asyncio.get_running_loop())
+    pool = MemoryBudget(asyncio.get_running_loop())
     return WasmHost(options, stand.guest(text), stand.doors, pool, events or EventStream())
 
 
@@ -149,7 +149,7 @@ def brief(stand: Bench, *, per_request: bool = False) -> WasmHost:
     """A host that waits a moment only for its calls to end."""
     options = HostOptions("guest", "1.0.0", {}, Budget(60.0, 60.0), per_request, InstancesConfig(), drain_s=0.05)
     end = stand.scheduler.end
-    return WasmHost(options, stand.guest(), stand.doors, Pool(asyncio.get_running_loop()), EventStream(), end=end)
+    return WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream(), end=end)
 
 
 async def test_calls_that_outlast_the_drain_time_are_ended_and_no_others(stand: Bench) -> None:
@@ -165,7 +165,7 @@ async def test_calls_that_outlast_the_drain_time_are_ended_and_no_others(stand: 
     for call in running:
         with pytest.raises(PluginUnavailable, match="being stopped"):
             await call
-    assert (made._pool.live, made._pool._pool.charged) == (0, 0)
+    assert (made._pool.live, made._pool._memory.charged) == (0, 0)
     other_doors.open.set()
     assert await others == {"waited": {}}
     await other.close()
@@ -248,7 +248,7 @@ class Scripted:
 def scripted(said: dict[str, Json], *, per_request: bool = False) -> tuple[WasmHost, Scripted]:
     guest = Scripted(said)
     options = HostOptions("guest", "1.0.0", {"a": 1}, Budget(), per_request, InstancesConfig(warm=0))
-    return WasmHost(options, guest, TestDoors(), Pool(asyncio.get_running_loop()), EventStream()), guest
+    return WasmHost(options, guest, TestDoors(), MemoryBudget(asyncio.get_running_loop()), EventStream()), guest
 
 
 async def test_the_lifecycle_runs_in_order() -> None:
@@ -318,7 +318,7 @@ async def test_a_call_that_gets_no_instance_is_an_event_too() -> None:
     guest, events, seen = Scripted({"echo": answer}), EventStream(), []
     events.subscribe(lambda event: seen.append(event), CallFinished)
     options = HostOptions("guest", "1.0.0", {}, Budget(timeout_s=0.01), pool=InstancesConfig(warm=0, max=1))
-    lease = WasmHost(options, guest, TestDoors(), Pool(asyncio.get_running_loop()), events).lease()
+    lease = WasmHost(options, guest, TestDoors(), MemoryBudget(asyncio.get_running_loop()), events).lease()
     running = asyncio.ensure_future(lease.call("echo", EMPTY))
     while not guest.calls:
         await asyncio.sleep(0)
@@ -350,7 +350,7 @@ async def test_stop_runs_when_the_last_call_has_ended_and_destroy_in_every_insta
 
 async def test_who_waits_for_room_waits_a_moment_only_for_a_farewell() -> None:
     async with bench() as stand:
-        room = Pool(asyncio.get_running_loop(), 1)
+        room = MemoryBudget(asyncio.get_running_loop(), 1)
         first, second = (
             WasmHost(HostOptions(name, "1", {}, Budget(1.0, 30.0), charge_bytes=1), stand.guest(), stand.doors, room, EventStream())
             for name in ("first", "second")
@@ -402,7 +402,7 @@ async def test_each_call_of_a_guest_that_leaves_with_status_0_takes_a_new_instan
     async with extism_bench() as stand:
         options = HostOptions("guest", "1.0.0", {}, Budget(), per_request)
         guest = stand.guest(_exits("response_generate", "plugin_start", "plugin_stop"))
-        made = WasmHost(options, guest, stand.doors, Pool(asyncio.get_running_loop()), EventStream())
+        made = WasmHost(options, guest, stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream())
         await made.open()
         await made.start()
         lease = made.lease()
@@ -415,7 +415,9 @@ async def test_each_call_of_a_guest_that_leaves_with_status_0_takes_a_new_instan
 async def test_a_guest_that_leaves_in_init_is_not_made() -> None:
     async with extism_bench() as stand:
         guest = stand.guest(_exits("plugin_init"))
-        made = WasmHost(HostOptions("guest", "1.0.0", {}, Budget()), guest, stand.doors, Pool(asyncio.get_running_loop()), EventStream())
+        made = WasmHost(
+            HostOptions("guest", "1.0.0", {}, Budget()), guest, stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream()
+        )
         await made.open()
         with pytest.raises(PluginFailed, match=r"plugin\.init: its code left with status 0"):
             await made.start()
@@ -436,7 +438,7 @@ async def test_a_guest_that_leaves_when_it_has_described_itself_checks_its_confi
             HostOptions("guest", "1.0.0", {}, Budget()),
             stand.guest(wat(describe, "alloc", "store_u64", "output_set", "proc_exit")),
             stand.doors,
-            Pool(asyncio.get_running_loop()),
+            MemoryBudget(asyncio.get_running_loop()),
             EventStream(),
         )
         assert (await made.open()).ops == {"plugin.validate_config"}

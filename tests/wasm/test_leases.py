@@ -15,7 +15,7 @@ from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.component.guest import ComponentInstance
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
-from mockforge_asgi.wasm.pool import Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from tests.support.component_guests import Bench, bench
 
 EMPTY = dumps({})
@@ -31,7 +31,7 @@ async def stand() -> AsyncIterator[Bench]:
 async def opened(stand: Bench, *, per_request: bool, most: int = 2, timeout_s: float = 30.0) -> WasmHost:
     """A started host with room for two instances."""
     options = HostOptions("guest", "1.0.0", {}, Budget(0.01, timeout_s), per_request, InstancesConfig(max=most), 1, drain_s=0.02)
-    host = WasmHost(options, stand.guest(), stand.doors, Pool(asyncio.get_running_loop()), EventStream(), end=stand.scheduler.end)
+    host = WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream(), end=stand.scheduler.end)
     await host.open()
     await host.start()
     return host
@@ -56,7 +56,7 @@ async def settled(host: WasmHost, stand: Bench) -> None:
     while pool._making is not None or pool._leaving:
         await asyncio.sleep(0)
     assert not pool.is_waited_for
-    assert pool.live == len(pool.idle) and pool._pool.charged == pool.live * pool.charge
+    assert pool.live == len(pool.idle) and pool._memory.charged == pool.live * pool.charge
     assert not any(held.instance.broken for held in pool.idle)
     assert not stand.scheduler._running
 
@@ -74,7 +74,7 @@ async def test_a_call_that_is_left_at_any_turn_leaks_nothing(stand: Bench, per_r
         await settled(host, stand)
         assert await use(host.lease(), "echo") == [{}]
     await host.close()
-    assert (host._pool.live, host._pool._pool.charged) == (0, 0)
+    assert (host._pool.live, host._pool._memory.charged) == (0, 0)
 
 
 @pytest.mark.parametrize("per_request", [False, True])
@@ -105,7 +105,7 @@ async def test_a_plugin_that_is_closed_at_any_turn_ends_or_refuses_every_call(st
         await closing
         assert all(isinstance(end, list | PluginFailed | PluginUnavailable) for end in ends), ends
         assert isinstance(ends[-1], PluginUnavailable)
-        assert (host._pool.live, host._pool._pool.charged) == (0, 0)
+        assert (host._pool.live, host._pool._memory.charged) == (0, 0)
         assert not stand.scheduler._running
 
 

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.instance import Instance, PooledInstance
-from mockforge_asgi.wasm.pool import PluginPool, Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
+from mockforge_asgi.wasm.pool import PluginPool
 from tests.support.pool_instances import Thing, make, soon
 
 
@@ -26,8 +27,8 @@ async def turns(n: int = 10) -> None:
 @pytest.mark.parametrize("crashes", [False, True])
 @pytest.mark.parametrize("room", [1, 2, 4])
 async def test_a_plugin_that_is_always_busy_leaves_room_for_the_others(crashes: bool, room: int) -> None:
-    shared = Pool(asyncio.get_running_loop(), room * 100)
-    busy, other = (shared.add(name, make, InstancesConfig(), 100) for name in ("busy", "other"))
+    shared = MemoryBudget(asyncio.get_running_loop(), room * 100)
+    busy, other = (PluginPool(shared, name, make, InstancesConfig(), 100) for name in ("busy", "other"))
     is_over = False
 
     async def use() -> None:
@@ -50,8 +51,8 @@ async def test_a_plugin_that_is_always_busy_leaves_room_for_the_others(crashes: 
 
 
 async def test_a_small_one_gets_the_room_that_is_too_small_for_the_one_before_it() -> None:
-    shared = Pool(asyncio.get_running_loop(), 300)
-    holder, large, small = (shared.add(n, make, InstancesConfig(), charge) for n, charge in (("h", 100), ("l", 250), ("s", 100)))
+    shared = MemoryBudget(asyncio.get_running_loop(), 300)
+    holder, large, small = (PluginPool(shared, n, make, InstancesConfig(), charge) for n, charge in (("h", 100), ("l", 250), ("s", 100)))
     held = [await holder.acquire(soon()) for _ in range(3)]
     waiting = asyncio.ensure_future(large.acquire(soon()))
     await turns()
@@ -63,9 +64,9 @@ async def test_a_small_one_gets_the_room_that_is_too_small_for_the_one_before_it
 
 
 async def test_room_for_several_is_had_by_several() -> None:
-    shared = Pool(asyncio.get_running_loop(), 300)
-    large = shared.add("large", make, InstancesConfig(), 300)
-    small = [shared.add(str(i), make, InstancesConfig(), 100) for i in range(3)]
+    shared = MemoryBudget(asyncio.get_running_loop(), 300)
+    large = PluginPool(shared, "large", make, InstancesConfig(), 300)
+    small = [PluginPool(shared, str(i), make, InstancesConfig(), 100) for i in range(3)]
     held = await large.acquire(soon())
     getting = [asyncio.ensure_future(p.acquire(soon())) for p in small]
     await turns()
@@ -74,9 +75,9 @@ async def test_room_for_several_is_had_by_several() -> None:
 
 
 async def test_who_has_one_takes_no_room_that_one_without_waits_for() -> None:
-    shared = Pool(asyncio.get_running_loop(), 300)
-    has, without = shared.add("has", make, InstancesConfig(), 100), shared.add("without", make, InstancesConfig(), 200)
-    shared.add("third", make, InstancesConfig(), 100)  # one of each does not fit: no room is kept
+    shared = MemoryBudget(asyncio.get_running_loop(), 300)
+    has, without = PluginPool(shared, "has", make, InstancesConfig(), 100), PluginPool(shared, "without", make, InstancesConfig(), 200)
+    PluginPool(shared, "third", make, InstancesConfig(), 100)  # one of each does not fit: no room is kept
     held = [await has.acquire(soon()) for _ in range(3)]
     getting = asyncio.ensure_future(without.acquire(soon()))
     more = [asyncio.ensure_future(has.acquire(soon())) for _ in range(2)]
@@ -94,8 +95,8 @@ async def test_who_has_one_takes_no_room_that_one_without_waits_for() -> None:
 @pytest.mark.parametrize("calls", [5, 16, 40])
 async def test_calls_of_one_plugin_take_no_other_plugins_last_instance(calls: int, idle: int) -> None:
     """Whether the other has it idle, is about to have it, or has more than one, of which it keeps one."""
-    shared = Pool(asyncio.get_running_loop(), 500)
-    guard, hog = shared.add("guard", make, InstancesConfig(), 100), shared.add("hog", make, InstancesConfig(max=50), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 500)
+    guard, hog = PluginPool(shared, "guard", make, InstancesConfig(), 100), PluginPool(shared, "hog", make, InstancesConfig(max=50), 100)
     mine = [await guard.acquire(soon()) for _ in range(idle)]
     for held in mine:
         guard.release(held)
@@ -112,8 +113,8 @@ async def test_calls_of_one_plugin_take_no_other_plugins_last_instance(calls: in
 @pytest.mark.parametrize("ends", [True, False])
 async def test_an_instance_that_goes_away_leaves_its_room_to_its_plugin(ends: bool) -> None:
     """As after each request with `per_request`, or after a crash; at once, or after it has taken its leave."""
-    shared, left = Pool(asyncio.get_running_loop(), 300), asyncio.Event()
-    guard, hog = shared.add("guard", make, InstancesConfig(), 100), shared.add("hog", make, InstancesConfig(), 100)
+    shared, left = MemoryBudget(asyncio.get_running_loop(), 300), asyncio.Event()
+    guard, hog = PluginPool(shared, "guard", make, InstancesConfig(), 100), PluginPool(shared, "hog", make, InstancesConfig(), 100)
 
     async def leave(instance: Instance) -> None:
         await left.wait()
@@ -135,8 +136,8 @@ async def test_an_instance_that_goes_away_leaves_its_room_to_its_plugin(ends: bo
 
 
 async def test_the_last_one_goes_only_where_one_of_each_does_not_fit_and_for_who_has_none() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
-    a, b, c = (shared.add(name, make, InstancesConfig(), 100) for name in "abc")
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
+    a, b, c = (PluginPool(shared, name, make, InstancesConfig(), 100) for name in "abc")
     assert shared.one_each_bytes == 300
     first, second = await a.acquire(soon()), await b.acquire(soon())
     a.release(first)
@@ -150,8 +151,8 @@ async def test_the_last_one_goes_only_where_one_of_each_does_not_fit_and_for_who
 
 
 async def test_a_plugin_that_closes_keeps_no_room() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
-    old, hog = shared.add("old", make, InstancesConfig(), 100), shared.add("hog", make, InstancesConfig(), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
+    old, hog = PluginPool(shared, "old", make, InstancesConfig(), 100), PluginPool(shared, "hog", make, InstancesConfig(), 100)
     await hog.acquire(soon())
     waiting = asyncio.ensure_future(hog.acquire(soon()))
     await turns()
@@ -161,17 +162,17 @@ async def test_a_plugin_that_closes_keeps_no_room() -> None:
 
 
 async def test_a_generation_that_is_replaced_counts_once() -> None:
-    shared = Pool(asyncio.get_running_loop(), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 100)
     for _ in range(2):
-        shared.add("p", make, InstancesConfig(), 100)
+        PluginPool(shared, "p", make, InstancesConfig(), 100)
     assert shared.one_each_bytes == 100
 
 
 class Stand:
     """One plugin's pool, the calls that use it, and gates before whatever takes time."""
 
-    def __init__(self, shared: Pool, name: str, charge: int, limits: InstancesConfig) -> None:
-        self.pool: PluginPool = shared.add(name, self._make, limits, charge)
+    def __init__(self, shared: MemoryBudget, name: str, charge: int, limits: InstancesConfig) -> None:
+        self.pool: PluginPool = PluginPool(shared, name, self._make, limits, charge)
         self.calls: list[asyncio.Task[PooledInstance]] = []
         self.held: list[PooledInstance] = []
         self.births: list[asyncio.Future[bool]] = []
@@ -224,7 +225,7 @@ class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.shared = Pool(self.loop, self.CAP)
+        self.shared = MemoryBudget(self.loop, self.CAP)
         limits = InstancesConfig(max=2, max_waiting=3, warm=1, recycle_calls=4)
         self.stands = {name: Stand(self.shared, name, charge, limits) for name, charge in NAMES.items()}
         self.ever: list[Stand] = list(self.stands.values())

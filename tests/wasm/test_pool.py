@@ -9,15 +9,16 @@ import pytest
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.wasm.instance import Instance
-from mockforge_asgi.wasm.pool import PluginPool, Pool
+from mockforge_asgi.wasm.memory_budget import MemoryBudget
+from mockforge_asgi.wasm.pool import PluginPool
 from tests.support.pool_instances import Thing, make, soon
 
 
 def pool(
-    limits: InstancesConfig | None = None, *, cap: int = 1000, charge: int = 100, shared: Pool | None = None, name: str = "p"
+    limits: InstancesConfig | None = None, *, cap: int = 1000, charge: int = 100, shared: MemoryBudget | None = None, name: str = "p"
 ) -> PluginPool:
-    shared = shared or Pool(asyncio.get_running_loop(), cap)
-    return shared.add(name, make, limits or InstancesConfig(), charge)
+    shared = shared or MemoryBudget(asyncio.get_running_loop(), cap)
+    return PluginPool(shared, name, make, limits or InstancesConfig(), charge)
 
 
 async def test_an_instance_given_back_is_taken_again() -> None:
@@ -34,7 +35,7 @@ async def test_a_broken_instance_is_freed_and_its_charge_returned() -> None:
     held.instance.broken = True
     p.release(held)
     assert isinstance(held.instance, Thing) and held.instance.closed
-    assert (p.live, p._pool.charged) == (0, 0)
+    assert (p.live, p._memory.charged) == (0, 0)
 
 
 async def test_an_old_instance_is_replaced() -> None:
@@ -106,7 +107,7 @@ async def test_a_cancelled_wait_passes_its_turn_on() -> None:
 
 
 async def test_the_cap_evicts_the_longest_idle_instance_of_any_plugin() -> None:
-    shared = Pool(asyncio.get_running_loop(), 500)
+    shared = MemoryBudget(asyncio.get_running_loop(), 500)
     a, b, c = (pool(shared=shared, name=name) for name in "abc")
     for p, age_s in ((a, 5), (b, 6)):
         held = [await p.acquire(soon()) for _ in range(2)]
@@ -119,7 +120,7 @@ async def test_the_cap_evicts_the_longest_idle_instance_of_any_plugin() -> None:
 
 
 async def test_a_plugin_without_memory_waits_for_another_plugins_instance() -> None:
-    shared = Pool(asyncio.get_running_loop(), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 100)
     a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
     held = await a.acquire(soon())
     waiting = asyncio.ensure_future(b.acquire(soon()))
@@ -141,8 +142,8 @@ async def test_an_instance_that_cannot_be_made_costs_nothing() -> None:
     async def broken() -> Thing:
         raise PluginFailed("p", "plugin.init", "no")
 
-    shared = Pool(asyncio.get_running_loop(), 1000)
-    p = shared.add("p", broken, InstancesConfig(), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 1000)
+    p = PluginPool(shared, "p", broken, InstancesConfig(), 100)
     with pytest.raises(PluginFailed):
         await p.acquire(soon())
     assert (p.live, shared.charged) == (0, 0)
@@ -181,7 +182,7 @@ async def test_calls_that_wait_are_refused_together() -> None:
 
 
 async def test_busy_plugins_do_not_take_each_others_instances() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
     a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b")
     mine, theirs = await a.acquire(soon()), await b.acquire(soon())
     b.release(theirs)
@@ -213,7 +214,7 @@ async def test_one_instance_is_made_at_a_time() -> None:
         await gate.wait()
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
+    p = PluginPool(MemoryBudget(asyncio.get_running_loop(), 1000), "p", slowly, InstancesConfig(), 100)
     tasks = [asyncio.ensure_future(p.acquire(soon())) for _ in range(3)]
     for _ in range(3):
         await asyncio.sleep(0)
@@ -223,7 +224,7 @@ async def test_one_instance_is_made_at_a_time() -> None:
 
 
 async def test_many_calls_that_starve_for_memory_end_in_order() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
     a, b = (
         pool(InstancesConfig(max_waiting=5000), shared=shared, name="a"),
         pool(InstancesConfig(max_waiting=5000), shared=shared, name="b"),
@@ -248,7 +249,7 @@ async def test_a_call_takes_what_comes_free_while_an_instance_is_being_made_for_
         first = False
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
+    p = PluginPool(MemoryBudget(asyncio.get_running_loop(), 1000), "p", slowly, InstancesConfig(), 100)
     held = await p.acquire(soon())
     waiting = asyncio.ensure_future(p.acquire(soon()))
     while p.live < 2:
@@ -270,7 +271,7 @@ async def test_a_call_that_gives_up_leaves_the_instance_made_for_it_to_the_next(
         await gate.wait()
         return Thing()
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", slowly, InstancesConfig(), 100)
+    p = PluginPool(MemoryBudget(asyncio.get_running_loop(), 1000), "p", slowly, InstancesConfig(), 100)
     with pytest.raises(PluginUnavailable, match="in time"):
         await p.acquire(asyncio.get_running_loop().time() + 0.01)
     gate.set()
@@ -283,7 +284,7 @@ async def test_each_call_that_waits_is_told_why_no_instance_can_be_made() -> Non
         await asyncio.sleep(0)
         raise PluginFailed("p", "plugin.init", "no")
 
-    p = Pool(asyncio.get_running_loop(), 1000).add("p", broken, InstancesConfig(), 100)
+    p = PluginPool(MemoryBudget(asyncio.get_running_loop(), 1000), "p", broken, InstancesConfig(), 100)
     ended = await asyncio.gather(*(p.acquire(soon()) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in ended] == [PluginFailed] * 3
     assert p.live == 0
@@ -294,8 +295,8 @@ async def test_closing_ends_what_is_being_made() -> None:
         await asyncio.Event().wait()
         return Thing()
 
-    shared = Pool(asyncio.get_running_loop(), 1000)
-    p = shared.add("p", never, InstancesConfig(), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 1000)
+    p = PluginPool(shared, "p", never, InstancesConfig(), 100)
     waiting = asyncio.ensure_future(p.acquire(soon()))
     await asyncio.sleep(0)
     await p.close(30)
@@ -305,7 +306,7 @@ async def test_closing_ends_what_is_being_made() -> None:
 
 
 async def test_nothing_is_evicted_for_an_instance_that_would_not_fit_even_so() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
     small, large = pool(shared=shared, name="small"), pool(shared=shared, name="large", charge=150)
     busy, idle = await small.acquire(soon()), await small.acquire(soon())
     small.release(idle)
@@ -324,8 +325,8 @@ async def test_a_wait_in_vain_says_what_it_waited_for(full: bool, words: str) ->
         await never.wait()
         return Thing()
 
-    shared = Pool(asyncio.get_running_loop(), 1000)
-    p = shared.add("p", make if full else slowly, InstancesConfig(max=1 if full else 2), 100)
+    shared = MemoryBudget(asyncio.get_running_loop(), 1000)
+    p = PluginPool(shared, "p", make if full else slowly, InstancesConfig(max=1 if full else 2), 100)
     if full:
         await p.acquire(soon())
     with pytest.raises(PluginUnavailable, match=words):
@@ -334,7 +335,7 @@ async def test_a_wait_in_vain_says_what_it_waited_for(full: bool, words: str) ->
 
 
 async def test_an_evicted_instance_takes_its_leave_before_another_gets_its_room() -> None:
-    shared = Pool(asyncio.get_running_loop(), 200)
+    shared = MemoryBudget(asyncio.get_running_loop(), 200)
     a, b = pool(shared=shared, name="a"), pool(shared=shared, name="b", charge=150)
     may_leave, left = asyncio.Event(), 0
 

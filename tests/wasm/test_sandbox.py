@@ -60,7 +60,7 @@ async def test_closing_ends_calls_that_still_run(sandbox: Sandbox) -> None:
     with pytest.raises(PluginUnavailable, match="being stopped"):
         await call
     await made.close()
-    assert sandbox.pool.charged == 0
+    assert sandbox.memory.charged == 0
 
 
 async def test_a_call_is_reported_with_the_memory_of_its_instance(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_calls_of_one_plugin_leave_another_its_instance(tmp_path: Path) ->
     sandbox = Sandbox(asyncio.get_running_loop(), EventStream(), pool_memory_mb=100, cache_dir=tmp_path / "compiled")
     hog, guard = await host(sandbox, SPIN), await host(sandbox, WASI, "guard")
     calls = [asyncio.ensure_future(hog.lease().call("response.generate", dumps({}))) for _ in range(16)]
-    while sandbox.pool.charged + hog._pool.charge <= sandbox.pool.cap_bytes:
+    while sandbox.memory.charged + hog._pool.charge <= sandbox.memory.cap_bytes:
         await asyncio.sleep(0)
     for held in guard._pool.idle:
         held.used_s -= 3600.0
