@@ -9,6 +9,7 @@ blocks; callers use a thread.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -37,14 +38,16 @@ class Entries:
         """Raises: EntriesUnusable."""
         self.directory, self.repaired = directory, ""
         try:
-            self._dir = self._open_directory()
+            make_folders(directory)
+            self._dir = os.open(directory, _READ | os.O_DIRECTORY)
+            try:
+                self._make_private()
+                self._locks = self._open_locks()
+                sweep(self._dir)
+            except BaseException:
+                os.close(self._dir)
+                raise
         except OSError as error:
-            raise EntriesUnusable(f"{directory} cannot be used ({error.strerror}).") from error
-        try:
-            self._locks = self._open_locks()
-            sweep(self._dir)
-        except OSError as error:
-            os.close(self._dir)
             raise EntriesUnusable(f"{directory} cannot be used ({error.strerror}).") from error
 
     def close(self) -> None:
@@ -121,8 +124,6 @@ class Entries:
 
         Where there can be no lock (a read-only directory, a file system without them), everybody makes their own.
         """
-        import fcntl
-
         try:
             if self._locks >= 0:
                 fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(name[:12], 16))
@@ -132,8 +133,6 @@ class Entries:
 
     def unlock(self, name: str) -> None:
         """Let other processes make this entry."""
-        import fcntl
-
         if self._locks >= 0:
             with suppress(OSError):
                 fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, int(name[:12], 16))
@@ -147,30 +146,21 @@ class Entries:
                 raise
             return -1
 
-    def _open_directory(self) -> int:
-        path = self.directory
-        make_folders(path)
-        fd = os.open(path, _READ | os.O_DIRECTORY)
-        facts = os.fstat(fd)
+    def _make_private(self) -> None:
+        """Take the directory from everybody else, with what they may have written. Raises: EntriesUnusable, OSError."""
+        path, facts = self.directory, os.fstat(self._dir)
         if facts.st_uid != os.geteuid():
-            os.close(fd)
             raise EntriesUnusable(
                 f"{path} belongs to another user ({facts.st_uid}, this process is {os.geteuid()}). Remove it or set XDG_CACHE_HOME."
             )
         if facts.st_mode & 0o077:
-            try:
-                os.fchmod(fd, 0o700)
-            except OSError:
-                os.close(fd)
-                raise
-            if os.fstat(fd).st_mode & 0o077:
-                os.close(fd)
+            os.fchmod(self._dir, 0o700)
+            if os.fstat(self._dir).st_mode & 0o077:
                 raise EntriesUnusable(f"{path} stays open to other users: its file system knows no modes. Set XDG_CACHE_HOME.")
-            for name in os.listdir(fd) if facts.st_mode & 0o022 else ():
+            for name in os.listdir(self._dir) if facts.st_mode & 0o022 else ():
                 if len(name) == _NAME_LENGTH or name == "locks":
-                    remove(fd, name)  # nobody knows who wrote it
+                    self.remove(name)  # nobody knows who wrote it
             self.repaired = f"{path} was open to other users (mode {facts.st_mode & 0o777:o}); it is private now."
-        return fd
 
     def _is_sound(self, fd: int, name: str) -> bool:
         facts = os.fstat(fd)
