@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import wasmtime
 from wasmtime import _bindings as ffi
+from wasmtime.component import Component
 
 from benchmarks import guests
 from benchmarks.figures import Figure, Turn, compare, percentile, summary
@@ -158,21 +159,21 @@ def _package(text: bytes, *, fresh: bool = False) -> Call:
 
 async def _loads(quick: bool) -> list[Figure]:
     """From the file to a module in memory: compiled, and from the cache; the shared Python component apart."""
-    files: dict[str, tuple[bytes, str]] = {
-        "extism": (guests.extism(), "core"),
-        "component": (guests.wasm(guests.COMPONENT), "component"),
-        "python": (sandbox_path().read_bytes(), "component"),
+    files: dict[str, tuple[bytes, type[wasmtime.Module | Component]]] = {
+        "extism": (guests.extism(), wasmtime.Module),
+        "component": (guests.wasm(guests.COMPONENT), Component),
+        "python": (sandbox_path().read_bytes(), Component),
     }
     figures = []
-    for name, (wasm, kind) in files.items():
+    for name, (wasm, code) in files.items():
         folder = Path(tempfile.mkdtemp(prefix="mockforge-bench-"))
         try:
             seen: list[float] = []
             for _ in range(4 if quick else 12):
                 cache = CompiledCache(folder / "compiled")
-                engine = wasmtime.Engine(config("core" if kind == "core" else "component"))
+                engine = wasmtime.Engine(config("component" if code is Component else "core"))
                 began = time.perf_counter()
-                await cache.load(engine, wasm, kind, plugin=name, caps=TRUSTED)  # type: ignore[call-overload]  # one of the two literals
+                await cache.load(engine, wasm, code, plugin=name, caps=TRUSTED)  # type: ignore[type-var]  # one of the two
                 seen.append(time.perf_counter() - began)
                 cache.close()
             conditions = {"wasm_bytes": len(wasm), "turns": len(seen) - 1}

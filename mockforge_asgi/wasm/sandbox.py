@@ -99,7 +99,7 @@ class Sandbox:
         else:
             limits = StoreLimits(memory, memories=4, tables=16, instances=64)
         if spec.runtime == "component":
-            code = await self._cache.load(engine, spec.files[entry], "component", plugin=options.plugin)
+            code = await self._cache.load(engine, spec.files[entry], Component, plugin=options.plugin)
             return await asyncio.to_thread(ComponentGuest, options.plugin, engine, code, self.scheduler, limits)
         return PythonGuest(
             options.plugin,
@@ -114,7 +114,7 @@ class Sandbox:
 
     async def _extism(self, options: HostOptions, spec: GuestSpec, memory: int) -> ExtismGuest:
         engine = self._engines.get("core")
-        module = await self._cache.load(engine, spec.files[spec.entry], "core", plugin=options.plugin)
+        module = await self._cache.load(engine, spec.files[spec.entry], Module, plugin=options.plugin)
         if self._kernel is None or _failed(self._kernel):
             self._kernel = asyncio.ensure_future(self._load_kernel())
         return await asyncio.to_thread(  # a module may have thousands of exports to be read
@@ -138,14 +138,14 @@ class Sandbox:
         engine = self._engines.get("component")
         limits = CompileLimits(cpu_s=600, timeout_s=900.0)  # it is ours, and large: 18 s of processor time here, more on slow machines
         source = Source(path, digest)
-        return await self._cache.load(engine, source, "component", plugin="the Python sandbox", caps=TRUSTED, limits=limits)
+        return await self._cache.load(engine, source, Component, plugin="the Python sandbox", caps=TRUSTED, limits=limits)
 
     async def _load_kernel(self) -> Kernel:
         engine = self._engines.get("core")
 
         async def load(name: str) -> Module:
             wasm = await asyncio.to_thread(kernel_wasm, name)
-            return await self._cache.load(engine, wasm, "core", plugin=f"the Extism {name}", caps=TRUSTED)
+            return await self._cache.load(engine, wasm, Module, plugin=f"the Extism {name}", caps=TRUSTED)
 
         kernel, wasi = await asyncio.gather(load("kernel"), load("wasi"))
         return Kernel(engine, self.scheduler, kernel, wasi)

@@ -41,7 +41,7 @@ async def use(directory: Path, steps: list[str]) -> list[dict[str, object]]:
             if step == "slow":
                 print("compiling", flush=True)
             wasm = module(int(step)) if step.isdigit() else slow(20_000, 400)
-            loaded = await cache.load(engine, wasm, "core", plugin="user")
+            loaded = await cache.load(engine, wasm, wasmtime.Module, plugin="user")
             results.append(
                 {
                     "exports": [e.name for e in loaded.exports],

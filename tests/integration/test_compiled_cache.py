@@ -199,7 +199,7 @@ def engine() -> wasmtime.Engine:
 async def test_a_killed_compiler_is_told_in_words_and_the_next_load_compiles(tmp_path: Path, engine: wasmtime.Engine) -> None:
     cache = CompiledCache(tmp_path / "compiled")
     before = children()
-    loading = asyncio.ensure_future(cache.load(engine, SLOW, "core", plugin="slow"))
+    loading = asyncio.ensure_future(cache.load(engine, SLOW, wasmtime.Module, plugin="slow"))
     killed = False
     while not loading.done():
         for pid in () if killed else children() - before:
@@ -210,7 +210,7 @@ async def test_a_killed_compiler_is_told_in_words_and_the_next_load_compiles(tmp
     with pytest.raises(PluginRejected, match="too costly to compile"):
         await loading
     assert [p.name for p in (tmp_path / "compiled").iterdir()] == ["locks"]
-    loaded = await cache.load(engine, module(7), "core", plugin="seven")
+    loaded = await cache.load(engine, module(7), wasmtime.Module, plugin="seven")
     assert [e.name for e in loaded.exports] == ["f7"]
     cache.close()
 
@@ -219,7 +219,7 @@ async def test_entries_swapped_all_the_while_never_give_another_ones_code(tmp_pa
     cache = CompiledCache(tmp_path / "compiled")
     names = [entry_name(hashlib.sha256(module(n)).hexdigest(), "core") for n in (1, 2)]
     for n in (1, 2):
-        await cache.load(engine, module(n), "core", plugin="user")
+        await cache.load(engine, module(n), wasmtime.Module, plugin="user")
     one, two = (tmp_path / "compiled" / name for name in names)
     contents = [one.read_bytes(), two.read_bytes()]
     is_over = threading.Event()
@@ -243,15 +243,14 @@ async def test_entries_swapped_all_the_while_never_give_another_ones_code(tmp_pa
         for n in range(2000):
             number = 1 + n % 2
             wasm = module(number)
-            job = _Job(engine, wasm, "core", "user", Caps(), CompileLimits(), hashlib.sha256(wasm).hexdigest(), names[number - 1])
-            code = cache._stored(job)
+            code = cache._stored(_Job.of(engine, wasm, wasmtime.Module, "user", Caps(), CompileLimits()))
             given += code is not None
             assert code is None or (isinstance(code, wasmtime.Module) and [e.name for e in code.exports] == [f"f{number}"])
         assert given
     finally:
         is_over.set()
         swapping.join()
-    loaded = [await cache.load(engine, module(n), "core", plugin="user") for n in (1, 2)]
+    loaded = [await cache.load(engine, module(n), wasmtime.Module, plugin="user") for n in (1, 2)]
     assert [[e.name for e in code.exports] for code in loaded] == [["f1"], ["f2"]]
     cache.close()
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from typing import IO, Final, Generic, ParamSpec, Self, TypeVar
 from weakref import WeakValueDictionary
 
 import platformdirs
@@ -36,7 +36,7 @@ _LOCK_POLL_S: Final = 0.05
 MIB: Final = 1 << 20
 P = ParamSpec("P")
 T = TypeVar("T")
-Code: TypeAlias = wasmtime.Module | Component
+C = TypeVar("C", wasmtime.Module, Component)
 """Compiled code, ready for one engine."""
 
 
@@ -71,41 +71,17 @@ class CompiledCache:
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._troubles: list[str] = []
 
-    @overload
     async def load(
         self,
         engine: wasmtime.Engine,
         wasm: bytes | Source,
-        kind: Literal["core"],
-        *,
-        plugin: str,
-        caps: Caps = ...,
-        limits: CompileLimits = ...,
-    ) -> wasmtime.Module: ...
-
-    @overload
-    async def load(
-        self,
-        engine: wasmtime.Engine,
-        wasm: bytes | Source,
-        kind: Literal["component"],
-        *,
-        plugin: str,
-        caps: Caps = ...,
-        limits: CompileLimits = ...,
-    ) -> Component: ...
-
-    async def load(
-        self,
-        engine: wasmtime.Engine,
-        wasm: bytes | Source,
-        kind: EngineKind,
+        code: type[C],
         *,
         plugin: str,
         caps: Caps = Caps(),
         limits: CompileLimits = CompileLimits(),
-    ) -> Code:
-        """The code, ready for that engine, which must be configured by `engine.config(kind)`.
+    ) -> C:
+        """The code, ready for that engine, which must be configured by `engine.config` for its kind.
 
         Not in the cache: checked against `caps`, compiled within `limits` (with `Compiling` events) and stored.
         Raises: PluginRejected, UnsupportedPlatform.
@@ -113,7 +89,7 @@ class CompiledCache:
         async with self._opening:
             if self._entries is None:
                 await self._in_thread(self._open)
-        job = await asyncio.to_thread(_Job.of, engine, wasm, kind, plugin, caps, limits)
+        job = await asyncio.to_thread(_Job.of, engine, wasm, code, plugin, caps, limits)
         if (found := await self._in_thread(self._stored, job)) is not None:
             return found
         lock = self._making.get(job.name) or asyncio.Lock()
@@ -164,7 +140,7 @@ class CompiledCache:
             if is_alone and entries is not None:
                 entries.unlock(name)
 
-    def _stored(self, job: _Job) -> Code | None:
+    def _stored(self, job: _Job[C]) -> C | None:
         """What the cache holds, if it can be read and wasmtime takes it."""
         if (entries := self._entries) is None:
             return None
@@ -177,14 +153,14 @@ class CompiledCache:
             self._troubles.append(f"compiled code in {entries.directory} could not be read and is made again: {error.strerror}.")
         return None
 
-    async def _make(self, job: _Job) -> Code:
+    async def _make(self, job: _Job[C]) -> C:
         wasm = await asyncio.to_thread(job.read)
         await asyncio.to_thread(inspect, wasm, plugin=job.plugin, expect=job.kind, caps=job.caps)
         code = await compile_wasm(wasm, job.kind, plugin=job.plugin, limits=job.limits, on_progress=self._emit)
         # Shielded: a load that is given up now must not close the file beneath the thread that reads it.
         return await asyncio.shield(asyncio.ensure_future(self._in_thread(self._keep, job, code)))
 
-    def _keep(self, job: _Job, code: IO[bytes]) -> Code:
+    def _keep(self, job: _Job[C], code: IO[bytes]) -> C:
         with code:
             try:
                 made = _deserialize(job, code.fileno())
@@ -207,11 +183,12 @@ class CompiledCache:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Generic[C]):
     """One thing to load."""
 
     engine: wasmtime.Engine
     wasm: bytes | Source
+    code: type[C]
     kind: EngineKind
     plugin: str
     caps: Caps
@@ -220,10 +197,11 @@ class _Job:
     name: str
 
     @classmethod
-    def of(cls, engine: wasmtime.Engine, wasm: bytes | Source, kind: EngineKind, plugin: str, caps: Caps, limits: CompileLimits) -> _Job:
+    def of(cls, engine: wasmtime.Engine, wasm: bytes | Source, code: type[C], plugin: str, caps: Caps, limits: CompileLimits) -> Self:
         """Blocks for as long as it takes to hash the code."""
         digest = wasm.digest if isinstance(wasm, Source) else hashlib.sha256(wasm).hexdigest()
-        return cls(engine, wasm, kind, plugin, caps, limits, digest, entry_name(digest, kind, caps))
+        kind: EngineKind = "component" if code is Component else "core"
+        return cls(engine, wasm, code, kind, plugin, caps, limits, digest, entry_name(digest, kind, caps))
 
     def read(self) -> bytes:
         """The WebAssembly itself."""
@@ -241,13 +219,12 @@ def entry_name(wasm_digest: str, kind: EngineKind, caps: Caps = Caps()) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def _deserialize(job: _Job, fd: int) -> Code:
+def _deserialize(job: _Job[C], fd: int) -> C:
     """Load from an open descriptor, mapped where the system has a path for it. What follows the code in the file is ignored."""
-    made = Component if job.kind == "component" else wasmtime.Module
     for folder in ("/proc/self/fd", "/dev/fd"):
         if os.path.exists(path := f"{folder}/{fd}"):
             try:
-                return made.deserialize_file(job.engine, path)
+                return job.code.deserialize_file(job.engine, path)
             except wasmtime.WasmtimeError:
                 break  # on a disk mounted `noexec` a file may not run, but a copy of it may
-    return made.deserialize(job.engine, os.pread(fd, os.fstat(fd).st_size, 0))
+    return job.code.deserialize(job.engine, os.pread(fd, os.fstat(fd).st_size, 0))
