@@ -50,7 +50,7 @@ class ServeOptions:
 
 def serve(options: ServeOptions) -> int:
     """Serve until told to stop; gives the exit code. Raises ConfigError and UnsupportedPlatform before anything is served."""
-    uvicorn = _uvicorn()
+    uvicorn = load_uvicorn()
     config, report = look_at(options.file, dev=True if options.reload else None)
     settings = options.over(config.server)
     _check(config, settings)
@@ -64,7 +64,8 @@ def serve(options: ServeOptions) -> int:
     return _serve_here(uvicorn, make_app(told, config, report), settings, bound, text)
 
 
-def _uvicorn() -> Any:
+def load_uvicorn() -> Any:
+    """The module uvicorn. Raises UnsupportedPlatform where it is not installed."""
     try:
         import uvicorn
     except ImportError:
@@ -163,7 +164,8 @@ def _banner(config: Config, report: CheckReport, settings: ServerConfig, bound: 
     return banner(config, report, url, host=settings.host, workers=settings.workers)
 
 
-def _config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
+def uvicorn_config(uvicorn: Any, app: Any, settings: ServerConfig, **more: Any) -> Any:
+    """How uvicorn is told to serve that app."""
     return uvicorn.Config(
         app,
         workers=settings.workers,
@@ -214,7 +216,7 @@ def _serve_here(uvicorn: Any, app: Any, settings: ServerConfig, bound: list[sock
                 await asyncio.sleep(0.1)
             starting.cancel()
 
-    server = Server(_config(uvicorn, app, settings))
+    server = Server(uvicorn_config(uvicorn, app, settings))
     try:
         server.run(sockets=bound)
     except KeyboardInterrupt:  # raised again by uvicorn after an orderly stop
@@ -238,7 +240,7 @@ def _serve_workers(uvicorn: Any, told: AppOptions, settings: ServerConfig, bound
                 _say(text)
 
     told.publish()
-    supervisor = Supervisor(_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=bound)
+    supervisor = Supervisor(uvicorn_config(uvicorn, "mockforge_asgi.cli.app:create", settings, factory=True), sockets=bound)
     supervisor.run()
     failed = [p for p in supervisor.processes if p.exitcode not in (0, None) and p.exitcode > 0]
     return 1 if failed else 0

@@ -1,48 +1,15 @@
-"""What tests are written with: `Client` calls an ASGI app, `Harness` a plugin; both in the process of the test, without server or sockets.
-
-    async with Client(MockForge(app, "mockforge.yaml")) as client:
-        response = await client.get("/hello/Ada", headers={"x-api-key": "k1"})
-        assert response.status == 200 and response.json() == {"hello": "Ada"}
-
-The `async with` runs the app's lifespan; without it, plugins start with the first request. Exceptions of the app reach the test.
-
-    async with Harness(Path("plugins/shouts")) as plugin:
-        outcome = await plugin.call("template.call", {"function": "shout", "args": ["hello"]})
-        assert outcome.answer == "HELLO"
-"""
+"""`Client` calls an ASGI app in the process of the test, without server or sockets; `Conversation` is the server's side of one request."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import ASGIApp, Json, Message, Scope
-
-if TYPE_CHECKING:
-    from mockforge_asgi.plugins.testkit.case_verdict import Difference as Difference
-    from mockforge_asgi.plugins.testkit.case_verdict import Verdict as Verdict
-    from mockforge_asgi.plugins.testkit.cases import Case as Case
-    from mockforge_asgi.plugins.testkit.harness import Harness as Harness
-    from mockforge_asgi.plugins.testkit.outcome import Outcome as Outcome
-
-_HARNESS = {"Case": "cases", "Difference": "case_verdict", "Harness": "harness", "Outcome": "outcome", "Verdict": "case_verdict"}
-"""Modules of the plugin harness, which are loaded when first asked for."""
-
-__all__ = ["Case", "Client", "Conversation", "Difference", "Harness", "Outcome", "Response", "Verdict"]
-
-
-if not TYPE_CHECKING:  # or any name would be an attribute to a type checker
-
-    def __getattr__(name: str) -> object:
-        if name in _HARNESS:
-            return getattr(import_module(f"mockforge_asgi.plugins.testkit.{_HARNESS[name]}"), name)
-        raise AttributeError(f"module 'mockforge_asgi.testing' has no attribute '{name}'")
 
 
 @dataclass(frozen=True, slots=True)

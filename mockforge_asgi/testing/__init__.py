@@ -1,0 +1,58 @@
+"""What tests are written with: `Client` calls an ASGI app, `Harness` a plugin; both in the process of the test, without server or sockets.
+
+    async with Client(MockForge(app, "mockforge.yaml")) as client:
+        response = await client.get("/hello/Ada", headers={"x-api-key": "k1"})
+        assert response.status == 200 and response.json() == {"hello": "Ada"}
+
+The `async with` runs the app's lifespan; without it, plugins start with the first request. Exceptions of the app reach the test.
+
+    async with Harness(Path("plugins/shouts")) as plugin:
+        outcome = await plugin.call("template.call", {"function": "shout", "args": ["hello"]})
+        assert outcome.answer == "HELLO"
+
+`Server` serves an app or a configuration on the loopback, for clients that want a real one:
+
+    with Server("mockforge.yaml") as server:
+        assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
+
+pytest has it as the fixture `mockforge_server`, of the plugin that comes with the package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mockforge_asgi.plugins.testkit.case_verdict import Difference as Difference
+    from mockforge_asgi.plugins.testkit.case_verdict import Verdict as Verdict
+    from mockforge_asgi.plugins.testkit.cases import Case as Case
+    from mockforge_asgi.plugins.testkit.harness import Harness as Harness
+    from mockforge_asgi.plugins.testkit.outcome import Outcome as Outcome
+    from mockforge_asgi.testing.client import Client as Client
+    from mockforge_asgi.testing.client import Conversation as Conversation
+    from mockforge_asgi.testing.client import Response as Response
+    from mockforge_asgi.testing.server import Server as Server
+
+_MODULES = {
+    "Case": "plugins.testkit.cases",
+    "Client": "testing.client",
+    "Conversation": "testing.client",
+    "Difference": "plugins.testkit.case_verdict",
+    "Harness": "plugins.testkit.harness",
+    "Outcome": "plugins.testkit.outcome",
+    "Response": "testing.client",
+    "Server": "testing.server",
+    "Verdict": "plugins.testkit.case_verdict",
+}
+"""Where each name is, loaded when it is first asked for: pytest loads this package in every run, whether or not a test uses it."""
+
+__all__ = ["Case", "Client", "Conversation", "Difference", "Harness", "Outcome", "Response", "Server", "Verdict"]
+
+
+if not TYPE_CHECKING:  # or any name would be an attribute to a type checker
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return getattr(import_module(f"mockforge_asgi.{_MODULES[name]}"), name)
+        raise AttributeError(f"module 'mockforge_asgi.testing' has no attribute '{name}'")
