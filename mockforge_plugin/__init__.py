@@ -8,6 +8,7 @@ from mockforge_plugin.host import HttpAnswer, data, http, kv, log, now, resource
 from mockforge_plugin.host_call import HostCall
 from mockforge_plugin.pairs import Headers, Query
 from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
+from mockforge_plugin.processes import Processes
 from mockforge_plugin.request import Answer, Request
 from mockforge_plugin.values import (
     Allow,
@@ -50,6 +51,7 @@ __all__ = [
     "PluginError",
     "PluginInfo",
     "Principal",
+    "Processes",
     "Query",
     "Reply",
     "Request",

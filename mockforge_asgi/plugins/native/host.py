@@ -22,6 +22,7 @@ from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
 from mockforge_asgi.plugins.native.context import PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
+from mockforge_asgi.plugins.native.processes import WithProcesses
 from mockforge_asgi.plugins.native.runner import InProcess, Runner
 from mockforge_asgi.plugins.native.threads import WorkerThreads
 
@@ -213,6 +214,8 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
     timeout_s, output_bytes = limits.timeout_ms / 1000, limits.output_kb * 1024
     options = NativeOptions(use.name, manifest.version, authorization.config, timeout_s, output_bytes, where=authorization.where)
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
+    bounds = {"output_bytes": output_bytes, "memory_mb": limits.memory_mb}
+    host_calls = WithProcesses(host_calls, use.name, package.files, package.folder, **bounds)
     if use.native is not None and use.native.workers == "process":
         workers = InWorkers(code, options.output_bytes, most=use.native.max_workers, memory_mb=limits.memory_mb)
         return NativeHost(options, workers, host_calls, events)

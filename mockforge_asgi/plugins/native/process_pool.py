@@ -21,11 +21,14 @@ START_S: Final = 30.0
 
 
 class InWorkers:
-    """A `Runner` over at most `most` processes, made when needed. `memory_mb` bounds the data of each, on Linux; 0: no bound."""
+    """A `Runner` over at most `most` processes, made when needed. `memory_mb` bounds the data of each, on Linux; 0: no bound.
 
-    def __init__(self, code: FileCode, output_bytes: int, *, most: int = 2, memory_mb: int = 0) -> None:
+    `nice` is how much they yield to others.
+    """
+
+    def __init__(self, code: FileCode, output_bytes: int, *, most: int = 2, memory_mb: int = 0, nice: int = 0) -> None:
         self.plugin, self.most, self._code = code.plugin, most, code
-        self._output_bytes, self._memory_mb = output_bytes, memory_mb
+        self._output_bytes, self._memory_mb, self._nice = output_bytes, memory_mb, nice
         self._slots = asyncio.Semaphore(most)
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
@@ -181,7 +184,7 @@ class InWorkers:
             context.end()
 
     async def _spawned(self) -> WorkerProcess:
-        worker = await WorkerProcess.spawn(self.plugin, self._output_bytes, self._memory_mb)
+        worker = await WorkerProcess.spawn(self.plugin, self._output_bytes, self._memory_mb, self._nice)
         self._all.add(worker)
         watching = asyncio.get_running_loop().create_task(self._watch(worker), name=f"mockforge-watch-{worker.process.pid}")
         self._watching.add(watching)

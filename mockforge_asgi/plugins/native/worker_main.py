@@ -82,6 +82,7 @@ def serve(pipe: Pipe) -> None:
     """Load what the first message says, then answer for ever."""
     first = pipe.receive()
     _bound_memory(first["memory_mb"])
+    os.nice(first["nice"])
     bundle = Bundle(first["files"], prefix=first["prefix"])
     loop = asyncio.new_event_loop()
     try:

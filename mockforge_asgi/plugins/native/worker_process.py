@@ -28,19 +28,19 @@ _ENVELOPE: Final = 64
 class WorkerProcess:
     """One process and the pipe to it."""
 
-    def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int) -> None:
-        self.plugin, self.process, self._output_bytes, self._memory_mb = plugin, process, output_bytes, memory_mb
+    def __init__(self, plugin: str, process: asyncio.subprocess.Process, output_bytes: int, memory_mb: int, nice: int) -> None:
+        self.plugin, self.process, self._output_bytes, self._memory_mb, self._nice = plugin, process, output_bytes, memory_mb, nice
         self.description: Json = None
         self._in_step = self._is_killed = False
 
     @classmethod
-    async def spawn(cls, plugin: str, output_bytes: int, memory_mb: int) -> WorkerProcess:
+    async def spawn(cls, plugin: str, output_bytes: int, memory_mb: int, nice: int = 0) -> WorkerProcess:
         """A new one, with no code in it yet. Raises PluginUnavailable."""
         try:
             process = await _spawn(max(MAX_LINE, output_bytes + _ENVELOPE))
         except OSError as error:
             raise PluginUnavailable(plugin, f"its worker process cannot be started: {error.strerror or error}") from error
-        return cls(plugin, process, output_bytes, memory_mb)
+        return cls(plugin, process, output_bytes, memory_mb, nice)
 
     @property
     def is_sound(self) -> bool:
@@ -49,8 +49,8 @@ class WorkerProcess:
 
     async def load(self, code: FileCode) -> None:
         """Hand the files over. Raises PluginFailed."""
-        first = {"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "files": code.files, "memory_mb": self._memory_mb}
-        await self._send(dumps(first))
+        about = {"plugin": code.plugin, "prefix": code.prefix, "entry": code.entry, "memory_mb": self._memory_mb, "nice": self._nice}
+        await self._send(dumps({**about, "files": code.files}))
         self.description = self._read("plugin.load", await self._line("plugin.load"), MAX_LINE)
 
     async def ask(self, op: str, document: bytes, context: PluginContext) -> Json:
