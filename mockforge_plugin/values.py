@@ -241,10 +241,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """Who the plugin is, as its manifest says."""
+    """Who the plugin is: the name that the operator gave it, the version of its manifest, and whether it runs in development mode."""
 
     id: str = ""
     version: str = ""
+    development: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ def _effective(met: Mapping[str, Right]) -> EffectivePermissions:
     return EffectivePermissions(
         request_view=RequestView(
             open_names("request.headers"),
-            open_names("request.cookies"),
+            _with_prefixes(open_names("request.cookies")),
             open_names("request.query"),
             "request.body" in met,
             "request.client" in met,
@@ -239,3 +239,8 @@ def _effective(met: Mapping[str, Right]) -> EffectivePermissions:
         data_raw=names("data.raw"),
         files=tuple(sorted(names("files"))),
     )
+
+
+def _with_prefixes(names: frozenset[str] | None) -> frozenset[str] | None:
+    """The cookies and those of the same names with a prefix, which only says how they were set (RFC 6265bis §4.1.3)."""
+    return None if names is None else names | {prefix + name for name in names for prefix in ("__Host-", "__Secure-")}

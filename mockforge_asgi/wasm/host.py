@@ -75,6 +75,7 @@ class WasmHost:
                 "config": options.config,
                 "plugin": {"id": options.plugin, "version": options.version},
                 "isolation": "per_request" if options.is_per_request else "reused",
+                "development": options.explains,
             }
         )
         self._ops: frozenset[str] = frozenset()

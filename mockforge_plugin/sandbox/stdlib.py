@@ -180,6 +180,8 @@ def offered() -> frozenset[str]:
 def refusal(name: str) -> str:
     """The words of the ImportError for a module that is not offered: what there is instead."""
     top = name.partition(".")[0]
+    if name == "mockforge_plugin.login" or name.startswith("mockforge_plugin.login."):
+        return f"the sandbox has no module '{name}': it is for native plugins (`runtime: native`)"
     if hint := HINTS.get(name) or HINTS.get(top):
         return f"the sandbox has no module '{name}': {hint}"
     if top == "mockforge_plugin":

@@ -100,7 +100,12 @@ def test_what_is_both_asked_for_and_granted_is_allowed() -> None:
     assert (met.missing, met.unasked) == ((), ())
     rights = met.effective
     assert rights.request_view == RequestView(
-        frozenset({"x-api-key", "accept"}), frozenset({"session"}), frozenset({"page"}), True, True, True
+        frozenset({"x-api-key", "accept"}),
+        frozenset({"session", "__Host-session", "__Secure-session"}),
+        frozenset({"page"}),
+        True,
+        True,
+        True,
     )
     assert rights.response_headers == frozenset({"etag"}) and rights.set_headers == {"set-cookie"} and rights.response_body
     assert rights.kv == KvRight(5, 99)

@@ -45,6 +45,8 @@ class NativeOptions:
     drain_s: float = 10.0
     where: Callable[[str], str] | None = None
     """The place of a part of `config` that the plugin names."""
+    is_dev: bool = False
+    """Whether it runs in development mode."""
 
 
 class NativeHost:
@@ -80,7 +82,8 @@ class NativeHost:
     async def start(self) -> None:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
         plugin = {"id": self.options.plugin, "version": self.options.version}
-        document = dumps({"config": self.options.config, "plugin": plugin, "isolation": "reused"})
+        said = {"config": self.options.config, "plugin": plugin, "isolation": "reused", "development": self.options.is_dev}
+        document = dumps(said)
         context = PluginContext(self.host_calls, None, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(_SETUP_S):
@@ -212,7 +215,9 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
     """The host of an authorized native package: in threads, or in worker processes where the operator says so."""
     use, manifest, limits, package = authorization.use, authorization.manifest, authorization.limits, authorization.package
     timeout_s, output_bytes = limits.timeout_ms / 1000, limits.output_kb * 1024
-    options = NativeOptions(use.name, manifest.version, authorization.config, timeout_s, output_bytes, where=authorization.where)
+    options = NativeOptions(
+        use.name, manifest.version, authorization.config, timeout_s, output_bytes, where=authorization.where, is_dev=authorization.is_dev
+    )
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     bounds = {"output_bytes": output_bytes, "memory_mb": limits.memory_mb}
     host_calls = WithProcesses(host_calls, use.name, package.files, package.folder, **bounds)

@@ -1,0 +1,32 @@
+"""Pages of logins, and which requests may be answered with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockforge_plugin import Request
+from mockforge_plugin.login import is_navigation, page
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(("method", "headers", "is_one"), [
+    ("GET", {"accept": HTML}, True),
+    ("GET", {"accept": HTML, "sec-fetch-mode": "navigate"}, True),
+    ("GET", {"accept": HTML, "sec-fetch-mode": "cors"}, False),
+    ("GET", {"accept": HTML, "x-requested-with": "XMLHttpRequest"}, False),
+    ("GET", {"accept": "*/*"}, False),
+    ("GET", {}, False),
+    ("POST", {"accept": HTML, "sec-fetch-mode": "navigate"}, False),
+])  # fmt: skip
+def test_a_person_is_told_from_a_program(method: str, headers: dict[str, str], is_one: bool) -> None:
+    assert is_navigation(Request(method, "/", headers=headers)) is is_one
+
+
+def test_a_page_runs_nothing_and_is_not_kept() -> None:
+    made = page("<Log out>", "<p>x</p>", status=403, headers=[("x-more", "1")], form_targets=["'self'", "https://idp.example"])
+    headers = dict(made.headers)
+    assert made.status == 403 and b"<h1>&lt;Log out&gt;</h1><p>x</p>" in bytes(made.body)  # type: ignore[arg-type]  # whole
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "form-action 'self' https://idp.example;" in policy
+    assert (headers["cache-control"], headers["x-more"]) == ("no-store", "1")
