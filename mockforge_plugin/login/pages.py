@@ -1,4 +1,4 @@
-"""Pages of logins, and who gets them: plain HTML, escaped, without scripts."""
+"""Pages of logins, and who gets them: plain HTML, escaped, without scripts but for one that a page may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ _STYLE: Final = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}"
     "button{font:inherit;padding:.4rem 1rem;margin:.2rem 0}"
 )
-_STYLE_SOURCE: Final = f"'sha256-{b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 
 
 def is_navigation(request: Request) -> bool:
@@ -30,16 +29,36 @@ def is_navigation(request: Request) -> bool:
 
 
 def page(
-    title: str, body: str, *, status: int = 200, headers: Iterable[tuple[str, str]] = (), form_targets: Iterable[str] = ("'self'",)
+    title: str,
+    body: str,
+    *,
+    status: int = 200,
+    headers: Iterable[tuple[str, str]] = (),
+    form_targets: Iterable[str] | None = ("'self'",),
+    style: str = "",
+    script: str = "",
+    referrer: str = "no-referrer",
 ) -> Response:
     """A page with that title; `body` is HTML, in which whatever is not the plugin's own must be escaped (`html.escape`).
 
-    Nobody keeps it, frames it or runs scripts in it. Its forms go to `form_targets` alone (CSP sources): browsers hold redirects that
-    answer a form to them, too. Needs `content-security-policy` under `response.set_headers`.
+    Nobody keeps it, frames it or runs scripts in it, but for `script`, which stands at its end. Its forms go to `form_targets` alone (CSP
+    sources; None: anywhere): browsers hold redirects that answer a form to them, too. With the `referrer` policy `no-referrer`, a form
+    is sent with `Origin: null`. `style` is added to the page's own. Needs `content-security-policy` under `response.set_headers`.
     """
-    policy = f"default-src 'none'; style-src {_STYLE_SOURCE}; form-action {' '.join(form_targets)}; frame-ancestors 'none'; base-uri 'none'"
-    sent: Pairs = (("content-security-policy", policy), ("cache-control", "no-store"), ("referrer-policy", "no-referrer"), *headers)
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    style = _STYLE + style
+    policy = ["default-src 'none'", f"style-src {_hash(style)}", "frame-ancestors 'none'", "base-uri 'none'"]
+    if script:
+        policy.append(f"script-src {_hash(script)}")
+    if form_targets is not None:
+        policy.append(f"form-action {' '.join(form_targets)}")
+    sent: Pairs = (("content-security-policy", "; ".join(policy)), ("cache-control", "no-store"), ("referrer-policy", referrer), *headers)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{style}</style>'
+    body += f"<script>{script}</script>" if script else ""
     return Response.html(
         f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{body}</body></html>', status, sent
     )
+
+
+def _hash(text: str) -> str:
+    """The CSP source of an inline style or script (CSP3 §2.3.1)."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from base64 import b64encode
+
 import pytest
 
 from mockforge_plugin import Request
@@ -28,5 +32,15 @@ def test_a_page_runs_nothing_and_is_not_kept() -> None:
     headers = dict(made.headers)
     assert made.status == 403 and b"<h1>&lt;Log out&gt;</h1><p>x</p>" in bytes(made.body)  # type: ignore[arg-type]  # whole
     policy = headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "form-action 'self' https://idp.example;" in policy
+    assert policy.startswith("default-src 'none'; style-src 'sha256-") and policy.endswith("; form-action 'self' https://idp.example")
     assert (headers["cache-control"], headers["x-more"]) == ("no-store", "1")
+
+
+def test_a_page_runs_its_own_script_and_no_other() -> None:
+    made = page("On", "<p>x</p>", style="p{color:red}", script="go()", form_targets=None, referrer="same-origin")
+    policy, body = dict(made.headers)["content-security-policy"], bytes(made.body).decode()  # type: ignore[arg-type]  # whole
+    for kind in ("style", "script"):
+        (text,) = re.findall(f"<{kind}>(.*?)</{kind}>", body)
+        assert f"{kind}-src 'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
+    assert body.endswith("<script>go()</script></body></html>") and "form-action" not in policy
+    assert dict(made.headers)["referrer-policy"] == "same-origin"
