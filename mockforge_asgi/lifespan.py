@@ -6,8 +6,8 @@ start-up fails is reported just as it reports itself. Servers that send no lifes
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import _get_running_loop
 from typing import Protocol
 
 from mockforge_asgi.errors import MockForgeError
@@ -30,13 +30,13 @@ class Service(Protocol):
 
 async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the server's lifespan events for the service and the app it wraps."""
-    if not _is_asyncio():
+    if _get_running_loop() is None:
         logger.warning("plugins run on asyncio only, and this is another event loop: only requests that need none are served")
         if app is not None:
             return await app(scope, receive, send)
     startup = await receive()
     try:
-        if _is_asyncio():
+        if _get_running_loop() is not None:
             await service.start()
     except Exception as error:  # told to the server: some take an exception here for "no lifespan support" and serve on
         if not isinstance(error, MockForgeError):
@@ -49,14 +49,6 @@ async def lifespan(service: Service, app: ASGIApp | None, scope: Scope, receive:
     if app is not None:
         await course.through(app, scope)
     await course.rest()
-
-
-def _is_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 class _AppLifespan:
@@ -115,11 +107,8 @@ class _AppLifespan:
             await self.service.stop()
         except Exception as error:  # the server must hear of the end in any case
             logger.exception("plugins could not be stopped")
-            return (
-                {"type": "lifespan.shutdown.failed", "message": f"mockforge: plugins could not be stopped: {error}"}
-                if self.is_started
-                else message
-            )
+            if self.is_started:
+                return {"type": "lifespan.shutdown.failed", "message": f"mockforge: plugins could not be stopped: {error}"}
         return message
 
 

@@ -10,17 +10,13 @@ from typing import Final
 _FORKED: Final = threading.Lock()
 
 
-def _nothing() -> None:
-    pass
-
-
 class ProcessLock:
     """A lock for `with lock.here():`. A forked child has its own, since a thread that is not there may hold its parent's; before anybody
     has that one, `forked` is called, once."""
 
     __slots__ = ("_forked", "_lock", "_pid")
 
-    def __init__(self, forked: Callable[[], None] = _nothing) -> None:
+    def __init__(self, forked: Callable[[], None] = lambda: None) -> None:
         self._forked = forked
         self._lock, self._pid = threading.Lock(), os.getpid()
 

@@ -71,10 +71,8 @@ class RequestBody:
             return self.body_now
         if self.is_lent:
             raise HostCallError("unavailable", "the request's body was left to the wrapped app; it can no longer be read")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise UnsupportedEventLoop("bodies are read on asyncio only, and this is not an asyncio event loop.") from None
+        if asyncio._get_running_loop() is None:
+            raise UnsupportedEventLoop("bodies are read on asyncio only, and this is not an asyncio event loop.")
         if self._lock is None:
             self._lock = asyncio.Lock()
             if not self._touched and (self.length is None or self.length <= self.limits.max_bytes):

@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from mockforge_asgi.errors import UnsupportedEventLoop
 from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.runtime.life import Life
 from mockforge_asgi.state import StateStore
 
+if TYPE_CHECKING:
+    from mockforge_asgi.runtime.runtime import PluginRuntime
+
 MAX_LOOPS: Final = 8
 """How many event loops may run at once with plugins of their own: each has instances and `limits.pool_memory_mb` of its own."""
 
 
-class OnLoop(Protocol):
-    """A runtime, which belongs to one event loop at a time."""
-
-    loop: asyncio.AbstractEventLoop | None
-
-    def leave(self) -> Life | None:
-        """Have nothing, as in the beginning; gives the life that there was, which is not touched."""
-        ...
-
-    def sibling(self) -> Self:
-        """Another one with the same configuration, for another loop."""
-        ...
-
-
-R = TypeVar("R", bound=OnLoop)
-
-
-class Loops(Generic[R]):
+class Loops:
     """The first runtime and its siblings, the state store that they share, and the lives that count on it."""
 
-    def __init__(self, first: R, open_state: Callable[[], StateStore]) -> None:
+    def __init__(self, first: PluginRuntime, open_state: Callable[[], StateStore]) -> None:
         self._first, self._open_state = first, open_state
         self._lock = ProcessLock(forked=self._forked)
-        self.siblings: dict[asyncio.AbstractEventLoop | None, R] = {}
+        self.siblings: dict[asyncio.AbstractEventLoop | None, PluginRuntime] = {}
         """The runtime of each loop that came while the first runtime's was running."""
         self._state: StateStore | None = None
         """Kept until a stop: it outlives event loops that just end, such as those that a test client makes for each request."""
@@ -46,7 +32,7 @@ class Loops(Generic[R]):
         self._left_behind: set[Life] = set()
         """Lives of a parent process, and of loops closed without being shut down: never touched again, and never freed."""
 
-    def runtime_of(self, loop: asyncio.AbstractEventLoop) -> R:
+    def runtime_of(self, loop: asyncio.AbstractEventLoop) -> PluginRuntime:
         """The runtime of that loop, which runs: the first one, unless another loop that runs has it. Raises UnsupportedEventLoop."""
         with self._lock.here():
             if loop in self.siblings:
@@ -61,7 +47,7 @@ class Loops(Generic[R]):
                 first.loop = loop
             return first
 
-    def _sibling(self) -> R:
+    def _sibling(self) -> PluginRuntime:
         for loop, runtime in tuple(self.siblings.items()):
             if loop is None or not loop.is_running():
                 self._leave(runtime)
@@ -73,7 +59,7 @@ class Loops(Generic[R]):
             )
         return self._first.sibling()
 
-    def _leave(self, runtime: R) -> None:
+    def _leave(self, runtime: PluginRuntime) -> None:
         life = runtime.leave()
         if life is not None:
             for sandbox in life.sandbox:
@@ -94,7 +80,7 @@ class Loops(Generic[R]):
             self._lives.add(life)
             return life
 
-    def end(self, life: Life, runtime: R) -> None:
+    def end(self, life: Life, runtime: PluginRuntime) -> None:
         """That life has ended."""
         with self._lock.here():
             self._lives.discard(life)

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from mockforge_asgi.config import Config, PluginUse, load_config
 from mockforge_asgi.contract import Json
@@ -84,7 +84,7 @@ class PluginRuntime:
         self._live(None)
         return life
 
-    def sibling(self) -> Self:
+    def sibling(self) -> PluginRuntime:
         """A runtime with the same configuration, state, events and secrets, for another event loop."""
         made = copy(self)
         made.loaded, made._life, made._checked = NOT_LOADED, None, None
