@@ -52,7 +52,7 @@ def lines() -> dict[str, Callable[[str], object]]:
     events = EventStream(redactor)
     events.subscribe(LogWriter(Nowhere()))
     now = iter(range(1_000_000_000))
-    log = GuestLog("guest", events, redactor, clock=lambda: float(next(now)))
+    log = GuestLog("guest", events, clock=lambda: float(next(now)))
 
     def client(text: str) -> None:
         events.emit(RequestAnswered(method="GET", path=text, status=404, answered_by="responses", wall_s=0.001))

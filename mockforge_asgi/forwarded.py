@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, TypeAlias
@@ -51,10 +51,6 @@ class TrustedProxies:
 
     networks: tuple[Network, ...] = ()
     header: Header = "x-forwarded-for"
-    _keys: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_keys", (self.header.encode(), b"x-forwarded-proto"))
 
     def trusts(self, address: str) -> bool:
         """Whether that is a trusted proxy's address."""
@@ -67,7 +63,7 @@ class TrustedProxies:
         """
         if peer is None or not self.trusts(peer):
             return Origin(peer)
-        told, protos = _text(headers, self._keys[0]), _text(headers, self._keys[1])
+        told, protos = _text(headers, self.header.encode()), _text(headers, b"x-forwarded-proto")
         origin = _walk(self, peer, told, protos)
         return Origin(origin.client, _SCHEMES[origin.scheme]) if origin.scheme is not None and kind == "websocket" else origin
 
@@ -124,8 +120,6 @@ def _entries(told: str, protos: str) -> Iterator[Hop]:
 
 def _elements(told: str) -> Iterator[Hop]:
     """The hops of `Forwarded`. Each is read by itself, so that a quote that a client left open takes nothing with it."""
-    if not told:
-        return
     for element in _from_the_end(told):
         pairs: dict[str, str] = {}
         for part in element.split(";"):

@@ -26,7 +26,7 @@ async def forward(app: ASGIApp, exchange: Exchange, *, is_protected: bool = Fals
     if exchange.allowed_headers:
         send, exchange.allowed_headers = _adding(exchange.allowed_headers, send), ()
     scope = {**scope, SCOPE_KEY: exchange} if share else without_exchange(scope)
-    await app(scope, exchange.replay(), send)
+    await app(scope, exchange.request_body.replay(), send)
 
 
 def _adding(extra: Headers, send: Send) -> Send:

@@ -45,16 +45,3 @@ class DisconnectWatcher:
         self._request_body.unwatch()
         if self._left and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise ClientDisconnected("the client left while a plugin worked for it") from error
-
-
-class _Nothing:
-    """A watch inside another watch."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-ALREADY_WATCHED: Final = _Nothing()

@@ -6,7 +6,7 @@ Built only for requests that somebody here claims. Nothing of it outlives the re
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, TypeVar, cast
 
 from mockforge_asgi.errors import ConfigError, HostCallError, RequestRejected
@@ -14,7 +14,7 @@ from mockforge_asgi.events import Step
 from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.body import DEFAULT_LIMITS, BodyLimits, RequestBody
 from mockforge_asgi.http.cors import Cors
-from mockforge_asgi.http.disconnect import ALREADY_WATCHED, DisconnectWatcher
+from mockforge_asgi.http.disconnect import DisconnectWatcher
 from mockforge_asgi.http.fingerprint import fingerprint
 from mockforge_asgi.http.inflate import CODINGS, inflated
 from mockforge_asgi.http.json_body import EMPTY, JsonBody
@@ -257,7 +257,7 @@ class Exchange:
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""
         request_body = self.request_body
-        return ALREADY_WATCHED if request_body.watched or request_body.is_lent or not self.is_http else DisconnectWatcher(request_body)
+        return nullcontext() if request_body.watched or request_body.is_lent or not self.is_http else DisconnectWatcher(request_body)
 
     def lease(self, key: Hashable, make: Callable[[], L]) -> L:
         """The lease under that key, made on first use and released with the exchange. One key always holds one type."""
@@ -265,10 +265,6 @@ class Exchange:
         if held is None:
             held = self.leases[key] = make()
         return cast(L, held)
-
-    def replay(self) -> Receive:
-        """The `receive` for the wrapped app."""
-        return self.request_body.replay()
 
     async def respond(self, response: MockResponse | TemplateResponse) -> None:
         """Send the response, with the headers of auth and CORS. One that must still be rendered goes to the `TemplateMiddleware` around us.

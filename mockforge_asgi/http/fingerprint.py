@@ -19,6 +19,7 @@ from typing import Final
 
 import orjson
 
+from mockforge_asgi.http.headers import remember
 from mockforge_asgi.http.snapshot import MAX_FIELDS, RequestSnapshot, bounded
 
 LEFT_OUT: Final = frozenset(
@@ -33,9 +34,6 @@ LEFT_OUT: Final = frozenset(
 LEFT_OUT_PREFIXES: Final = ("cf-", "sec-", "x-b3-", "x-datadog-", "x-envoy-", "x-forwarded-")
 """Families of headers that never count."""
 
-
-_MAX_KNOWN: Final = 1024
-_MAX_KNOWN_LENGTH: Final = 64
 _known: dict[bytes, str] = {}
 """Header names that were seen: the name in lower case, empty for one that never counts. Bounded, since clients choose them."""
 
@@ -66,8 +64,5 @@ def _learn(raw_name: bytes) -> str:
     name = raw_name.decode("latin-1").lower()
     if name in LEFT_OUT or name.startswith(LEFT_OUT_PREFIXES):
         name = ""
-    if len(raw_name) <= _MAX_KNOWN_LENGTH:
-        if len(_known) >= _MAX_KNOWN:
-            _known.clear()
-        _known[raw_name] = name
+    remember(_known, raw_name, name)
     return name

@@ -86,7 +86,7 @@ def wire_headers(items: Mapping[str, str] | Iterable[tuple[str, str]] | Iterable
         elif (pair := wire_header(name, value))[0] not in OURS:
             kept.append(pair)
             if isinstance(name, bytes):
-                _remember(_known, name, pair[0])
+                remember(_known, name, pair[0])
     return tuple(kept)
 
 
@@ -96,14 +96,15 @@ _known: dict[bytes, bytes] = {}
 """Names of headers that were sent before, and how they are sent."""
 
 N = TypeVar("N", str, bytes)
+T = TypeVar("T")
 
 
-def _remember(known: dict[N, bytes], name: N, sent: bytes) -> None:
-    """Add a name; bounded in number and length, since plugins and apps choose names."""
+def remember(known: dict[N, T], name: N, what: T) -> None:
+    """Keep what is known of a header's name; bounded in number and length, since clients, plugins and apps choose names."""
     if len(name) <= _MAX_KNOWN_LENGTH:
         if len(known) >= _MAX_KNOWN:
             known.clear()
-        known[name] = sent
+        known[name] = what
 
 
 def is_restricted(name: bytes) -> bool:
@@ -151,7 +152,7 @@ class GuestHeaders:
             elif pair[0] not in OURS:
                 kept.append(pair)
                 if lowered not in ADDRESSES:  # their values are changed
-                    _remember(known, name, pair[0])
+                    remember(known, name, pair[0])
         return tuple(kept), denied
 
     def usual(self, pairs: object, most_chars: int) -> Headers | None:

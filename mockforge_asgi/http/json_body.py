@@ -45,10 +45,7 @@ class JsonBody:
     def at(self, steps: tuple[str | int, ...]) -> Json:
         """The value there; NOWHERE where there is none."""
         if steps not in self._found:
-            try:
-                self._found[steps] = self._reach(steps)
-            except (LookupError, TypeError):
-                self._found[steps] = NOWHERE
+            self._found[steps] = NOWHERE if self.fault else _reach(self._value, steps)
         return self._found[steps]
 
     def _read(self) -> None:
@@ -66,15 +63,16 @@ class JsonBody:
         except ValueError as error:
             self._fault = str(error)
 
-    def _reach(self, steps: tuple[str | int, ...]) -> Json:
-        if self.fault:
-            raise LookupError(self.fault)
-        value = self._value
-        for step in steps:
-            if isinstance(value, str) or isinstance(value, dict) != isinstance(step, str):
-                raise LookupError(step)
+
+def _reach(value: Json, steps: tuple[str | int, ...]) -> Json:
+    for step in steps:
+        if isinstance(value, str) or isinstance(value, dict) != isinstance(step, str):
+            return NOWHERE
+        try:
             value = value[step]
-        return value
+        except (LookupError, TypeError):
+            return NOWHERE
+    return value
 
 
 EMPTY: Final = JsonBody(b"")

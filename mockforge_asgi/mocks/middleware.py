@@ -56,7 +56,7 @@ class ResponseMiddleware:
             return await exchange.respond(response_for(error))
         assert self.app is not None  # without one there is always a response
         exchange.release()
-        await self.app({**exchange.scope, SCOPE_KEY: exchange}, exchange.replay(), exchange.send)
+        await self.app({**exchange.scope, SCOPE_KEY: exchange}, exchange.request_body.replay(), exchange.send)
 
     async def _respond(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         responders = self._responders.ready() or await self._responders.current()

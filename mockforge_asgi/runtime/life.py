@@ -55,9 +55,7 @@ def new_life(
     secrets, events = Secrets.load(config.secrets, places=config.places), registry.events
     redactor.add(secrets)
     sources = Sources(config.sources, registry)
-    services = HostServices(
-        state=state, events=events, secrets=secrets, sources=sources, egress=_egress, clock_random=clock_random, redact=redactor
-    )
+    services = HostServices(state=state, events=events, secrets=secrets, sources=sources, egress=_egress, clock_random=clock_random)
     made: list[Any] = []
 
     def sandbox() -> Any:

@@ -42,6 +42,7 @@ from mockforge_asgi.events import (
 from mockforge_asgi.text import escape
 
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
+_OF_GUESTS: Final[dict[str, Level]] = {"trace": "debug", **{level: level for level in LEVELS}}
 LOGGER: Final = logging.getLogger("mockforge")
 MAX_FIELD: Final = 4096
 MAX_LINE: Final = 16 * 1024
@@ -125,9 +126,7 @@ class ServerLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record; its traceback too, if it has one."""
-        level: Level = (
-            "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info" if record.levelno >= 20 else "debug"
-        )
+        level: Level = next((level for level in reversed(LEVELS) if record.levelno >= LEVEL_NUMBERS[level]), "debug")
         self._writer.write(level, self.format(record))
 
 
@@ -211,10 +210,7 @@ def _auth_decided(e: AuthDecided) -> tuple[Level, str]:
 
 
 def _guest(e: GuestLogged) -> tuple[Level, str]:
-    level: Level = (
-        "debug" if e.level in ("debug", "trace") else "warning" if e.level == "warning" else "error" if e.level == "error" else "info"
-    )
-    return level, f"{e.plugin} says: {_flat(e.message)}"
+    return _OF_GUESTS.get(e.level, "info"), f"{e.plugin} says: {_flat(e.message)}"
 
 
 def _compiling(e: Compiling) -> tuple[Level, str]:

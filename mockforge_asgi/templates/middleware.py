@@ -58,7 +58,7 @@ class TemplateMiddleware:
         if is_new:
             extended[SCOPE_KEY] = exchange
         try:
-            await self.app(extended, exchange.replay(), rendering)
+            await self.app(extended, exchange.request_body.replay(), rendering)
         finally:
             if is_new:
                 exchange.close()

@@ -150,7 +150,7 @@ async def test_a_piece_further_in_sees_what_the_request_has_become() -> None:
     outer, _ = Exchange.of(scope, talk.receive, talk.send)
     outer.matched_route = False
     assert await outer.fingerprint() and loads(outer.document(VIEW))["path"] == "/api/a"
-    replay = outer.replay()
+    replay = outer.request_body.replay()
 
     async def louder() -> Message:
         message = await replay()
@@ -166,5 +166,5 @@ async def test_a_piece_further_in_reads_what_the_outer_one_only_passed_on() -> N
     talk = Conversation([{"type": "http.request", "body": b"ab", "more_body": False}])
     scope = {"type": "http", "method": "POST", "path": "/a", "headers": [(b"content-length", b"2")]}
     outer, _ = Exchange.of(scope, talk.receive, talk.send)
-    inner, _ = Exchange.of({**scope, SCOPE_KEY: outer}, outer.replay(), talk.send)
+    inner, _ = Exchange.of({**scope, SCOPE_KEY: outer}, outer.request_body.replay(), talk.send)
     assert await inner.body() == b"ab"

@@ -23,10 +23,10 @@ _SHORT = {"\n": "\\n", "\r": "\\r"}
 class GuestLog:
     """Takes lines of one plugin; at most `LINES_PER_S` go on, after a burst, and what was left out is counted."""
 
-    __slots__ = ("_at", "_clock", "_dropped", "_events", "_left", "_plugin", "_redact")
+    __slots__ = ("_at", "_clock", "_dropped", "_events", "_left", "_plugin")
 
-    def __init__(self, plugin: str, events: EventStream, redact: Callable[[str], str], clock: Callable[[], float] = time.monotonic) -> None:
-        self._plugin, self._events, self._redact, self._clock = plugin, events, redact, clock
+    def __init__(self, plugin: str, events: EventStream, clock: Callable[[], float] = time.monotonic) -> None:
+        self._plugin, self._events, self._clock = plugin, events, clock
         self._left, self._at, self._dropped = BURST, clock(), 0
 
     def write(self, payload: Mapping[str, Json]) -> None:
@@ -57,7 +57,7 @@ class GuestLog:
         return True
 
     def _harmless(self, message: str) -> str:
-        cut = self._redact(message[:MAX_CHARS])
+        cut = self._events.redact(message[:MAX_CHARS])
         more = f" ... ({len(message)} characters in all)" if len(message) > MAX_CHARS else ""
         return escaped(cut)[:MAX_CHARS] + more  # one unprintable sign is six printable ones
 

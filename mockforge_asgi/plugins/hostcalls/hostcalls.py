@@ -74,7 +74,6 @@ class HostServices:
     sources: Queries | None = None
     egress: Callable[[Sequence[NetworkRule] | None], HttpClient] | None = None
     clock_random: ClockAndRandom = REAL
-    redact: Callable[[str], str] = str
 
 
 class PluginHostCalls:
@@ -97,7 +96,7 @@ class PluginHostCalls:
         self._is_split_told = False
         self._http_client: HttpClient | None = None
         self._is_closed = False
-        self._log = GuestLog(plugin, services.events, services.redact)
+        self._log = GuestLog(plugin, services.events)
         self._files = PackageFiles(files or {}, None if rights is None else rights.files)
         self._clock_random = services.clock_random.for_kinds(kinds)
         kv = _TRUSTED_KV if rights is None else rights.kv

@@ -28,6 +28,7 @@ SECRETS_PLACE: Final = "`doors.secrets` of its cases, or `--host-calls '{\"secre
 def fake_services(doors: DoorsModel, state: StateStore, events: EventStream) -> HostServices:
     """The services that a case describes."""
     secrets = Secrets(doors.secrets)
+    events.redact = Redactor(secrets)
     return HostServices(
         state=state,
         events=events,
@@ -36,7 +37,6 @@ def fake_services(doors: DoorsModel, state: StateStore, events: EventStream) -> 
         sources=_Results(doors.data),
         egress=lambda rules: _Answers(doors.http, rules),
         clock_random=_clock_random(doors),
-        redact=Redactor(secrets),
     )
 
 

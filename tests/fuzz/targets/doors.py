@@ -102,10 +102,10 @@ def check(data: bytes) -> None:
 
 
 async def _ask_all(wanted: list[tuple[str, bytes]]) -> None:
-    events = EventStream()
+    events = EventStream(Redactor(SECRETS))
     events.subscribe(told)
     rooms = HostServices(
-        state=MemoryStore(), events=events, secrets=SECRETS, sources=Typed(), redact=Redactor(SECRETS),
+        state=MemoryStore(), events=events, secrets=SECRETS, sources=Typed(),
         egress=lambda rules: Egress(rules, resolver=nowhere),
     )  # fmt: skip
     files = {"data/a.txt": b"x", "secret.txt": b"no"}

@@ -57,7 +57,7 @@ def _told(lines: list[tuple[str, str]]) -> None:
     events = EventStream()
     seen: list[Event] = []
     events.subscribe(seen.append)
-    door = GuestLog("guest", events, str)
+    door = GuestLog("guest", events)
     for level, message in lines:
         try:
             door.write({"level": level, "message": message})

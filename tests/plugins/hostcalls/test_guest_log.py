@@ -16,7 +16,7 @@ from mockforge_asgi.security.secrets import Secrets
 def listening() -> tuple[GuestLog, list[GuestLogged], list[float]]:
     events, told, now = EventStream(), list[GuestLogged](), [0.0]
     events.subscribe(lambda event: told.append(event) if isinstance(event, GuestLogged) else None)
-    return GuestLog("guest", events, str, lambda: now[0]), told, now
+    return GuestLog("guest", events, lambda: now[0]), told, now
 
 
 def test_a_long_line_is_cut_and_says_so() -> None:
@@ -26,9 +26,9 @@ def test_a_long_line_is_cut_and_says_so() -> None:
 
 
 def test_a_secret_is_taken_out_before_anybody_hears_it() -> None:
-    events, told = EventStream(), list[GuestLogged]()
+    events, told = EventStream(Redactor(Secrets({"key": "s3cret-number-1"}))), list[GuestLogged]()
     events.subscribe(lambda event: told.append(event) if isinstance(event, GuestLogged) else None)
-    log = GuestLog("guest", events, Redactor(Secrets({"key": "s3cret-number-1"})))
+    log = GuestLog("guest", events)
     log.write({"level": "info", "message": "the key is s3cret-number-1!"})
     log.write({"level": "info", "message": "x" * (MAX_CHARS - 9) + "s3cret-number-1"})
     assert told[0].message == "the key is [redacted]!" and "s3c" not in told[1].message
@@ -37,18 +37,19 @@ def test_a_secret_is_taken_out_before_anybody_hears_it() -> None:
 @pytest.mark.parametrize("heard", ["debug", "info", "warning", "error"])
 def test_no_work_is_done_for_lines_that_nobody_hears(heard: Level) -> None:
     """Neither below the level that somebody listens to, nor beyond the rate; and what is heard is cut first."""
-    events, told, redacted = EventStream(), list[GuestLogged](), list[str]()
+    told, redacted = list[GuestLogged](), list[str]()
     levels = ("debug", "info", "warning", "error")
 
     def redact(text: str) -> str:
         redacted.append(text)
         return text
 
+    events = EventStream(redact)
     events.subscribe(
         lambda event: told.append(event) if isinstance(event, GuestLogged) else None,
         hears=lambda number: number >= LEVEL_NUMBERS[heard],
     )
-    log = GuestLog("guest", events, redact, lambda: 0.0)
+    log = GuestLog("guest", events, lambda: 0.0)
     for level in levels:
         log.write({"level": level, "message": "x" * 1_000_000})
     assert [event.level for event in told] == list(levels[levels.index(heard) :])

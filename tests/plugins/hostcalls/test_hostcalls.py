@@ -69,10 +69,10 @@ def told() -> list[Event]:
 @pytest.fixture(params=["memory", "sqlite"])
 async def rooms(request: pytest.FixtureRequest, tmp_path: Path, told: list[Event]) -> AsyncIterator[HostServices]:
     state: StateStore = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "state.db")
-    events = EventStream()
-    events.subscribe(told.append)
     secrets = Secrets({"api_keys": "k1-secret", "other": "hidden-one"})
-    yield HostServices(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoClient, redact=Redactor(secrets))
+    events = EventStream(Redactor(secrets))
+    events.subscribe(told.append)
+    yield HostServices(state=state, events=events, secrets=secrets, sources=EchoSources(), egress=EchoClient)
     await state.close()
 
 
