@@ -71,18 +71,12 @@ class AskedByConfig(Asked):
             raise fault(f"`{self.main_key}` is missing.", remedy)
         return self
 
-
-class AskedNames(AskedByConfig):
-    """Something by name."""
-
-    names: list[str]
-
     def right(self, name: str) -> Right:
         """The right that is asked for."""
-        return Right(name, frozenset(self.names))
+        return Right(name, frozenset(getattr(self, self.main_key)))
 
 
-class AskedHeaders(AskedNames):
+class AskedHeaders(AskedByConfig):
     """Headers by name."""
 
     names: Annotated[list[HeaderName], Field(min_length=1)] = Field(
@@ -90,7 +84,7 @@ class AskedHeaders(AskedNames):
     )
 
 
-class AskedSetHeaders(AskedNames):
+class AskedSetHeaders(AskedByConfig):
     """Restricted headers by name."""
 
     names: Annotated[list[SetHeaderName], Field(min_length=1)] = Field(
@@ -98,7 +92,7 @@ class AskedSetHeaders(AskedNames):
     )
 
 
-class AskedCookies(AskedNames):
+class AskedCookies(AskedByConfig):
     """Cookies by name."""
 
     names: Annotated[list[CookieName], Field(min_length=1)] = Field(
@@ -106,7 +100,7 @@ class AskedCookies(AskedNames):
     )
 
 
-class AskedQuery(AskedNames):
+class AskedQuery(AskedByConfig):
     """Query parameters by name."""
 
     names: Annotated[list[QueryParameter], Field(min_length=1)] = Field(
@@ -114,7 +108,7 @@ class AskedQuery(AskedNames):
     )
 
 
-class AskedSecrets(AskedNames):
+class AskedSecrets(AskedByConfig):
     """Secrets by name."""
 
     names: Annotated[list[Name], Field(min_length=1)] = Field(
@@ -156,20 +150,12 @@ class AskedData(AskedByConfig):
         default_factory=list, description="Queries as `source/query`.", examples=["[users/by_id]"]
     )
 
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.queries))
-
 
 class AskedRawData(AskedByConfig):
     """Query text of the plugin's own."""
 
     main_key: ClassVar[str] = "sources"
     sources: Annotated[list[Name], Field(min_length=1)] = Field(default_factory=list, description="Names of sources.", examples=["[users]"])
-
-    def right(self, name: str) -> Right:
-        """The right that is asked for."""
-        return Right(name, frozenset(self.sources))
 
 
 class AskedFiles(Asked):

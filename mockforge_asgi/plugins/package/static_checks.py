@@ -6,7 +6,7 @@ What `mockforge plugin validate` prints. Finding nothing wrong says nothing of w
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -108,13 +108,10 @@ def _wasm_problems(package: Package, entry: str, memory_mb: int) -> Iterator[Pro
 def _advice(package: Package) -> Iterator[Problem]:
     manifest = package.manifest
     places = manifest.places
-    checks: tuple[tuple[Callable[[], bool], str, str], ...] = (
-        (lambda: not manifest.description, "has no description.", "Say in a sentence what the plugin does."),
-        (lambda: not manifest.license, "names no license.", "Add `license:`, such as MIT."),
-    )
-    for is_lacking, what, remedy in checks:
-        if is_lacking():
-            yield places.problem((), what, remedy)
+    if not manifest.description:
+        yield places.problem((), "has no description.", "Say in a sentence what the plugin does.")
+    if not manifest.license:
+        yield places.problem((), "names no license.", "Add `license:`, such as MIT.")
     for name, permission in manifest.permissions.asked.items():
         if not permission.reason:
             yield places.problem(
