@@ -163,30 +163,24 @@ _TRAPS = {
 }
 
 
+_MARKS = {
+    "STACK_OVERFLOW": "call stack exhausted",
+    "UNREACHABLE": "wasm `unreachable`",
+    "MEMORY_OUT_OF_BOUNDS": "out of bounds memory",
+    "INTEGER_DIVISION_BY_ZERO": "integer divide by zero",
+}
+
+
 def failure(fiber: Fiber, error: Any, trap: Any = None) -> PluginFailed:
     """What a C error or trap means, as our error; takes the pointers over."""
     if trap:
         taken = Trap._from_ptr(trap)
-        code = taken.trap_code
-        return _trapped(fiber, code.name if code else "", taken.message)
-    text = str(WasmtimeError._from_ptr(error))
-    if needed := _MEMORY.search(text):
-        return GuestTrapped(fiber.plugin, fiber.op, f"its code {' '.join(memory_needed(int(needed[1])))}")
-    for name, marks in _MARKS.items():
-        if any(mark in text for mark in marks):
-            return _trapped(fiber, name, text)
-    return GuestTrapped(fiber.plugin, fiber.op, _last_line(text))
-
-
-_MARKS = {
-    "STACK_OVERFLOW": ("call stack exhausted",),
-    "UNREACHABLE": ("wasm `unreachable`",),
-    "MEMORY_OUT_OF_BOUNDS": ("out of bounds memory",),
-    "INTEGER_DIVISION_BY_ZERO": ("integer divide by zero",),
-}
-
-
-def _trapped(fiber: Fiber, code: str, text: str) -> GuestTrapped:
+        code, text = kind.name if (kind := taken.trap_code) else "", taken.message
+    else:
+        text = str(WasmtimeError._from_ptr(error))
+        if needed := _MEMORY.search(text):
+            return GuestTrapped(fiber.plugin, fiber.op, f"its code {' '.join(memory_needed(int(needed[1])))}")
+        code = next((name for name, mark in _MARKS.items() if mark in text), "")
     return GuestTrapped(fiber.plugin, fiber.op, f"its code {_TRAPS[code]}" if code in _TRAPS else _last_line(text))
 
 

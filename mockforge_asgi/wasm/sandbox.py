@@ -94,11 +94,8 @@ class Sandbox:
         if spec.runtime == "extism":
             return await self._extism(options, spec, memory)
         engine = self._engines.get("component")
-        if spec.runtime == "python":  # one component, whose needs are known
-            limits = StoreLimits(memory, memories=1, tables=2, instances=48)
-        else:
-            limits = StoreLimits(memory, memories=4, tables=16, instances=64)
         if spec.runtime == "component":
+            limits = StoreLimits(memory, memories=4, tables=16, instances=64)
             code = await self._cache.load(engine, spec.files[entry], Component, plugin=options.plugin)
             return await asyncio.to_thread(ComponentGuest, options.plugin, engine, code, self.scheduler, limits)
         return PythonGuest(
@@ -106,7 +103,7 @@ class Sandbox:
             engine,
             await self.python_component(),
             self.scheduler,
-            limits,
+            StoreLimits(memory, memories=1, tables=2, instances=48),  # one component, whose needs are known
             version=options.version,
             entry=entry,
             files=_sources(options.plugin, spec.files),

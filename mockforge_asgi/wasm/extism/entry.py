@@ -18,7 +18,6 @@ from mockforge_asgi.errors import HostCallError, PluginFailed, PluginRejected, P
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.fiber import Fiber
-from mockforge_asgi.wasm.reports import answer_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,6 @@ class ExtismEntry:
     def export(op: str) -> str:
         """The export that serves an operation of our contract."""
         return op.replace(".", "_")
-
-    @staticmethod
-    def json(fiber: Fiber, text: bytes) -> Json:
-        """An output of our contract; nothing at all is null."""
-        if not text:
-            return None
-        return answer_json(fiber, text)
 
     def described(self, exports: frozenset[str]) -> dict[str, Json]:
         """The description of a plugin that has none of its own."""

@@ -30,7 +30,7 @@ from mockforge_asgi.wasm.extism.linking import ENV, USER, define, extern, initia
 from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
 from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_function
 from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
-from mockforge_asgi.wasm.reports import reported, trapped, unreadable
+from mockforge_asgi.wasm.reports import answer_json, reported, trapped, unreadable
 from mockforge_asgi.wasm.store import GuestStore
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class ExtismInstance:
     async def describe(self, fiber: Fiber) -> Json:
         """What the plugin says of itself; without `describe`, what its exports and its manifest say."""
         if "describe" in self._guest.calls:
-            return self._guest.entry.json(fiber, await self.invoke(fiber, "describe", b""))
+            said = await self.invoke(fiber, "describe", b"")
+            return answer_json(fiber, said) if said else None
         return self._guest.entry.described(self._guest.calls)
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:

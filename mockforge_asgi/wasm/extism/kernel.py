@@ -42,7 +42,6 @@ _PAGE: Final = 0x10000
 _MAX_BYTES: Final = 0xFFFF0000
 _ZEROS: Final = memoryview(bytes(_PAGE))
 LOG_LEVELS: Final = ("trace", "debug", "info", "warn", "error")
-LOG_OFF: Final = 0x7FFFFFFF
 
 REPLY_NOTHING, REPLY_PLACED, REPLY_WAITS, REPLY_REFUSED = 0, 1, 2, 3
 """What a host call answers to the kernel; see `$ask` in kernel.wat."""
@@ -58,12 +57,10 @@ def kernel_wasm(name: str = "kernel") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a guest left behind. Texts are None when they were not set; `fault` is 0 when the kernel did not end the call."""
+    """What a guest left behind; `error` is None when it set none."""
 
     output: bytes
     error: bytes | None
-    fault: int
-    used_bytes: int
 
 
 class OutputTooLarge(Exception):
@@ -131,13 +128,13 @@ class KernelMemory:
 
     def finish(self, max_output_bytes: int, max_error_bytes: int = 65536) -> Outcome:
         """What the call left; then zero all it used. Raises OutputTooLarge, with the heap zeroed as well."""
-        _, _, out, out_n, err, end, fault, _ = _CALL_WORDS.unpack_from(self.view)
+        _, _, out, out_n, err, end, _, _ = _CALL_WORDS.unpack_from(self.view)
         try:
             if out_n > max_output_bytes:
                 raise OutputTooLarge(out_n)
             output = self.read(out, out_n) if out_n else b""
             error = self.read(err, min(self._block_length(err), max_error_bytes)) if err else None
-            return Outcome(output, error, fault, end - self.heap)
+            return Outcome(output, error)
         finally:
             self._clear(end)
 

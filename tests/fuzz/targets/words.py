@@ -47,7 +47,7 @@ def check(data: bytes) -> None:
     used = min(max(struct.unpack_from("<I", view, END_AT)[0], heap), size)
     taken = memory.take_output(MAX_OUTPUT) if choices.number() % 2 else None
     try:
-        outcome = memory.finish(MAX_OUTPUT, MAX_ERROR) if taken is None else Outcome(taken, None, 0, used - heap)
+        outcome = memory.finish(MAX_OUTPUT, MAX_ERROR) if taken is None else Outcome(taken, None)
     except OutputTooLarge as error:
         assert error.size > MAX_OUTPUT
     except ValueError:

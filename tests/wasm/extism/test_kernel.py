@@ -25,6 +25,8 @@ from mockforge_asgi.wasm.extism.kernel import (
 )
 from tests.support.extism_kernel_model import LIMIT, VARS, Kernel, Model
 
+END_AT = 0x14
+"""Where the kernel keeps the end of what a call has used."""
 ONE_HANDLE = ("free", "length", "length_unsafe", "load_u8", "load_u64", "error_set", "input_load_u8", "input_load_u64")
 NO_ARGUMENT = ("input_offset", "input_length", "output_offset", "output_length", "error_get", "memory_bytes", "reset")
 SIZES = st.one_of(
@@ -74,11 +76,11 @@ def test_the_kernel_does_what_the_model_does(data: bytes, calls: list[tuple[Any,
         assert kernel.call(name, *args) == expected, (name, args)
         if name == "alloc" and expected:
             blocks.append(expected)
+    assert int.from_bytes(kernel.memory.view[END_AT : END_AT + 4], "little") == kernel.memory.heap + len(model.heap)
     taken = kernel.memory.take_output(LIMIT) if not model.error else None
-    outcome = kernel.memory.finish(LIMIT) if taken is None else Outcome(taken, None, 0, len(model.heap))
+    outcome = kernel.memory.finish(LIMIT) if taken is None else Outcome(taken, None)
     start, n = model.output
     assert outcome.output == (bytes(model.heap[start - model.base : start - model.base + n]) if n else b"")
-    assert outcome.used_bytes == len(model.heap)
     memory = bytes(kernel.memory.view)
     assert memory.count(0, kernel.memory.heap) == len(memory) - kernel.memory.heap, "something of the call is left"
 
