@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import orjson
 import re2
@@ -34,10 +34,8 @@ class MatcherError(ValueError):
 class Matcher(Protocol):
     """One condition of a route."""
 
-    @property
-    def needs_body(self) -> bool:
-        """Whether the body must have been read."""
-        ...
+    needs_body: ClassVar[bool]
+    """Whether the body must have been read."""
 
     def holds(self, request: RequestSnapshot, body: JsonBody | None) -> bool:
         """Whether the request fulfils it."""
@@ -102,11 +100,7 @@ class FieldMatcher:
     name: str
     tests: tuple[Test, ...] = ()
     is_absent: bool = False
-
-    @property
-    def needs_body(self) -> bool:
-        """Never."""
-        return False
+    needs_body: ClassVar[bool] = False
 
     def _values(self, request: RequestSnapshot) -> list[str]:
         name = self.name
@@ -142,6 +136,7 @@ class BodyMatcher:
     text: str
     """The wanted value as JSON text with sorted keys."""
     value: Json = field(compare=False, repr=False)
+    needs_body: ClassVar[bool] = True
 
     @classmethod
     def of(cls, path: str, value: Json) -> BodyMatcher:
@@ -155,11 +150,6 @@ class BodyMatcher:
             steps.append(found.group(1) if found.group(1) is not None else int(found.group(2)))
             at = found.end()
         return cls(path, tuple(steps), dumps(value, option=orjson.OPT_SORT_KEYS).decode(), value)
-
-    @property
-    def needs_body(self) -> bool:
-        """Always."""
-        return True
 
     def holds(self, request: RequestSnapshot, body: JsonBody | None) -> bool:
         """Whether the body has that value there."""
