@@ -3,6 +3,7 @@
 Pure standard library. The same plugin file runs natively and in the sandbox.
 """
 
+from mockforge_plugin.cookies import cookie
 from mockforge_plugin.failure import HostError, PluginError
 from mockforge_plugin.host import HttpAnswer, data, http, kv, log, now, resource, secret, sleep
 from mockforge_plugin.host_call import HostCall
@@ -26,7 +27,6 @@ from mockforge_plugin.values import (
     Reply,
     Response,
     Table,
-    cookie,
 )
 
 __all__ = [

@@ -103,6 +103,7 @@ class Request(_WithBody):
         route: str | None = None,
         path_params: Mapping[str, str | int | float] | None = None,
         principal: Principal | None = None,
+        claims: Mapping[str, Json] | None = None,
         fingerprint: str = "",
     ) -> None:
         """A request made by hand, for tests of a plugin."""
@@ -120,6 +121,7 @@ class Request(_WithBody):
             "route": route,
             "path_params": dict(path_params or {}),
             "principal": None,
+            "claims": dict(claims or {}),
             "body": body_document(data),
         }
         self._set(document, fingerprint)

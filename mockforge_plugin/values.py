@@ -9,9 +9,10 @@ from __future__ import annotations
 import json as _json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
+from mockforge_plugin.cookies import SameSite, cookie
 from mockforge_plugin.pairs import Pairs, pairs
 
 Json: TypeAlias = Any
@@ -160,6 +161,25 @@ class Response:
         """An answer that the host renders from the operator's template of that name."""
         return cls(status, pairs(headers), b"", template, dict(vars or {}))
 
+    def with_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age_s: int | None = None,
+        path: str = "/",
+        http_only: bool = True,
+        secure: bool | None = None,
+        same_site: SameSite = "Lax",
+    ) -> Response:
+        """This answer with one more cookie set: see `cookie`. It needs the grant `response.set_headers: [set-cookie]`."""
+        made = cookie(name, value, max_age_s=max_age_s, path=path, http_only=http_only, secure=secure, same_site=same_site)
+        return replace(self, headers=(*self.headers, made))
+
+    def without_cookie(self, name: str, *, path: str = "/", secure: bool | None = None) -> Response:
+        """This answer, which has the browser forget a cookie that was set with that path."""
+        return self.with_cookie(name, "", max_age_s=0, path=path, secure=secure)
+
 
 _set_status, _set_headers, _set_body, _set_template, _set_vars = setters(Response)
 
@@ -271,29 +291,3 @@ class FunctionMetadata:
     examples: tuple[str, ...] = ()
     category: str | None = None
     pure: bool = False
-
-
-def cookie(
-    name: str,
-    value: str,
-    *,
-    max_age_s: int | None = None,
-    path: str = "/",
-    http_only: bool = True,
-    secure: bool = False,
-    same_site: str = "Lax",
-) -> tuple[str, str]:
-    """A `set-cookie` header pair (RFC 6265 §4.1). Raises: ValueError for characters a cookie cannot carry."""
-    if not name or any(c in '()<>@,;:\\"/[]?={} \t' or not " " < c < "\x7f" for c in name):
-        raise ValueError(f"{name!r} is no cookie name")
-    if any(c in ' ",;\\' or not " " < c < "\x7f" for c in value):
-        raise ValueError(f"the value of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")
-    if any(c == ";" or not " " <= c < "\x7f" for c in path + same_site):
-        raise ValueError(f"the path or same_site of cookie '{name}' holds characters that must be encoded first (urllib.parse.quote)")
-    parts = [f"{name}={value}", f"Path={path}"]
-    if max_age_s is not None:
-        parts.append(f"Max-Age={max_age_s}")
-    parts += ["HttpOnly"] * http_only + ["Secure"] * secure
-    if same_site:
-        parts.append(f"SameSite={same_site}")
-    return "set-cookie", "; ".join(parts)

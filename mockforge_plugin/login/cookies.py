@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Final
 
+from mockforge_plugin.cookies import MAX_COOKIE_BYTES, SameSite, cookie
 from mockforge_plugin.login.settings import SessionSettings
 from mockforge_plugin.request import Request
-from mockforge_plugin.values import cookie
 
-MAX_BYTES: Final = 4096
-"""Of a cookie's name and value (RFC 6265bis §5.6): browsers drop longer ones."""
 SetHeaders = list[tuple[str, str]]
 """Headers for an answer: `set-cookie`, and `cache-control` so that nobody keeps the answer."""
 
@@ -18,7 +15,7 @@ SetHeaders = list[tuple[str, str]]
 class LoginCookie:
     """One cookie of the plugin. `__Host-` stands before its name where browsers accept that: no other host or path can set it then."""
 
-    def __init__(self, name: str, settings: SessionSettings, *, same_site: str = "Lax") -> None:
+    def __init__(self, name: str, settings: SessionSettings, *, same_site: SameSite = "Lax") -> None:
         self._name, self._settings, self._same_site = name, settings, same_site
 
     def is_secure(self, request: Request) -> bool:
@@ -33,19 +30,20 @@ class LoginCookie:
 
     def room(self, request: Request) -> int:
         """How long a value may be."""
-        return MAX_BYTES - len(self.name(request))
+        return MAX_COOKIE_BYTES - len(self.name(request))
 
     def value(self, request: Request) -> str | None:
         """The value; None where there is none, or more than one: nobody can tell which of them was set here (RFC 6265 §5.4)."""
         name = self.name(request)
         crumbs = (crumb.strip().partition("=") for line in request.headers.all("cookie") for crumb in line.split(";"))
         found = [value for each, _, value in crumbs if each == name]
-        return found[0] if len(found) == 1 and len(found[0]) <= MAX_BYTES else None
+        return found[0] if len(found) == 1 and len(found[0]) <= MAX_COOKIE_BYTES else None
 
     def headers(self, request: Request, value: str, max_age_s: float) -> SetHeaders:
         """What sets it."""
         secure = self.is_secure(request)
-        made = cookie(self.name(request), value, max_age_s=max(0, int(max_age_s)), secure=secure, same_site=self._same_site)
+        same_site: SameSite = self._same_site if secure else "Lax"  # browsers take None of secure cookies alone
+        made = cookie(self.name(request), value, max_age_s=max(0, int(max_age_s)), secure=secure, same_site=same_site)
         return [made, ("cache-control", "no-store")]
 
     def gone(self, request: Request) -> SetHeaders:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mockforge_plugin.cookies import SameSite
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.host import kv, now
 from mockforge_plugin.login.cookies import LoginCookie, SetHeaders
@@ -44,7 +45,7 @@ class Pending:
 class PendingLogins:
     """The logins under way of one plugin."""
 
-    def __init__(self, sessions: Sessions, *, same_site: str = "Lax") -> None:
+    def __init__(self, sessions: Sessions, *, same_site: SameSite = "Lax") -> None:
         """`same_site` "None" for providers whose answer is a form posted from their own pages (it needs a cookie that is Secure)."""
         self._settings, self._sealer = sessions.settings, sessions.sealer
         self.cookie = LoginCookie(self._settings.login_cookie, self._settings, same_site=same_site)

@@ -72,6 +72,6 @@ class Browser:
                         self.cookies[key] = morsel.value
 
 
-def pending(*keys: str, **more: str) -> PendingLogins:
+def pending(*keys: str) -> PendingLogins:
     """The logins under way of a plugin with those keys."""
-    return PendingLogins(sessions(*keys), **more)
+    return PendingLogins(sessions(*keys))

@@ -36,7 +36,7 @@ class HostCalls:
         chunk: int = 65_536,
     ) -> None:
         self.secrets, self.http, self.data, self.files = secrets or {}, http or {}, data or {}, files or {}
-        self.bodies = {"request": request_body, "response": response_body}
+        self.bodies = {"request": request_body, "request.raw": request_body, "response": response_body}
         self.chunk = chunk
         self.kv: dict[str, Any] = {}
         self.logged: list[tuple[str, str]] = []

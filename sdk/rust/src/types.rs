@@ -6,10 +6,11 @@ use crate::*;
 #[derive(Deserialize)]
 pub struct NoConfig {}
 
-/// What an instance is made with; `isolation` is `reused` or `per_request`.
+/// What an instance is made with; `isolation` is `reused` or `per_request`, `development` whether it runs in development mode.
 #[derive(Deserialize)]
 pub struct Init<C> {
     pub config: C, pub plugin: About, pub isolation: String,
+    #[serde(default)] pub development: bool,
 }
 
 /// The name and version under which the plugin runs.
@@ -101,6 +102,10 @@ pub struct Request {
     pub method: String, pub scheme: String, pub host: String, pub path: String, pub raw_path: String,
     pub query: Pairs, pub headers: Pairs, pub client: Option<String>, pub route: Option<String>,
     pub path_params: Map<String, Value>, pub principal: Option<Principal>, pub body: Body,
+    /// What auth found said of the caller, such as the claims of its token.
+    pub claims: Map<String, Value>,
+    /// The query as sent, percent-encoded; None where not all of it may be seen.
+    pub query_string: Option<String>,
     /// SHA-256 over the request's canonical form; empty in `authenticate` and at endpoints.
     pub fingerprint: String,
 }
@@ -112,6 +117,20 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Body::is_at_the_host")] pub body: Body,
     #[serde(skip_serializing_if = "Option::is_none")] pub template: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")] pub vars: Option<Value>,
+}
+
+/// A cookie to set, for this host alone: `Cookie::new("a", "b").max_age(60)`. HttpOnly, SameSite=Lax and the path / unless told otherwise; secure
+/// where its name begins with `__Host-` or `__Secure-`; without `max_age` it lasts until the browser is closed.
+#[derive(Clone, Debug)]
+pub struct Cookie {
+    pub(crate) name: String, pub(crate) value: String, pub(crate) path: String, pub(crate) same_site: SameSite,
+    pub(crate) max_age_s: Option<u64>, pub(crate) secure: bool, pub(crate) http_only: bool,
+}
+
+/// Whether a browser sends a cookie with requests that pages of other sites make.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SameSite {
+    Lax, Strict, None,
 }
 
 /// What an auth plugin says. `None` in its place: not mine.

@@ -78,6 +78,35 @@ impl Request {
     #[track_caller]
     pub fn read(&self) -> Result<Vec<u8>> { self.body.read("request") }
 
+    /// The whole body in its content coding: the bytes as they came, over which signatures are made.
+    #[track_caller]
+    pub fn read_raw(&self) -> Result<Vec<u8>> {
+        match self.body {
+            Body::Empty | Body::Available(0) => Ok(vec![]),
+            _ => Body::Available(-1).read("request.raw"),
+        }
+    }
+
+    /// The body as `application/x-www-form-urlencoded` pairs; fails for `multipart/form-data`.
+    #[track_caller]
+    pub fn form(&self) -> Result<Pairs> {
+        let body = self.read()?;
+        if body.starts_with(b"--") && body.windows(2).any(|two| two == b"\r\n") {
+            let why = "the body is multipart/form-data, and form() reads application/x-www-form-urlencoded: take its parts from read()";
+            return Err(Error::new(why));
+        }
+        let text = String::from_utf8(body)?;
+        let fields = text.split('&').filter(|field| !field.is_empty()).map(|field| field.split_once('=').unwrap_or((field, "")));
+        Ok(fields.map(|(name, value)| (unquoted(name), unquoted(value))).collect())
+    }
+
+    /// A cookie's value; of a repeated name the first counts.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.iter().filter(|(key, _)| key == "cookie");
+        let mut crumbs = lines.flat_map(|(_, line)| line.split(';')).filter_map(|crumb| crumb.trim().split_once('='));
+        crumbs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
+    }
+
     /// The body as JSON, in the charset of its byte order mark or `content-type` (where that is granted), else UTF-8.
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> { Ok(from_slice(&decoded_json(self.read()?, self.header("content-type").unwrap_or(""))?)?) }
@@ -94,6 +123,11 @@ impl Response {
 
     pub fn text(text: impl Into<String>) -> Self { Self::new(200, "text/plain; charset=utf-8", text.into()) }
 
+    pub fn html(text: impl Into<String>) -> Self { Self::new(200, "text/html; charset=utf-8", text.into()) }
+
+    /// Sends the client to another address, with status 302 (RFC 9110 §15.4).
+    pub fn redirect(url: &str) -> Self { Self::new(302, "", "").header("location", url) }
+
     /// One of the operator's templates, rendered by the host with these values.
     pub fn template(name: &str, vars: Value) -> Self { Self { status: 200, template: Some(name.into()), vars: Some(vars), ..Self::default() } }
 
@@ -106,6 +140,14 @@ impl Response {
         self
     }
 
+    /// The same with one more cookie set, which needs the grant `response.set_headers: [set-cookie]`. Fails for characters that must be encoded
+    /// first, for more than 4096 bytes, and for attributes that browsers refuse together.
+    #[track_caller]
+    pub fn cookie(mut self, cookie: Cookie) -> Result<Self> {
+        self.headers.push(("set-cookie".into(), cookie.line()?));
+        Ok(self)
+    }
+
     /// The same with another body.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self { Self { body: Body::of(body), ..self } }
 
@@ -115,6 +157,53 @@ impl Response {
     /// The whole body that is to be modified.
     #[track_caller]
     pub fn read(&self) -> Result<Vec<u8>> { self.body.read("response") }
+}
+
+impl Cookie {
+    pub fn new(name: &str, value: &str) -> Self {
+        let secure = ["__host-", "__secure-"].iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
+        let (name, value, path) = (name.into(), value.into(), "/".into());
+        Self { name, value, path, same_site: SameSite::Lax, max_age_s: None, secure, http_only: true }
+    }
+
+    /// One that has the browser forget the cookie of that name and path.
+    pub fn gone(name: &str) -> Self { Self::new(name, "").max_age(0) }
+
+    pub fn max_age(self, seconds: u64) -> Self { Self { max_age_s: Some(seconds), ..self } }
+
+    pub fn path(self, path: &str) -> Self { Self { path: path.into(), ..self } }
+
+    pub fn secure(self, secure: bool) -> Self { Self { secure, ..self } }
+
+    pub fn http_only(self, http_only: bool) -> Self { Self { http_only, ..self } }
+
+    pub fn same_site(self, same_site: SameSite) -> Self { Self { same_site, ..self } }
+
+    #[track_caller]
+    fn line(self) -> Result<String> {
+        let Self { name, value, path, same_site, .. } = &self;
+        let refuse = |why: &str| Err(Error::new(format!("cookie '{name}'{why}")));
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_value = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+        let is_sound = !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_value);
+        if !is_sound || !path.starts_with('/') || !path.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';') {
+            return refuse(": its name, value or path must be percent-encoded first");
+        }
+        let prefix = name.to_ascii_lowercase();
+        let (is_host, is_secure) = (prefix.starts_with("__host-"), prefix.starts_with("__secure-"));
+        if (is_host || is_secure || *same_site == SameSite::None) && !self.secure {
+            return refuse(" must be secure: browsers refuse it otherwise");
+        }
+        if is_host && path != "/" {
+            return refuse(" must have the path /: browsers refuse it otherwise");
+        }
+        if name.len() + value.len() > 4096 {
+            return refuse(" has more than 4096 bytes, which browsers do not keep");
+        }
+        let age = self.max_age_s.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        let (http_only, secure) = (if self.http_only { "; HttpOnly" } else { "" }, if self.secure { "; Secure" } else { "" });
+        Ok(format!("{name}={value}; Path={path}{age}{http_only}{secure}; SameSite={same_site:?}"))
+    }
 }
 
 impl Decision {
@@ -157,6 +246,26 @@ impl HttpAnswer {
 
 #[track_caller]
 fn json_text(value: &impl Serialize) -> String { serde_json::to_string(value).expect("a value that JSON can carry") }
+
+/// Percent-encoding and `+` decoded; what is not UTF-8 then has replacement characters.
+fn unquoted(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok()).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        match (bytes[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+            (b'%', Some(byte)) => {
+                plain.push(byte);
+                at += 2;
+            }
+            (b'+', _) => plain.push(b' '),
+            (byte, _) => plain.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
 
 fn first<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> { pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) }
 

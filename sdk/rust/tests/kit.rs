@@ -282,3 +282,36 @@ fn json_is_read_in_the_charset_of_its_mark_or_header() {
         assert!(read(&bytes, kind).is_err(), "{kind}");
     }
 }
+
+#[test]
+fn cookies_add_up_and_those_that_browsers_refuse_fail_with_the_authors_line() {
+    let answer = Response::redirect("/in").cookie(Cookie::new("a", "1")).and_then(|made| made.cookie(Cookie::new("__Host-b", "2").max_age(5)));
+    let headers = answer.expect("sound cookies").headers;
+    let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let wanted = [
+        "location: /in",
+        "set-cookie: a=1; Path=/; HttpOnly; SameSite=Lax",
+        "set-cookie: __Host-b=2; Path=/; Max-Age=5; HttpOnly; Secure; SameSite=Lax",
+    ];
+    assert_eq!(lines, wanted);
+    for odd in ["", "a b", "a=b", "ü", "a;"] {
+        assert!(Response::default().cookie(Cookie::new(odd, "1")).is_err(), "{odd}");
+    }
+    assert!(Response::default().cookie(Cookie::new("a", "1\r\n")).is_err());
+    assert!(Response::default().cookie(Cookie::new("__host-a", "1").secure(false)).is_err());
+}
+
+#[test]
+fn forms_and_cookies_are_read() {
+    let request: Request = serde_json::from_value(json!({
+        "headers": [["cookie", "a=1; b=\"2\""], ["cookie", "a=3; c"]], "claims": {"scope": "read"}, "query_string": "a=%20",
+        "body": {"text": "a=1+2&b=%C3%BC&a=%&c"},
+    }))
+    .expect("a request");
+    assert_eq!((request.cookie("a"), request.cookie("b"), request.cookie("c")), (Some("1"), Some("2"), None));
+    let form: Vec<_> = request.form().expect("a form").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(form, ["a=1 2", "b=ü", "a=%", "c="]);
+    assert_eq!((request.claims["scope"].as_str(), request.query_string.as_deref()), (Some("read"), Some("a=%20")));
+    let parts: Request = serde_json::from_value(json!({"body": {"text": "--x\r\na"}})).expect("a request");
+    assert!(parts.form().is_err_and(|error| format!("{error:?}").contains("multipart/form-data")));
+}

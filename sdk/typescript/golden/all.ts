@@ -2,6 +2,7 @@
 
 export { default as api_key } from "./api_key.js";
 export { default as awaiting } from "./awaiting.js";
+export { default as cookies } from "./cookies.js";
 export { default as failing } from "./failing/plugin.js";
 export { default as greet } from "./greet.js";
 export { default as large_body } from "./large_body.js";

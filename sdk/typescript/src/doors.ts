@@ -44,8 +44,8 @@ const line = (level: string) => (message: unknown): void => ask("log", { level, 
 export const context = {
   /** The validated configuration; there from `init` on. */
   config: {} as any,
-  /** The plugin's own id and version. */
-  plugin: { id: "", version: "" },
+  /** The name that the operator gave the plugin, its version, and whether it runs in development mode. */
+  plugin: { id: "", version: "", development: false },
   log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
   /** The plugin's own storage: JSON values, atomic across workers; `ttlS` forgets a key after so many seconds. */
   kv: {

@@ -40,8 +40,8 @@ export function serve(made: Definition, door: (door: string, payload: string) =>
 function table(made: Definition): Record<string, Handler> {
   const { auth, response, modifier, functions, dataSource, endpoints } = made;
   const on = (document: any) => new Request(document.request, document.fingerprint);
-  const init = ({ config, plugin }: any) => {
-    Object.assign(ctx, { config: config ?? {}, plugin: { ...ctx.plugin, ...plugin } });
+  const init = ({ config, plugin, development = false }: any) => {
+    Object.assign(ctx, { config: config ?? {}, plugin: { ...ctx.plugin, ...plugin, development } });
     return made.init?.(ctx);
   };
   let connected = false;

@@ -17,6 +17,8 @@ export type ColumnType = "text" | "integer" | "float" | "boolean" | "datetime" |
 export type Column = { name: string; type?: ColumnType; nullable?: boolean };
 /** Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it. */
 export type DataResult = { columns: Column[]; rows: unknown[][]; truncated?: boolean; next?: string | null; total?: number | null };
+/** `length` bytes from `offset` on. */
+export type Part = { offset?: number; length?: number };
 export type Page = { limit?: number; cursor?: string | null };
 
 export type Later<T> = T | Promise<T>;

@@ -5,7 +5,7 @@ import { encode } from "../quickjs/json.js";
 import { ask } from "./doors.js";
 import { pairs, toBytes, WithBody } from "./encoding.js";
 import { PluginError } from "./failure.js";
-import type { CookieOptions, Definition, HeadersLike, Pairs, Parameter, Principal, TemplateFunction } from "./types.js";
+import type { CookieOptions, Definition, HeadersLike, Pairs, Parameter, Part, Principal, TemplateFunction } from "./types.js";
 
 /** One side of an exchange: headers as far as they are granted, and a body that may still be at the host. */
 abstract class Message extends WithBody {
@@ -13,11 +13,13 @@ abstract class Message extends WithBody {
   /** Length of the body in bytes; -1 while the host does not know it. */
   get size(): number { return this.body?.available ?? toBytes(this.body).length; }
   /** The body, or a part of it, fetched from the host in as many pieces as it needs. */
-  bytes({ offset = 0, length = Infinity }: { offset?: number; length?: number } = {}): Uint8Array {
-    if (!this.body?.available) return toBytes(this.body).slice(offset, offset + length);
+  bytes({ offset = 0, length = Infinity }: Part = {}): Uint8Array {
+    return this.body?.available ? this.fetched(this.of, offset, length) : toBytes(this.body).slice(offset, offset + length);
+  }
+  protected fetched(of: string, offset: number, length: number): Uint8Array {
     const parts: Uint8Array[] = [];
     for (let [at, end] = [offset, Infinity]; at < Math.min(end, offset + length); at += parts.at(-1)!.length) {
-      const { base64, total } = ask("body.read", { of: this.of, offset: at, length: isFinite(length) ? offset + length - at : undefined });
+      const { base64, total } = ask("body.read", { of, offset: at, length: isFinite(length) ? offset + length - at : undefined });
       parts.push(decode64(base64));
       end = base64 ? total : 0;
     }
@@ -37,6 +39,14 @@ export class Request extends Message {
   get pathParams(): Record<string, string | number> { return this.document.path_params ?? {}; }
   /** Who auth found the caller to be, when granted. */
   get principal(): Principal | null { return this.document.principal ?? null; }
+  /** What auth found said of the caller, such as the claims of its token; empty where `principal` is null. */
+  get claims(): Record<string, any> { return this.document.claims ?? {}; }
+  /** The query as sent, percent-encoded, without `?`; null where not all of it may be seen. */
+  get queryString(): string | null { return this.document.query_string ?? null; }
+  /** The body, or a part of it, in its content coding: the bytes as they came, over which signatures are made. */
+  rawBytes({ offset = 0, length = Infinity }: Part = {}): Uint8Array {
+    return this.size ? this.fetched("request.raw", offset, length) : new Uint8Array();
+  }
   field(name: "scheme" | "host" | "raw_path" | "client" | "route"): string | null { return this.document[name] ?? null; }
   param(name: string): string | undefined { return this.query.find(([key]) => key === name)?.[1]; }
   /** Cookies by name; of a repeated name the first counts. */
@@ -70,6 +80,14 @@ export class Response {
   /** Rendered by the host from the operator's template of that name. */
   static render = (template: string, vars = {}, status = 200, headers?: HeadersLike) =>
     new Response(status, headers, undefined, template, vars);
+  /** This answer with one more cookie set: see `cookie`. It needs the grant `response.set_headers: [set-cookie]`. */
+  withCookie(name: string, value: string, options?: CookieOptions): Response {
+    return new Response(this.status, [...pairs(this.headers), cookie(name, value, options)], this.body, this.template, this.vars);
+  }
+  /** This answer, which has the browser forget a cookie that was set with that path. */
+  withoutCookie(name: string, options: Pick<CookieOptions, "path" | "secure"> = {}): Response {
+    return this.withCookie(name, "", { ...options, maxAgeS: 0 });
+  }
 }
 const typed = (type: string, body: string, status: number, headers?: HeadersLike) =>
   new Response(status, [["content-type", type], ...pairs(headers)], body);
@@ -81,11 +99,21 @@ export function sameText(one: string, other: string): boolean {
   return odd === 0;
 }
 
-/** A `set-cookie` header pair (RFC 6265 §4.1). Throws PluginError for characters that a cookie cannot carry. */
+/**
+ * A `set-cookie` header pair (RFC 6265 §4.1) for this host alone; without `maxAgeS` it lasts until the browser is closed. A cookie whose name
+ * begins with `__Host-` or `__Secure-` is secure. Throws PluginError for characters that must be encoded first, for too much, and for
+ * attributes that browsers refuse together.
+ */
 export function cookie(name: string, value: string, options: CookieOptions = {}): Pairs[number] {
-  const { maxAgeS, path = "/", httpOnly = true, secure = false, sameSite = "Lax" } = options;
-  const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[!#-+\--:<-[\]-~]*$/.test(value) && /^[ -:<-~]*$/.test(path + sameSite);
-  if (!isSound) throw new PluginError(`cookie '${name}': its name, value or attributes must be encoded first (encodeURIComponent)`);
+  const prefix = /^__(host|secure)-/i.exec(name)?.[1]?.toLowerCase();
+  const { maxAgeS, path = "/", httpOnly = true, secure = !!prefix, sameSite = "Lax" } = options;
+  const refuse = (why: string) => { throw new PluginError(`cookie '${name}'${why}`); };
+  const isSound = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[!#-+\--:<-[\]-~]*$/.test(value) && /^\/[ -:<-~]*$/.test(path);
+  if (!isSound) refuse(": its name, value or path must be encoded first (encodeURIComponent)");
+  if (!["Lax", "Strict", "None"].includes(sameSite) || !Number.isInteger(maxAgeS ?? 0)) refuse(": sameSite is Lax, Strict or None, maxAgeS whole");
+  if ((prefix || sameSite === "None") && !secure) refuse(" must be secure: browsers refuse it otherwise");
+  if (prefix === "host" && path !== "/") refuse(" must have the path /: browsers refuse it otherwise");
+  if (name.length + value.length > 4096) refuse(" has more than 4096 bytes, which browsers do not keep");
   const age = maxAgeS !== undefined && `Max-Age=${maxAgeS}`;
   const parts = [`${name}=${value}`, `Path=${path}`, age, httpOnly && "HttpOnly", secure && "Secure", `SameSite=${sameSite}`];
   return ["set-cookie", parts.filter(Boolean).join("; ")];

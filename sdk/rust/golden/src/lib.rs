@@ -25,6 +25,9 @@ impl Plugin for Golden {
 
 impl AuthPlugin for Golden {
     fn authenticate(&mut self, request: Request) -> Result<Option<Decision>> {
+        if self.id == "cookies" {
+            return by_cookie(request).map(Some);
+        }
         let Some(key) = request.header(self.config["header"].as_str().unwrap_or("X-API-Key")) else { return Ok(None) };
         let keys: BTreeMap<String, Principal> = serde_json::from_str(&secret("api_keys")?)?;
         let Some(principal) = keys.get(key) else {
@@ -50,6 +53,7 @@ impl ResponsePlugin for Golden {
     fn generate(&mut self, request: Request) -> Result<Option<Response>> {
         match self.id.as_str() {
             "awaiting" => every_door(request),
+            "cookies" => cookies(request).map(Some),
             "greet" => greet(request),
             "paged-orders" => paged_orders(request),
             "plain" => self.plain(request),
@@ -92,6 +96,45 @@ fn every_door(request: Request) -> Result<Option<Response>> {
     }))))
 }
 
+fn by_cookie(request: Request) -> Result<Decision> {
+    let Some(user) = request.cookie("user") else {
+        return Ok(Decision::Reply(Response::redirect("/login").cookie(Cookie::new("back-to", "/private").max_age(600).path("/login"))?));
+    };
+    if user == "nobody" {
+        return Ok(Decision::deny(401, "unknown user", Some("Cookie")));
+    }
+    let given = Response::default().cookie(Cookie::new("user", user).max_age(3600))?.cookie(Cookie::new("seen", "1").http_only(false))?;
+    let claims = json!({"by": "cookie"}).as_object().cloned().unwrap_or_default();
+    Ok(Decision::Allow { principal: Principal { id: user.into(), ..Principal::default() }, claims, set_headers: given.headers })
+}
+
+fn cookies(request: Request) -> Result<Response> {
+    let is_refused = |made: Cookie| Response::default().cookie(made).is_err();
+    Ok(match request.path.as_str() {
+        "/set" => {
+            let answer = Response::html("<p>in</p>").cookie(Cookie::new("one", "1"))?;
+            let answer = answer.cookie(Cookie::new("two", "2").max_age(60).path("/x").secure(true))?;
+            let answer = answer.cookie(Cookie::new("__Host-three", "3").same_site(SameSite::Strict))?;
+            answer.cookie(Cookie::new("four", "").secure(true).same_site(SameSite::None))?
+        }
+        "/deleted" => Response::redirect("/").status(303).cookie(Cookie::gone("one").path("/x"))?.cookie(Cookie::gone("__Host-three"))?,
+        "/refused" => Response::json(&json!({
+            "blank": is_refused(Cookie::new("a b", "b")), "value": is_refused(Cookie::new("a", "a;b")),
+            "path": is_refused(Cookie::new("a", "b").path("/x; Domain=example.com")), "relative": is_refused(Cookie::new("a", "b").path("x")),
+            "none": is_refused(Cookie::new("a", "b").same_site(SameSite::None)),
+            "host": is_refused(Cookie::new("__Host-a", "b").secure(false)), "host path": is_refused(Cookie::new("__Host-a", "b").path("/x")),
+            "secure": is_refused(Cookie::new("__Secure-a", "b").secure(false)), "long": is_refused(Cookie::new("a", &"x".repeat(4096))),
+            "sound": is_refused(Cookie::new("a", "b")),
+        })),
+        "/seen" => {
+            let (raw, form) = (String::from_utf8(request.read_raw()?)?, request.form()?);
+            let cookies = ["a", "b", "c"].map(|name| request.cookie(name));
+            Response::json(&json!({"cookies": cookies, "claims": request.claims, "query": request.query_string, "form": form, "raw": raw}))
+        }
+        _ => Response::json(&json!([request.form()?, request.query_string, request.claims, request.read_raw()?.len()])),
+    })
+}
+
 fn greet(request: Request) -> Result<Option<Response>> {
     let Some(name) = request.path_param("name") else { return Ok(None) };
     Ok(Some(match request.query_param("as").unwrap_or("json") {
@@ -103,8 +146,7 @@ fn greet(request: Request) -> Result<Option<Response>> {
         "image" => Response::new(200, "image/png", *b"\x89PNG\r\n\x1a\n\x00\xff"),
         "text" => Response::text(format!("Hello, {name}!")).header("x-fingerprint", &request.fingerprint[..4]),
         "echo" => {
-            let text = String::from_utf8(request.read()?)?;
-            let form: Vec<_> = text.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key, unquoted(value))).collect();
+            let (text, form) = (String::from_utf8(request.read()?)?, request.form()?);
             let mut cookies = Map::new();
             for (key, value) in request.header("cookie").into_iter().flat_map(|line| line.split("; ")).filter_map(|pair| pair.split_once('=')) {
                 cookies.entry(key).or_insert(json!(value.trim_matches('"')));
@@ -115,22 +157,6 @@ fn greet(request: Request) -> Result<Option<Response>> {
         }
         _ => Response::new(406, "", ""),
     }))
-}
-
-fn unquoted(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut plain = vec![];
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let hex: String = bytes.by_ref().take(2).map(char::from).collect();
-                u8::from_str_radix(&hex, 16).unwrap_or(b'?')
-            }
-            plain => plain,
-        });
-    }
-    String::from_utf8_lossy(&plain).into_owned()
 }
 
 fn paged_orders(request: Request) -> Result<Option<Response>> {
