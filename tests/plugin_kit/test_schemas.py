@@ -12,6 +12,7 @@ import pytest
 
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.hostcalls.hostcalls import _KV, HostServices, PluginHostCalls
+from mockforge_asgi.plugins.native.processes import CALL
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin.failure import CODES
 from mockforge_plugin.operations.dispatch import PluginObject
@@ -45,7 +46,7 @@ def test_every_operation_and_every_code_has_a_schema() -> None:
 
 def test_every_door_has_a_schema_and_a_line_in_the_contract() -> None:
     doors = PluginHostCalls("p", None, HostServices(state=MemoryStore(), events=EventStream()))
-    known = {*doors._quick, *doors._waiting, *_KV}
+    known = {*doors._quick, *doors._waiting, *_KV, CALL}
     assert set(SCHEMAS["doors"]["$defs"]) == known
     page = (FOLDER.parents[1] / "docs/reference/contract.md").read_text()
     section = page[page.index("## Host calls") : page.index("## How each runtime")]
