@@ -43,6 +43,11 @@ class _WithBody:
                 return str(value)
         return default
 
+    def header_values(self, name: str) -> list[str]:
+        """Every value of the headers of that name, whatever its case, in order: for those that must not be there twice."""
+        low = name.lower()
+        return [str(value) for key, value in self._document["headers"] if key == low or key.lower() == low]
+
     @property
     def body(self) -> Body:
         """The body as it came: whole, or its size when it stayed at the host. `read()` works for both."""

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import json as _json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from mockforge_plugin.cookies import SameSite, cookie
 from mockforge_plugin.pairs import Pairs, pairs
+from mockforge_plugin.slots import WithKnown, set_known, setters
 
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list of values, dict of str to value."""
-
-
-def setters(cls: type) -> list[Callable[[Any, Any], None]]:
-    """What sets each field of a new value, for constructors: those of `dataclass` find it by name, each time, and take twice as long."""
-    return [vars(cls)[f.name].__set__ for f in fields(cls)]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -185,7 +181,7 @@ _set_status, _set_headers, _set_body, _set_template, _set_vars = setters(Respons
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Allow:
+class Allow(WithKnown):
     """The caller may pass, as this principal."""
 
     principal: Principal
@@ -197,6 +193,7 @@ class Allow:
         _set_principal(self, principal)
         _set_claims(self, {} if claims is None else claims)
         _set_set_headers(self, set_headers)
+        set_known(self, None)
 
 
 _set_principal, _set_claims, _set_set_headers = setters(Allow)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 
 from mockforge_asgi.auth.requirements import scopes_of
 from mockforge_asgi.contract import Principal
+from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.types import Json, Scope
 
 
@@ -15,7 +18,18 @@ class PluginUser(BaseUser):
     """A caller that an auth plugin let pass."""
 
     def __init__(self, principal: Principal, claims: Mapping[str, Json]) -> None:
-        self.principal, self.claims = principal, claims
+        self._principal, self._claims = principal, claims
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who it is; the app's own copy, as the decision that it is of may be that about other requests, too."""
+        return replace(self._principal, attributes=loads(dumps(dict(self._principal.attributes))))
+
+    @cached_property
+    def claims(self) -> dict[str, Json]:
+        """What auth found said of it; the app's own copy."""
+        made: dict[str, Json] = loads(dumps(dict(self._claims)))
+        return made
 
     @property
     def is_authenticated(self) -> bool:
@@ -25,27 +39,27 @@ class PluginUser(BaseUser):
     @property
     def display_name(self) -> str:
         """The principal's name, or its id where it has none."""
-        return self.principal.name or self.principal.id
+        return self._principal.name or self._principal.id
 
     @property
     def identity(self) -> str:
         """The principal's id."""
-        return self.principal.id
+        return self._principal.id
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The principal's roles."""
-        return self.principal.roles
+        return self._principal.roles
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The principal's groups."""
-        return self.principal.groups
+        return self._principal.groups
 
     @property
     def email(self) -> str | None:
         """The principal's address, if it is known."""
-        return self.principal.email
+        return self._principal.email
 
 
 def credentials(principal: Principal, claims: Mapping[str, Json]) -> AuthCredentials:

@@ -4,10 +4,13 @@ There is one set of rules, that of the kit and of `results.py`, by which all res
 both are known to accept, as the value that they give: exact types of Python and of the kit, small, in ordinary shapes. Anything else, and
 so all that is wrong, is `UNUSUAL`: it goes by way of JSON, which alone has words for errors. What is given shares nothing with the plugin
 that could be changed.
+
+An Allow that a plugin keeps and gives again and again is read once, and once more whenever its claims or attributes have changed.
 """
 
 from __future__ import annotations
 
+from marshal import dumps, loads
 from typing import Any, Final, TypeAlias
 
 from mockforge_asgi.contract import Allow, Deny, Principal, Reply
@@ -18,7 +21,8 @@ from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.pairs import Headers as KitHeaders
 from mockforge_plugin.request import Answer
-from mockforge_plugin.values import Body, Response, setters
+from mockforge_plugin.slots import set_known, setters
+from mockforge_plugin.values import Body, Response
 
 Unusual: TypeAlias = Any
 UNUSUAL: Final[Unusual] = object()
@@ -37,6 +41,8 @@ _ESCAPED: Final = bytes([*range(32), *b'"\\'])
 """What has up to six bytes in JSON instead of one."""
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 _STRINGS: Final = frozenset({str})
+_EXACT: Final = 2
+"""The version of `marshal` that writes every value whole, with its exact type: what is written alike is alike."""
 _JSON: Final = ((b"content-type", b"application/json"),)
 _TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
 _UTF_8: Final = ("", "utf-8", "utf8")
@@ -75,13 +81,34 @@ class UsualResults:
         return UNUSUAL
 
     def _allow(self, value: Allow) -> Any:
-        claims: Any = value.claims
-        pairs: Any = value.set_headers
-        principal = value.principal
+        principal, known = value.principal, value._known
         if type(principal) is not Principal:
             return UNUSUAL
+        claims: Any = value.claims
+        attributes: Any = principal.attributes
+        if known is None:  # most are made for one request: whether this one comes again is not known yet
+            made = self._made(value, claims, attributes)
+            if made is not UNUSUAL:
+                set_known(value, self)
+            return made
+        content = None
+        if claims or attributes:
+            try:
+                content = dumps((claims, attributes), _EXACT)
+            except ValueError:  # something that was not there before
+                return self._made(value, claims, attributes)
+        if type(known) is tuple and known[0] is self and known[1] == content:
+            return known[2]
+        made = self._made(value, *(loads(content) if content else (claims, attributes)))
+        if made is not UNUSUAL and type(principal.roles) is type(principal.groups) is tuple and not made.set_headers:
+            set_known(value, (self, content, made))
+        return made
+
+    def _made(self, value: Allow, claims: Any, attributes: Any) -> Any:
+        pairs: Any = value.set_headers
+        principal = value.principal
         texts = identity = principal.id
-        name, email, attributes = principal.name, principal.email, principal.attributes
+        name, email = principal.name, principal.email
         roles: Any = principal.roles
         groups: Any = principal.groups
         if type(identity) is not str or not identity or type(claims) is not dict or type(attributes) is not dict:

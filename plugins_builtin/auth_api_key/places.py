@@ -43,11 +43,8 @@ class Places:
     def sent(self, request: Request) -> list[bytes]:
         """Every key that was sent, as its bytes were."""
         found: list[bytes] = []
-        header = self.header
-        if header:
-            for name, value in request.headers:
-                if name == header:
-                    found.append(value.encode("latin-1"))
+        if self.header:
+            found = [value.encode("latin-1") for value in request.header_values(self.header)]
             if self.prefix and found:
                 found = self._behind_prefix(found)
         if self.query:
@@ -65,7 +62,7 @@ class Places:
         return [key.lstrip(b" ") for _, _, key in parts]
 
     def _cookies(self, request: Request) -> Iterator[bytes]:
-        for line in request.headers.all("cookie"):
+        for line in request.header_values("cookie"):
             for crumb in line.split(";"):
                 name, _, value = crumb.strip().partition("=")
                 if name == self.cookie:

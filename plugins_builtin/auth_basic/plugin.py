@@ -53,7 +53,7 @@ class BasicAuth(AuthPlugin):
     async def authenticate(self, request: Request) -> Allow | Deny | None:
         """The decision about name and password, if there are any."""
         try:
-            found = credentials(request.headers.all("authorization"))
+            found = credentials(request.header_values("authorization"))
         except Malformed as error:
             return Deny(400, str(error)) if error.is_form else self.refused
         if found is None:

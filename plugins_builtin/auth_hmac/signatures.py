@@ -39,7 +39,7 @@ class Signatures:
 
     async def check(self, request: Request) -> Key | None:
         """The key that the request is signed with; None where it has no signature. Raises Refused and Malformed."""
-        inputs, values = request.headers.all("signature-input"), request.headers.all("signature")
+        inputs, values = request.header_values("signature-input"), request.header_values("signature")
         if not inputs and not values:
             return None
         about, signature = self._chosen(field(inputs, "Signature-Input"), field(values, "Signature"))
@@ -117,7 +117,7 @@ class Signatures:
             if request.body.size and await request.read_raw(length=1):
                 raise Refused("the signature does not cover the body: send and sign a content-digest")
             return
-        told = byte_sequences(field(request.headers.all("content-digest"), "Content-Digest"), "Content-Digest")
+        told = byte_sequences(field(request.header_values("content-digest"), "Content-Digest"), "Content-Digest")
         hashes = {name: _DIGESTS[name]() for name in told if name in _DIGESTS}
         if not hashes:
             raise Refused("Content-Digest has neither sha-256 nor sha-512")
@@ -142,7 +142,7 @@ def _value(request: Request, name: str, readable: frozenset[str]) -> str:
         return str(derive(request))
     if name not in readable:
         raise Refused(f"the signature covers {name}, which is not readable here: the operator can list it under `may_cover`")
-    values = request.headers.all(name)
+    values = request.header_values(name)
     if not values:
         raise Refused(f"the signature covers {name}, which is not there")
     return ", ".join(value.strip(" \t") for value in values)

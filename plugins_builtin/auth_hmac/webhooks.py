@@ -70,7 +70,7 @@ class Webhooks:
 
 def _one(request: Request, name: str) -> str | None:
     """The value of a header that may be there once. Raises Malformed."""
-    values = request.headers.all(name)
+    values = request.header_values(name)
     if len(values) > 1:
         raise Malformed(f"{name} is there more than once")
     if values and len(values[0]) > MAX_FIELD_CHARS:

@@ -79,7 +79,7 @@ class AuthLdap(AuthPlugin):
     async def authenticate(self, request: Request) -> Decision:
         """Allow who can log in."""
         try:
-            credentials = read_credentials(request.headers.all("authorization"))
+            credentials = read_credentials(request.header_values("authorization"))
         except BadCredentials as error:
             return Deny(error.status, str(error), self.challenge if error.status == 401 else None)
         if credentials is None:

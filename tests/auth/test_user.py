@@ -35,6 +35,15 @@ def test_the_user_is_the_principal() -> None:
     assert Request(with_user(SCOPE, Principal("u1"), {})).user.display_name == "u1"
 
 
+def test_what_an_app_changes_of_the_user_is_its_own() -> None:
+    principal, claims = Principal("u1", attributes={"a": {"b": 1}}), {"c": [1]}
+    user = Request(with_user(SCOPE, principal, claims)).user
+    user.principal.attributes["a"]["b"] = user.claims["d"] = 2
+    user.claims["c"].append(2)
+    assert (principal.attributes, claims) == ({"a": {"b": 1}}, {"c": [1]})
+    assert (user.principal.attributes, user.claims) == ({"a": {"b": 2}}, {"c": [1, 2], "d": 2})
+
+
 def test_a_plugins_caller_goes_before_one_from_outside_and_an_anonymous_one_does_not() -> None:
     outside = with_user(SCOPE, Principal("outside"), {})
     assert Request(with_user(outside, Principal("inside"), {})).user.identity == "inside"

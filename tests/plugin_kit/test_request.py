@@ -30,6 +30,11 @@ def test_a_request_made_by_hand_reads_as_one_from_the_host() -> None:
     assert request.text().result() == "ü"
 
 
+def test_the_values_of_a_header_keep_their_order() -> None:
+    request = Request(headers=[("X-Key", "1"), ("accept", "*/*"), ("x-key", "2")])
+    assert (request.header_values("X-KEY"), request.header_values("x-ke")) == (["1", "2"], [])
+
+
 def test_headers_ignore_case_and_keep_order() -> None:
     headers = Headers([("A", "1"), ("b", "2"), ("a", "3")])
     assert (headers.get("a"), headers.all("A"), headers.get("c", "-"), headers[1]) == ("1", ["1", "3"], "-", ("b", "2"))

@@ -89,6 +89,20 @@ class NativeRequest(Request):
                     return value.decode("latin-1")
         return default
 
+    def header_values(self, name: str) -> list[str]:
+        """See Request."""
+        low = name.lower()
+        if low == "cookie" or not low.isascii():
+            return [value for key, value in self.headers if key == low]
+        wanted, view, size = low.encode(), self._view, len(low)
+        if (view.headers is not None and wanted not in view.header_names) or low in self._consumed.headers:
+            return []
+        return [
+            value.decode("latin-1")
+            for key, value in self._snapshot.raw_headers
+            if len(key) == size and (key == wanted or key.lower() == wanted)
+        ]
+
     @property
     def headers(self) -> Headers:
         """See Request."""

@@ -20,6 +20,7 @@ CALLS: Final = {"kv": "kv", "http": "network", "secret": "secrets", "resource": 
 """Host calls that need a permission, and which."""
 PARTS: Final = {
     "header": "request.headers",
+    "header_values": "request.headers",
     "headers": "request.headers",
     "cookies": "request.cookies",
     "query": "request.query",
@@ -162,7 +163,7 @@ def _parts(function: ast.AST, request: str) -> Iterator[tuple[int, str, str]]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id=owner), attr="headers" | "query" | "cookies") as part)):
                 arguments: list[ast.expr] = node.args[:1]
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="header") as part):
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="header" | "header_values") as part):
                 arguments = node.args[:1]
             case ast.Subscript(value=ast.Attribute(value=ast.Name(id=owner), attr="headers" | "query" | "cookies") as part):
                 arguments = [node.slice]

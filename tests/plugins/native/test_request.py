@@ -40,7 +40,8 @@ def seen(request: Request) -> dict[str, Any]:
         "client": request.client, "route": request.route, "path_params": request.path_params, "claims": request.claims,
         "principal": request.principal,
         "body": request.body, "fingerprint": request.fingerprint, "text": repr(request),
-        "named": [(request.header(name), request.header(name, "none"), request.headers.get(name)) for name in asked],
+        "named": [(request.header(name), request.header(name, "none"), request.headers.get(name), request.header_values(name),
+                   request.headers.all(name)) for name in asked],
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ class Auth(AuthPlugin):
     async def authenticate(self, request: Request):
         await kv.get(request.client)
         secret("api_keys"), secret("other"), await resource("words.txt"), await web.get("https://a.example")
-        request.header("X-API-Key"), request.headers["x-tenant"], "x-trace" in request.headers
+        request.header("X-API-Key"), request.headers["x-tenant"], "x-trace" in request.headers, request.header_values("x-more")
         return helper(request)
 
 def helper(r: Request):
@@ -39,6 +39,7 @@ def test_what_the_code_uses_and_the_manifest_does_not_ask_for_is_a_warning(tmp_p
         "p/plugin.py:7: uses files 'words.txt'",
         "p/plugin.py:7: uses network",
         "p/plugin.py:7: uses secrets 'other'",
+        "p/plugin.py:8: uses request.headers 'x-more'",
         "p/plugin.py:8: uses request.headers 'x-tenant'",
         "p/plugin.py:8: uses request.headers 'x-trace'",
         "p/plugin.py:12: uses request.body",
