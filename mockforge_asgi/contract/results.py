@@ -127,6 +127,10 @@ class ResultReader:
                 raise self.invalid(op, f"a challenge of more than {MAX_HEADER_BYTES} bytes")
         return Deny(status, (reason or "authentication failed")[:500], challenge)
 
+    def generated(self, op: str, value: Json) -> MockResponse | TemplateResponse | None:
+        """The result of `response.generate`."""
+        return None if value is None else self.response(op, value)
+
     def response(self, op: str, value: Json, known: Headers = ()) -> MockResponse | TemplateResponse:
         """A response document. `known` are headers that the plugin was shown and may give back."""
         if not isinstance(value, dict):

@@ -6,7 +6,7 @@ the affair of its host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -30,6 +30,11 @@ from mockforge_asgi.types import Headers
 DEFAULT_PRIORITY: Final = 100.0
 ALL_RESPONSES: Final = ResponseFilter()
 A = TypeVar("A", MockResponse, ResponseHead)
+T = TypeVar("T")
+
+
+def _unchecked(op: str, result: Json) -> Any:
+    return result
 
 
 def alias_of(name: str) -> str:
@@ -97,10 +102,17 @@ class Plugin:
         """Its place in a chain; lowest first."""
         return self.facts.priority
 
-    async def _call(self, exchange: Exchange | None, op: str, document: bytes, request: BodyReader | None = None) -> Json:
+    async def _call(
+        self,
+        exchange: Exchange | None,
+        op: str,
+        document: bytes,
+        request: BodyReader | None = None,
+        check: Callable[[str, Json], T] = _unchecked,
+    ) -> T:
         """Run one operation, unless the plugin is in quarantine: on the lease of the request, or without a request on one of its own.
 
-        Raises PluginFailed, LimitExceeded, PluginUnavailable.
+        Gives what `check` makes of the operation's name and result. Raises PluginFailed, LimitExceeded, PluginUnavailable.
         """
         breaker, shared = self.breaker, self._shared
         is_trial = breaker.until_s is not None and breaker.enter()
@@ -115,10 +127,10 @@ class Plugin:
             breaker.ended(op, is_trial, error)
             if self.successor is None or not (isinstance(error, PluginUnavailable) and error.is_replaced):
                 raise
-            return await self.successor._call(exchange, op, document, request)  # an edit came between the request and its call
+            return await self.successor._call(exchange, op, document, request, check)  # an edit came between the request and its call
         if is_trial or not breaker.has_served:
             breaker.ended(op, is_trial)
-        return answer
+        return check(op, answer)
 
     async def _call_apart(self, op: str, document: bytes, request: BodyReader | None) -> Json:
         lease = self.host.lease()
@@ -135,24 +147,24 @@ class Plugin:
             what = f"it asks for template {template!r}; allow it with `templates: [{template}]` under plugins.{self.name}"
             raise PluginFailed(self.name, op, what, code="denied")
 
-    async def authenticate(self, exchange: Exchange) -> Decision:
+    # Some give the call itself to be awaited: one coroutine more would cost every request.
+
+    def authenticate(self, exchange: Exchange) -> Coroutine[Any, Any, Decision]:
         """Who sends this request? None: it leaves the decision to the next."""
-        result = await self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange)
-        return self._reader.decision("auth.authenticate", result)
+        return self._call(exchange, "auth.authenticate", exchange.document(self.view), exchange, self._reader.decision)
 
     async def can_handle(self, exchange: Exchange) -> bool:
         """Whether it wants to answer; a plugin without that operation is asked to answer."""
         if "response.can_handle" not in self.description.ops:
             return True
         document = around("request", exchange.document(self.view), {"fingerprint": await exchange.fingerprint()})
-        return self._reader.flag("response.can_handle", await self._call(exchange, "response.can_handle", document, exchange))
+        return await self._call(exchange, "response.can_handle", document, exchange, self._reader.flag)
 
     async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
         """Its response to the request. None: it leaves the request to the next."""
         fingerprint = (await exchange.fingerprint()).encode()
         document = b"".join((b'{"request":', exchange.document(self.view), b',"fingerprint":"', fingerprint, b'"}'))
-        result = await self._call(exchange, "response.generate", document, exchange)
-        return None if result is None else self._reader.response("response.generate", result)
+        return await self._call(exchange, "response.generate", document, exchange, self._reader.generated)
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
         """The response changed, or None: as it was.
@@ -161,7 +173,7 @@ class Plugin:
         """
         shown = response_document(response, self.rights.response_headers)
         document = around("request", exchange.document(self.view), {"response": shown})
-        result = await self._call(exchange, "response.modify", document, ModifiedResponse(exchange, response))
+        result: Json = await self._call(exchange, "response.modify", document, ModifiedResponse(exchange, response))
         return None if result is None else self._modified(response, result)
 
     def _modified(self, response: A, result: Json) -> A:
@@ -190,16 +202,16 @@ class Plugin:
             )
         )
 
-    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+    def call_function(
+        self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]
+    ) -> Coroutine[Any, Any, Json]:
         """The value of one of its template functions."""
-        document = dumps({"function": name, "args": list(args), "kwargs": dict(kwargs)})
-        return await self._call(exchange, "template.call", document, exchange)
+        return self._call(exchange, "template.call", dumps({"function": name, "args": list(args), "kwargs": dict(kwargs)}), exchange)
 
-    async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
+    def call_endpoint(self, exchange: Exchange, name: str) -> Coroutine[Any, Any, MockResponse | TemplateResponse]:
         """Its response at one of its own endpoints."""
         document = around("request", exchange.document(self.view), {"endpoint": name})
-        result = await self._call(exchange, "endpoint.call", document, exchange)
-        return self._reader.response("endpoint.call", result)
+        return self._call(exchange, "endpoint.call", document, exchange, self._reader.response)
 
     async def query(
         self, exchange: Exchange | None, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
@@ -210,7 +222,7 @@ class Plugin:
             wanted["limit"] = limit
         if cursor is not None:
             wanted["cursor"] = cursor
-        result = await self._call(exchange, "data.query", dumps(wanted), exchange)
+        result: Json = await self._call(exchange, "data.query", dumps(wanted), exchange)
         if not isinstance(result, dict) or not isinstance(result.get("columns"), list) or not isinstance(result.get("rows"), list):
             raise self._reader.invalid("data.query", "no object with 'columns' and 'rows'")
         return result

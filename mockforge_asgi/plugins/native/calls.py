@@ -7,7 +7,6 @@ differs is that neither a request nor a usual result becomes JSON.
 from __future__ import annotations
 
 import inspect
-from asyncio import get_running_loop
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
@@ -26,7 +25,7 @@ from mockforge_plugin.context import CURRENT
 
 
 class ByJson:
-    """A result that is not one of the usual: as JSON alone carries it, and still to be checked."""
+    """A result that is not one of the usual: as JSON alone carries it, and still to be checked. What is wrong with it is no crash."""
 
     __slots__ = ("value",)
 
@@ -37,28 +36,37 @@ class ByJson:
 class NativeCall:
     """A method of the author's with all that its calls need."""
 
-    __slots__ = ("_breaker", "_host", "_is_async", "_method", "_runner", "_timeout_s", "_usual", "name", "op")
+    __slots__ = ("_breaker", "_check", "_host", "_is_async", "_method", "_runner", "_timeout_s", "_usual", "name", "op")
 
     def __init__(
-        self, host: NativeHost, runner: InProcess, breaker: Breaker, op: str, name: str, read: Callable[[Any], Any], method: Method
+        self,
+        host: NativeHost,
+        runner: InProcess,
+        breaker: Breaker,
+        method: Method,
+        op: str,
+        name: str,
+        *,
+        read: Callable[[Any], Any],
+        check: Callable[[Json], Any],
     ) -> None:
-        """`name` is that of a function or endpoint; `read` reads the usual results (`contract/usual.py`)."""
+        """`name` is that of a function or endpoint; `read` reads the usual results (`contract/usual.py`), `check` the JSON of others."""
         self.op, self.name = op, name
-        self._host, self._runner, self._breaker, self._usual = host, runner, breaker, read
+        self._host, self._runner, self._breaker, self._usual, self._check = host, runner, breaker, read, check
         self._timeout_s = host.options.timeout_s
         called, author = method
         self._is_async = inspect.iscoroutinefunction(author)
         self._method = partial(_awaited, called) if self._is_async and not _makes_coroutines(author) else called
 
     async def run(self, request: BodyReader | None, *args: Any) -> Any:
-        """What the method's result is read as, or `ByJson`. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        """What the method's result is read as. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         op, host, breaker = self.op, self._host, self._breaker
         is_trial = breaker.until_s is not None and breaker.enter()
         began_s = perf_counter()
         try:
             if not host.is_serving:
                 raise host.unavailable()
-            context = PluginContext(host.host_calls, request, get_running_loop())
+            context = PluginContext(host.home, request)
             token, work = CURRENT.set(context), None
             try:
                 try:
@@ -92,7 +100,7 @@ class NativeCall:
             host.ended(op, began_s)
         if is_trial or not breaker.has_served:
             breaker.ended(op, is_trial)
-        return found
+        return self._check(found.value) if type(found) is ByJson else found
 
     async def _in_thread(self, args: tuple[Any, ...], context: PluginContext) -> Any:
         """What the result is read as: reading it is the thread's work, too."""

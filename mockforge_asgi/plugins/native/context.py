@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mockforge_asgi.contract import BodyReader, HostCalls, Json
@@ -23,25 +24,35 @@ _ON_LOOP = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the calls of one plugin have in common: its host calls, and the event loop that it runs on, with its thread."""
+
+    host_calls: HostCalls
+    loop: asyncio.AbstractEventLoop
+    thread: int
+
+    @classmethod
+    def here(cls, host_calls: HostCalls) -> Home:
+        """On the event loop that runs."""
+        return cls(host_calls, asyncio.get_running_loop(), threading.get_ident())
+
+
 class PluginContext:
     """What the kit's host calls reach while a native plugin runs; see the kit's `HostContext`."""
 
-    __slots__ = ("_host_calls", "_loop", "_request", "_thread", "has_ended", "is_queued", "waits")
+    __slots__ = ("_home", "_request", "has_ended", "is_queued", "waits")
 
-    def __init__(self, host_calls: HostCalls, request: BodyReader | None, loop: asyncio.AbstractEventLoop) -> None:
-        """Made on the loop's own thread."""
-        self._host_calls, self._request, self._loop = host_calls, request, loop
-        self._thread = threading.get_ident()
-        self.has_ended = False
-        """Whether host calls are refused."""
-        self.is_queued = False
-        """Whether the call waits for a thread or process of its own, and has not begun."""
-        self.waits: set[concurrent.futures.Future[Json]] = set()
+    def __init__(self, home: Home, request: BodyReader | None) -> None:
+        self._home, self._request = home, request
+        self.has_ended = self.is_queued = False
+        """Whether host calls are refused; whether the call waits for a thread or process of its own, and has not begun."""
+        self.waits: dict[concurrent.futures.Future[Json], None] = {}
         """What threads wait for."""
 
     def anew(self) -> PluginContext:
         """One for other work that belongs to no request: the same host calls, and an end of its own."""
-        return PluginContext(self._host_calls, None, self._loop)
+        return PluginContext(self._home, None)
 
     def end(self) -> None:
         """Refuse host calls from now on; whoever waits for one in a thread is told."""
@@ -51,13 +62,13 @@ class PluginContext:
 
     async def call(self, name: str, payload: dict[str, Json]) -> Json:
         """Call the host and await its answer. Raises HostError."""
-        if threading.get_ident() != self._thread:  # a loop of the plugin's own, in a thread of its own
+        if threading.get_ident() != self._home.thread:  # a loop of the plugin's own, in a thread of its own
             return await asyncio.wrap_future(self._submit(name, payload))
         return await self._ask(name, _plain(payload))
 
     def call_blocking(self, name: str, payload: dict[str, Json]) -> Json:
         """Call the host and block this worker thread until it answers. Raises HostError."""
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._home.thread:
             raise HostError(_ON_LOOP, code="unavailable")
         waiting = self._submit(name, payload)
         try:
@@ -65,25 +76,25 @@ class PluginContext:
         except concurrent.futures.CancelledError:
             raise _over() from None
         finally:
-            self.waits.discard(waiting)
+            self.waits.pop(waiting, None)
 
     def call_now(self, name: str, payload: dict[str, Json]) -> Json:
         """Make a host call that answers at once. Raises HostError."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._home.thread:
             if name != "log":
                 return self.call_blocking(name, payload)
-            self._loop.call_soon_threadsafe(self._log, _plain(payload))
+            self._home.loop.call_soon_threadsafe(self._log, _plain(payload))
             return None
         self._check()
         try:
-            return self._host_calls.call_now(name, _plain(payload))
+            return self._home.host_calls.call_now(name, _plain(payload))
         except HostCallError as error:
             raise _host_error(error) from None
 
     def _submit(self, name: str, payload: dict[str, Json]) -> concurrent.futures.Future[Json]:
         self._check()
-        waiting = asyncio.run_coroutine_threadsafe(self._ask(name, _plain(payload)), self._loop)
-        self.waits.add(waiting)
+        waiting = asyncio.run_coroutine_threadsafe(self._ask(name, _plain(payload)), self._home.loop)
+        self.waits[waiting] = None
         if self.has_ended:
             waiting.cancel()
         return waiting
@@ -91,13 +102,13 @@ class PluginContext:
     async def _ask(self, name: str, payload: Mapping[str, Json]) -> Json:
         self._check()
         try:
-            return await self._host_calls.call(name, payload, self._request)
+            return await self._home.host_calls.call(name, payload, self._request)
         except HostCallError as error:
             raise _host_error(error) from None
 
     def _log(self, payload: Mapping[str, Json]) -> None:
         try:
-            self._host_calls.call_now("log", payload)
+            self._home.host_calls.call_now("log", payload)
         except HostCallError:
             pass  # a line that cannot be logged is lost; the thread that wrote it has gone on
 

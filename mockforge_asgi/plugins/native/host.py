@@ -20,7 +20,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.native.code import FileCode, ObjectCode
-from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.context import Home, PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
 from mockforge_asgi.plugins.native.processes import WithProcesses
 from mockforge_asgi.plugins.native.runner import InProcess, Runner
@@ -60,12 +60,14 @@ class NativeHost:
         """Whether it takes calls."""
         self._running: dict[asyncio.Timeout, bool] = {}
         """The clock of each call that waits, and whether the call was ended before its time."""
+        self.home: Home
+        """Where its calls run; set by `open`."""
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def open(self) -> Description:
         """Load the code, describe it, validate its configuration. Raises PluginRejected, ConfigError."""
-        plugin = self.options.plugin
+        plugin, self.home = self.options.plugin, Home.here(self.host_calls)
         try:
             async with asyncio.timeout(_SETUP_S):
                 said = read_description(plugin, await self.runner.load())
@@ -84,7 +86,7 @@ class NativeHost:
         plugin = {"id": self.options.plugin, "version": self.options.version}
         said = {"config": self.options.config, "plugin": plugin, "isolation": "reused", "development": self.options.is_dev}
         document = dumps(said)
-        context = PluginContext(self.host_calls, None, asyncio.get_running_loop())
+        context = PluginContext(self.home, None)
         try:
             async with asyncio.timeout(_SETUP_S):
                 await self.runner.init(document, context)
@@ -161,7 +163,7 @@ class NativeHost:
     async def _call(self, op: str, document: bytes, request: BodyReader | None, timeout_s: float) -> Json:
         if not self._is_open or (self._is_closing and op not in ("plugin.stop", "plugin.destroy")):
             raise self.unavailable()
-        began_s, context = time.perf_counter(), PluginContext(self.host_calls, request, asyncio.get_running_loop())
+        began_s, context = time.perf_counter(), PluginContext(self.home, request)
         work = self.runner.call(op, document, context)
         try:
             waits_for = work.send(None)  # what ends without waiting needs no time-out, and nobody has the time to leave or to stop it

@@ -6,13 +6,13 @@ usual is read as theirs are. Data sources are asked with documents, as everywher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from mockforge_asgi.contract import Decision, Description, Json, PluginHost
 from mockforge_asgi.contract.results import ResultReader
 from mockforge_asgi.contract.usual import UNUSUAL, UsualResults
-from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.request_document import response_document
@@ -25,6 +25,8 @@ from mockforge_asgi.plugins.native.runner import InProcess
 from mockforge_asgi.plugins.plugin import A, ModifiedResponse, Plugin, PluginMeta
 from mockforge_asgi.security.permissions import EffectivePermissions
 from mockforge_plugin.request import Answer
+
+T = TypeVar("T")
 
 
 def native_plugin(
@@ -39,7 +41,7 @@ def native_plugin(
 class NativePlugin(Plugin):
     """See Plugin."""
 
-    __slots__ = ("_authenticate", "_can_handle", "_endpoints", "_functions", "_generate", "_modify", "_usual")
+    __slots__ = ("_authenticate", "_can_handle", "_endpoints", "_functions", "_generate", "_modify", "_native", "_usual")
 
     def __init__(
         self,
@@ -52,103 +54,90 @@ class NativePlugin(Plugin):
         breaker: Breaker,
     ) -> None:
         super().__init__(facts, description, host, rights, reader, breaker=breaker)
+        self._native = host
         self._usual = usual = UsualResults(reader, host.options.output_bytes)
 
-        def call(op: str, read: Callable[[Any], Any], name: str = "") -> NativeCall | None:
+        def call(op: str, read: Callable[[Any], Any], check: Callable[[Json], Any], name: str = "") -> NativeCall | None:
             method = runner.method(op, name)
-            return None if method is None else NativeCall(host, runner, self.breaker, op, name, read, method)
+            return None if method is None else NativeCall(host, runner, self.breaker, method, op, name, read=read, check=check)
 
-        self._authenticate = call("auth.authenticate", usual.decision)
-        self._can_handle = call("response.can_handle", usual.flag)
-        self._generate = call("response.generate", usual.generated)
-        self._modify = call("response.modify", usual.modified)
-        self._functions = {f.name: call("template.call", usual.data, f.name) for f in description.functions}
-        self._endpoints = {name: call("endpoint.call", usual.response, name) for name in description.endpoints or ()}
+        self._authenticate = call("auth.authenticate", usual.decision, partial(reader.decision, "auth.authenticate"))
+        self._can_handle = call("response.can_handle", usual.flag, partial(reader.flag, "response.can_handle"))
+        self._generate = call("response.generate", usual.generated, partial(reader.generated, "response.generate"))
+        self._modify = call("response.modify", usual.modified, ByJson)
+        self._functions = {f.name: call("template.call", usual.data, _same, f.name) for f in description.functions}
+        served = partial(reader.response, "endpoint.call")
+        self._endpoints = {name: call("endpoint.call", usual.response, served, name) for name in description.endpoints or ()}
 
-    # A call that this generation has not begun, since an edit came between the request and it, is left to the next one.
+    # What a plugin takes no more of, since an edit came between a request and its call, is left to the next generation.
+    # Calls are given to be awaited: each coroutine in between would cost every request.
 
-    async def authenticate(self, exchange: Exchange) -> Decision:
+    def authenticate(self, exchange: Exchange) -> Coroutine[Any, Any, Decision]:
         """See Plugin."""
         if (call := self._authenticate) is None:
-            return await super().authenticate(exchange)
-        try:
-            found = await call.run(exchange, NativeRequest(exchange, self.view))
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
-            return await self.successor.authenticate(exchange)
-        return self._reader.decision("auth.authenticate", found.value) if type(found) is ByJson else found
+            return super().authenticate(exchange)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.authenticate(exchange)
+        return call.run(exchange, NativeRequest(exchange, self.view))
 
-    async def can_handle(self, exchange: Exchange) -> bool:
+    def can_handle(self, exchange: Exchange) -> Coroutine[Any, Any, bool]:
         """See Plugin."""
         if (call := self._can_handle) is None:
-            return await super().can_handle(exchange)
-        body = exchange.request_body.body_now
-        if body is None:
-            body = await exchange.raw_body()
-        try:
-            found = await call.run(exchange, NativeRequest(exchange, self.view, body))
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
-            return await self.successor.can_handle(exchange)
-        return self._reader.flag("response.can_handle", found.value) if type(found) is ByJson else found
+            return super().can_handle(exchange)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.can_handle(exchange)
+        if (body := exchange.request_body.body_now) is None:
+            return self._with_body(exchange, self.can_handle)
+        return call.run(exchange, NativeRequest(exchange, self.view, body))
 
-    async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
+    def generate(self, exchange: Exchange) -> Coroutine[Any, Any, MockResponse | TemplateResponse | None]:
         """See Plugin."""
         if (call := self._generate) is None:
-            return await super().generate(exchange)
-        body = exchange.request_body.body_now
-        if body is None:
-            body = await exchange.raw_body()
-        try:
-            found = await call.run(exchange, NativeRequest(exchange, self.view, body))
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
-            return await self.successor.generate(exchange)
-        if type(found) is ByJson:
-            return None if found.value is None else self._reader.response("response.generate", found.value)
-        return found  # type: ignore[no-any-return]  # what `UsualResults.generated` gives
+            return super().generate(exchange)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.generate(exchange)
+        if (body := exchange.request_body.body_now) is None:
+            return self._with_body(exchange, self.generate)
+        return call.run(exchange, NativeRequest(exchange, self.view, body))
+
+    async def _with_body(self, exchange: Exchange, ask: Callable[[Exchange], Awaitable[T]]) -> T:
+        """What it is asked once the body is there, which the fingerprint needs."""
+        await exchange.raw_body()
+        return await ask(exchange)
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
         """See Plugin."""
         if (call := self._modify) is None:
             return await super().modify(exchange, response)
-        shown = Answer(response_document(response, self.rights.response_headers))
-        try:
-            found = await call.run(ModifiedResponse(exchange, response), NativeRequest(exchange, self.view), shown)
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
+        if not self._native.is_serving and self.successor is not None:
             return await self.successor.modify(exchange, response)
+        shown = Answer(response_document(response, self.rights.response_headers))
+        found = await call.run(ModifiedResponse(exchange, response), NativeRequest(exchange, self.view), shown)
         if type(found) is ByJson:
             return None if found.value is None else self._modified(response, found.value)
         return None if found is None else self._changed(response, found[0], has_body=found[1])
 
-    async def call_function(self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]) -> Json:
+    def call_function(
+        self, exchange: Exchange | None, name: str, args: Sequence[Json], kwargs: Mapping[str, Json]
+    ) -> Coroutine[Any, Any, Json]:
         """See Plugin."""
         if (call := self._functions.get(name)) is None:
-            return await super().call_function(exchange, name, args, kwargs)
+            return super().call_function(exchange, name, args, kwargs)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.call_function(exchange, name, args, kwargs)
         given, named = self._usual.data(args) if args else [], self._usual.data(kwargs) if kwargs else {}
         if given is UNUSUAL or named is UNUSUAL:
             given, named = loads(dumps([list(args), dict(kwargs)]))
-        try:
-            found = await call.run(exchange, given, named)
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
-            return await self.successor.call_function(exchange, name, args, kwargs)
-        return found.value if type(found) is ByJson else found
+        return call.run(exchange, given, named)
 
-    async def call_endpoint(self, exchange: Exchange, name: str) -> MockResponse | TemplateResponse:
+    def call_endpoint(self, exchange: Exchange, name: str) -> Coroutine[Any, Any, MockResponse | TemplateResponse]:
         """See Plugin."""
         if (call := self._endpoints.get(name)) is None:
-            return await super().call_endpoint(exchange, name)
-        try:
-            found = await call.run(exchange, NativeRequest(exchange, self.view))
-        except PluginUnavailable as error:
-            if self.successor is None or not error.is_replaced:
-                raise
-            return await self.successor.call_endpoint(exchange, name)
-        return self._reader.response("endpoint.call", found.value) if type(found) is ByJson else found
+            return super().call_endpoint(exchange, name)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.call_endpoint(exchange, name)
+        return call.run(exchange, NativeRequest(exchange, self.view))
+
+
+def _same(value: Json) -> Json:
+    return value

@@ -1,4 +1,4 @@
-"""A plugin of this process, called with values: what it is given, its failures and its end. What its results mean: `contract/test_usual.py`."""
+"""A plugin of this process, called with values: what it is given, its failures, its end. Its results: `contract/test_usual.py`."""
 
 from __future__ import annotations
 
