@@ -10,9 +10,10 @@ Nobody decided: 401, unless optional. A plugin that fails makes the whole unavai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from time import perf_counter
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
@@ -73,7 +74,8 @@ async def _all(plugins: Sequence[Plugin], exchange: Exchange) -> Decision:
     return _merged(allowed) if allowed else NO_DECISION
 
 
-async def _ask(plugin: Plugin, exchange: Exchange) -> Decision:
+async def _ask(plugin: Plugin, exchange: Exchange, nobody: Decision = None) -> Decision:
+    """The plugin's decision; where it has none, `nobody`."""
     begun = 0.0 if exchange.trace is None else perf_counter()
     try:
         decision = await plugin.authenticate(exchange)
@@ -91,7 +93,7 @@ async def _ask(plugin: Plugin, exchange: Exchange) -> Decision:
         raise PluginUnavailable(plugin.name, f"it failed to decide about a request ({error.code})") from error
     if exchange.trace is not None:
         exchange.trace.append(_step(plugin, decision, perf_counter() - begun))
-    return decision
+    return nobody if decision is None else decision
 
 
 def _step(plugin: Plugin, decision: Decision, wall_s: float) -> Step:
@@ -115,13 +117,23 @@ def _merged(allowed: Sequence[Allow]) -> Allow:
     return Allow(principal, claims, tuple(pair for a in allowed for pair in a.set_headers))
 
 
-MODES: Final[Mapping[str, Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]]] = {
+Composition: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, Decision]]
+"""Asks plugins about a request and makes one decision of theirs; None only in mode `optional`.
+
+Raises PluginUnavailable for a plugin that is needed and fails.
+"""
+
+MODES: Final[Mapping[str, Callable[[Sequence[Plugin], Exchange], Coroutine[Any, Any, Decision]]]] = {
     "first": _first,
     "any": _any,
     "all": _all,
     "optional": _optional,
 }
-"""How each `mode` makes one decision of those of its plugins, asked in their order; None only in mode `optional`.
+"""How each `mode` makes one decision of those of its plugins, asked in their order."""
 
-Raises PluginUnavailable for a plugin that is needed and fails.
-"""
+
+def composition(mode: str, plugins: Sequence[Plugin]) -> Composition:
+    """What asks those plugins, in their order."""
+    if len(plugins) == 1 and mode != "all":  # whose decision it is, then: it is asked without anybody in between
+        return partial(_ask, plugins[0], nobody=None if mode == "optional" else NO_DECISION)
+    return partial(MODES[mode], plugins)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from mockforge_asgi.auth.backoff import Backoff, Backoffs, attempted_name, spelling
 from mockforge_asgi.auth.challenge import insufficient_scope, merged_challenge
-from mockforge_asgi.auth.composition import MODES, NO_DECISION
+from mockforge_asgi.auth.composition import NO_DECISION, Composition, composition
 from mockforge_asgi.auth.credentials import consumed_by, may_go_by_name, share_credentials
 from mockforge_asgi.auth.requirements import Lack, lack, needed_scopes
 from mockforge_asgi.auth.rules import Protection
@@ -30,7 +30,7 @@ class RulePlugins:
     """The plugins of one rule in the order they are asked, what they read of credentials, and the challenge of their 401s."""
 
     plugins: tuple[Plugin, ...]
-    compose: Callable[[Sequence[Plugin], Exchange], Awaitable[Decision]]
+    ask: Composition
     consumed: Consumed
     challenge: str
     backoff: Backoff | None
@@ -41,7 +41,9 @@ class RulePlugins:
         named = [loaded.get(name, "it guards this path and is not loaded") for name in rule.auth]
         plugins = tuple(sorted(named, key=lambda plugin: plugin.priority))
         backoff = None if backoffs is None else backoffs.of(rule.backoff)
-        return cls(plugins, MODES[rule.mode], consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins), backoff)
+        return cls(
+            plugins, composition(rule.mode, plugins), consumed_by(plugin.view for plugin in plugins), merged_challenge(plugins), backoff
+        )
 
     def named(self, names: str) -> list[Plugin]:
         """Those that the exchange tells of, with commas between."""
@@ -139,7 +141,7 @@ class AuthPolicy:
         decision: Decision = None
         try:
             try:
-                decision = await asked.compose(asked.plugins, exchange)
+                decision = await asked.ask(exchange)
             except BaseException:  # also of a client that leaves, or sends what no plugin reads, once one has called its password wrong
                 await asked.count_guess(exchange, None)
                 raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain, product
 
 import pytest
 
-from mockforge_asgi.auth.composition import MODES, NO_DECISION
+from mockforge_asgi.auth.composition import MODES, NO_DECISION, composition
 from mockforge_asgi.contract import Allow, Decision, Deny, Principal, Reply
 from mockforge_asgi.errors import LimitExceeded, PluginFailed, PluginUnavailable, RequestRejected
 from mockforge_asgi.http.exchange import Exchange
@@ -67,7 +68,7 @@ def exchange() -> Exchange:
 )
 async def test_decisions_compose(mode: str, said: list[Said], decision: Decision, asked: int) -> None:
     plugins = [Decider(s) for s in said]
-    assert await MODES[mode](plugins, exchange()) == decision
+    assert await composition(mode, plugins)(exchange()) == decision
     assert sum(len(p.asked) for p in plugins) == asked
 
 
@@ -101,9 +102,9 @@ async def test_whatever_plugins_say_the_decision_is_the_designed_one(mode: str) 
             expected = designed(mode, said)
         except PluginUnavailable:
             with pytest.raises(PluginUnavailable):
-                await MODES[mode](plugins, request)
+                await composition(mode, plugins)(request)
             continue
-        decision = await MODES[mode](plugins, request)
+        decision = await composition(mode, plugins)(request)
         if mode == "all" and said and set(said) <= set("AB"):
             assert isinstance(decision, Allow) and decision.principal.id == said[0].lower(), said
         else:
@@ -126,20 +127,35 @@ async def test_whatever_plugins_say_the_decision_is_the_designed_one(mode: str) 
 )
 async def test_a_plugin_that_fails_lets_nobody_pass(mode: str, said: list[Said]) -> None:
     with pytest.raises(PluginUnavailable):
-        await MODES[mode]([Decider(s) for s in said], exchange())
+        await composition(mode, [Decider(s) for s in said])(exchange())
+
+
+@pytest.mark.parametrize("said", [A, D, E, R, None, Deny(503, "not now"), FAILS, FULL])
+@pytest.mark.parametrize("mode", MODES)
+async def test_one_plugin_is_asked_in_a_shorter_way_with_the_same_outcome(mode: str, said: Said) -> None:
+    async def outcome(ask: Callable[[Exchange], Awaitable[Decision]]) -> tuple[object, ...]:
+        one = exchange()
+        one.trace = []
+        try:
+            decision: object = await ask(one)
+        except PluginUnavailable as error:
+            decision = str(error)
+        return decision, one.allowed_by, one.answered_by, one.wrong_by, [(step.asked, step.outcome, step.why) for step in one.trace]
+
+    assert await outcome(composition(mode, [Decider(said)])) == await outcome(partial(MODES[mode], [Decider(said)]))
 
 
 async def test_a_full_pool_keeps_its_retry_after() -> None:
     with pytest.raises(PluginUnavailable) as full:
-        await MODES["first"]([Decider(FULL)], exchange())
+        await composition("first", [Decider(FULL)])(exchange())
     assert full.value.retry_after_s == 3
 
 
 async def test_a_refused_body_is_no_failure_of_a_plugin() -> None:
     with pytest.raises(RequestRejected):
-        await MODES["any"]([Decider(RequestRejected(413, "too large")), Decider(A)], exchange())
+        await composition("any", [Decider(RequestRejected(413, "too large")), Decider(A)])(exchange())
 
 
 async def test_all_gives_the_first_principal_with_roles_and_claims_of_all() -> None:
-    decision = await MODES["all"]([Decider(A), Decider(B)], exchange())
+    decision = await composition("all", [Decider(A), Decider(B)])(exchange())
     assert decision == Allow(Principal("a", ("r1", "r2")), {"n": 1, "m": 3})
