@@ -5,9 +5,9 @@ from __future__ import annotations
 from asyncio import _get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
-from os import getpid
 from typing import Generic, TypeVar
 
+from mockforge_asgi.locks import ThisProcess
 from mockforge_asgi.plugins.registry import NOT_LOADED, LoadedPlugins
 from mockforge_asgi.runtime import PluginRuntime
 
@@ -49,7 +49,7 @@ class PerLoad(Generic[T]):
         loaded = now.loaded
         if loaded is None or loaded is not self._runtime.loaded or self._follows_edits:
             return None
-        return now.value if not loaded.plugins or (loaded.loop is _get_running_loop() and loaded.pid == getpid()) else None
+        return now.value if not loaded.plugins or (loaded.loop is _get_running_loop() and loaded.pid == ThisProcess.pid) else None
 
     async def current(self) -> T:
         """The value for the plugins as they are loaded on this event loop. Raises MockForgeError."""

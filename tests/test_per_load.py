@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from mockforge_asgi.locks import ThisProcess
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.plugins.registry import LoadedPlugins
 from tests.support.plain_host import PlainRuntime, plain_plugin
@@ -65,7 +66,7 @@ async def test_a_forked_process_and_another_loop_matter_only_where_there_are_plu
     per_load = PerLoad(runtime, names)
     await per_load.current()
     with monkeypatch.context() as patch:
-        patch.setattr("mockforge_asgi.per_load.getpid", lambda: 1)
+        patch.setattr(ThisProcess, "pid", 1)
         assert (per_load.ready() is not None) is is_current
     assert (await asyncio.to_thread(per_load.ready) is not None) is is_current
     await runtime.stop()

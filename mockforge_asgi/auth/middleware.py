@@ -87,5 +87,6 @@ class AuthMiddleware:
         if rule is None:
             return None
         policy = self._policy.ready() or await self._policy.current()
+        exchange.answered_by = exchange.allowed_by = exchange.wrong_by = ""  # a mount further out may have decided, too
         decision = await policy.decide(exchange, rule)
         return None if decision is None or isinstance(decision, Allow) else decision_response(decision)

@@ -136,13 +136,12 @@ class AuthPolicy:
     async def _decide(self, exchange: Exchange, rule: ProtectRule) -> Decision:
         asked = self._of_rule.get(id(rule)) or RulePlugins.of(rule, self._loaded, self._backoffs)
         backoff = asked.backoff
-        exchange.answered_by = exchange.allowed_by = exchange.wrong_by = ""  # a mount further out may have decided, too
         attempt = await backoff.begin(exchange) if backoff is not None and backoff.seen.is_any else None
-        decision: Decision = None
         try:
             try:
                 decision = await asked.ask(exchange)
             except BaseException:  # also of a client that leaves, or sends what no plugin reads, once one has called its password wrong
+                exchange.allowed_by = ""
                 await asked.count_guess(exchange, None)
                 raise
             if isinstance(decision, Allow):
@@ -157,12 +156,11 @@ class AuthPolicy:
                 return decision
             if decision is None and rule.require is not None:
                 decision = NO_DECISION  # nobody has no roles
+            exchange.allowed_by = ""
             exchange.consume(asked.consumed)
             await asked.count_guess(exchange, decision)
             return self._refused(asked, exchange, decision) if isinstance(decision, Deny) else decision
         finally:
-            if not isinstance(decision, Allow):
-                exchange.allowed_by = ""
             if attempt is not None:
                 attempt.end()  # not before it is counted: as many as may be under way would follow it meanwhile
 

@@ -47,13 +47,10 @@ class Protection:
         """The rule that decides; None: not protected."""
         if self._roots or path[:1] != "/":
             return self._rule_by_any_name(method, path)
-        bare = path[:-1] if path[-1] == "/" and len(path) > 1 else path
         for matches, methods, rule, beginning in self._by_first.get(path[1:].partition("/")[0], self._anywhere):
             if methods and method.upper() not in methods:
                 continue
-            if beginning and path.startswith(beginning):
-                return rule
-            if matches(path) or (bare is not path and matches(bare)):
+            if (beginning and path.startswith(beginning)) or matches(path) or (path[-1] == "/" and path != "/" and matches(path[:-1])):
                 return rule
         return None
 

@@ -41,6 +41,8 @@ _ESCAPED: Final = bytes([*range(32), *b'"\\'])
 """What has up to six bytes in JSON instead of one."""
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 _STRINGS: Final = frozenset({str})
+_ONCE: Final = (None, None, None)
+"""What is known of an Allow that came once: neither who read it, nor its content, nor what was made of it."""
 _EXACT: Final = 2
 """The version of `marshal` that writes every value whole, with its exact type: what is written alike is alike."""
 _JSON: Final = ((b"content-type", b"application/json"),)
@@ -81,32 +83,33 @@ class UsualResults:
         return UNUSUAL
 
     def _allow(self, value: Allow) -> Any:
-        principal, known = value.principal, value._known
-        if type(principal) is not Principal:
-            return UNUSUAL
-        claims: Any = value.claims
-        attributes: Any = principal.attributes
+        known: Any = value._known
         if known is None:  # most are made for one request: whether this one comes again is not known yet
-            made = self._made(value, claims, attributes)
-            if made is not UNUSUAL:
-                set_known(value, self)
+            if (made := self._made(value, value.claims)) is not UNUSUAL:
+                set_known(value, _ONCE)
             return made
+        claims: Any = value.claims
+        attributes: Any = value.principal.attributes
         content = None
         if claims or attributes:
             try:
                 content = dumps((claims, attributes), _EXACT)
             except ValueError:  # something that was not there before
-                return self._made(value, claims, attributes)
-        if type(known) is tuple and known[0] is self and known[1] == content:
-            return known[2]
-        made = self._made(value, *(loads(content) if content else (claims, attributes)))
-        if made is not UNUSUAL and type(principal.roles) is type(principal.groups) is tuple and not made.set_headers:
+                return self._made(value, claims)
+        reader, read, made = known
+        if reader is self and read == content:
+            return made
+        made = self._made(value, *(loads(content) if content else (claims,)))
+        if made is not UNUSUAL and type(value.principal.roles) is type(value.principal.groups) is tuple and not made.set_headers:
             set_known(value, (self, content, made))
         return made
 
-    def _made(self, value: Allow, claims: Any, attributes: Any) -> Any:
+    def _made(self, value: Allow, claims: Any, attributes: Any = None) -> Any:
         pairs: Any = value.set_headers
         principal = value.principal
+        if type(principal) is not Principal:
+            return UNUSUAL
+        attributes = principal.attributes if attributes is None else attributes
         texts = identity = principal.id
         name, email = principal.name, principal.email
         roles: Any = principal.roles

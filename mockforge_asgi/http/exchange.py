@@ -154,7 +154,8 @@ class Exchange:
     ) -> None:
         """Auth let the caller pass, by what is hidden from every document from now on."""
         self.principal, self.claims, self._documents, self.answered_by = principal, claims, None, ""
-        self.allowed_headers = (*self.allowed_headers, *headers)
+        if headers:
+            self.allowed_headers = (*self.allowed_headers, *headers)
         self.consumed = consumed if self.consumed is NOTHING_CONSUMED else self.consumed | consumed
 
     def consume(self, consumed: Consumed) -> None:

@@ -26,6 +26,8 @@ INLINE_BODY_BYTES: Final = 16 * 1024
 _STEP_BYTES: Final = 192 * 1024
 """A multiple of three: encoded in less than a millisecond."""
 _ESCAPED: Final = bytes([*range(32), *b'"\\'])
+_MAX_ASKED: Final = 256
+"""So many names of headers, of so many characters each, are remembered for a view."""
 _MAX_ESCAPES: Final = 200_000
 """Each of these in a text takes ten times as long to write as JSON as any other sign: so many take about two milliseconds."""
 
@@ -48,6 +50,8 @@ class RequestView:
     """Whether any header could be seen, the one of the cookies included."""
     sees_cookies: bool = field(init=False, repr=False, compare=False)
     """Whether any cookie could be seen."""
+    asked: dict[str, tuple[str, bytes | None]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """What `ask` said of names before."""
 
     def __post_init__(self) -> None:
         key = (self.headers, self.cookies, self.query, self.body, self.client, self.principal)
@@ -55,6 +59,15 @@ class RequestView:
         object.__setattr__(self, "header_names", frozenset(n.encode("latin-1") for n in self.headers or () if n != "cookie"))
         object.__setattr__(self, "sees_headers", self.headers != frozenset() or self.cookies != frozenset())
         object.__setattr__(self, "sees_cookies", self.headers is None or "cookie" in self.headers or self.cookies != frozenset())
+
+    def ask(self, name: str) -> tuple[str, bytes | None]:
+        """A header's name in lower case, and as ASGI carries it: empty where it may not be seen, None where that takes a look at more."""
+        low = name.lower()
+        wanted = None if low == "cookie" or not low.isascii() else low.encode()
+        said = low, b"" if wanted is not None and self.headers is not None and wanted not in self.header_names else wanted
+        if len(self.asked) < _MAX_ASKED and len(name) <= _MAX_ASKED:
+            self.asked[name] = said
+        return said
 
 
 EVERYTHING: Final = RequestView(None, None, None, True, True, True)

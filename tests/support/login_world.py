@@ -11,7 +11,7 @@ from http.cookies import SimpleCookie
 from mockforge_asgi.events import EventStream
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL
 from mockforge_asgi.plugins.hostcalls.hostcalls import HostServices, PluginHostCalls
-from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.context import Home, PluginContext
 from mockforge_asgi.security.permissions import EffectivePermissions, KvRight
 from mockforge_asgi.state.memory import MemoryStore
 from mockforge_plugin import PluginInfo, Request
@@ -36,7 +36,7 @@ class World:
         clock = replace(REAL, unix_ns=lambda: int(self.now_s * 1e9))
         services = HostServices(state=self.state, events=EventStream(), clock_random=clock)
         calls = PluginHostCalls(plugin, EffectivePermissions(kv=KvRight(self.max_keys, 1 << 24)), services)
-        with entered(PluginContext(calls, None, asyncio.get_running_loop())):
+        with entered(PluginContext(Home.here(calls), None)):
             yield calls
 
 

@@ -7,7 +7,7 @@ differs is that neither a request nor a usual result becomes JSON.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from time import perf_counter
 from types import CodeType
@@ -60,14 +60,14 @@ class NativeCall:
 
     async def run(self, request: BodyReader | None, *args: Any) -> Any:
         """What the method's result is read as. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
-        op, host, breaker = self.op, self._host, self._breaker
+        host, breaker = self._host, self._breaker
         is_trial = breaker.until_s is not None and breaker.enter()
         began_s = perf_counter()
         try:
             if not host.is_serving:
                 raise host.unavailable()
             context = PluginContext(host.home, request)
-            token, work = CURRENT.set(context), None
+            token = CURRENT.set(context)
             try:
                 try:
                     work = self._method(*args) if self._is_async else self._in_thread(args, context)
@@ -77,30 +77,36 @@ class NativeCall:
                 except MockForgeError:
                     raise
                 except (Exception, SystemExit) as error:  # the author's code: whatever it raises
-                    raise self._runner.failed(op, error) from error
+                    raise self._failed(error) from error
                 else:
-                    left_s = self._timeout_s - (perf_counter() - began_s)
-                    rest = rest_of(work, waits_for, self._failed)
-                    value = await host.wait(op, rest, context, request, self._timeout_s, left_s)
+                    value = await self._rest(work, waits_for, context, request, began_s)
                 found = self._usual(value) if self._is_async else value
                 if found is UNUSUAL:
                     found = self._by_json(value)
             finally:
-                if work is not None:
-                    work.close()
                 CURRENT.reset(token)
                 context.has_ended = True
                 if context.waits:
                     context.end()
         except BaseException as error:
-            host.failed(op, began_s, error)
-            breaker.ended(op, is_trial, error)
+            host.failed(self.op, began_s, error)
+            breaker.ended(self.op, is_trial, error)
             raise
         if began_s >= host.events.silent_until_s:
-            host.ended(op, began_s)
+            host.ended(self.op, began_s)
         if is_trial or not breaker.has_served:
-            breaker.ended(op, is_trial)
+            breaker.ended(self.op, is_trial)
         return self._check(found.value) if type(found) is ByJson else found
+
+    async def _rest(
+        self, work: Coroutine[Any, Any, Any], waits_for: Any, context: PluginContext, request: BodyReader | None, began_s: float
+    ) -> Any:
+        """The result of a method that waits."""
+        left_s = self._timeout_s - (perf_counter() - began_s)
+        try:
+            return await self._host.wait(self.op, rest_of(work, waits_for, self._failed), context, request, self._timeout_s, left_s)
+        finally:
+            work.close()
 
     async def _in_thread(self, args: tuple[Any, ...], context: PluginContext) -> Any:
         """What the result is read as: reading it is the thread's work, too."""

@@ -15,7 +15,7 @@ from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, Pl
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.plugins.hostcalls import payload as read
 from mockforge_asgi.plugins.native.code import FileCode
-from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.context import Home, PluginContext
 from mockforge_asgi.plugins.native.process_pool import InWorkers
 
 CALL: Final = "process.call"
@@ -94,7 +94,7 @@ class _Pool:
         """The function's result. Raises HostCallError."""
         if self._calls >= self._most_calls:
             raise HostCallError("unavailable", "too many calls wait for a process", retryable=True)
-        context = PluginContext(host_calls, None, asyncio.get_running_loop())
+        context = PluginContext(Home.here(host_calls), None)
         self._calls += 1
         try:
             async with asyncio.timeout(timeout_s):

@@ -33,13 +33,20 @@ _AT_HOST: Final = Body(None, 0)
 class NativeRequest(Request):
     """One request for one call of one plugin. Copied or pickled it is a plain `Request`.
 
-    Everything is taken here that may change while the plugin still holds it, or that only the event loop may look at.
+    Everything is taken here that may change while the plugin still holds it, or that only the event loop may look at. What is worked out
+    when it is asked for has its place in the class until then: most plugins ask for little.
     """
 
-    __slots__ = (
-        "_caller", "_claims", "_consumed", "_hidden", "_known_fingerprint", "_made", "_own_claims", "_own_params", "_params",
-        "_raw_body", "_route", "_snapshot", "_view",
-    )  # fmt: skip
+    _body: Body | None = _AT_HOST
+    _headers: Headers | None = None
+    _query: Query | None = None
+    _cookies: dict[str, str] | None = None
+    _principal: Principal | None = None
+    _own_params: dict[str, str | int | float] | None = None
+    _own_claims: dict[str, Json] | None = None
+    _made: dict[str, Any] | None = None
+    _is_by_hand = False
+    _raw_body: bytes | None = None
 
     def __init__(self, exchange: Exchange, view: RequestView, raw_body: bytes | None = None) -> None:
         """With the body as it came it has a fingerprint, made when it is asked for.
@@ -47,25 +54,19 @@ class NativeRequest(Request):
         Raises RequestRejected for more headers, cookies or query fields than are read.
         """
         snapshot, consumed = exchange.snapshot, exchange.consumed
-        number = len(snapshot.raw_headers)
-        if view.sees_cookies or snapshot.query_string or number > MAX_FIELDS:
+        self._snapshot, self._view, self._consumed = snapshot, view, consumed
+        self._route, self._params = exchange.route, exchange.path_params
+        self._caller, self._claims = exchange.principal, exchange.claims
+        if view.sees_cookies or snapshot.query_string or len(snapshot.raw_headers) > MAX_FIELDS:
             check_number(snapshot, view, consumed)
             if raw_body is not None:
-                bounded(number, "header fields", 431)
-        self._snapshot, self._view, self._hidden = snapshot, view, consumed
-        self._route, self._params, self._caller = exchange.route, exchange.path_params, exchange.principal
-        self._claims = exchange.claims
-        self._body, self._is_by_hand = _AT_HOST, False
+                bounded(len(snapshot.raw_headers), "header fields", 431)
         if view.body and exchange.request_body.length != 0:
-            data, length, consumed = exchange.shown_body()
+            data, length, self._consumed = exchange.shown_body()
             is_inline = data is not None and len(data) <= INLINE_BODY_BYTES
             self._body = Body(data) if is_inline else Body(None, -1 if length is None else length)
-        self._consumed = consumed
-        self._headers = self._query = self._cookies = self._principal = None
-        self._own_params: dict[str, str | int | float] | None = None
-        self._own_claims: dict[str, Json] | None = None
-        self._made: dict[str, Any] | None = None
-        self._raw_body, self._known_fingerprint = raw_body, exchange.known_fingerprint
+        if raw_body is not None:
+            self._raw_body, self._known_fingerprint, self._hidden = raw_body, exchange.known_fingerprint, consumed
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]  # never assigned
@@ -79,11 +80,12 @@ class NativeRequest(Request):
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """See Request."""
-        low = name.lower()
-        if low == "cookie" or not low.isascii():
+        view = self._view
+        low, wanted = view.asked.get(name) or view.ask(name)
+        if wanted is None:
             return next((value for key, value in self.headers if key == low), default)
-        wanted, view, size = low.encode(), self._view, len(low)
-        if (view.headers is None or wanted in view.header_names) and low not in self._consumed.headers:
+        if wanted and low not in self._consumed.headers:
+            size = len(wanted)
             for key, value in self._snapshot.raw_headers:
                 if len(key) == size and (key == wanted or key.lower() == wanted):
                     return value.decode("latin-1")
@@ -91,17 +93,14 @@ class NativeRequest(Request):
 
     def header_values(self, name: str) -> list[str]:
         """See Request."""
-        low = name.lower()
-        if low == "cookie" or not low.isascii():
+        view = self._view
+        low, wanted = view.asked.get(name) or view.ask(name)
+        if wanted is None:
             return [value for key, value in self.headers if key == low]
-        wanted, view, size = low.encode(), self._view, len(low)
-        if (view.headers is not None and wanted not in view.header_names) or low in self._consumed.headers:
+        if not wanted or low in self._consumed.headers:
             return []
-        return [
-            value.decode("latin-1")
-            for key, value in self._snapshot.raw_headers
-            if len(key) == size and (key == wanted or key.lower() == wanted)
-        ]
+        size, raw = len(wanted), self._snapshot.raw_headers
+        return [value.decode("latin-1") for key, value in raw if len(key) == size and (key == wanted or key.lower() == wanted)]
 
     @property
     def headers(self) -> Headers:
