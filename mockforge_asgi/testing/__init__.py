@@ -15,7 +15,12 @@ The `async with` runs the app's lifespan; without it, plugins start with the fir
     with Server("mockforge.yaml") as server:
         assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
 
-pytest has it as the fixture `mockforge_server`, of the plugin that comes with the package.
+`OidcProvider` is such a server of the built-in OpenID provider, which hands out good tokens and bad ones:
+
+    with OidcProvider() as idp:
+        headers = {"authorization": f"Bearer {idp.token('ada', defect='expired')}"}
+
+pytest has them as the fixtures `mockforge_server` and `mockforge_idp`, of the plugin that comes with the package.
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from mockforge_asgi.testing.client import Client as Client
     from mockforge_asgi.testing.client import Conversation as Conversation
     from mockforge_asgi.testing.client import Response as Response
+    from mockforge_asgi.testing.oidc import OidcClient as OidcClient
+    from mockforge_asgi.testing.oidc import OidcProvider as OidcProvider
     from mockforge_asgi.testing.server import Server as Server
 
 _MODULES = {
@@ -40,6 +47,8 @@ _MODULES = {
     "Conversation": "testing.client",
     "Difference": "plugins.testkit.case_verdict",
     "Harness": "plugins.testkit.harness",
+    "OidcClient": "testing.oidc",
+    "OidcProvider": "testing.oidc",
     "Outcome": "plugins.testkit.outcome",
     "Response": "testing.client",
     "Server": "testing.server",
@@ -47,7 +56,19 @@ _MODULES = {
 }
 """Where each name is, loaded when it is first asked for: pytest loads this package in every run, whether or not a test uses it."""
 
-__all__ = ["Case", "Client", "Conversation", "Difference", "Harness", "Outcome", "Response", "Server", "Verdict"]
+__all__ = [
+    "Case",
+    "Client",
+    "Conversation",
+    "Difference",
+    "Harness",
+    "OidcClient",
+    "OidcProvider",
+    "Outcome",
+    "Response",
+    "Server",
+    "Verdict",
+]
 
 
 if not TYPE_CHECKING:  # or any name would be an attribute to a type checker

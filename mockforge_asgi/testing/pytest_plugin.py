@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mockforge_asgi.testing import Server
+    from mockforge_asgi.testing import OidcProvider, Server
 
 
 @pytest.fixture
@@ -26,3 +26,18 @@ def mockforge_server() -> Iterator[Callable[..., Server]]:
             return servers.enter_context(Server(target, root_path=root_path))
 
         yield serve
+
+
+@pytest.fixture(scope="session")
+def mockforge_idp_config() -> dict[str, Any]:
+    """The configuration of `mockforge_idp`: override it for users and clients of your own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def mockforge_idp(mockforge_idp_config: dict[str, Any]) -> Iterator[OidcProvider]:
+    """An OpenID provider on the loopback: `mockforge_idp.token("ada", defect="expired")`."""
+    from mockforge_asgi.testing import OidcProvider
+
+    with OidcProvider(mockforge_idp_config) as provider:
+        yield provider

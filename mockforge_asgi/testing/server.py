@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mockforge_asgi.cli.dates import DatedApp
 from mockforge_asgi.cli.serve import bind, load_uvicorn, uvicorn_config
@@ -41,7 +41,7 @@ class Server:
         """Its origin, such as `http://127.0.0.1:50123`."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> Server:
+    def start(self) -> Self:
         """Serve; returns once it answers. Raises RuntimeError where it cannot start, UnsupportedPlatform without uvicorn."""
         uvicorn = load_uvicorn()
         self._sockets = bind("127.0.0.1", 0)
@@ -81,7 +81,7 @@ class Server:
 
         await self._dated(scope, receive, told if scope["type"] == "lifespan" else send)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

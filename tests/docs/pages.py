@@ -172,4 +172,6 @@ def parse(words: list[str]) -> Curl:
                 command.url = word
             case _:
                 raise ValueError(f"curl {word}: not known to the tests of the documentation")
+    if command.body and all(name.lower() != "content-type" for name, _ in command.headers):
+        command.headers.append(("content-type", "application/x-www-form-urlencoded"))  # as curl itself does
     return command
