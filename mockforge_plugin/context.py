@@ -5,7 +5,7 @@ Natively the host sets it around each call (`entered`); in the sandbox there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -40,6 +40,13 @@ def current() -> HostContext:
         if _installed:
             return _installed[0]
     raise HostError("host calls work only while the host runs the plugin: move it from module level into a method", code="unavailable")
+
+
+def detached() -> HostContext:
+    """The current context, but natively one that does not end with the call: for work that goes on when who began it has given up."""
+    context = current()
+    anew: Callable[[], HostContext] | None = getattr(context, "anew", None)
+    return context if anew is None else anew()
 
 
 def install(context: HostContext) -> None:

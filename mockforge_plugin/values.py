@@ -263,6 +263,7 @@ class PluginInfo:
     id: str = ""
     version: str = ""
     development: bool = False
+    prefix: str = ""  # what the paths of its endpoints begin with
 
 
 @dataclass(frozen=True, slots=True)

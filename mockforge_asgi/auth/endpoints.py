@@ -15,7 +15,7 @@ from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.http.snapshot import with_head
-from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.plugins.plugin import Plugin, endpoint_prefix
 from mockforge_asgi.routing.passthrough import ClaimedPaths
 
 
@@ -68,4 +68,4 @@ def public_plugins(config: Config) -> frozenset[str]:
 
 
 def _path(plugin: Plugin, path: str) -> str:
-    return (plugin.facts.prefix or f"/{plugin.name}").rstrip("/") + path
+    return endpoint_prefix(plugin.name, plugin.facts.prefix) + path

@@ -42,6 +42,11 @@ def alias_of(name: str) -> str:
     return name.replace("-", "_")
 
 
+def endpoint_prefix(name: str, prefix: str | None) -> str:
+    """What the paths of a plugin's endpoints begin with; `prefix` is what the operator says."""
+    return (prefix or f"/{name}").rstrip("/")
+
+
 @dataclass(frozen=True, slots=True)
 class PluginMeta:
     """What is known of a plugin without running it. `name` is the operator's, `id` the author's."""

@@ -11,6 +11,7 @@ from mockforge_asgi.plugins.authorization import Authorization
 from mockforge_asgi.plugins.breaker import Breaker
 from mockforge_asgi.plugins.hostcalls.hostcalls import PluginHostCalls
 from mockforge_asgi.plugins.package.manifest import Limits
+from mockforge_asgi.plugins.plugin import endpoint_prefix
 from mockforge_asgi.wasm.extism.entry import ExtismEntry
 from mockforge_asgi.wasm.fiber import Budget
 from mockforge_asgi.wasm.host import HostOptions
@@ -33,6 +34,7 @@ async def sandboxed_host(sandbox: Sandbox, authorization: Authorization, host_ca
         use.instances,
         explains=authorization.is_dev,
         where=authorization.where,
+        prefix=endpoint_prefix(use.name, use.prefix),
     )
     entry, settings = manifest.entry, extism_settings(authorization.config)
     mapping = ExtismEntry(entry.response, entry.template)

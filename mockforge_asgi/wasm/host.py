@@ -48,6 +48,8 @@ class HostOptions:
     """Whether what is found out about a call that was over its time may cost another run of it: in development mode."""
     where: Callable[[str], str] | None = None
     """The place of a part of `config` that the plugin names."""
+    prefix: str = ""
+    """What the paths of its endpoints begin with."""
 
 
 class WasmHost:
@@ -70,14 +72,9 @@ class WasmHost:
         self.is_over = False
         """Whether what outlasted its drain time was ended."""
         self._pool = PluginPool(memory, options.plugin, self._make, options.pool, options.charge_bytes)
-        self._init = dumps(
-            {
-                "config": options.config,
-                "plugin": {"id": options.plugin, "version": options.version},
-                "isolation": "per_request" if options.is_per_request else "reused",
-                "development": options.explains,
-            }
-        )
+        about = {"id": options.plugin, "version": options.version, "prefix": options.prefix}
+        isolation = "per_request" if options.is_per_request else "reused"
+        self._init = dumps({"config": options.config, "plugin": about, "isolation": isolation, "development": options.explains})
         self._ops: frozenset[str] = frozenset()
         self._has_started = False
 

@@ -251,7 +251,9 @@ class PluginObject:
         target = self.target
         target.config = document["config"] or {}
         about = document.get("plugin") or {}
-        target.plugin = PluginInfo(about.get("id", ""), about.get("version", ""), document.get("development") is True)
+        target.plugin = PluginInfo(
+            about.get("id", ""), about.get("version", ""), document.get("development") is True, about.get("prefix", "")
+        )
         if not self._has("init"):
             return None
         result = target.init(target.config) if inspect.signature(target.init).parameters else target.init()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mockforge_asgi import MockForge
 from mockforge_asgi.auth.endpoints import public_plugins
 from mockforge_asgi.config import load_config
 from mockforge_asgi.config.objects import PluginUse
@@ -16,6 +17,7 @@ from mockforge_asgi.plugins.package.manifest import Endpoint
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.testing import Client
 from tests.support.plain_host import plain_plugin
+from tests.support.plugin_packages import folder, minimal
 from tests.test_middleware import KEY, App, key_auth, mounted
 
 EVERYTHING = [{"path": "/**", "auth": ["key"]}]
@@ -96,3 +98,27 @@ async def test_without_a_rule_every_endpoint_answers() -> None:
 async def test_a_preflight_is_no_call_of_an_endpoint_that_takes_any_method() -> None:
     headers = {"origin": "https://web.test", "access-control-request-method": "GET"}
     assert (await Client(await mounted(None, guest("template"), routes=[])).request("OPTIONS", "/guest/x", headers=headers)).status == 204
+
+
+TELLS = """
+from mockforge_plugin import ResponsePlugin, Response, endpoint
+
+class Tells(ResponsePlugin):
+    def generate(self, request):
+        return None
+
+    @endpoint("x")
+    def x(self, request):
+        return Response.json([self.plugin.id, self.plugin.prefix, self.plugin.development])
+"""
+
+
+@pytest.mark.parametrize("runtime", ["python", "native"])
+@pytest.mark.parametrize(("prefix", "known"), [(None, "/tells"), ("/a/b", "/a/b"), ("/", "")])
+async def test_a_plugin_knows_where_its_endpoints_are(tmp_path: Path, runtime: str, prefix: str | None, known: str) -> None:
+    manifest = minimal("tells", "endpoints: [/x]", kinds="[response]").replace("runtime: python", f"runtime: {runtime}")
+    made = folder(tmp_path, {"plugin.yaml": manifest, "plugin.py": TELLS}, name="tells")
+    use: dict[str, Any] = {"use": str(made), "endpoints": "public", **({"prefix": prefix} if prefix else {})}
+    use |= {"native": {"trust": "path"}} if runtime == "native" else {}
+    async with Client(MockForge(config=load_config({"version": 1, "dev": True, "plugins": {"tells": use}}))) as client:
+        assert (await client.get(f"{known}/x")).json() == ["tells", known, True]

@@ -25,6 +25,7 @@ from mockforge_asgi.plugins.native.process_pool import InWorkers
 from mockforge_asgi.plugins.native.processes import WithProcesses
 from mockforge_asgi.plugins.native.runner import InProcess, Runner
 from mockforge_asgi.plugins.native.threads import WorkerThreads
+from mockforge_asgi.plugins.plugin import endpoint_prefix
 
 _SETUP_S: Final = 30.0
 """How long loading, `validate_config`, `init`, `start` and `stop` may take each: databases and directories are connected here."""
@@ -47,6 +48,8 @@ class NativeOptions:
     """The place of a part of `config` that the plugin names."""
     is_dev: bool = False
     """Whether it runs in development mode."""
+    prefix: str = ""
+    """What the paths of its endpoints begin with."""
 
 
 class NativeHost:
@@ -83,7 +86,7 @@ class NativeHost:
 
     async def start(self) -> None:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
-        plugin = {"id": self.options.plugin, "version": self.options.version}
+        plugin = {"id": self.options.plugin, "version": self.options.version, "prefix": self.options.prefix}
         said = {"config": self.options.config, "plugin": plugin, "isolation": "reused", "development": self.options.is_dev}
         document = dumps(said)
         context = PluginContext(self.home, None)
@@ -218,7 +221,14 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
     use, manifest, limits, package = authorization.use, authorization.manifest, authorization.limits, authorization.package
     timeout_s, output_bytes = limits.timeout_ms / 1000, limits.output_kb * 1024
     options = NativeOptions(
-        use.name, manifest.version, authorization.config, timeout_s, output_bytes, where=authorization.where, is_dev=authorization.is_dev
+        use.name,
+        manifest.version,
+        authorization.config,
+        timeout_s,
+        output_bytes,
+        where=authorization.where,
+        is_dev=authorization.is_dev,
+        prefix=endpoint_prefix(use.name, use.prefix),
     )
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     bounds = {"output_bytes": output_bytes, "memory_mb": limits.memory_mb}
@@ -232,7 +242,8 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
 
 def own_host(name: str, target: object, host_calls: HostCalls, events: EventStream, *, config: Json = None) -> NativeHost:
     """The host of the developer's own object or class."""
-    options = NativeOptions(name, config=config)
+    prefix = getattr(target, "prefix", None)
+    options = NativeOptions(name, config=config, prefix=endpoint_prefix(name, prefix if isinstance(prefix, str) else None))
     return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), host_calls, events)
 
 
