@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_asgi.plugins.native.context import PluginContext
+from mockforge_asgi.plugins.native.context import Home, PluginContext
 from mockforge_plugin import Allow, HostError, PluginError, Principal
 from mockforge_plugin.context import entered
 from mockforge_plugin.login import LoginFailed, Renewals, Renewed, Session, SessionOver
@@ -128,7 +128,7 @@ async def test_one_whose_client_leaves_is_renewed_all_the_same() -> None:
     with World().worker() as calls:
         session = await begun(browser)
         provider.may_answer.clear()
-        call = PluginContext(calls, None, asyncio.get_running_loop())
+        call = PluginContext(Home.here(calls), None)
         with entered(call):
             first, second = (asyncio.ensure_future(renewals.current(browser.request(), session)) for _ in range(2))
         while provider.asked == 0:
