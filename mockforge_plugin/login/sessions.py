@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.host import kv, now
+from mockforge_plugin.login import indexes as indexes_
 from mockforge_plugin.login import settings as _settings
 from mockforge_plugin.login.cookies import LoginCookie, SetHeaders
 from mockforge_plugin.login.failed import LoginFailed
@@ -25,16 +26,20 @@ from mockforge_plugin.values import Allow, Json, PluginInfo, Principal
 
 MAX_CLAIMS_CHARS: Final = 32_768
 """Of all that is known of one session, sealed."""
-MAX_SESSIONS_OF_INDEX: Final = 50
-"""The most sessions of one index; the one that would have ended first is ended for the next."""
 _CACHED_CHARS: Final = 8 << 20
 _CLOCKS_DIFFER_S: Final = 300
+_VARY: Final = (("vary", "Cookie"),)
+"""On what is answered to a session: caches must not give it to others (RFC 9110 §12.5.5)."""
+_NEVER_S: Final = float("inf")
 _ATTEMPTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that goes on. Times are in seconds of Unix time; nothing of it is to be changed."""
+    """A session that goes on. Times are in seconds of Unix time; nothing of it is to be changed.
+
+    `allow` has `Vary: Cookie` for the answer, so that no cache gives it to others: keep it in `Allow.set_headers` of your own.
+    """
 
     id: str
     allow: Allow
@@ -87,16 +92,23 @@ class Sessions:
         if carried is not None:
             await self._forget(carried.id)
         now_s = now().timestamp()
-        ends_s = min(now_s + self.settings.lifetime_s, float("inf") if expires_s is None else expires_s)
+        ends_s = min(now_s + self.settings.lifetime_s, _NEVER_S if expires_s is None else expires_s)
         if ends_s <= now_s:
             raise LoginFailed("the login has ended already")
         made = Session(secrets.token_urlsafe(16), allow, dict(data or {}), now_s, ends_s)
         value, record = await self._written(request, made)
-        if private is not None:
-            await self._keep_private(made, private, now_s)
-        for index in dict.fromkeys(indexes):
-            await self._add_to_index(index, made, now_s)
-        await kv.set(_record(made.id), record, ttl_s=ends_s - now_s)
+        if keys := indexes_.index_keys(indexes):
+            record["x"] = keys
+        try:
+            if private is not None:
+                await self._keep_private(made, private, now_s)
+            await kv.set(_record(made.id), record, ttl_s=ends_s - now_s)
+            for key in keys:
+                for id in await indexes_.add(key, made.id, ends_s, now_s):
+                    await self._forget(id)
+        except PluginError:
+            await self._forget(made.id)  # half of a session, or one that the provider could not end
+            raise
         return self.cookie.headers(request, value, ends_s - now_s)
 
     async def find(self, request: Request) -> Session | None:
@@ -114,8 +126,8 @@ class Sessions:
     async def private(self, session: Session) -> dict[str, Json]:
         """What `begin` or `renew` was given as `private`; empty where that was nothing. Raises HostError where storage fails."""
         sealed = await kv.get(_private(session.id))
-        found = None if sealed is None else await self.sealer.open(sealed, f"private {session.id}")
-        return found if isinstance(found, dict) else {}
+        found = None if sealed is None else await self.sealer.open(sealed, "private")
+        return found["d"] if found is not None and found["i"] == session.id else {}
 
     async def renew(
         self,
@@ -127,19 +139,20 @@ class Sessions:
         private: Mapping[str, Json] | None = None,
         expires_s: float | None = None,
     ) -> SetHeaders:
-        """The session with what is given in place of what was; the headers that give it to the browser.
+        """The session with what is given in place of what was; the headers that give it to the browser. `expires_s` may end it earlier.
 
         It holds at once for cookies that were given before. Raises LoginFailed where it has ended meanwhile.
         """
         for _ in range(_ATTEMPTS):
             record, now_s = await kv.get(_record(session.id)), now().timestamp()
             current = None if record is None else await self._current(_Opened(session.id, session.version, session, 0), record)
-            ends_s = 0 if current is None else current.expires_s if expires_s is None else min(expires_s, now_s + self.settings.lifetime_s)
+            ends_s = 0.0 if current is None else min(current.expires_s, _NEVER_S if expires_s is None else expires_s)
             if current is None or ends_s <= now_s:
                 raise LoginFailed("the session has ended")
             given = (allow or current.allow, current.data if data is None else dict(data))
             made = Session(session.id, *given, current.created_s, ends_s, record["v"] + 1)
             value, written = await self._written(request, made, always=True)
+            written |= {"x": record["x"]} if "x" in record else {}
             if await kv.compare_and_set(_record(session.id), record, written, ttl_s=ends_s - now_s):
                 if private is not None:
                     await self._keep_private(made, private, now_s)
@@ -154,33 +167,21 @@ class Sessions:
 
     async def end_by(self, index: str) -> int:
         """End every session that was begun with that index (a logout that the identity provider asks for); how many went on till now."""
-        key = _index(index)
-        ended = 0
-        for id, _ in await kv.get(key, []):
-            ended += await self._forget(id)
-        await kv.delete(key)
-        return ended
+        [key] = indexes_.index_keys([index])
+        return sum([await self._forget(id) for id in await indexes_.sessions_of(key)])
 
     async def _forget(self, id: str) -> bool:
-        went_on = await kv.delete(_record(id))
+        """End a session; whether it went on till now."""
+        record = await kv.get(_record(id), {})
+        went_on = await kv.delete(_record(id))  # first of all: whatever fails after that, nobody goes on with it
         await kv.delete(_private(id))
+        for key in record.get("x", ()):
+            await indexes_.remove(key, id, now().timestamp())
         return went_on
 
     async def _keep_private(self, session: Session, private: Mapping[str, Json], now_s: float) -> None:
-        sealed = await self.sealer.seal(dict(private), f"private {session.id}")
+        sealed = await self.sealer.seal({"i": session.id, "d": dict(private)}, "private")
         await kv.set(_private(session.id), sealed, ttl_s=session.expires_s - now_s)
-
-    async def _add_to_index(self, index: str, session: Session, now_s: float) -> None:
-        key = _index(index)
-        for _ in range(_ATTEMPTS):
-            held = await kv.get(key)
-            going_on = sorted((each for each in held or () if each[1] > now_s), key=lambda each: float(each[1]))
-            kept = [*going_on[max(0, len(going_on) + 1 - MAX_SESSIONS_OF_INDEX) :], [session.id, session.expires_s]]
-            if await kv.compare_and_set(key, held, kept, ttl_s=max(each[1] for each in kept) - now_s):
-                for id, _ in going_on[: len(going_on) + 1 - len(kept)]:
-                    await self._forget(id)
-                return
-        raise PluginError("too many logins of one user at a time", code="unavailable", retryable=True)
 
     async def _written(self, request: Request, session: Session, *, always: bool = False) -> tuple[str, dict[str, Json]]:
         """The cookie's value, and the record: with the session itself where the cookie cannot hold it, or `always`."""
@@ -234,7 +235,7 @@ class _Opened:
         id, version, created_s, expires_s = payload["i"], payload["v"], payload["t"], payload["e"]
         session = None
         if "p" in payload:
-            allow = Allow(Principal.from_document(payload["p"]), payload["c"])
+            allow = Allow(Principal.from_document(payload["p"]), payload["c"], _VARY)
             session = Session(id, allow, payload["d"], created_s, expires_s, version)
         return cls(id, version, session, chars, created_s, expires_s)
 
@@ -259,7 +260,3 @@ def _record(id: str) -> str:
 
 def _private(id: str) -> str:
     return f"private/{id}"
-
-
-def _index(text: str) -> str:
-    return f"index/{hashlib.sha256(text.encode()).hexdigest()}"

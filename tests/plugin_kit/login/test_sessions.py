@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from mockforge_plugin import Allow, PluginError, Principal
+from mockforge_plugin import Allow, HostError, PluginError, Principal
 from mockforge_plugin.login import LoginFailed
 from tests.support.login_world import KEY, NOW_S, Browser, World, sessions
 
-ADA = Allow(Principal("ada", ("reader",), ("staff",), "Ada", "ada@example.com", {"team": 1}), {"scope": "read", "nested": {"a": [1]}})
+VARY = (("vary", "Cookie"),)
+ADA = Allow(Principal("ada", ("reader",), ("staff",), "Ada", "ada@example.com", {"team": 1}), {"scope": "read", "nested": {"a": [1]}}, VARY)
 
 
 async def test_a_session_brings_back_what_it_was_begun_with() -> None:
@@ -65,6 +68,58 @@ async def test_it_ends_by_itself() -> None:
             await kept.begin(browser.request(), ADA, expires_s=world.now_s)
 
 
+@pytest.mark.parametrize(("back_s", "goes_on"), [(299, True), (301, False), (100_000, False)])
+async def test_with_a_clock_that_goes_back_sessions_of_the_future_are_none(back_s: float, goes_on: bool) -> None:
+    world, browser = World(), Browser()
+    with world.worker():
+        browser.take(await sessions(KEY).begin(browser.request(), ADA))
+        world.now_s -= back_s
+        assert (await sessions(KEY).find(browser.request()) is not None) is goes_on
+        world.now_s += back_s
+        assert await sessions(KEY).find(browser.request()) is not None
+
+
+async def test_a_session_that_has_ended_is_over_also_where_the_clock_goes_back_after_storage_has_forgotten_it() -> None:
+    world, browser, kept = World(), Browser(), sessions(KEY)
+    with world.worker():
+        browser.take(await kept.begin(browser.request(), ADA))
+        world.now_s += 28_801
+        assert await world.state.keys("plugin/login", "", 10) == []
+        world.now_s -= 28_000
+        assert await kept.find(browser.request()) is None
+
+
+async def test_of_many_who_renew_a_session_each_is_heard_and_the_last_one_holds() -> None:
+    browser, kept = Browser(), [sessions(KEY) for _ in range(6)]
+    with World().worker():
+        browser.take(await kept[0].begin(browser.request(), ADA))
+        request = browser.request()
+        found = await kept[0].find(request)
+        assert found is not None
+        given = [Allow(Principal("ada", (f"role{number}",))) for number in range(6)]
+        await asyncio.gather(*(each.renew(request, found, allow=allow) for each, allow in zip(kept, given, strict=True)))
+        seen = [await each.find(request) for each in kept]
+        assert len({each.version for each in seen if each}) == 1 and all(each and each.version == 7 for each in seen)
+
+
+async def test_a_renewal_of_one_thing_leaves_the_others() -> None:
+    world, browser, kept = World(), Browser(), sessions(KEY)
+    with world.worker():
+        browser.take(await kept.begin(browser.request(), ADA, data={"a": 1}, private={"refresh": "1"}, indexes=["sub ada"]))
+        first = browser.request()
+        found = await kept.find(first)
+        assert found is not None
+        await kept.renew(first, found, data={"a": 2}, expires_s=NOW_S + 100)
+        stale = await kept.renew(first, found, private={"refresh": "2"})  # by what it was before the renewal
+        browser.take(stale)
+        now_is = await kept.find(browser.request())
+        assert now_is is not None and (now_is.allow, now_is.data, now_is.expires_s) == (ADA, {"a": 2}, NOW_S + 100)
+        assert await kept.private(now_is) == {"refresh": "2"}
+        world.now_s += 100
+        assert await kept.find(browser.request()) is None
+        assert await kept.end_by("sub ada") == 0
+
+
 async def test_a_renewed_session_holds_for_the_cookies_given_before() -> None:
     browser, one, other = Browser(), sessions(KEY), sessions(KEY)
     with World().worker():
@@ -72,7 +127,7 @@ async def test_a_renewed_session_holds_for_the_cookies_given_before() -> None:
         before = browser.request()
         found = await one.find(before)
         assert found is not None
-        demoted = Allow(Principal("ada"))
+        demoted = Allow(Principal("ada"), {}, VARY)
         browser.take(await one.renew(before, found, allow=demoted, private={"refresh": "2"}))
         for request in (before, browser.request()):
             for kept in (one, other):
@@ -87,7 +142,7 @@ async def test_a_renewed_session_holds_for_the_cookies_given_before() -> None:
 
 async def test_what_a_cookie_cannot_hold_stays_at_the_host() -> None:
     browser, kept = Browser(), sessions(KEY)
-    large = Allow(Principal("ada", groups=tuple(f"group-{n:04}" for n in range(500))))
+    large = Allow(Principal("ada", groups=tuple(f"group-{n:04}" for n in range(500))), {}, VARY)
     with World().worker():
         browser.take(await kept.begin(browser.request(), large))
         assert len(browser.cookies["__Host-session"]) < 500
@@ -117,6 +172,28 @@ async def test_of_too_many_sessions_of_one_index_the_one_that_ends_first_makes_r
             browser.take(await kept.begin(browser.request(), ADA, indexes=["sub ada"]))
         assert [await kept.find(each.request()) is not None for each in browsers] == [False, False, *[True] * 50]
         assert await kept.end_by("sub ada") == 50
+
+
+async def test_what_ends_leaves_nothing_in_storage() -> None:
+    world, browser, kept = World(), Browser(), sessions(KEY)
+    with world.worker():
+        for _ in range(60):
+            browser.take(await kept.begin(browser.request(), ADA, private={"a": 1}, indexes=["sub ada", "sid 1"]))
+            found = await kept.find(browser.request())
+            browser.take(await kept.end(browser.request(), found))
+        assert await world.state.keys("plugin/login", "", 100) == []
+        for _ in range(3):
+            browser.take(await kept.begin(Browser().request(), ADA, private={"a": 1}, indexes=["sub ada"]))
+        assert await kept.end_by("sub ada") == 3
+        assert await world.state.keys("plugin/login", "", 100) == []
+
+
+async def test_a_session_that_storage_has_no_room_for_is_none() -> None:
+    world, kept, indexes = World(max_keys=3), sessions(KEY), ["sub ada", "sid 1", "sid 2"]
+    with world.worker():
+        with pytest.raises(HostError, match="full"):
+            await kept.begin(Browser().request(), ADA, private={"a": 1}, indexes=indexes)
+        assert await world.state.keys("plugin/login", "", 100) == []
 
 
 async def test_in_development_workers_share_a_key_made_at_random() -> None:
