@@ -117,11 +117,15 @@ class Sessions:
         Raises HostError where storage fails: nobody passes then.
         """
         value = self.cookie.value(request)
-        opened = None if value is None else await self._open(value)
-        if opened is None or not opened.goes_on(now().timestamp()):
+        if value is None:
+            return None
+        opened = self._known(digest := _digest(value)) or await self._open(value, digest)
+        if opened is None or not opened.created_s - _CLOCKS_DIFFER_S <= now().timestamp() < opened.expires_s:
             return None
         record = await kv.get(_record(opened.id))
-        return None if record is None else await self._current(opened, record)
+        if record is None:
+            return None
+        return opened.session if opened.session is not None and opened.version == record["v"] else await self._stored(opened.id, record)
 
     async def private(self, session: Session) -> dict[str, Json]:
         """What `begin` or `renew` was given as `private`; empty where that was nothing. Raises HostError where storage fails."""
@@ -145,7 +149,8 @@ class Sessions:
         """
         for _ in range(_ATTEMPTS):
             record, now_s = await kv.get(_record(session.id)), now().timestamp()
-            current = None if record is None else await self._current(_Opened(session.id, session.version, session, 0), record)
+            is_older = record is not None and record["v"] != session.version
+            current = await self._stored(session.id, record) if is_older else None if record is None else session
             ends_s = 0.0 if current is None else min(current.expires_s, _NEVER_S if expires_s is None else expires_s)
             if current is None or ends_s <= now_s:
                 raise LoginFailed("the session has ended")
@@ -194,25 +199,26 @@ class Sessions:
             record["c"] = value
         return (await self.sealer.seal(_head(session), "session") if is_long else value), record
 
-    async def _current(self, opened: _Opened, record: Mapping[str, Any]) -> Session | None:
-        """The session as its record has it: that of the cookie, unless it was renewed since or stands in the record."""
-        if opened.version == record["v"] and opened.session is not None:
-            return opened.session
-        kept = None if "c" not in record else await self._open(record["c"])
-        return kept.session if kept is not None and kept.id == opened.id and kept.version == record["v"] else None
+    async def _stored(self, id: str, record: Mapping[str, Any]) -> Session | None:
+        """The session as it stands in its record, where a cookie holds it no more, or not all of it."""
+        sealed = record.get("c", "")
+        kept = self._known(digest := _digest(sealed)) or await self._open(sealed, digest)
+        return kept.session if kept is not None and (kept.id, kept.version) == (id, record["v"]) else None
 
-    async def _open(self, value: str) -> _Opened | None:
-        """What a sealed text says; remembered by its digest."""
-        digest = hashlib.sha256(value.encode("utf-8", "replace")).digest()
+    def _known(self, digest: bytes) -> _Opened | None:
         found = self._opened.get(digest)
         if found is not None:
             self._opened.move_to_end(digest)
-            return found
+        return found
+
+    async def _open(self, value: str, digest: bytes) -> _Opened | None:
+        """What a sealed text says, which is then known by its digest."""
         payload = await self.sealer.open(value, "session")
         if payload is None:
             return None
-        made = _Opened.from_payload(payload, len(value))
-        self._opened[digest] = made
+        if (known := self._known(digest)) is not None:  # another request was quicker
+            return known
+        made = self._opened[digest] = _Opened.from_payload(payload, len(value))
         self._chars += made.chars
         while self._chars > _CACHED_CHARS:
             self._chars -= self._opened.popitem(last=False)[1].chars
@@ -227,8 +233,8 @@ class _Opened:
     version: int
     session: Session | None
     chars: int
-    created_s: float = 0.0
-    expires_s: float = 0.0
+    created_s: float
+    expires_s: float
 
     @classmethod
     def from_payload(cls, payload: Any, chars: int) -> _Opened:
@@ -238,10 +244,6 @@ class _Opened:
             allow = Allow(Principal.from_document(payload["p"]), payload["c"], _VARY)
             session = Session(id, allow, payload["d"], created_s, expires_s, version)
         return cls(id, version, session, chars, created_s, expires_s)
-
-    def goes_on(self, now_s: float) -> bool:
-        """Whether it is between its begin and its end, by a clock that may differ a little from that of another worker."""
-        return self.created_s - _CLOCKS_DIFFER_S <= now_s < self.expires_s
 
 
 def _head(session: Session) -> dict[str, Json]:
@@ -260,3 +262,7 @@ def _record(id: str) -> str:
 
 def _private(id: str) -> str:
     return f"private/{id}"
+
+
+def _digest(value: str) -> bytes:
+    return hashlib.sha256(value.encode("utf-8", "replace")).digest()

@@ -119,7 +119,10 @@ class PluginContext:
 
 def _plain(payload: Mapping[str, Json]) -> Any:
     """The payload as every other runtime would hand it over: through strict JSON, a copy of its own."""
-    return loads(encode(payload).encode())
+    for name, value in payload.items():
+        if type(value) is not str or type(name) is not str or not (value.isascii() and name.isascii()):
+            return loads(encode(payload).encode())
+    return dict(payload)  # plain texts, of which JSON would make the same
 
 
 def _over() -> HostError:
