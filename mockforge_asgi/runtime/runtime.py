@@ -250,7 +250,7 @@ class PluginRuntime:
         if self._own:
             from mockforge_asgi.plugins.native.inline import load_own
 
-            async for plugin in load_own(self._own, life.loader.services, taken=self.config.plugins):
+            async for plugin in load_own(self._own, life.loader.services, taken=self.config.plugins, is_dev=self.config.dev):
                 life.registry.put(plugin)
 
     def _open_state(self) -> StateStore:

@@ -93,7 +93,7 @@ async def test_answers_that_carry_cookies_of_a_login_are_kept_by_no_cache() -> N
         visitor = Visitor(client)
         begun = await visitor.ask("GET", "/orders")
         back = await visitor.finish(begun.header("location").partition("state=")[2])
-        changed, ended = await visitor.ask("POST", "/desk/change?roles=x"), await visitor.ask("POST", "/desk/logout")
+        changed, ended = await visitor.ask("POST", "/desk/change?roles=x"), await visitor.log_out()
         failed = await visitor.finish("none")
     assert [answer.status for answer in (begun, back, changed, ended, failed)] == [302, 303, 200, 303, 400]
     for answer in (begun, back, changed, ended, failed):

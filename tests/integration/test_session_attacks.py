@@ -14,7 +14,7 @@ import pytest
 from mockforge_asgi import MockForge
 from mockforge_asgi.config import load_config
 from mockforge_asgi.testing import Client
-from tests.support.desk import KEYS, Visitor, Worker, configuration, desk, two_workers
+from tests.support.desk import HTML, KEYS, OWN, Visitor, Worker, configuration, desk, two_workers
 from tests.support.served import served
 from tests.support.server_processes import Running
 
@@ -54,7 +54,7 @@ async def test_one_login_holds_on_both_workers_and_so_does_logout(workers: tuple
     other.cookies = dict(one.cookies)
     assert (await one.user(), await other.user()) == ("ada", "ada")
     stolen = [one.copy(), other.copy()]
-    assert (await other.ask("POST", "/desk/logout")).status == 303 and COOKIE not in other.cookies
+    assert (await other.log_out()).status == 303 and COOKIE not in other.cookies
     assert [await each.status() for each in (*stolen, one, other)] == [401] * 4, "replayed at either worker"
 
 
@@ -74,7 +74,7 @@ async def test_a_logout_and_a_session_outlast_a_restart(tmp_path: Path) -> None:
         await ended.log_in("ada")
         await kept.log_in("bob")
         stolen = ended.copy()
-        await ended.ask("POST", "/desk/logout")
+        await ended.log_out()
     async with application(config) as after:
         assert (await stolen.at(after.to).user(), await kept.at(after.to).user()) == (None, "bob")
     config["state"] = {"url": "memory://"}
@@ -100,7 +100,7 @@ async def test_a_session_from_before_a_change_of_roles_has_the_new_ones(workers:
     assert (await one.ask("POST", "/desk/change?roles=reader")).status == 200
     other.cookies = dict(one.cookies)
     assert [(await each.ask("GET", "/roles")).body for each in (*old, one, other)] == [b"reader"] * 4
-    await old[1].ask("POST", "/desk/logout")
+    await old[1].log_out()
     assert [await each.status() for each in (old[0], one, other)] == [401] * 3, "the old cookie ends the session, too"
 
 
@@ -232,7 +232,7 @@ async def test_a_full_storage_begins_no_session_and_ends_none() -> None:
         assert answer.status == 503 and COOKIE not in new.cookies and await new.status() == 401
         assert [await each.user() for each in inside] == [f"user{number}" for number in range(len(inside))] and inside
         for _ in range(2):
-            await inside.pop().ask("POST", "/desk/logout")
+            await inside.pop().log_out()
         assert (await new.log_in("late")).status == 303 and await new.user() == "late"
 
 
@@ -244,7 +244,7 @@ async def test_without_its_storage_nobody_passes(tmp_path: Path) -> None:
         for part in tmp_path.glob("state.db*"):
             part.write_bytes(b"this is no database" * 1000)
         assert await visitor.status() == 503
-        answer = await visitor.ask("POST", "/desk/logout")
+        answer = await visitor.log_out()
         assert answer.status in (502, 503) and COOKIE in visitor.cookies, "it does not claim to have ended the session"
         new = visitor.copy()
         new.cookies.clear()
@@ -280,6 +280,42 @@ async def test_nobody_is_sent_elsewhere_after_a_login(path: str) -> None:
         assert location.startswith("https://idp.example/")
         back = await visitor.finish(location.partition("state=")[2])
         assert (back.status, back.header("location")) == (303, "/")
+
+
+FOREIGN: list[tuple[str, str, dict[str, str], int]] = [
+    ("a link or a picture", "GET", {"sec-fetch-site": "cross-site"}, 200),
+    ("a link of its own", "GET", {"sec-fetch-site": "same-origin"}, 200),
+    ("a form of another site", "POST", {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
+    ("one that says nothing of itself", "POST", {}, 403),
+    ("a form of a neighbour", "POST", {"origin": "https://evil.app.example", "sec-fetch-site": "same-site"}, 403),
+    ("one over plain http", "POST", {"origin": "http://app.example", "sec-fetch-site": "same-site"}, 403),
+    ("one of another port", "POST", {"origin": "https://app.example:8443", "sec-fetch-site": "same-site"}, 403),
+    ("a frame without an origin", "POST", {"origin": "null", "sec-fetch-site": "cross-site"}, 403),
+    ("no page at all", "POST", {"sec-fetch-site": "none"}, 403),
+    ("an old browser, elsewhere", "POST", {"origin": "https://evil.example"}, 403),
+    ("a host that the client made up", "POST", {"origin": "https://evil.example", "host": "evil.example"}, 403),
+]
+
+
+@pytest.mark.parametrize(("method", "headers", "status"), [row[1:] for row in FOREIGN], ids=[row[0] for row in FOREIGN])
+async def test_nobody_is_logged_out_by_others(method: str, headers: dict[str, str], status: int) -> None:
+    async with application(configuration()) as visitor:
+        await visitor.log_in("ada")
+        answer = await visitor.ask(method, "/desk/logout", headers={**HTML, **headers})
+        assert answer.status == status and answer.header("set-cookie") is None
+        assert await visitor.user() == "ada"
+        assert "frame-ancestors 'none'" in answer.header("content-security-policy")
+
+
+@pytest.mark.parametrize("headers", [OWN, {**HTML, "origin": "https://app.example"}, {**HTML, "sec-fetch-site": "same-origin"}])
+async def test_a_page_of_the_application_logs_out(headers: dict[str, str]) -> None:
+    async with application(configuration()) as visitor:
+        await visitor.log_in("ada")
+        question = await visitor.ask("GET", "/desk/logout")
+        assert question.status == 200 and b'<form method="post" action="/desk/logout">' in question.body
+        answer = await visitor.ask("POST", "/desk/logout", headers=headers)
+        assert (answer.status, answer.header("location")) == (303, "https://app.example/")
+        assert COOKIE not in visitor.cookies and await visitor.user() is None
 
 
 def test_the_secrets_of_this_test_are_as_long_as_they_must_be() -> None:

@@ -17,6 +17,8 @@ from tests.support.server_processes import Answer, Running
 FOLDER = Path(__file__).with_name("desk_login")
 KEYS = {"new_key": "n" * 40, "old_key": "o" * 40, "other_key": "x" * 40}
 HTML = {"accept": "text/html"}
+OWN = {**HTML, "origin": "https://app.example", "sec-fetch-site": "same-origin"}
+"""What a browser sends with a form of the application's own."""
 
 
 def desk(*, session: Mapping[str, Any] | None = None, max_keys: int = 2000) -> dict[str, Any]:
@@ -140,6 +142,10 @@ class Visitor:
     async def status(self, *, cookie: str | None = None) -> int:
         """What a program with these cookies is answered."""
         return int((await self.ask("GET", "/", cookie=cookie, headers={})).status)
+
+    async def log_out(self) -> Any:
+        """By the page that asks."""
+        return await self.ask("POST", "/desk/logout", headers=OWN)
 
     async def user(self) -> str | None:
         """Who it is taken for."""

@@ -240,10 +240,12 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
     return NativeHost(options, InProcess(use.name, code, WorkerThreads(use.name, most), options.output_bytes), host_calls, events)
 
 
-def own_host(name: str, target: object, host_calls: HostCalls, events: EventStream, *, config: Json = None) -> NativeHost:
+def own_host(
+    name: str, target: object, host_calls: HostCalls, events: EventStream, *, config: Json = None, is_dev: bool = False
+) -> NativeHost:
     """The host of the developer's own object or class."""
     prefix = getattr(target, "prefix", None)
-    options = NativeOptions(name, config=config, prefix=endpoint_prefix(name, prefix if isinstance(prefix, str) else None))
+    options = NativeOptions(name, config=config, is_dev=is_dev, prefix=endpoint_prefix(name, prefix if isinstance(prefix, str) else None))
     return NativeHost(options, InProcess(name, ObjectCode(target), WorkerThreads(name), options.output_bytes), host_calls, events)
 
 

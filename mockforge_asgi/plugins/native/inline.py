@@ -42,7 +42,9 @@ _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,16}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-async def load_own(targets: Iterable[object], services: HostServices, *, taken: Collection[str] = ()) -> AsyncIterator[Plugin]:
+async def load_own(
+    targets: Iterable[object], services: HostServices, *, taken: Collection[str] = (), is_dev: bool = False
+) -> AsyncIterator[Plugin]:
     """A started plugin for each object, class or module. Raises ConfigError where a name is taken, PluginRejected, PluginFailed."""
     names = set(taken)
     for target in targets:
@@ -51,7 +53,7 @@ async def load_own(targets: Iterable[object], services: HostServices, *, taken: 
             what = f"two plugins are called '{name}'."
             raise ConfigError("a plugin's name must be its own:", [Problem("plugins=", what, "Give one of them an attribute `name`.")])
         names.add(name)
-        yield await _load(name, target, services)
+        yield await _load(name, target, services, is_dev)
 
 
 def own_names(targets: Iterable[object]) -> tuple[str, ...]:
@@ -70,9 +72,9 @@ def own_name(target: object) -> str:
     return _HUMP.sub("-", made_of.__name__.strip("_")).replace("_", "-").lower()
 
 
-async def _load(name: str, target: object, services: HostServices) -> Plugin:
+async def _load(name: str, target: object, services: HostServices, is_dev: bool) -> Plugin:
     host_calls = PluginHostCalls(name, None, services, kinds=("auth",) if _authenticates(target) else ())
-    host = own_host(name, target, host_calls, services.events)
+    host = own_host(name, target, host_calls, services.events, is_dev=is_dev)
     try:
         description = await host.open()
         facts = _facts(name, target, description)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mockforge_plugin import Allow, AuthPlugin, Decision, HostError, Principal, Reply, Request, Response, endpoint, secret
-from mockforge_plugin.login import LoginFailed, PendingLogins, Sessions, is_navigation, page
+from mockforge_plugin.login import LoginFailed, Logout, PendingLogins, Sessions, Site, is_navigation, page
 
 
 class Desk(AuthPlugin):
@@ -22,6 +22,7 @@ class Desk(AuthPlugin):
         """Make the sessions."""
         self.sessions = Sessions.from_config(self.config.get("session"), secret, self.plugin)
         self.logins = PendingLogins(self.sessions)
+        self.logouts = Logout(self.sessions, Site.of(self.config["public_url"], self.plugin), after="/")
         self.worker = (("x-worker", str(os.getpid())),)
 
     def capabilities(self) -> Mapping[str, Any]:
@@ -64,8 +65,7 @@ class Desk(AuthPlugin):
     @endpoint("logout")
     async def logout(self, request: Request) -> Response:
         """The person at the browser logs out."""
-        headers = await self.sessions.end(request, await self.sessions.find(request))
-        return Response.redirect("/", 303, [*headers, *self.worker])
+        return await self.logouts.answer(request)
 
     @endpoint("provider-logout")
     async def provider_logout(self, request: Request) -> Response:
