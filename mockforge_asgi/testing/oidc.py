@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from html import unescape
 from http.client import HTTPConnection
 from secrets import token_urlsafe
 from typing import Any, Final
@@ -15,6 +17,8 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from mockforge_asgi.testing.server import Server
 
 _REDIRECT: Final = "http://localhost/callback"
+_SHOWN: Final = re.compile(r'id="(?:error" role="alert|message" class="to)">([^<]*)')
+"""Where its pages say what is wrong."""
 _SCOPE: Final = "openid profile email"
 
 
@@ -134,7 +138,9 @@ class OidcProvider(Server):
         status, headers, text = self._send("POST", "/login", *_form(None, asked))
         said = parse_qs(urlsplit(headers.get("location", "")).query)
         if "code" not in said:
-            raise RuntimeError(f"nobody was logged in: {said or f'{status} {text[:500]!r}'}")
+            shown = _SHOWN.search(text.decode(errors="replace"))
+            words = said.get("error", []) + said.get("error_description", []) or [unescape(shown[1]) if shown else str(status)]
+            raise RuntimeError(f"nobody was logged in: {': '.join(words)}")
         return said["code"][0]
 
     def _call(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:

@@ -81,7 +81,7 @@ class Logins:
         return login_page(
             LoginForm(
                 action=at.at("/login"),
-                to=asked.client.id,
+                to=asked.client.name or asked.client.id,
                 people=people,
                 choices=[_choice(name, label, form.get(name, ""), known) for name, (label, known) in _CHOICES.items()],
                 hidden=[(name, form[name]) for name in PARAMETERS if name in form and name not in _CHOICES],

@@ -21,6 +21,7 @@ _STYLE: Final = (
     ".people small{display:block;opacity:.75;overflow-wrap:anywhere}"
     "fieldset{border:1px solid #8885;border-radius:.5rem;padding:.8rem 1rem;margin:1rem 0}legend{padding:0 .4rem}"
     "label{display:block;margin-top:.4rem}select,input{font:inherit;max-width:100%;width:100%;box-sizing:border-box;padding:.3rem}"
+    "select,input,button{border:1px solid #8888;border-radius:.4rem}"
     ".wrong{color:#b00020}.note{opacity:.75;font-size:.9rem}"
     "@media(prefers-color-scheme:dark){body{background:#16181d;color:#e8e8ea}.wrong{color:#ff8a80}"
     "select,input,button{color:inherit;background:#222630}}"

@@ -98,6 +98,8 @@ class Client:
 
     id: str
     secret: str | None = field(default=None, repr=False)
+    name: str | None = None
+    """What the login page calls it."""
     redirect_uris: tuple[str, ...] = (LOOPBACK,)
     post_logout_redirect_uris: tuple[str, ...] = (LOOPBACK,)
     scopes: tuple[str, ...] | None = None
@@ -167,6 +169,7 @@ def client_of(entry: Mapping[str, Any], secret: str | None) -> Client:
     return Client(
         entry["client_id"],
         secret,
+        entry.get("name") or entry.get("client_name"),
         tuple(entry.get("redirect_uris", (LOOPBACK,))),
         tuple(entry.get("post_logout_redirect_uris", (LOOPBACK,))),
         tuple(entry["scopes"]) if "scopes" in entry else None,

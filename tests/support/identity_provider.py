@@ -5,9 +5,7 @@ Wants Node.js 20 and a package index; where CI is set, neither may be missing.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.golden.typescript import run
-from tests.support.toolchains import missing
+from tests.support.npm import installed
 
 HERE = Path(__file__).parent / "oidc"
 AUDIENCE = "https://orders.example"
@@ -71,7 +68,7 @@ class IdentityProvider:
 @contextmanager
 def identity_provider(port: int = 0) -> Iterator[IdentityProvider]:
     """One of your own; `port` for one that comes back where another was."""
-    _install()
+    installed(HERE)
     process = subprocess.Popen(
         ["node", "server.mjs", str(port)], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -99,17 +96,3 @@ async def idp(provider: IdentityProvider) -> IdentityProvider:
     """The same, in good mood, and asked nothing yet."""
     await provider.control(**GOOD)
     return provider
-
-
-def _install() -> None:
-    """Its packages, as the lock file has them; one process at a time."""
-    if shutil.which("npm") is None or int(run("node", "--version", cwd=HERE).stdout[1:].split(".")[0]) < 20:
-        missing("needs Node.js 20 or newer")
-    with (HERE / ".installing.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp, wanted = HERE / "node_modules" / ".mockforge-lock", (HERE / "package-lock.json").read_text()
-        if not stamp.exists() or stamp.read_text() != wanted:
-            done = run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=HERE)
-            if done.returncode:
-                missing(f"npm cannot install the identity provider's packages: {done.stderr[:500]}")
-            stamp.write_text(wanted)
