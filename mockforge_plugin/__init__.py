@@ -11,11 +11,10 @@ from mockforge_plugin.pairs import Headers, Query
 from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
 from mockforge_plugin.processes import Processes
 from mockforge_plugin.request import Answer, Request
+from mockforge_plugin.tables import Column, DataResult, Table
 from mockforge_plugin.values import (
     Allow,
     Body,
-    Column,
-    DataResult,
     Decision,
     Deny,
     FunctionMetadata,
@@ -26,7 +25,6 @@ from mockforge_plugin.values import (
     Principal,
     Reply,
     Response,
-    Table,
 )
 
 __all__ = [

@@ -12,7 +12,19 @@ from types import CodeType, TracebackType
 from mockforge_plugin.values import Json
 
 CODES = frozenset(
-    {"denied", "invalid_input", "invalid_config", "not_found", "unsupported_op", "timeout", "unavailable", "limit", "internal"}
+    {
+        "denied",
+        "invalid_input",
+        "invalid_config",
+        "not_found",
+        "conflict",
+        "bad_data",
+        "unsupported_op",
+        "timeout",
+        "unavailable",
+        "limit",
+        "internal",
+    }
 )
 """Every code that an error envelope may carry."""
 

@@ -18,7 +18,8 @@ from mockforge_plugin.context import current
 from mockforge_plugin.failure import HostError
 from mockforge_plugin.host_call import HostCall, Steps, ask
 from mockforge_plugin.pairs import Headers, pairs
-from mockforge_plugin.values import Column, DataResult, Json
+from mockforge_plugin.tables import Column, DataResult
+from mockforge_plugin.values import Json
 
 
 def read_body(of: str, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
@@ -170,20 +171,32 @@ class Data:
     """Named queries of the operator's data sources."""
 
     def query(
-        self, source: str, query: str, params: Mapping[str, Json] | None = None, *, limit: int | None = None, cursor: str | None = None
+        self,
+        source: str,
+        query: str,
+        params: Mapping[str, Json] | None = None,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        count: bool = False,
     ) -> HostCall[DataResult]:
-        """Run a granted query; `cursor` is the `next` of the page before."""
+        """Run a granted query; `cursor` is the `next` of the page before, `count` asks for the `total` of all pages."""
         payload: dict[str, Json] = {"source": source, "query": query, "params": dict(params or {})}
         if limit is not None:
             payload["limit"] = limit
         if cursor is not None:
             payload["cursor"] = cursor
+        if count:
+            payload["count"] = True
         return HostCall(ask("data.query", payload, _data_result))
 
 
 def _data_result(answer: Any) -> DataResult:
-    columns = tuple(Column(c["name"], c.get("type", "text"), c.get("nullable", True)) for c in answer["columns"])
-    return DataResult(columns, tuple(map(tuple, answer["rows"])), bool(answer.get("truncated")), answer.get("next"), answer.get("total"))
+    columns = tuple(Column(c["name"], c.get("type", "text"), c.get("nullable", True)) for c in answer.get("columns", ()))
+    documents = answer.get("documents") is True
+    rows = tuple(answer["rows"]) if documents else tuple(map(tuple, answer["rows"]))
+    facts = answer.get("next"), answer.get("total"), answer.get("affected")
+    return DataResult(columns, rows, answer.get("truncated") is True, *facts, documents)
 
 
 class Log:

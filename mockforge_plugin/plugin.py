@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from mockforge_plugin.request import Answer, Request
-from mockforge_plugin.values import DataResult, Decision, Health, Json, PluginInfo, Response, Table
+from mockforge_plugin.tables import DataResult, Table
+from mockforge_plugin.values import Decision, Health, Json, PluginInfo, Response
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,10 +120,16 @@ class DataSourcePlugin(Plugin):
         """Open the source; called before an instance's first query, its result kept as `self.connection`."""
 
     @_optional
-    def query(
-        self, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
-    ) -> DataResult | list[dict[str, Json]] | Any:
-        """Run the query of that name. `limit` and `cursor` may be left out of an own signature."""
+    def query(self, *args: Any, **options: Any) -> DataResult | list[dict[str, Json]] | Any:
+        """Run a query: `def query(self, query, params, *, limit=None, cursor=None)`, with whichever of these options it takes.
+
+        `query` is what the operator wrote: a text, a list of texts (statements of one transaction), or an object; one with `from` is
+        portable, `{"from", "columns"?, "where"}`: each column of the list `where` must equal the parameter of its name, if that is given.
+        `params` are values by name. Options: `limit`, the most rows; `cursor`, the `next` that the source gave for the page before;
+        `types`, the type of each parameter; `name`, the operator's name for the query, empty for the text of a plugin; `order`, columns
+        to sort by, `-name` descending; `write`, whether it may change data; `count`, whether `total` is asked for; `max_bytes` and
+        `timeout_ms`, what it may give and take.
+        """
         raise NotImplementedError
 
     @_optional

@@ -220,35 +220,6 @@ Decision: TypeAlias = Allow | Deny | Reply | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a data result: text, integer, float, boolean, datetime, binary, json or uuid."""
-
-    name: str
-    type: str = "text"
-    nullable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class DataResult:
-    """Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Json, ...], ...]
-    truncated: bool = False
-    next: str | None = None
-    total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table (collection, file, ...) of a data source's schema."""
-
-    name: str
-    columns: tuple[Column, ...] = ()
-    primary_keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Health:
     """How a plugin is: `ok`, `degraded` or `down`, and why."""
 

@@ -17,7 +17,6 @@ from mockforge_asgi.config.objects import (
     InstancesConfig,
     LimitOverrides,
     LimitsConfig,
-    NamedQuery,
     NativeTrust,
     PluginUse,
     ProtectRule,
@@ -27,10 +26,10 @@ from mockforge_asgi.config.objects import (
     RouteResponse,
     SecretSource,
     ServerConfig,
-    SourceConfig,
     StateConfig,
     TemplatesConfig,
 )
+from mockforge_asgi.config.sources.objects import NamedQuery, QueryParameter, SourceConfig, SourceLimits
 
 
 def load_config(
@@ -63,6 +62,7 @@ __all__ = [
     "NativeTrust",
     "PluginUse",
     "ProtectRule",
+    "QueryParameter",
     "Right",
     "RouteConfig",
     "RouteMatch",
@@ -70,6 +70,7 @@ __all__ = [
     "SecretSource",
     "ServerConfig",
     "SourceConfig",
+    "SourceLimits",
     "StateConfig",
     "TemplatesConfig",
     "load_config",

@@ -6,7 +6,7 @@ All faults are found in one go and raised together. Plugins themselves are not l
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +20,16 @@ from mockforge_asgi.config.parsing.json_values import not_json
 from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.config.parsing.pydantic_errors import in_order, problems_of
 from mockforge_asgi.config.parsing.reader import Unreadable, read
-from mockforge_asgi.config.references import check_description, is_path
+from mockforge_asgi.config.references import builtin_source, check_description, is_path
+from mockforge_asgi.config.sources.models import SourceModel
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.errors import ConfigError
 from mockforge_asgi.text import clip, quote
 
 MAX_BYTES = 8 * 1024 * 1024
+SOURCE_GRACE_MS = 500
+"""How much longer than a query its plugin's call may take: the query's own deadline comes first."""
+MIN_OUTPUT_KB = 64
 
 
 def load(
@@ -136,7 +141,8 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
         plugins={
             name: _plugin(name, plugin, builtin_plugins().get(plugin.use) or cast(Path, at(plugin.use)), at(plugin.on_failure.file))
             for name, plugin in model.plugins.items()
-        },
+        }
+        | {name: _source_plugin(name, source, source.use, at) for name, source in model.sources.items() if source.use is not None},
         secrets={name: _secret(s, at(s.file)) for name, s in model.secrets.items()},
         protect=tuple(rule.build(model.backoff) for rule in model.protect),
         cors=model.cors.build() if model.cors else None,
@@ -220,9 +226,29 @@ def _answer(model: schema_routes.AnswerModel, file: Path | None, variables: Mapp
     )
 
 
-def _source(name: str, model: schema_routes.SourceModel) -> objects.SourceConfig:
-    queries = {k: objects.NamedQuery(k, q.query, dict(q.params), q.limit) for k, q in model.queries.items()}
-    return objects.SourceConfig(name, model.plugin, queries)
+def _source(name: str, model: SourceModel) -> SourceConfig:
+    return SourceConfig(name, model.plugin or name, model.build_queries(), model.limits.build())
+
+
+def _source_plugin(name: str, model: SourceModel, use: str, at: Callable[[str], Path | None]) -> objects.PluginUse:
+    """The plugin of a source that has one of its own."""
+    known = builtin_plugins()
+    id, limits = builtin_source(use, known), model.limits.build()
+    return objects.PluginUse(
+        name=name,
+        use=id or use,
+        path=known[id] if id else cast(Path, at(use)),
+        config=dict(model.config),
+        grants=model.grants.build(),
+        grants_what_it_asks=id is not None and "grants" not in model.model_fields_set,
+        is_builtin=id is not None,
+        digest=model.digest,
+        limits=objects.LimitOverrides(
+            timeout_ms=limits.timeout_ms + SOURCE_GRACE_MS, output_kb=max(MIN_OUTPUT_KB, 2 * limits.max_bytes // 1024)
+        ),
+        native=objects.NativeTrust(model.native.trust, model.native.workers) if model.native else None,
+        section="sources",
+    )
 
 
 def _state_url(url: str, base_dir: Path) -> str:

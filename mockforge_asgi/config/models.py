@@ -15,9 +15,10 @@ from mockforge_asgi.config.grants import GrantsModel
 from mockforge_asgi.config.models_backoff import Backoff, BackoffModel
 from mockforge_asgi.config.models_cors import CorsModel
 from mockforge_asgi.config.models_protect import ProtectModel
-from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, RouteModel, SourceModel, TemplatesModel
+from mockforge_asgi.config.models_routes import AnswerModel, ModifiesModel, RouteModel, TemplatesModel
 from mockforge_asgi.config.objects import BreakerConfig, InstancesConfig, LimitsConfig, NativeTrust, ServerConfig, StateConfig
 from mockforge_asgi.config.parsing.pydantic_errors import fault
+from mockforge_asgi.config.sources.models import SourceModel
 from mockforge_asgi.forwarded import TrustedProxies, network
 from mockforge_asgi.text import quote
 

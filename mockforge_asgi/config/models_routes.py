@@ -1,4 +1,4 @@
-"""The `routes:`, `templates:` and `sources:` of `mockforge.yaml`, as written.
+"""The `routes:` and `templates:` of `mockforge.yaml`, as written.
 
 Whether a pattern or condition can be used is decided by what matches with it; here only its form.
 """
@@ -16,7 +16,6 @@ from mockforge_asgi.config.fields import (
     Glob,
     HeaderValue,
     Methods,
-    Name,
     QueryParameter,
     SetHeaderName,
     Strict,
@@ -218,25 +217,6 @@ class ModifiesModel(Strict):
         """The filter."""
         kinds = frozenset(kind.lower() for kind in self.content_types)
         return ResponseFilter(tuple(self.paths), frozenset(self.methods), frozenset(self.status), kinds, self.app)
-
-
-class QueryModel(Strict):
-    """A named query. `query` is in the words of its source."""
-
-    query: str = Field(min_length=1, max_length=65_536, description="The query's text; parameters as the source writes them.")
-    params: dict[Name, Literal["text", "integer", "float", "boolean", "datetime", "binary", "json", "uuid"]] = Field(
-        default_factory=dict, description="The type of each parameter; values are checked against it."
-    )
-    limit: int = Field(default=1000, ge=1, le=100_000, description="The most rows given at once.")
-
-
-class SourceModel(Strict):
-    """A named data source."""
-
-    plugin: str = Field(description="The data_source plugin, by its name under `plugins:`.", examples=["my-source"])
-    queries: dict[Name, Annotated[QueryModel, *short_form(lambda v: {"query": v} if isinstance(v, str) else v, {"type": "string"})]] = (
-        Field(default_factory=dict, description="Queries that plugins and templates may ask for by name.")
-    )
 
 
 def _is_address(name: object) -> bool:

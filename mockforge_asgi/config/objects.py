@@ -13,6 +13,8 @@ from typing import Literal, TypeAlias, TypeVar
 
 from mockforge_asgi.config.network import NetworkRule
 from mockforge_asgi.config.parsing.locations import Locations
+from mockforge_asgi.config.parsing.locations import Path as Place
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.backoff import DEFAULT as DEFAULT_BACKOFF
@@ -117,7 +119,7 @@ class ResponseFilter:
 
 @dataclass(frozen=True, slots=True)
 class PluginUse:
-    """One plugin as configured. `name` is the key under `plugins:`; the manifest's id may be used under several names."""
+    """One plugin as configured. `name` is the key under its section; the manifest's id may be used under several names."""
 
     name: str
     use: str
@@ -145,6 +147,13 @@ class PluginUse:
     native: NativeTrust | None = None
     templates: frozenset[str] = frozenset()
     modifies: ResponseFilter = field(default_factory=ResponseFilter)
+    section: Literal["plugins", "sources"] = "plugins"
+    """Where in the configuration it stands."""
+
+    @property
+    def place(self) -> Place:
+        """The path of its entry in the configuration."""
+        return (self.section, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,25 +226,6 @@ class TemplatesConfig:
     inline: Mapping[str, str] = field(default_factory=_nothing)
     seed: Literal["request"] | int | None = None
     locale: str = "en_US"
-
-
-@dataclass(frozen=True, slots=True)
-class NamedQuery:
-    """A query that plugins and templates may ask for by name. `params` maps each parameter to its type."""
-
-    name: str
-    query: str
-    params: Mapping[str, str] = field(default_factory=_nothing)
-    limit: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class SourceConfig:
-    """A named data source: the plugin that serves it, and its queries."""
-
-    name: str
-    plugin: str
-    queries: Mapping[str, NamedQuery] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.config.parsing.pydantic_errors import suggest
 from mockforge_asgi.text import clip, quote
 
+SOURCE = "data-"
+"""What the ids of built-in sources begin with."""
 _BY_ID = re.compile(r"[a-z][a-z0-9-]*(?:@[^/\\]+)?\Z")
 
 
@@ -23,6 +25,11 @@ def is_path(use: str) -> bool:
 
 
 _Fault = tuple[Path, str, str]
+
+
+def builtin_source(use: str, known: Collection[str]) -> str | None:
+    """The id of the built-in plugin that a source's `use:` means, among those known: `postgresql` is `data-postgresql`."""
+    return next((id for id in (f"{SOURCE}{use}", use) if id in known), None)
 
 
 def check_description(root: Mapping[str, Any], own: Collection[str] = ()) -> list[_Fault]:
@@ -52,8 +59,7 @@ class _References:
                 yield from _missing(path, plugin, self.known, "plugin", "plugins")
             yield from self._templates(response.get("template"), ("routes", i, "response", "template"))
         for name, source in self.sources.items():
-            for path, plugin in _texts(_mapping(source).get("plugin"), ("sources", name, "plugin")):
-                yield from _missing(path, plugin, self.known, "plugin", "plugins")
+            yield from self._source(name, _mapping(source))
         yield from self._server()
 
     def _plugin(self, name: str, plugin: Mapping[str, Any]) -> Iterator[_Fault]:
@@ -65,6 +71,22 @@ class _References:
             yield from _missing(path, secret, self.secrets, "secret", "secrets")
         yield from self._data(grants.get("data"), (*base, "grants", "data"))
         yield from self._templates(plugin.get("templates"), (*base, "templates"))
+
+    def _source(self, name: str, source: Mapping[str, Any]) -> Iterator[_Fault]:
+        base, use = ("sources", name), source.get("use")
+        for path, plugin in _texts(source.get("plugin"), (*base, "plugin")):
+            yield from _missing(path, plugin, self.known, "plugin", "plugins")
+        if not isinstance(use, str) or not use:
+            return
+        if not is_path(use) and builtin_source(use, builtin_plugins()) is None:
+            yield (*base, "use"), *_unknown_source(use)
+        if name in self.known:
+            what = f"there is a plugin '{clip(name)}' too, and this source is one of its own."
+            yield base, what, f"Give one of them another name, or write `plugin: {clip(name)}`."
+        grants = _mapping(source.get("grants"))
+        for path, secret in _texts(grants.get("secrets"), (*base, "grants", "secrets")):
+            yield from _missing(path, secret, self.secrets, "secret", "secrets")
+        yield from self._data(grants.get("data"), (*base, "grants", "data"))
 
     def _data(self, data: Any, base: Path) -> Iterator[_Fault]:
         queries = _texts(data["queries"], (*base, "queries")) if isinstance(data, dict) and "queries" in data else _texts(data, base)
@@ -102,6 +124,14 @@ def _unknown(use: str) -> tuple[str, str]:
     listed = f"Built in are {', '.join(known)}." if known else "This installation has none."
     close = hint if (hint := suggest(id, known)).startswith("Did") else ""
     return f"there is no built-in plugin {quote(use)}.", f"{close} {listed} A folder has a slash: {folder}.".strip()
+
+
+def _unknown_source(use: str) -> tuple[str, str]:
+    """(what, remedy) of a bare name that is none of a built-in source."""
+    known = [id.removeprefix(SOURCE) for id in builtin_plugins() if id.startswith(SOURCE)]
+    listed = f"Built in are {', '.join(known)}." if known else "This installation has none."
+    close = hint if (hint := suggest(use, known)).startswith("Did") else ""
+    return f"there is no built-in source {quote(use)}.", f"{close} {listed} A folder has a slash: ./plugins/my_source.".strip()
 
 
 def _missing(path: Path, name: str, known: Mapping[str, Any], kind: str, section: str) -> Iterator[_Fault]:

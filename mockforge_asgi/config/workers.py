@@ -12,7 +12,7 @@ def check_workers(config: Config, workers: int) -> None:
     """Raises ConfigError where more than one worker would each see a state of its own."""
     if workers < 2 or config.state.is_shared:
         return
-    problems = [config.places.problem(("plugins", name), f"'{name}' {why}.") for name, why in _sharers(config)]
+    problems = [config.places.problem(config.plugins[name].place, f"'{name}' {why}.") for name, why in _sharers(config)]
     if problems:
         raise ConfigError(
             f"{workers} workers need a state store that all of them see; memory:// is seen by one only.\n"

@@ -65,7 +65,7 @@ def _of_plugins(config: Config) -> dict[str, MockResponse]:
             if use.failure_answer is not None and isinstance(response := plan_of(use.failure_answer), MockResponse):
                 made[name] = response
         except ResponseError as error:
-            problems.append(config.places.problem(("plugins", name, "on_failure"), str(error)))
+            problems.append(config.places.problem((*use.place, "on_failure"), str(error)))
     if problems:
         raise ConfigError("the answers for plugins that fail cannot be used:", problems)
     return made

@@ -46,7 +46,7 @@ class Authorization:
 
     def where(self, part: str) -> str:
         """The place of a part of the plugin's configuration that the plugin itself names."""
-        return self.places.where_named(("plugins", self.use.name, "config"), part)
+        return self.places.where_named((*self.use.place, "config"), part)
 
 
 def authorize(use: PluginUse, config: Config) -> Authorization:
@@ -58,7 +58,7 @@ def authorize(use: PluginUse, config: Config) -> Authorization:
         meant = use.use.replace("_", "-")
         hint = f" Or is the built-in plugin meant? Write `use: {meant}`." if meant in builtin_plugins() else ""
         problem = config.places.problem(
-            ("plugins", use.name, "use"), f"{clip(use.use, 200)}: is neither a folder nor a file.", f"Check the path.{hint}"
+            (*use.place, "use"), f"{clip(use.use, 200)}: is neither a folder nor a file.", f"Check the path.{hint}"
         )
         raise ConfigError(f"plugin '{use.name}' not loaded:", [problem])
     return authorize_package(use, read_package(use.path, use.use), config)
@@ -72,7 +72,7 @@ def authorize_package(use: PluginUse, package: Package, config: Config) -> Autho
     if manifest.entry.file not in package.files:
         what = f"there is no file '{manifest.entry.file}' in the package."
         raise PluginRejected(manifest.id, "its code is missing:", [manifest.places.problem(("entry",), what, remedy_for_absent(manifest))])
-    places, base = config.places, ("plugins", use.name)
+    places, base = config.places, use.place
     values, faults = apply_schema(manifest.config_schema, use.config, places, (*base, "config"))
     permissions, unfit = resolved(manifest.permissions, values, places, (*base, "config"))
     grants = what_it_asks(permissions, any_host=not use.is_builtin) if use.grants_what_it_asks else use.grants

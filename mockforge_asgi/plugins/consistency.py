@@ -65,7 +65,7 @@ def _together(config: Config, authorized: Mapping[str, Authorization], refused: 
         yield from ((name, problem) for problem in _dependency_problems(authorization, authorized, refused, config))
     if cycle := cycle_of(authorized):
         what = f"plugins depend on each other in a cycle: {' → '.join(cycle)}."
-        yield cycle[0], config.places.problem(("plugins", cycle[0]), what, "Remove one of these dependencies.")
+        yield cycle[0], config.places.problem(config.plugins[cycle[0]].place, what, "Remove one of these dependencies.")
     yield from _misplaced(config, authorized)
     yield from _clashes(config, authorized)
 
@@ -93,7 +93,8 @@ def _parts(config: Config) -> Iterator[tuple[Path, str, str]]:
         if route.response.kind == "plugin":
             yield ("routes", i, "response", "plugin"), str(route.response.value), "response"
     for source in config.sources.values():
-        yield ("sources", source.name, "plugin"), source.plugin, "data_source"
+        use = config.plugins.get(source.plugin)
+        yield ("sources", source.name, "plugin" if use is None or use.section == "plugins" else "use"), source.plugin, "data_source"
 
 
 def _clashes(config: Config, authorized: Mapping[str, Authorization]) -> Iterator[tuple[str, Problem]]:
@@ -106,14 +107,14 @@ def _clashes(config: Config, authorized: Mapping[str, Authorization]) -> Iterato
         for key, value in wanted:
             if (other := seen.setdefault((key, value), name)) != name:
                 what = f"'{value}' would be of '{other}' and of '{name}'."
-                yield name, config.places.problem(("plugins", name, key), what, f"Give one of them another {key}.")
+                yield name, config.places.problem((*use.place, key), what, f"Give one of them another {key}.")
 
 
 def _dependency_problems(
     authorization: Authorization, others: Mapping[str, Authorization], refused: Collection[str], config: Config
 ) -> Iterator[Problem]:
     """What the plugin needs of other plugins and does not find among them."""
-    path = ("plugins", authorization.use.name)
+    path = authorization.use.place
     for wanted in authorization.manifest.dependencies:
         versions = [a.manifest.version for a in others.values() if a.manifest.id == wanted.id]
         if not versions and not wanted.optional:

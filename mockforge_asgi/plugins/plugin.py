@@ -15,6 +15,7 @@ from mockforge_asgi.config.objects import ResponseFilter
 from mockforge_asgi.contract import NOTHING, BodyReader, Decision, Description, FunctionMetadata, Json, Lease, PluginHost
 from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.contract.source_query import SourceQuery
 from mockforge_asgi.errors import HostCallError, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.http.exchange import Exchange
@@ -218,19 +219,9 @@ class Plugin:
         document = around("request", exchange.document(self.view), {"endpoint": name})
         return self._call(exchange, "endpoint.call", document, exchange, self._reader.response)
 
-    async def query(
-        self, exchange: Exchange | None, query: str, params: Mapping[str, Json], *, limit: int | None = None, cursor: str | None = None
-    ) -> dict[str, Json]:
-        """Rows of one of its queries."""
-        wanted: dict[str, Any] = {"query": query, "params": dict(params)}
-        if limit is not None:
-            wanted["limit"] = limit
-        if cursor is not None:
-            wanted["cursor"] = cursor
-        result: Json = await self._call(exchange, "data.query", dumps(wanted), exchange)
-        if not isinstance(result, dict) or not isinstance(result.get("columns"), list) or not isinstance(result.get("rows"), list):
-            raise self._reader.invalid("data.query", "no object with 'columns' and 'rows'")
-        return result
+    def query(self, exchange: Exchange | None, asked: SourceQuery) -> Coroutine[Any, Any, Json]:
+        """Rows of a query, as it gave them."""
+        return self._call(exchange, "data.query", dumps(asked.document()), exchange)
 
     async def schema(self) -> Json:
         """The tables it offers."""

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Protocol
 
-from mockforge_asgi.config.objects import NamedQuery, SourceConfig
+from mockforge_asgi.config.sources.objects import NamedQuery, SourceConfig, SourceLimits
+from mockforge_asgi.contract.source_query import SourceQuery
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.sources.parameters import typed_parameters
 
 MAX_DEPTH = 4
-MAX_ROWS = 10_000
+MAX_ROWS = 100_000
 MAX_COLUMNS = 1000
+_UNBOUNDED = SourceLimits(max_rows=10_000)
+"""Of plugins that no source names."""
+_TOLD = frozenset({"not_found", "invalid_input", "conflict", "bad_data", "timeout", "unavailable", "limit"})
+"""The codes of a source's failures that whoever asks is told."""
 
 _asking: ContextVar[tuple[str, ...]] = ContextVar("mockforge_sources_asking", default=())
 """The plugins that wait for an answer in this task, outermost first."""
@@ -31,8 +37,8 @@ class SourcePlugin(Protocol):
         """Its kinds; `data_source` is one that matters."""
         ...
 
-    async def query(self, exchange: None, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None) -> Json:
-        """Rows of one of its queries."""
+    async def query(self, exchange: None, asked: SourceQuery) -> Json:
+        """Rows of a query."""
         ...
 
 
@@ -58,30 +64,34 @@ class Sources:
         *,
         limit: int | None = None,
         cursor: str | None = None,
+        count: bool = False,
         asker: str = "",
         raw: bool = False,
     ) -> dict[str, Json]:
         """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`. Raises HostCallError.
 
-        `query` is the name of a query, or with `raw` its text. `asker` is the plugin that waits for the answer.
+        `query` is the name of a query, or with `raw` its text. `count` asks for the `total` of all pages. `asker` is the plugin that waits
+        for the answer.
         """
         configured = self._configured.get(source)
         name = configured.plugin if configured is not None else source
         plugin = self._plugins[name] if name in self._plugins else None
         if plugin is None or "data_source" not in plugin.kinds:
             raise HostCallError("not_found", f"there is no data source {source!r}")
-        most = min(limit or MAX_ROWS, MAX_ROWS)
-        if configured is not None and not raw:
-            named = _named(configured, query)
-            most, params = min(limit or named.limit, named.limit), typed_parameters(query, named.params, params)
-            query = named.query
-        waiting = _waiting(source, name, asker)
-        token = _asking.set(waiting)
+        if configured is None or raw:
+            limits = _UNBOUNDED if configured is None else configured.limits
+            asked = SourceQuery(query, params, limit=min(limit or limits.max_rows, limits.max_rows), cursor=cursor, count=count)
+        else:
+            limits, named = configured.limits, _named(configured, query)
+            asked = _asked(named, typed_parameters(named, params), limit, cursor, count)
+        if configured is not None:
+            asked = replace(asked, max_bytes=limits.max_bytes, timeout_ms=limits.timeout_ms)
+        token = _asking.set(_waiting(source, name, asker))
         try:
-            found = await _ask(plugin, source, query, params, most, cursor)
+            found = await _ask(plugin, source, asked)
         finally:
             _asking.reset(token)
-        return checked_result(source, found, most)
+        return checked_result(source, found, asked.limit or MAX_ROWS)
 
 
 def _named(configured: SourceConfig, query: str) -> NamedQuery:
@@ -89,6 +99,12 @@ def _named(configured: SourceConfig, query: str) -> NamedQuery:
     if named is None:
         raise HostCallError("not_found", f"data source {configured.name!r} has no query {query[:100]!r}")
     return named
+
+
+def _asked(named: NamedQuery, params: Mapping[str, Json], limit: int | None, cursor: str | None, count: bool) -> SourceQuery:
+    types = {name: about.type for name, about in named.params.items()}
+    most = min(limit or named.limit, named.limit)
+    return SourceQuery(named.query, params, types, named.name, most, cursor, named.order, named.write, count)
 
 
 def _waiting(source: str, plugin: str, asker: str) -> tuple[str, ...]:
@@ -101,15 +117,15 @@ def _waiting(source: str, plugin: str, asker: str) -> tuple[str, ...]:
     return waiting
 
 
-async def _ask(plugin: SourcePlugin, source: str, query: str, params: Mapping[str, Json], limit: int, cursor: str | None) -> Json:
+async def _ask(plugin: SourcePlugin, source: str, asked: SourceQuery) -> Json:
     try:
-        return await plugin.query(None, query, params, limit=limit, cursor=cursor)
+        return await plugin.query(None, asked)
     except LimitExceeded as error:
         raise HostCallError(
             "timeout" if error.limit == "timeout_ms" else "limit", f"data source {source!r} is over its {error.limit}"
         ) from error
     except PluginFailed as error:
-        code = error.code if error.code in ("not_found", "invalid_input", "timeout", "unavailable") else "unavailable"
+        code = error.code if error.code in _TOLD else "unavailable"
         raise HostCallError(code, f"data source {source!r} failed in its query", retryable=error.retryable) from error
     except PluginUnavailable as error:
         raise HostCallError("unavailable", f"data source {source!r} takes no queries now", retryable=True) from error
@@ -119,18 +135,21 @@ def checked_result(source: str, found: Json, most: int) -> dict[str, Json]:
     """A source's answer, its shape checked, cut to `most` rows. Raises HostCallError."""
     if not isinstance(found, Mapping):
         raise _odd(source, "it is not an object")
-    columns, rows = found.get("columns"), found.get("rows")
+    is_documents = found.get("documents") is True
+    columns, rows = found.get("columns", [] if is_documents else None), found.get("rows")
     if not isinstance(columns, list) or len(columns) > MAX_COLUMNS or not all(_is_column(column) for column in columns):
         raise _odd(source, "`columns` is not a list of {name, type}")
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+    if is_documents:
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise _odd(source, "`rows` of documents is not a list of objects")
+    elif not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
         raise _odd(source, "`rows` is not a list of lists with one value for each column")
     result: dict[str, Json] = {"columns": columns, "rows": rows[:most], "truncated": found.get("truncated") is True or len(rows) > most}
-    following, total = found.get("next"), found.get("total")
-    if isinstance(following, str):
+    if is_documents:
+        result["documents"] = True
+    if isinstance(following := found.get("next"), str):
         result["next"] = following
-    if type(total) is int:
-        result["total"] = total
-    return result
+    return result | {key: found[key] for key in ("total", "affected") if type(found.get(key)) is int}
 
 
 def _is_column(column: Json) -> bool:

@@ -43,6 +43,9 @@ _KINDS: tuple[tuple[type[Plugin], str], ...] = (
     (DataSourcePlugin, "query"),
 )
 
+QUERY_OPTIONS = ("limit", "cursor", "types", "name", "order", "write", "count", "max_bytes", "timeout_ms")
+"""What `query` is given beside query and parameters, as far as its signature names it."""
+
 NAMED = {"template.call": "function", "endpoint.call": "endpoint"}
 """Operations that are several in one, and where their document names which."""
 
@@ -279,7 +282,7 @@ class PluginObject:
     def _query_handler(self, method: Callable[..., Any]) -> Handler:
         taken = inspect.signature(method).parameters
         anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
-        optional = [name for name in ("limit", "cursor") if anything or name in taken]
+        optional = [name for name in QUERY_OPTIONS if anything or name in taken]
 
         def run(document: Any) -> Any:
             options = {name: document[name] for name in optional if document.get(name) is not None}

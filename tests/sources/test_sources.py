@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.config.objects import NamedQuery, SourceConfig
+from mockforge_asgi.config.sources.objects import NamedQuery, QueryParameter, SourceConfig
+from mockforge_asgi.contract.source_query import SourceQuery
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
 from mockforge_asgi.sources.sources import Sources, checked_result
 
@@ -24,8 +25,8 @@ class Source:
         self.name, self._answer, self.kinds = name, answer, frozenset({"data_source"})
         self.asked: list[tuple[Any, ...]] = []
 
-    async def query(self, exchange: None, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None) -> Json:
-        self.asked.append((query, dict(params), limit, cursor))
+    async def query(self, exchange: None, asked: SourceQuery) -> Json:
+        self.asked.append((asked.query, dict(asked.params), asked.limit, asked.cursor))
         return await self._answer()
 
 
@@ -54,7 +55,9 @@ async def test_rows_beyond_the_limit_are_cut_and_said_to_be() -> None:
     assert (answer["rows"], answer["truncated"]) == ([[1], [2]], True)
 
 
-CONFIGURED = SourceConfig("users", "db", {"by_id": NamedQuery("by_id", "select * from users where id = :id", {"id": "integer"}, limit=2)})
+CONFIGURED = SourceConfig(
+    "users", "db", {"by_id": NamedQuery("by_id", "select * from users where id = :id", {"id": QueryParameter("integer")}, limit=2)}
+)
 
 
 async def test_a_configured_query_is_sent_in_its_own_words_with_typed_parameters_and_its_limit() -> None:

@@ -56,7 +56,7 @@ class Queries(Protocol):
     """Where data comes from (`sources.Sources`)."""
 
     async def query(
-        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str, raw: bool
+        self, source: str, query: str, params: Payload, *, limit: int | None, cursor: str | None, count: bool, asker: str, raw: bool
     ) -> Json:
         """Answer a `data.query`."""
         ...
@@ -238,7 +238,10 @@ class PluginHostCalls:
         cursor = read.text(payload, "cursor", max_chars=4096) if payload.get("cursor") is not None else None
         limit = read.optional_whole(payload, "limit", least=1, most=100_000)
         params = read.members(payload, "params")
-        return await self._services.sources.query(source, query, params, limit=limit, cursor=cursor, asker=self.plugin, raw=not is_named)
+        count = payload.get("count") is True
+        return await self._services.sources.query(
+            source, query, params, limit=limit, cursor=cursor, count=count, asker=self.plugin, raw=not is_named
+        )
 
     async def _body(self, payload: Payload, request: BodyReader | None) -> Json:
         of = read.text(payload, "of")

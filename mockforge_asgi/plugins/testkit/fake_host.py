@@ -95,7 +95,16 @@ class _Results:
         self._results = results
 
     async def query(
-        self, source: str, query: str, params: Mapping[str, Json], *, limit: int | None, cursor: str | None, asker: str, raw: bool
+        self,
+        source: str,
+        query: str,
+        params: Mapping[str, Json],
+        *,
+        limit: int | None,
+        cursor: str | None,
+        count: bool,
+        asker: str,
+        raw: bool,
     ) -> Json:
         """The result of its name. Raises HostCallError."""
         found = self._results.get(f"{source}/{query}")

@@ -16,6 +16,7 @@ from mockforge_asgi.contract import Allow, BodyReader, Decision, Deny, Descripti
 from mockforge_asgi.contract.codec import around
 from mockforge_asgi.contract.description import accept_config, read_description
 from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.contract.source_query import SourceQuery
 from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed, PluginRejected
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.headers import OURS, is_restricted
@@ -123,7 +124,7 @@ async def _read(op: str) -> None:
         case "template.call":
             again(await PLUGIN.call_function(exchange(), "f", [], {}))
         case "data.query":
-            found = checked_result("db", await PLUGIN.query(exchange(), "q", {}), 5)
+            found = checked_result("db", await PLUGIN.query(exchange(), SourceQuery("q")), 5)
             assert len(found["rows"]) <= 5 and all(len(row) == len(found["columns"]) for row in found["rows"])
             again(found)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from mockforge_asgi.config import NamedQuery, QueryParameter
 from mockforge_asgi.config.hosts import canonical_host
 from mockforge_asgi.contract import ERROR_CODES, Json
 from mockforge_asgi.errors import HostCallError
@@ -66,9 +67,12 @@ class Bodies:
 class Typed:
     """Sources whose one query takes a parameter of every type; it answers them."""
 
-    async def query(self, source: str, query: str, params: Json, *, limit: int | None, cursor: str | None, asker: str, raw: bool) -> Json:
-        given = {name: params.get(name) for name in TYPES if name in params} | {name: None for name in TYPES if name not in params}
-        return {"asked": typed_parameters(query, TYPES, given), "limit": limit, "cursor": cursor}
+    async def query(
+        self, source: str, query: str, params: Json, *, limit: int | None, cursor: str | None, count: bool, asker: str, raw: bool
+    ) -> Json:
+        given = {name: params.get(name) for name in TYPES}
+        named = NamedQuery(query, "", {name: QueryParameter(kind) for name, kind in TYPES.items()})
+        return {"asked": typed_parameters(named, given), "limit": limit, "cursor": cursor, "count": count}
 
 
 async def nowhere(host: str, port: int) -> Sequence[str]:

@@ -35,7 +35,7 @@ def test_a_wrong_answer_names_its_field(write: Any, value: object, words: str) -
         (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00+00:00"),
         (date(2024, 1, 2), "2024-01-02"),
         (time(1, 2), "01:02:00"),
-        (timedelta(1), 86400.0),
+        (timedelta(1), "P1D"),
         (b"\x00", "AA=="),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (Decimal("1.10"), "1.10"),

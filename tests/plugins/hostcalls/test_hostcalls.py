@@ -192,7 +192,7 @@ async def test_kv_in_memory_needs_no_waiting(told: list[Event]) -> None:
 async def test_a_query_needs_its_own_grant_or_the_raw_one(rooms: HostServices) -> None:
     door = doors(rooms, EffectivePermissions(data=frozenset({"db/by_id"}), data_raw=frozenset({"files"})))
     answer = await door.call("data.query", {"source": "db", "query": "by_id", "params": {"id": 1}, "limit": 5, "cursor": "c"}, None)
-    assert answer == {"asked": ["db", "by_id", {"id": 1}, {"limit": 5, "cursor": "c", "asker": "guest", "raw": False}]}
+    assert answer == {"asked": ["db", "by_id", {"id": 1}, {"limit": 5, "cursor": "c", "count": False, "asker": "guest", "raw": False}]}
     assert (await door.call("data.query", {"source": "files", "query": "select 1"}, None))["asked"][3]["raw"]
     assert (await refusal(door, "data.query", {"source": "db", "query": "select 1"})).code == "denied"
 

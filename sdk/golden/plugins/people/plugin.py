@@ -29,7 +29,7 @@ class People(DataSourcePlugin):
             more = end < len(rows)
             return DataResult(COLUMNS, tuple(rows[start:end]), truncated=more, next=str(end) if more else None, total=len(rows))
         if query == "by_id":
-            return [{"id": row[0], "name": row[1], "score": Decimal("1.50")} for row in rows if row[0] == params["id"]]
+            return [{"id": row[0], "name": row[1], "score": str(Decimal("1.50"))} for row in rows if row[0] == params["id"]]
         if query == "ragged":
             return DataResult((Column("a"), Column("b")), ((1, 2), (3,)))
         raise PluginError(f"no query '{query}'", code="not_found", details={"known": ["all", "by_id"]})

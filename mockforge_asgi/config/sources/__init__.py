@@ -1,0 +1,1 @@
+"""The `sources:` of `mockforge.yaml`: as written (`models`), and as frozen objects (`objects`)."""
