@@ -20,7 +20,12 @@ The `async with` runs the app's lifespan; without it, plugins start with the fir
     with OidcProvider() as idp:
         headers = {"authorization": f"Bearer {idp.token('ada', defect='expired')}"}
 
-pytest has them as the fixtures `mockforge_server` and `mockforge_idp`, of the plugin that comes with the package.
+`SamlProvider` is one of the built-in SAML identity provider, and its responses:
+
+    with SamlProvider() as idp:
+        form = {"SAMLResponse": idp.response("ada", acs=acs, audience=entity_id, defect="unsigned")}
+
+pytest has them as the fixtures `mockforge_server`, `mockforge_idp` and `mockforge_saml_idp`, of the plugin that comes with the package.
 """
 
 from __future__ import annotations
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from mockforge_asgi.testing.client import Response as Response
     from mockforge_asgi.testing.oidc import OidcClient as OidcClient
     from mockforge_asgi.testing.oidc import OidcProvider as OidcProvider
+    from mockforge_asgi.testing.saml import SamlProvider as SamlProvider
     from mockforge_asgi.testing.server import Server as Server
 
 _MODULES = {
@@ -51,6 +57,7 @@ _MODULES = {
     "OidcProvider": "testing.oidc",
     "Outcome": "plugins.testkit.outcome",
     "Response": "testing.client",
+    "SamlProvider": "testing.saml",
     "Server": "testing.server",
     "Verdict": "plugins.testkit.case_verdict",
 }
@@ -66,6 +73,7 @@ __all__ = [
     "OidcProvider",
     "Outcome",
     "Response",
+    "SamlProvider",
     "Server",
     "Verdict",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from mockforge_asgi.testing import OidcProvider, Server
+    from mockforge_asgi.testing import OidcProvider, SamlProvider, Server
 
 
 @pytest.fixture
@@ -40,4 +40,19 @@ def mockforge_idp(mockforge_idp_config: dict[str, Any]) -> Iterator[OidcProvider
     from mockforge_asgi.testing import OidcProvider
 
     with OidcProvider(mockforge_idp_config) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def mockforge_saml_idp_config() -> dict[str, Any]:
+    """The configuration of `mockforge_saml_idp`: override it for users and service providers of your own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def mockforge_saml_idp(mockforge_saml_idp_config: dict[str, Any]) -> Iterator[SamlProvider]:
+    """A SAML identity provider on the loopback: `mockforge_saml_idp.response("ada", acs=…, audience=…, defect="expired")`."""
+    from mockforge_asgi.testing import SamlProvider
+
+    with SamlProvider(mockforge_saml_idp_config) as provider:
         yield provider

@@ -20,7 +20,9 @@ PUBLIC = {
         ClientDisconnected ConfigError HostCallError LimitExceeded MockForgeError PluginCrashed PluginFailed PluginRejected
         PluginUnavailable Problem RequestRejected StateError TemplateFailed UnsupportedEventLoop UnsupportedPlatform
     """,
-    "mockforge_asgi.testing": "Case Client Conversation Difference Harness OidcClient OidcProvider Outcome Response Server Verdict",
+    "mockforge_asgi.testing": """
+        Case Client Conversation Difference Harness OidcClient OidcProvider Outcome Response SamlProvider Server Verdict
+    """,
 }
 
 

@@ -53,3 +53,17 @@ def test_gone():
 """,
     )
     assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_a_saml_provider_hands_out_responses(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+from base64 import b64decode
+
+def test_a_response(mockforge_saml_idp):
+    response = mockforge_saml_idp.response("ada", acs="http://testserver/acs", audience="http://testserver/metadata")
+    assert b"ada@example.com" in b64decode(response)
+""",
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
