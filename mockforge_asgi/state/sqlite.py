@@ -1,7 +1,8 @@
 """State in an SQLite file: shared by all workers of one machine.
 
-One thread per process owns the connection, so the event loop never waits for a disk or a lock. It takes whatever
-callers have queued meanwhile and commits it as one transaction. What is inside a transaction is `state/sqlite_session.py`.
+One thread per process owns the connection that writes, so the event loop never waits for a lock or for the disk to keep something. It
+takes whatever callers have queued meanwhile and commits it as one transaction. What is inside a transaction is `state/sqlite_session.py`;
+short values are looked up without the thread (`state/sqlite_reader.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mockforge_asgi.errors import StateError
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.state.operations import Operation
+from mockforge_asgi.state.sqlite_reader import SqliteReader
 from mockforge_asgi.state.sqlite_session import SqliteSession
 from mockforge_asgi.state.store import Quota
 
@@ -68,8 +70,11 @@ class SqliteStore:
         return await self._do(lambda session: session.apply(space, quota, operation), writes=operation.writes)
 
     def apply_now(self, space: str, quota: Quota, operation: Operation) -> Json:
-        """See StateStore; a file must always be waited for."""
-        return NotImplemented
+        """See StateStore; for what writes the thread must be waited for."""
+        if operation.writes:
+            return NotImplemented
+        with self._lock.here():
+            return NotImplemented if self._thread is None else self._thread.read_now(space, operation)
 
     async def keys(self, space: str, prefix: str, limit: int) -> list[str]:
         """See StateStore."""
@@ -108,11 +113,20 @@ class _Thread:
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._path, self._clock = path, clock
         self._session: SqliteSession | None = None
+        self._generation = 0
+        self._reader = SqliteReader(path)
         self._stopped: tuple[asyncio.AbstractEventLoop, asyncio.Future[Json]] | None = None
         threading.Thread(target=self._run, name="mockforge-state", daemon=True).start()
 
+    def read_now(self, space: str, operation: Operation) -> Json:
+        """The answer of an operation that writes nothing, or `NotImplemented`; called by one at a time, on any thread."""
+        if self._session is None:  # the file may not be there, or be no database
+            return NotImplemented
+        return self._reader.read(self._generation, space, operation, self._clock())
+
     async def stop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Finish what is queued, close the file, end the thread."""
+        self._reader.close()
         future: asyncio.Future[Json] = loop.create_future()
         self._stopped = (loop, future)
         self.jobs.put(None)
@@ -198,8 +212,10 @@ class _Thread:
         while True:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_MS / 1000, cached_statements=64)
             try:
-                self._session = SqliteSession(connection)
-                return self._session
+                session = SqliteSession(connection)
+                self._generation += 1
+                self._session = session
+                return session
             except BaseException as error:
                 connection.close()
                 if not _is_busy(error) or time.monotonic() > deadline:
