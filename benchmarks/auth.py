@@ -2,9 +2,10 @@
 
 `wrk/<plugin>`, `latency/<plugin>` and `cpu/<plugin>` are as in `service`; the ratio is to the open route. Except of `signed`, whose every
 request has a nonce, all requests have the same credentials, which were seen before. `logins/…`: an open route, probed 200 times a second,
-alone and beside 64 clients that log in by LDAP at the same server, 20 times a second in all, and as often as they can.
+alone and beside 64 clients that log in by LDAP at the same server, 20 times a second in all, and as often as they can; `saml_logins/…`:
+the same with responses of a SAML provider, each checked in a worker process.
 
-Wants the extras auth and ldap, and slapd. What is missing fails; `--cases` leaves it out.
+Wants the extras auth, saml and ldap, and slapd. What is missing fails; `--cases` leaves it out.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.auth_cases import NAMES, OPEN, guarded, logins, signatures, write_open
+from benchmarks.auth_saml import responses
 from benchmarks.cases import Case
 from benchmarks.figures import Figure, Turn, chosen, compare, percentile, summary
 from benchmarks.load import Load, wrk
@@ -27,7 +30,7 @@ from benchmarks.processes import cpu_s
 from benchmarks.servers import measured
 from benchmarks.service import CONNECTIONS, Measured
 
-LOGINS = "logins"
+LOGINS, SAML_LOGINS = "logins", "saml_logins"
 CLIENTS, LOGINS_A_SECOND = 64, 20
 _PROBE = 200
 _MOST_A_SECOND = 9_000
@@ -36,8 +39,8 @@ _MOST_A_SECOND = 9_000
 
 async def run(quick: bool, only: Sequence[str] | None = None) -> AsyncIterator[Figure]:
     """The plugins in turns, then the logins."""
-    names = chosen((OPEN, *NAMES, LOGINS), only)
-    plugins = [name for name in names if name != LOGINS]
+    names = chosen((OPEN, *NAMES, LOGINS, SAML_LOGINS), only)
+    plugins = [name for name in names if name not in (LOGINS, SAML_LOGINS)]
     seconds, turns = (1.0, 2) if quick else (5.0, 5)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockforge-bench-")))
@@ -51,8 +54,14 @@ async def run(quick: bool, only: Sequence[str] | None = None) -> AsyncIterator[F
                     each.keep(load, cpu_us)
         for figure in figures(served, {"tool": "wrk", "connections": CONNECTIONS, "seconds": seconds, "turns": turns}):
             yield figure
+        often = (2.0, 1) if quick else (10.0, 3)
         if LOGINS in names:
-            async for figure in beside_logins(folder, directory, (2.0, 1) if quick else (10.0, 3)):
+            guard = logins(directory)
+            async for figure in beside_logins(LOGINS, guard.write(folder / "logins.json"), partial(_ldap_client, guard.headers), often):
+                yield figure
+        if SAML_LOGINS in names:
+            presented = responses(folder, often)
+            async for figure in beside_logins(SAML_LOGINS, presented.file, presented.client, often):
                 yield figure
 
 
@@ -130,34 +139,41 @@ def figures(seen: Sequence[Measured], conditions: Mapping[str, object]) -> list[
     return sorted(compare(listed, against), key=lambda figure: ("wrk", "latency", "cpu").index(figure.case.partition("/")[0]))
 
 
-async def beside_logins(folder: Path, directory: str, often: tuple[float, int]) -> AsyncIterator[Figure]:
+Client = Callable[[str, int], Awaitable[Callable[[], Awaitable[int]]]]
+"""From host and port to what logs in once, over a connection of its own, and gives the status."""
+
+
+async def _ldap_client(headers: Mapping[str, str], host: str, port: int) -> Callable[[], Awaitable[int]]:
+    return await _connection(host, port, "/health", headers)
+
+
+async def beside_logins(name: str, file: Path, client: Client, often: tuple[float, int]) -> AsyncIterator[Figure]:
     """The open route's latency, alone and beside logins, in turns."""
     seconds, turns = often
-    guard = logins(directory)
-    async with measured("configured", guard.write(folder / "logins.json")) as server:
+    async with measured("configured", file) as server:
         rates: Mapping[str, float | None] = {"idle": None, "20_a_second": LOGINS_A_SECOND, "as_many_as_go": float("inf")}
-        seen: dict[str, list[tuple[Turn, int]]] = {name: [] for name in rates}
-        await _beside(server.url, guard.headers, LOGINS_A_SECOND, 1.0)
+        seen: dict[str, list[tuple[Turn, int]]] = {each: [] for each in rates}
+        await _beside(server.url, client, LOGINS_A_SECOND, 1.0)
         for _ in range(turns):
-            for name, rate in rates.items():
-                seen[name].append(await _beside(server.url, guard.headers, rate, seconds))
+            for each, rate in rates.items():
+                seen[each].append(await _beside(server.url, client, rate, seconds))
     calm = summary([turn for turn, _ in seen["idle"]]).p99 or 0.0
-    for name, found in seen.items():
+    for each, found in seen.items():
         middle = summary([turn for turn, _ in found])
         done = round(sum(count for _, count in found) / (seconds * turns))
         facts = {"probe_rate": _PROBE, "seconds": seconds, "turns": turns, "clients": CLIENTS if done else 0, "logins_a_second": done}
-        figure = Figure(bench="auth", case=f"logins/{name}", value=middle.value, unit="ms", p99=middle.p99, conditions=facts)
-        yield figure if name == "idle" else replace(figure, ratio=(middle.p99 or 0) - calm, against="logins/idle p99 (ms above it)")
+        figure = Figure(bench="auth", case=f"{name}/{each}", value=middle.value, unit="ms", p99=middle.p99, conditions=facts)
+        yield figure if each == "idle" else replace(figure, ratio=(middle.p99 or 0) - calm, against=f"{name}/idle p99 (ms above it)")
 
 
-async def _beside(url: str, headers: Mapping[str, str], rate: float | None, seconds: float) -> tuple[Turn, int]:
+async def _beside(url: str, client: Client, rate: float | None, seconds: float) -> tuple[Turn, int]:
     """The probe's latency in ms while 64 clients log in at that rate in all, and how many logins there were."""
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 0
     done = 0
 
     async def login(first: float) -> None:
         nonlocal done
-        ask = await _connection(host, port, "/health", headers)
+        ask = await client(host, port)
         await asyncio.sleep(first)
         while True:
             began = time.perf_counter()
@@ -175,12 +191,12 @@ async def _beside(url: str, headers: Mapping[str, str], rate: float | None, seco
         await ask()
         times.append((time.perf_counter() - now) * 1e3)
         await asyncio.sleep(max(0.0, 1 / _PROBE - times[-1] / 1e3))
-    failed = [client for client in clients if client.done()]
-    for client in clients:
-        client.cancel()
+    failed = [each for each in clients if each.done()]
+    for each in clients:
+        each.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
-    for client in failed:
-        client.result()
+    for each in failed:
+        each.result()
     times.sort()
     return Turn(percentile(times, 0.5), percentile(times, 0.99)), done
 

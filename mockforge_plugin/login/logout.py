@@ -21,7 +21,8 @@ class Logout:
     """Ends the sessions of one plugin, when the person at the browser asks for it.
 
     `after` is a path of the application to go to in place of a page that says so. `provider` gives an address of the identity provider,
-    to whose origin browsers are led on, and `onward` the address for one session.
+    to whose origin browsers are led on, and `onward` the address for one session. `anywhere`: the provider leads them on to other places,
+    as with single logout, which goes from service to service.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class Logout:
         after: str | None = None,
         provider: Callable[[], Awaitable[str | None]] | None = None,
         onward: Onward | None = None,
+        anywhere: bool = False,
     ) -> None:
         self._sessions, self._site, self._after, self._provider, self._onward = sessions, site, after, provider, onward
+        self._anywhere = anywhere
 
     async def answer(self, request: Request) -> Response:
         """The answer of the endpoint `/logout`, which takes GET and POST.
@@ -55,7 +58,7 @@ class Logout:
 
     async def _question(self, here: str) -> Response:
         provider = None if self._provider is None else await self._provider()
-        targets = ["'self'", *([] if provider is None else [origin_of(provider)])]
+        targets = None if self._anywhere else ["'self'", *([] if provider is None else [origin_of(provider)])]
         body = f'<form method="post" action="{escape(here)}"><button>Log out</button></form>'
         return page("Log out?", body, form_targets=targets, referrer="same-origin")  # else its origin is not told
 

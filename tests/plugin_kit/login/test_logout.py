@@ -53,6 +53,14 @@ async def test_a_get_asks_and_ends_nothing() -> None:
         assert await kept.find(browser.request()) is not None
 
 
+async def test_where_the_way_leads_on_from_there_the_form_is_held_to_no_place() -> None:
+    kept = sessions(KEY)
+    with World().worker():
+        browser = await logged_in(kept)
+        page = await Logout(kept, SITE, onward=_onward, anywhere=True).answer(browser.request())
+        assert "form-action" not in header(page, "content-security-policy")
+
+
 @pytest.mark.parametrize(("after", "back"), [(None, "https://app.example/auth/logout"), ("/bye", "https://app.example/bye")])
 async def test_a_post_ends_the_session_and_leads_on(after: str | None, back: str) -> None:
     kept = sessions(KEY)
