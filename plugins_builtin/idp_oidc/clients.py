@@ -69,8 +69,8 @@ class Clients:
 
 
 async def _object(request: Request) -> dict[str, Any]:
-    if request.body.size > MAX_BYTES // 4:
-        raise OAuthError("invalid_client_metadata", f"it has more than {MAX_BYTES // 4} bytes", status=413)
+    if request.body.size > MAX_BYTES // 16:
+        raise OAuthError("invalid_client_metadata", f"it has more than {MAX_BYTES // 16} bytes", status=413)
     try:
         found = await request.json()
     except (ValueError, RecursionError):

@@ -9,9 +9,13 @@ from typing import Final
 from mockforge_plugin import Request, Response
 
 MAX_BYTES: Final = 64 * 1024
-MAX_CHARS: Final = 4000
-"""The longest value that is read; a token may be longer."""
-_TOKENS: Final = frozenset({"token", "refresh_token", "id_token_hint", "access_token"})
+MAX_VALUE_BYTES: Final = 4000
+"""The longest value that is read, but for those below."""
+_LONGEST: Final = {
+    **dict.fromkeys(("nonce", "scope", "audience", "resource"), 1000),  # they are kept
+    "redirect_uri": 2000,
+    **dict.fromkeys(("token", "id_token_hint"), MAX_BYTES),
+}
 _SEVERAL: Final = frozenset({"resource"})
 """Parameters that may be there several times (RFC 8707 §2)."""
 _UNFIT: Final = re.compile(r"[^ -~]|[\\<>]")
@@ -44,8 +48,8 @@ class Form(dict[str, str]):
         """Those of a query or a form. Raises OAuthError."""
         form = cls()
         for name, value in pairs:
-            if len(value) > (MAX_BYTES if name in _TOKENS else MAX_CHARS):
-                raise OAuthError("invalid_request", f"the parameter {name[:50]} is longer than {MAX_CHARS} characters")
+            if len(value) > (longest := _LONGEST.get(name, MAX_VALUE_BYTES)) or len(value.encode()) > longest:
+                raise OAuthError("invalid_request", f"the parameter {name[:50]} is longer than {longest} bytes")
             if not value:
                 continue
             if name in form and name not in _SEVERAL:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Final
 
-from mockforge_plugin import HostError, Request, Response, ResponsePlugin, endpoint, kv, now, secret, sleep
+from mockforge_plugin import HostError, Request, Response, ResponsePlugin, endpoint, kv, log, now, secret, sleep
 
 from . import settings
 from .authorization import BadAddressee
@@ -97,6 +97,12 @@ class OidcIdp(ResponsePlugin):
     async def start(self) -> None:
         """Make the first key, once for all workers."""
         await self.keys.keys(int(now().timestamp()))
+        url, prefix = self.config.get("public_url"), self.plugin.prefix
+        if url and not url.endswith(prefix):
+            log.warning(
+                f"public_url is {url}, and the endpoints are below {prefix}: that agrees only where a proxy takes the one for the other. "
+                f"Without one, write {url}{prefix}"
+            )
 
     async def can_handle(self, request: Request) -> bool:
         """Never: all that it answers are its endpoints."""

@@ -34,6 +34,18 @@ asyncio.run(ask())
 """
 
 
+TEST = """\
+from pathlib import Path
+
+import mockforge_asgi.testing.pytest_plugin as plugin
+
+
+def test_it(mockforge_idp, mockforge_server):
+    assert Path(plugin.__file__).is_relative_to(Path.cwd() / "site")
+    assert mockforge_idp.token("ada", defect="expired") and mockforge_server({"version": 1}).url
+"""
+
+
 def built(target: str, folder: Path) -> Path:
     """A wheel or a source archive of the tree as it is."""
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)], cwd=ROOT, check=True, capture_output=True)
@@ -79,6 +91,27 @@ def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
     where, answer = done.stdout.split("\n", 1)
     assert Path(where).is_relative_to(tmp_path)
     assert json.loads(answer) == {"message": "Hello, Ada!", "initials": "A", "caller": "demo"}
+
+
+def test_pytest_finds_the_fixtures_that_are_in_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "test_it.py").write_text(TEST)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "error",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run([*command, "test_it.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_source_archive_holds_what_is_under_version_control(tmp_path: Path) -> None:

@@ -104,3 +104,20 @@ async def test_it_is_public_beside_rules_unless_its_entry_says_otherwise() -> No
 
     assert (await guarded().get("/idp/jwks")).status == 200
     assert (await guarded(endpoints="protected").get("/idp/jwks")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("url", "entry", "warned"),
+    [
+        ("https://idp.example", {}, True),
+        ("https://idp.example/idp", {}, False),
+        ("https://idp.example", {"prefix": "/"}, False),
+        ("https://idp.example/sso", {"prefix": "/sso"}, False),
+    ],
+)
+async def test_a_public_address_that_the_endpoints_are_not_below_is_warned_about(
+    url: str, entry: dict[str, Any], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Client(mock(entry, public_url=url)):
+        pass
+    assert ("Without one, write https://idp.example/idp" in caplog.text) == warned

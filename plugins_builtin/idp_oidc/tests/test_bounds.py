@@ -13,6 +13,16 @@ from plugins_builtin.idp_oidc.tests.flow import CALLBACK, CHALLENGE, VERIFIER, W
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 ASKED = f"client_id=spa&response_type=code&redirect_uri={CALLBACK}&scope=openid&code_challenge={CHALLENGE}&code_challenge_method=S256"
 
+GRANTS = {
+    "request": {
+        "headers": ["authorization", "content-type", "origin", "sec-fetch-site"],
+        "cookies": ["idp_oidc_session"],
+        "query": ["*"],
+        "body": True,
+    },
+    "response": {"set_headers": ["set-cookie", "content-security-policy"]},
+}
+
 
 def mock(**config: Any) -> MockForge:
     return MockForge(config={"version": 1, "plugins": {"idp": {"use": "idp-oidc", "config": {"algorithm": "ES256", **config}}}})
@@ -33,6 +43,22 @@ async def test_any_number_of_logins_takes_a_bounded_place_and_locks_nobody_out()
         codes = [await login(client) for _ in range(60)]
         assert len(set(codes)) == 60
         assert [await exchanged(client, code) for code in codes] == [400] * 50 + [200] * 10
+        assert await exchanged(client, await login(client)) == 200
+
+
+async def test_nor_do_the_longest_that_there_are() -> None:
+    plugin = {
+        "use": "idp-oidc",
+        "config": {"algorithm": "ES256", "kept": 10},
+        "grants": {**GRANTS, "kv": {"max_keys": 50, "max_bytes": 100_000}},
+    }
+    long = ASKED.replace("&scope=openid", "&scope=openid" + ("+" + "s" * 190) * 5)
+    long += f"&nonce={'n' * 1000}&audience={'a' * 1000}&state={'%E2%82%AC' * 1333}"
+    long = long.replace(CALLBACK, CALLBACK + "/" + "p" * 1900)
+    async with Client(MockForge(config={"version": 1, "plugins": {"idp": plugin}})) as client:
+        for _ in range(40):
+            answer = await client.post("/idp/login", headers=FORM, body=f"user=ada&{long}".encode())
+            assert answer.status == 303 and "code=" in str(answer.header("location"))
         assert await exchanged(client, await login(client)) == 200
 
 
