@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json as _json
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # the first is known to `json` alone
 from typing import Any
 
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.values import Json
 
 _encoder = _json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_open: dict[int, object] = {}
+"""What `_reused` has begun to write, by which it finds cycles."""
+_reused: Any = c_make_encoder and c_make_encoder(_open, _encoder.default, encode_basestring, None, ":", ",", False, False, False)
+"""(value, 0) → the pieces of its text: what `_encoder` makes for each value, made once. None where Python has no such function in C."""
+quoted = encode_basestring
+"""The JSON text of a string, as it stands in `encode`'s."""
 
 
 def encode(value: Json, what: str = "answer") -> str:
     """Strict JSON text: no NaN, no lone surrogates, nothing that is not JSON. Raises: WrongAnswer naming the place in `what`."""
+    if _reused is not None:
+        try:
+            return checked(quoted(value) if type(value) is str else "".join(_reused(value, 0)))
+        except Exception:  # what is wrong is found below; if it was but another thread that wrote the same value, nothing
+            _open.clear()
     try:
-        text = _encoder.encode(value)
-        if not text.isascii():
-            text.encode()
+        return checked(_encoder.encode(value))
     except (TypeError, ValueError, RecursionError) as exc:
         raise WrongAnswer(_why_not_json(value, what) or f"the {what} is not JSON: {exc}") from None
+
+
+def checked(text: str) -> str:
+    """The text, if UTF-8 can carry it. Raises: ValueError for a lone surrogate."""
+    if not text.isascii():
+        text.encode()
     return text
 
 

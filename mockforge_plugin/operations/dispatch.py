@@ -1,4 +1,4 @@
-"""From an author's module, class or object to one that answers operations: described once, called by JSON documents.
+"""From an author's module, class or object to one that answers operations: described once, called with documents, answering with JSON text.
 
 The tables are made when the plugin is loaded, so that a call is one look-up, the author's method and one conversion.
 Errors are the author's own exceptions; whoever calls makes the envelope (`mockforge_plugin.failure.error_envelope`).
@@ -7,8 +7,8 @@ Errors are the author's own exceptions; whoever calls makes the envelope (`mockf
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from types import CodeType, CoroutineType, ModuleType
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from types import CodeType, ModuleType
 from typing import Any, TypeAlias
 
 from mockforge_plugin.encoding import encode
@@ -28,13 +28,16 @@ from mockforge_plugin.plugin import (
     is_implemented,
 )
 from mockforge_plugin.request import Answer, Request
-from mockforge_plugin.values import FunctionMetadata, Json, PluginInfo
+from mockforge_plugin.values import Allow, Deny, FunctionMetadata, Json, PluginInfo, Reply, Response
 
 CONTRACT = "0.1"
 KIT = "python 0.1.0"
 
-Handler: TypeAlias = Callable[[Any], Any]
-Convert: TypeAlias = Callable[[Any], Json]
+Handler: TypeAlias = Callable[[Any], "str | Coroutine[Any, Any, str]"]
+Write: TypeAlias = Callable[[Any], str]
+
+_NOT_AWAITABLE = frozenset({Allow, Deny, Reply, Response, dict, list, tuple, str, int, float, bool, type(None)})
+"""What methods usually give, of which it need not be asked whether it can be awaited: that takes as long as the rest of a call."""
 
 _KINDS: tuple[tuple[type[Plugin], str], ...] = (
     (AuthPlugin, "authenticate"),
@@ -150,24 +153,16 @@ class PluginObject:
             "capabilities": as_mapping(told, "capabilities()"),
         }
 
-    def call(self, op: str, document: Any) -> Json | Awaitable[Json]:
-        """The answer's JSON-ready data, or an awaitable of it when the author's method is async.
+    def call(self, op: str, document: Any) -> str | Coroutine[Any, Any, str]:
+        """The answer's JSON text, or a coroutine that gives it when the author's method is async.
 
-        JSON-ready means that `text` takes it: tuples and number keys are still themselves.
-        Raises: whatever the author's method raises; PluginError for an operation that is not there.
+        Raises: whatever the author's method raises; WrongAnswer with the place of the method whose answer it is about; PluginError for
+        an operation that is not there.
         """
         handler = self._handlers.get(op)
         if handler is None:
             raise PluginError(f"this plugin has no {op}; it has {', '.join(sorted(self._implemented()))}", code="unsupported_op")
         return handler(document)
-
-    def text(self, op: str, document: Any, answer: Json) -> str:
-        """The JSON text of an answer. Raises: WrongAnswer with the place of the method whose answer it is."""
-        try:
-            return encode(answer)
-        except WrongAnswer as exc:
-            key = NAMED.get(op)
-            raise _at(exc, self.method(op, document[key] if key else "")) from None
 
     def called(self, op: str, name: str = "") -> Callable[..., Any] | None:
         """What an operation calls, for a host that calls it with values: the author's method, or the caller of a function, which takes its
@@ -177,16 +172,14 @@ class PluginObject:
         return self._endpoints.get(name) if op == "endpoint.call" else self._at_load.get(op.rpartition(".")[2])
 
     def text_of(self, op: str, name: str, value: object) -> str:
-        """The JSON text of what `called` gave: what `call` and `text` make of it.
+        """The JSON text of what `called` gave: what `call` makes of it.
 
         Raises: WrongAnswer with the place of the method whose answer it is.
         """
         try:
             if op in documents.ON_REQUEST and (called := self.called(op, name)) is not None:
-                value = documents.ON_REQUEST[op](value, called.__name__)
-            elif op == "response.modify":
-                value = documents.modified_document(value)
-            return encode(value)
+                return documents.ON_REQUEST[op](value, called.__name__)
+            return encode(documents.modified_document(value) if op == "response.modify" else value)
         except WrongAnswer as exc:
             raise _at(exc, self.method(op, name)) from None
 
@@ -217,7 +210,7 @@ class PluginObject:
         if has("validate_config"):
             yield "plugin.validate_config", self._validate
         if has("health"):
-            yield "plugin.health", _plain(get("health"), documents.health_document)
+            yield "plugin.health", _plain(get("health"), _encoded(documents.health_document))
         if has("authenticate"):
             yield "auth.authenticate", _on_request("auth.authenticate", get("authenticate"), whole=True)
         if has("can_handle"):
@@ -230,7 +223,7 @@ class PluginObject:
             yield "data.query", self._query_handler(get("query"))
             yield "data.connect", self._connect
         if has("schema"):
-            yield "data.schema", _plain(get("schema"), rows.schema_document)
+            yield "data.schema", _plain(get("schema"), _encoded(rows.schema_document))
         if self._functions:
             yield "template.call", self._function
         if self._endpoints:
@@ -250,7 +243,7 @@ class PluginObject:
         if self._implemented() == {"plugin.init"} and not self._has("init"):
             raise PluginError(f"{cls.__name__} has no method of a plugin", code="invalid_config")
 
-    def _init(self, document: Any) -> Any:
+    def _init(self, document: Any) -> str | Coroutine[Any, Any, str]:
         target = self.target
         target.config = document["config"] or {}
         about = document.get("plugin") or {}
@@ -258,51 +251,52 @@ class PluginObject:
             about.get("id", ""), about.get("version", ""), document.get("development") is True, about.get("prefix", "")
         )
         if not self._has("init"):
-            return None
+            return "null"
         result = target.init(target.config) if inspect.signature(target.init).parameters else target.init()
         return _finish(result, _nothing, target.init)
 
-    def _validate(self, document: Any) -> Any:
+    def _validate(self, document: Any) -> str | Coroutine[Any, Any, str]:
         method = self.target.validate_config
         try:
             result = method(document["config"] or {})
         except ValueError as exc:
-            return [{"path": "", "message": str(exc)}]
-        return _finish(result, documents.problems_document, method)
+            return encode([{"path": "", "message": str(exc)}])
+        return _finish(result, _encoded(documents.problems_document), method)
 
-    def _connect(self, document: Any) -> Any:
+    def _connect(self, document: Any) -> str | Coroutine[Any, Any, str]:
         if self._connected or not self._has("connect"):
-            return None
+            return "null"
         return _finish(self.target.connect(), self._keep_connection, self.target.connect)
 
-    def _keep_connection(self, connection: Any) -> None:
+    def _keep_connection(self, connection: Any) -> str:
         self.target.connection = connection
         self._connected = True
+        return "null"
 
     def _query_handler(self, method: Callable[..., Any]) -> Handler:
         taken = inspect.signature(method).parameters
         anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
         optional = [name for name in QUERY_OPTIONS if anything or name in taken]
 
-        def run(document: Any) -> Any:
+        def run(document: Any) -> str | Coroutine[Any, Any, str]:
             options = {name: document[name] for name in optional if document.get(name) is not None}
-            return _finish(method(document["query"], document.get("params") or {}, **options), rows.data_document, method)
+            return _finish(method(document["query"], document.get("params") or {}, **options), _encoded(rows.data_document), method)
 
-        async def connect_and_run(opening: Awaitable[None], document: Any) -> Any:
+        async def connect_and_run(opening: Coroutine[Any, Any, str], document: Any) -> str:
             await opening
             answer = run(document)
-            return await answer if inspect.isawaitable(answer) else answer
+            return answer if isinstance(answer, str) else await answer
 
-        def query(document: Any) -> Any:
+        def query(document: Any) -> str | Coroutine[Any, Any, str]:
             opening = self._connect(None)
-            return run(document) if opening is None else connect_and_run(opening, document)
+            return run(document) if isinstance(opening, str) else connect_and_run(opening, document)
 
         return query
 
-    def _function(self, document: Any) -> Any:
+    def _function(self, document: Any) -> str | Coroutine[Any, Any, str]:
         name = document["function"]
-        run = _named(self._callers, name, "template function")
-        return _finish(run(document.get("args") or [], document.get("kwargs") or {}), _same, None)
+        run = self._callers.get(name) or _named(self._callers, name, "template function")
+        return _finish(run(document.get("args") or (), document.get("kwargs")), encode, run)
 
 
 def _marked(target: object) -> Iterator[Callable[..., Any]]:
@@ -318,52 +312,56 @@ def _is_marked(value: object) -> bool:
 
 
 def _on_request(op: str, method: Callable[..., Any], *, whole: bool = False) -> Handler:
-    """A handler for operations on a request; `whole`: the document is the request itself."""
-    from_document, name, convert = Request.from_document, method.__name__, documents.ON_REQUEST[op]
+    """A handler for operations on a request; `whole`: the document is the request itself. Where it is one already, it is taken as it is."""
+    name, write = method.__name__, documents.ON_REQUEST[op]
 
-    def on_document(document: Any) -> Any:
-        return finish(method(from_document(document)))
-
-    def on_part(document: Any) -> Any:
-        return finish(method(from_document(document["request"], document.get("fingerprint", ""))))
-
-    def finish(result: Any) -> Any:
-        if type(result) is CoroutineType or inspect.isawaitable(result):
-            return _later(result, lambda value: convert(value, name), method)
+    def handle(document: Any) -> str | Coroutine[Any, Any, str]:
+        request = document if whole else document["request"]
+        if not isinstance(request, Request):
+            request = Request.from_document(request, "" if whole else document.get("fingerprint", ""))
+        result = method(request)
+        if type(result) not in _NOT_AWAITABLE and inspect.isawaitable(result):
+            return _later(result, lambda value: write(value, name), method)
         try:
-            return convert(result, name)
+            return write(result, name)
         except WrongAnswer as exc:
             raise _at(exc, method) from None
 
-    return on_document if whole else on_part
+    return handle
 
 
 def _on_answer(method: Callable[..., Any]) -> Handler:
-    def modify(document: Any) -> Any:
-        request = Request.from_document(document["request"], document.get("fingerprint", ""))
-        return _finish(method(request, Answer(document["response"])), documents.modified_document, method)
+    def modify(document: Any) -> str | Coroutine[Any, Any, str]:
+        request = document["request"]
+        if not isinstance(request, Request):
+            request = Request.from_document(request)
+        return _finish(method(request, Answer(document["response"])), _encoded(documents.modified_document), method)
 
     return modify
 
 
-def _plain(method: Callable[..., Any], convert: Convert) -> Handler:
-    return lambda document: _finish(method(), convert, method)
+def _plain(method: Callable[..., Any], write: Write) -> Handler:
+    return lambda document: _finish(method(), write, method)
 
 
-def _finish(result: Any, convert: Convert, method: Callable[..., Any] | None) -> Any:
-    """The converted result, now or when it is there."""
-    if inspect.isawaitable(result):
-        return _later(result, convert, method)
+def _encoded(convert: Callable[[Any], Json]) -> Write:
+    return lambda value: encode(convert(value))
+
+
+def _finish(result: Any, write: Write, method: Callable[..., Any]) -> str | Coroutine[Any, Any, str]:
+    """The result written as text, now or when it is there."""
+    if type(result) not in _NOT_AWAITABLE and inspect.isawaitable(result):
+        return _later(result, write, method)
     try:
-        return convert(result)
+        return write(result)
     except WrongAnswer as exc:
         raise _at(exc, method) from None
 
 
-async def _later(result: Awaitable[Any], convert: Convert, method: Callable[..., Any] | None) -> Json:
+async def _later(result: Awaitable[Any], write: Write, method: Callable[..., Any]) -> str:
     value = await result
     try:
-        return convert(value)
+        return write(value)
     except WrongAnswer as exc:
         raise _at(exc, method) from None
 
@@ -392,9 +390,5 @@ def _article(kind: type) -> str:
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
-def _nothing(_: object) -> None:
-    return None
-
-
-def _same(value: Json) -> Json:
-    return value
+def _nothing(_: object) -> str:
+    return "null"

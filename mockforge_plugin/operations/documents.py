@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mockforge_plugin.encoding import encode
+from mockforge_plugin.encoding import checked, encode, quoted
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.operations.fields import as_header_text, as_mapping, as_status, as_text, as_texts, header_pairs
 from mockforge_plugin.request import Answer
@@ -155,13 +155,30 @@ def health_document(value: object, method: str = "health") -> dict[str, Json]:
     return {"status": health.status, "detail": as_text(health.detail, f"{method}: Health.detail")}
 
 
-ON_REQUEST: dict[str, Callable[[Any, str], Json]] = {
-    "auth.authenticate": decision_document,
-    "response.can_handle": flag_document,
-    "response.generate": generated_document,
-    "endpoint.call": response_document,
+def decision_text(value: object, method: str = "authenticate") -> str:
+    """The JSON text of a decision; that of the usual one, an `Allow` of a principal with roles, without a document in between."""
+    if type(value) is Allow and type(principal := value.principal) is Principal and type(principal.roles) is tuple and principal.id:
+        more = (value.claims, value.set_headers, principal.groups, principal.name, principal.email, principal.attributes)
+        if more == _NO_MORE:
+            try:
+                roles = f',"roles":[{",".join([quoted(role) for role in principal.roles])}]' if principal.roles else ""
+                return checked(f'{{"allow":{{"principal":{{"id":{quoted(principal.id)}{roles}}},"claims":{{}},"set_headers":[]}}}}')
+            except (TypeError, ValueError):
+                pass  # what is wrong is told of the document
+    return encode(decision_document(value, method))
+
+
+_NO_MORE: tuple[object, ...] = ({}, (), (), None, None, {})
+
+
+ON_REQUEST: dict[str, Callable[[Any, str], str]] = {
+    "auth.authenticate": decision_text,
+    "response.can_handle": lambda value, method: encode(flag_document(value, method)),
+    "response.generate": lambda value, method: encode(generated_document(value, method)),
+    "endpoint.call": lambda value, method: encode(response_document(value, method)),
 }
-"""What checks and writes the results of operations on a request; for the words of an error it takes the name of the author's method."""
+"""What checks the results of operations on a request and writes their JSON text; for the words of an error it takes the name of the
+author's method."""
 
 
 def problems_document(value: object, method: str = "validate_config") -> Json:

@@ -10,7 +10,7 @@ from mockforge_plugin.values import Json
 
 def header_pairs(value: Iterable[Iterable[str]] | Mapping[str, str], where: str) -> list[list[str]]:
     """`[[name, value], ...]`, in order. Raises: WrongAnswer for what no header can carry."""
-    items = value.items() if isinstance(value, Mapping) else value
+    items = value.items() if type(value) is not tuple and isinstance(value, Mapping) else value
     try:
         found = [[name, text] for name, text in items]
     except (TypeError, ValueError):
@@ -27,7 +27,7 @@ _token = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 
 def _is_token(name: str) -> bool:
-    return _token.issuperset(name)
+    return (name.isascii() and name.replace("-", "").isalnum()) or _token.issuperset(name)
 
 
 def as_header_text(value: object, where: str) -> str:
@@ -54,7 +54,7 @@ def as_text(value: object, where: str) -> str:
 
 def as_texts(value: object, where: str) -> list[str]:
     """A list of str. Raises: WrongAnswer."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if type(value) is not tuple and (isinstance(value, str) or not isinstance(value, Iterable)):
         raise WrongAnswer(f"{where} must be a list of str, not {type(value).__name__}")
     return [as_text(item, where) for item in value]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mockforge_plugin.failure import PluginError
@@ -113,17 +113,18 @@ def _until_blank(lines: list[str]) -> list[str]:
     return taken
 
 
-def caller(method: Callable[..., Any], name: str) -> Callable[[list[Any], dict[str, Any]], Any]:
+def caller(method: Callable[..., Any], name: str) -> Callable[[Sequence[Any], dict[str, Any] | None], Any]:
     """A caller of the function that words a wrong set of arguments for whoever wrote the template."""
 
-    def call(args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def call(args: Sequence[Any], kwargs: dict[str, Any] | None) -> Any:
         try:
-            return method(*args, **kwargs)
+            return method(*args, **kwargs) if kwargs else method(*args)
         except TypeError as exc:
             if exc.__traceback__ is None or exc.__traceback__.tb_next is not None:
                 raise  # from inside the function: the author's
             raise PluginError(f"{name}{_shown(method)} does not take these arguments: {exc}", code="invalid_input") from None
 
+    call.__dict__["__wrapped__"] = method  # whose place is told where its answer is wrong
     return call
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -59,3 +60,22 @@ def test_a_host_call_that_nobody_awaited_is_named() -> None:
     with pytest.raises(WrongAnswer, match=r"answer\['a'\] is a HostCall, which is not JSON; await it"):
         encode({"a": asked})
     assert asked.result() == 1
+
+
+def test_a_value_that_is_written_while_it_is_written_is_no_cycle() -> None:
+    shared = [1]
+
+    class Odd(dict[str, object]):
+        def items(self) -> Any:
+            assert encode([shared]) == "[[1]]"
+            return super().items()
+
+    assert encode([shared, Odd(a=shared)]) == '[[1],{"a":[1]}]'
+
+
+def test_after_an_error_the_same_value_can_be_written() -> None:
+    inner: list[object] = [object()]
+    with pytest.raises(WrongAnswer, match=r"answer\[0\]\[0\] is an object"):
+        encode([inner])
+    inner[:] = [1]
+    assert encode([inner]) == "[[1]]"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import json
 from collections.abc import Mapping
@@ -62,15 +61,9 @@ class NativeInstance:
         try:
             with entered(self._context):
                 answer = self.plugin.call(op, document)
-                if inspect.isawaitable(answer):
-                    answer = asyncio.run(_awaited(answer))
-                return json.loads(self.plugin.text(op, document, answer))
+                return json.loads(answer if isinstance(answer, str) else asyncio.run(answer))
         except BaseException as exc:
             raise self._failed(exc) from exc
 
     def _failed(self, exc: BaseException) -> GuestError:
         return GuestError(encode(error_envelope(exc, self.bundle.author_files)))
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -76,7 +76,7 @@ class InProcess:
                 await self._connect(made, context)
             if self._is_async(made, op, value):
                 answer = made.call(op, value)
-                text = made.text(op, value, await answer if inspect.isawaitable(answer) else answer)
+                text = answer if isinstance(answer, str) else await answer
             else:
                 text = await self._threaded(made, op, value, context)
         except MockForgeError:
@@ -92,7 +92,9 @@ class InProcess:
         async with self._connecting:
             if not self._is_connected and made.method("data.connect") is not None:
                 if self._is_async(made, "data.connect", {}):
-                    await made.call("data.connect", {})
+                    opening = made.call("data.connect", {})
+                    if not isinstance(opening, str):
+                        await opening
                 else:
                     await self._threaded(made, "data.connect", {}, context)
             self._is_connected = True
@@ -100,7 +102,7 @@ class InProcess:
     async def _threaded(self, made: PluginObject, op: str, value: Json, context: PluginContext) -> str:
         context.is_queued = True
         text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
-        return text if later is None else made.text(op, value, await later)
+        return text if later is None else await later
 
     async def close(self) -> None:
         """See Runner."""
@@ -137,10 +139,10 @@ class InProcess:
         return plugin_failure(self.plugin, op, error_envelope(error, self._code.author_files))
 
 
-def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Awaitable[Json] | None]:
+def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Coroutine[Any, Any, str] | None]:
     context.is_queued = False
     answer = made.call(op, value)
-    return ("", answer) if inspect.isawaitable(answer) else (made.text(op, value, answer), None)
+    return (answer, None) if isinstance(answer, str) else ("", answer)
 
 
 def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> Json:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import inspect
 import json
 import os
 import resource
@@ -108,13 +107,7 @@ def serve(pipe: Pipe) -> None:
 
 def _answer(plugin: PluginObject, loop: asyncio.AbstractEventLoop, asked: Mapping[str, Any]) -> str:
     answer = plugin.call(asked["op"], asked["document"])
-    if inspect.isawaitable(answer):
-        answer = loop.run_until_complete(_awaited(answer))
-    return plugin.text(asked["op"], asked["document"], answer)
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer
+    return answer if isinstance(answer, str) else loop.run_until_complete(answer)
 
 
 def _envelope(error: BaseException, author_files: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockforge_plugin import Allow, Body, Deny, Health, Principal, Reply, Response
+from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.operations import documents as d
 
@@ -59,3 +60,35 @@ def test_a_body_comes_back_as_it_was(data: bytes) -> None:
     from mockforge_plugin.values import body_of
 
     assert body_of(d.response_document(Response(200, (), data))["body"]).data == data
+
+
+TEXTS = st.text(st.characters(exclude_categories=())) | st.sampled_from(["", "a", "é"])
+LISTS = st.lists(TEXTS, max_size=2)
+OBJECTS: st.SearchStrategy[dict[str, str]] = st.just({}) | st.dictionaries(st.text(), st.text(), max_size=2)
+ALLOWED = st.builds(
+    Allow,
+    st.builds(
+        Principal, TEXTS | st.none(), LISTS.map(tuple) | LISTS | TEXTS | st.tuples(st.integers()), st.just(()) | LISTS, st.none() | TEXTS,
+        st.none() | TEXTS, OBJECTS,
+    ),
+    OBJECTS,
+    st.just(()) | st.just((("x-a", "b"),)) | st.just({"x-a": "b"}) | st.just(0),
+)  # fmt: skip
+
+
+def outcome(write: Any, value: object) -> str:
+    """The text, or the words of the error."""
+    try:
+        return str(write(value))
+    except WrongAnswer as error:
+        return f"error: {error}"
+
+
+@given(ALLOWED)
+def test_a_decision_is_written_as_its_document_is(value: Allow) -> None:
+    assert outcome(d.decision_text, value) == outcome(lambda value: encode(d.decision_document(value)), value)
+
+
+@pytest.mark.parametrize("value", [None, Deny(403, "no", "Basic"), Reply(Response.text("x")), 5, Allow(Principal("a", roles=("é",)))])
+def test_other_decisions_are_written_as_their_documents_are(value: object) -> None:
+    assert outcome(d.decision_text, value) == outcome(lambda value: encode(d.decision_document(value)), value)
