@@ -28,17 +28,21 @@ class _WithBody:
         self._headers: Headers | None = None
         self._body: Body | None = None
 
+    def _get(self, name: str, default: Json = None) -> Json:
+        """A member of the document."""
+        return self._document.get(name, default)
+
     @property
     def headers(self) -> Headers:
         """Header pairs in order, as far as they are granted; names in lower case."""
         if self._headers is None:
-            self._headers = Headers((k, v) for k, v in self._document["headers"])
+            self._headers = Headers((k, v) for k, v in self._get("headers"))
         return self._headers
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """The first header of that name, whatever its case, or the default."""
         low = name.lower()
-        for key, value in self._document["headers"]:
+        for key, value in self._get("headers"):
             if key == low or key.lower() == low:
                 return str(value)
         return default
@@ -52,7 +56,7 @@ class _WithBody:
     def body(self) -> Body:
         """The body as it came: whole, or its size when it stayed at the host. `read()` works for both."""
         if self._body is None:
-            self._body = body_of(self._document.get("body"))
+            self._body = body_of(self._get("body"))
         return self._body
 
     def read(self, *, offset: int = 0, length: int | None = None) -> HostCall[bytes]:
@@ -93,6 +97,8 @@ class Request(_WithBody):
 
     __slots__ = ("_cookies", "_is_by_hand", "_principal", "_query", "fingerprint")
     _principal: Principal | None
+    _cookies: dict[str, str] | None
+    _query: Query | None
 
     def __init__(
         self,
@@ -129,61 +135,56 @@ class Request(_WithBody):
             "claims": dict(claims or {}),
             "body": body_document(data),
         }
-        self._set(document, fingerprint)
-        self._principal, self._is_by_hand = principal, True
+        self._document, self.fingerprint, self._is_by_hand = document, fingerprint, True
+        self._headers = self._body = self._cookies = self._query = None
+        self._principal = principal
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], fingerprint: str = "") -> Request:
         """The request of a request document; nothing is copied until it is looked at."""
         self = cls.__new__(cls)
-        self._set(document, fingerprint)
+        self._document, self.fingerprint, self._is_by_hand = document, fingerprint, False
+        self._headers = self._body = self._cookies = self._query = self._principal = None
         return self
-
-    def _set(self, document: Mapping[str, Any], fingerprint: str) -> None:
-        self._document = document
-        self.fingerprint = fingerprint
-        self._headers = None
-        self._body = None
-        self._cookies: dict[str, str] | None = None
-        self._query: Query | None = None
-        self._principal, self._is_by_hand = None, False
 
     @property
     def method(self) -> str:
         """`GET`, `POST`, ..."""
-        return str(self._document["method"])
+        return str(self._get("method"))
 
     @property
     def scheme(self) -> str:
         """`http` or `https`."""
-        return str(self._document.get("scheme", "http"))
+        return str(self._get("scheme", "http"))
 
     @property
     def host(self) -> str:
         """Host and port as the client named them."""
-        return str(self._document.get("host", ""))
+        return str(self._get("host", ""))
 
     @property
     def path(self) -> str:
         """The decoded path."""
-        return str(self._document["path"])
+        return str(self._get("path"))
 
     @property
     def raw_path(self) -> str:
         """The path as sent, percent-encoded."""
-        return str(self._document.get("raw_path", self._document["path"]))
+        raw = self._get("raw_path")
+        return self.path if raw is None else str(raw)
 
     @property
     def query(self) -> Query:
         """Query pairs in order, as far as they are granted."""
         if self._query is None:
-            self._query = Query((k, v) for k, v in self._document.get("query") or ())
+            self._query = Query((k, v) for k, v in self._get("query") or ())
         return self._query
 
     @property
     def query_string(self) -> str | None:
         """The query as sent, percent-encoded, without `?`; None where not all of it may be seen."""
-        return self._document.get("query_string")
+        found: str | None = self._get("query_string")
+        return found
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -201,23 +202,25 @@ class Request(_WithBody):
     @property
     def client(self) -> str | None:
         """The client's address, when granted."""
-        return self._document.get("client")
+        found: str | None = self._get("client")
+        return found
 
     @property
     def route(self) -> str | None:
         """The template of the matched route, such as `/hello/{name}`."""
-        return self._document.get("route")
+        found: str | None = self._get("route")
+        return found
 
     @property
     def path_params(self) -> dict[str, str | int | float]:
         """Values of the route's placeholders: numbers for `{id:int}` and `{x:float}`, else text."""
-        return self._document.get("path_params") or {}
+        return self._get("path_params") or {}
 
     @property
     def principal(self) -> Principal | None:
         """Who auth found the caller to be, when granted."""
         if self._principal is None:
-            found = self._document.get("principal")
+            found = self._get("principal")
             if found:
                 self._principal = Principal.from_document(found)
         return self._principal
@@ -232,7 +235,7 @@ class Request(_WithBody):
     @property
     def claims(self) -> Mapping[str, Json]:
         """What auth found said of the caller, such as the claims of its token, when `request.principal` is granted."""
-        return self._document.get("claims") or {}
+        return self._get("claims") or {}
 
     @property
     def url(self) -> str:
@@ -256,7 +259,7 @@ class Answer(_WithBody):
     @property
     def status(self) -> int:
         """The status code."""
-        return int(self._document["status"])
+        return int(self._get("status"))
 
     def replace(
         self,

@@ -9,13 +9,14 @@ import random
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from json import loads
-from types import CoroutineType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, error_envelope
 from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
+from mockforge_plugin.sandbox.reading import read
 from mockforge_plugin.sandbox.stdlib import HINTS, offered, refusal
 
 _PREFIX = "plugin_files"
@@ -79,11 +80,8 @@ class Guest:
     def call(self, op: str, payload: str) -> str:
         """One operation. Raises: GuestFailed."""
         try:
-            plugin, document = self._plugin or self._loaded(), loads(payload)
-            answer = plugin.call(op, document)
-            if type(answer) is CoroutineType:
-                answer = drive(answer)
-            text = plugin.text(op, document, answer)
+            answer = (self._plugin or self._loaded()).call(op, read(op, payload))
+            text = answer if isinstance(answer, str) else drive(answer)
             self._flush()
         except BaseException as exc:
             raise self._failed(exc) from None

@@ -16,7 +16,8 @@ class LogStream(io.TextIOBase):
     def __init__(self, level: str, write_line: Callable[[str, str], None]) -> None:
         self._level = level
         self._write_line = write_line
-        self._rest: list[str] = []
+        self.rest: list[str] = []
+        """What the unfinished line is made of."""
         self._size = 0
 
     def writable(self) -> bool:
@@ -35,16 +36,16 @@ class LogStream(io.TextIOBase):
         start = 0
         while self._size + len(text) - start > MAX_LINE:
             end = start + MAX_LINE - self._size
-            self._rest.append(text[start:end])
+            self.rest.append(text[start:end])
             self._end_line()
             start = end
         if start < len(text):
-            self._rest.append(text[start:])
+            self.rest.append(text[start:])
             self._size += len(text) - start
 
     def _end_line(self) -> None:
-        line = "".join(self._rest).encode("utf-8", "backslashreplace").decode()
-        self._rest, self._size = [], 0
+        line = "".join(self.rest).encode("utf-8", "backslashreplace").decode()
+        self.rest, self._size = [], 0
         self._write_line(self._level, line)
 
     def flush(self) -> None:
@@ -52,7 +53,7 @@ class LogStream(io.TextIOBase):
 
     def end(self) -> None:
         """Send what has no line's end yet."""
-        if self._rest:
+        if self.rest:
             self._end_line()
 
 
@@ -64,7 +65,8 @@ def put_in_place(write_line: Callable[[str, str], None]) -> Callable[[], None]:
         setattr(sys, f"__{name}__", stream)
 
     def flush() -> None:
-        out.end()
-        err.end()
+        if out.rest or err.rest:
+            out.end()
+            err.end()
 
     return flush

@@ -201,3 +201,14 @@ def test_host_answers_that_are_errors_reach_the_author(sandbox: Sandbox) -> None
 def test_the_component_imports_the_doors_and_nothing_else(sandbox: Sandbox) -> None:
     imports = sandbox.component.type.imports(sandbox.engine)
     assert set(imports) == {"mockforge:plugin/host@0.1.0"}
+
+
+def test_an_answer_that_holds_itself_is_an_error_and_ends_nothing(sandbox: Sandbox) -> None:
+    source = (
+        "from mockforge_plugin import function\n@function\ndef cycle(again):\n a = {'a': [again]}\n a['b'] = a if again else 1\n return a"
+    )
+    instance = sandbox.load(source)
+    with pytest.raises(GuestError, match="nested too deeply") as failed:
+        call(instance, "cycle", True)
+    assert failed.value.error["details"]["source"] == "def cycle(again):"
+    assert call(instance, "cycle", False) == {"a": [False], "b": 1}
