@@ -61,6 +61,12 @@ def pair(name: str, *, bits: int = 2048, curve: bool = False) -> Pair:
     return Pair(pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode())
 
 
+def public_key(of: Pair) -> str:
+    """Its public half, as PEM."""
+    key: Any = x509.load_pem_x509_certificate(of.certificate.encode()).public_key()
+    return str(key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode())
+
+
 def metadata(
     *pairs: Pair, entity_id: str = IDP, sso: str = "https://idp.example/sso", slo: str | None = "https://idp.example/slo", more: str = ""
 ) -> str:

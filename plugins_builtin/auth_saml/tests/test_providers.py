@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from plugins_builtin.auth_saml.tests.forge import pair
+from plugins_builtin.auth_saml.tests.forge import pair, public_key
 from plugins_builtin.auth_saml.tests.mock import SP_KEY, Mock, mock, own_key
 from tests.support.chromium import chromium as chromium  # a fixture
 from tests.support.chromium import fresh_page
@@ -74,14 +74,19 @@ def page(chromium: Browser) -> Iterator[Page]:
         yield made
 
 
-def log_in(page: Page, at: Both, path: str = "/saml-me") -> dict[str, Any]:
-    """Go to a page, fill in the provider's form, and come back to the page."""
-    page.goto(at.mock.base + path)
+def go_and_log_in(page: Page, at: Both) -> None:
+    """Go to a page, and fill in the provider's form."""
+    page.goto(f"{at.mock.base}/saml-me")
     assert page.url.startswith(at.provider.base), page.url
     page.fill("[name=user]", "ada")
     page.fill("[name=password]", "ada")
     page.press("[name=password]", "Enter")
-    page.wait_for_url(at.mock.base + path)
+
+
+def log_in(page: Page, at: Both) -> dict[str, Any]:
+    """The same, and come back to the page."""
+    go_and_log_in(page, at)
+    page.wait_for_url(f"{at.mock.base}/saml-me")
     return dict(json.loads(page.inner_text("body")))
 
 
@@ -122,6 +127,20 @@ def test_the_provider_ends_the_session(at: Both, page: Page) -> None:
     assert {"samlp": "OK", "pysaml2": "logged out everywhere: True"}[at.provider.kind] in page.inner_text("body")
     page.context.add_cookies(stolen)  # type: ignore[arg-type]
     assert (who(page, at.mock), who(page, at.other)) == (401, 401)
+
+
+def test_encrypted_assertions(at: Both, page: Page) -> None:
+    at.trust(encrypted=True, publicKey=public_key(pair(SP_KEY)))
+    seen = len(at.mock.server.lines)
+    try:
+        if at.provider.kind == "samlp":
+            assert log_in(page, at)["principal"]["roles"] == ["reader", "writer"]
+        else:  # it has 3DES and nothing else
+            go_and_log_in(page, at)
+            page.wait_for_url(at.mock.url("acs"))
+            assert "tripledes-cbc' is not accepted" in at.mock.reason("saml", seen)
+    finally:
+        at.trust()
 
 
 @pytest.mark.parametrize("how", [{"signResponse": True}, {"signResponse": True, "signAssertion": True}])

@@ -86,7 +86,7 @@ class Provider:
         identity = {"mail": f"{user}@example.org", "displayName": user.upper(), "eduPersonAffiliation": USERS[user]}
         response = self.server.create_authn_response(
             identity, userid=user, authn={"class_ref": PASSWORD, "authn_auth": self.base}, sign_assertion=told.get("signAssertion", True),
-            sign_response=told.get("signResponse", False), **SHA256, **args,
+            sign_response=told.get("signResponse", False), encrypt_assertion=told.get("encrypted", False), **SHA256, **args,
         )  # fmt: skip
         return posting(
             args["destination"], {"SAMLResponse": b64encode(str(response).encode()).decode(), "RelayState": said.get("RelayState", "")}
