@@ -1,6 +1,8 @@
 """A provider's keys by URL: fetched once, kept as long as it says within bounds, fetched anew for a key that nobody knows yet.
 
 One fetch at a time, and none soon after another, whatever tokens come; while the provider is down its last keys serve on, for a while.
+
+The same file stands in every built-in plugin that fetches a provider's keys; a test keeps them alike.
 """
 
 from __future__ import annotations

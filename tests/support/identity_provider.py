@@ -22,7 +22,7 @@ HERE = Path(__file__).parent / "oidc"
 AUDIENCE = "https://orders.example"
 """The resource that access tokens are JWTs for; all others are opaque."""
 
-GOOD = {"mood": "ok", "cache_control": "public, max-age=300", "reset": True, "forget": True}
+GOOD = {"mood": "ok", "cache_control": "public, max-age=300", "access_token_s": 120, "reset": True, "forget": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,23 @@ class IdentityProvider:
             answer = await http.post(f"{self.issuer}/__control", json=wanted)
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
+
+    async def users(self, **claims: dict[str, Any]) -> None:
+        """People who can log in, and what is said of them; a password is the name backwards."""
+        await self.control(users=claims)
+
+    async def web_client(self, callback: str, *, client_id: str = "web", **more: Any) -> str:
+        """Register a client that logs browsers in, confidential with the secret `CLIENT_ID-secret`; its id."""
+        whole = {
+            "client_id": client_id,
+            "client_secret": f"{client_id}-secret",
+            "redirect_uris": [callback],
+            "response_types": ["code"],
+            "grant_types": ["authorization_code", "refresh_token"],
+            **more,
+        }
+        await self.control(web=[{name: value for name, value in whole.items() if value is not None}])
+        return client_id
 
     async def _post(self, path: str, client: str, form: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False, auth=(client, f"{client}-secret")) as http:

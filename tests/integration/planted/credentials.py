@@ -159,9 +159,22 @@ def ldap_down(values: Values, places: Places) -> Plan:
     return Plan("auth-ldap", config, {}, [], [("", {"authorization": basic("alice", values.secret())})])
 
 
+def oidc(values: Values, places: Places) -> Plan:
+    """A client's secret, the key of sessions, made-up sessions and tokens; a provider that answers nonsense."""
+    config = {
+        "issuer": places.provider, "client_id": "web", "client_secret": "oidc_client", "public_url": "https://app.example",
+        "session": {"key": "oidc_session"}, "audience": "a",
+    }  # fmt: skip
+    forged = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJhIn0.{values.plain()}"
+    cookies = [f"__Host-oidc={values.plain()}", f"__Host-oidc-login={values.plain()}", f"__Host-oidc=a.b.c.d.{values.plain()}"]
+    wrong = [_bearer(forged), _bearer(values.plain()), *(("", {"cookie": cookie}) for cookie in cookies)]
+    wrong += [(f"?code={values.plain()}&state={values.plain()}", {"accept": "text/html"})]
+    return Plan("auth-oidc", config, {"oidc_client": values.secret(), "oidc_session": values.secret("{}-and-more")}, [], wrong)
+
+
 PLUGINS: Final[Mapping[str, Callable[[Values, Places], Plan]]] = {
     "api-key": api_key, "basic": basic_users, "jwt": jwt, "jwks": jwks, "oauth2": oauth2, "hmac": signed, "ldap": ldap,
-    "ldap-down": ldap_down,
+    "ldap-down": ldap_down, "oidc": oidc,
 }  # fmt: skip
 """By the path that each guards."""
 
