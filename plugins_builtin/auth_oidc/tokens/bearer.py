@@ -41,7 +41,7 @@ class Bearer:
 
     def token(self, request: Request) -> str | Deny | None:
         """The token, of whatever characters; None where the request has none; a Deny where it has one that cannot be taken as it is."""
-        shown = [value for name, value in request.headers if name == "authorization"]
+        shown = request.header_values("authorization")
         if len(shown) == 1 and self.query is None and shown[0][:7] == "Bearer ":  # the usual case
             return self._bounded(shown[0][7:].strip(" "))
         if len(shown) > 1:
@@ -79,5 +79,5 @@ class Bearer:
 
 def _cookies(request: Request, name: str) -> list[str]:
     """The values of every cookie of that name (RFC 6265 §5.4 sends several)."""
-    crumbs = (crumb.strip().partition("=") for line in request.headers.all("cookie") for crumb in line.split(";"))
+    crumbs = (crumb.strip().partition("=") for line in request.header_values("cookie") for crumb in line.split(";"))
     return [value.strip('"') for found, _, value in crumbs if found == name]
