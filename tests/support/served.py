@@ -14,9 +14,9 @@ from tests.support.server_processes import Running, free_port
 
 
 @contextmanager
-def served(file: Path) -> Iterator[Running]:
-    """That file, served; stopped at the end of the block."""
-    port = free_port()
+def served(file: Path, port: int | None = None) -> Iterator[Running]:
+    """That file, served; stopped at the end of the block. `port` is for a file that names its own."""
+    port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "mockforge_asgi", "serve", "--port", str(port), str(file)],
         env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from onelogin.saml2.auth import OneLogin_Saml2_Auth
@@ -24,6 +25,7 @@ from saml2.config import SPConfig
 from saml2.metadata import entity_descriptor
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
+from mockforge_asgi.testing import Server
 from plugins_builtin.idp_saml.keys import Signer
 from tests.support.npm import installed
 from tests.support.toolchains import missing
@@ -239,6 +241,54 @@ class NodeParty(Party):
         found = answer.json()
         assert answer.status_code in (200, 403), answer.text
         return Taken(found.get("name"), found.get("error", ""), found.get("attributes"), found.get("session"))
+
+
+class AuthSaml(Party):
+    """Our own `auth-saml`, served; each login has a browser of its own."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.entity_id, self.acs = f"{origin}/saml/metadata", f"{origin}/saml/acs"
+        self.http = browser()
+
+    def begin(self) -> Begun:
+        """See Party."""
+        self.http.cookies.clear()
+        answer = self.http.get(f"{self.origin}/me", headers={"accept": "text/html"})
+        assert answer.status_code == 302, answer.text
+        return Begun(answer.headers["location"], "")
+
+    def take(self, response: str, begun: Begun) -> Taken:
+        """See Party."""
+        state = parse_qs(urlsplit(begun.url).query)["RelayState"][0]
+        fields = {"SAMLResponse": response, "RelayState": state}
+        answer = self.http.post(self.acs, data=fields, follow_redirects=True)
+        if answer.status_code != 200:
+            return Taken(None, f"{answer.status_code} {answer.text[-200:]}")
+        found = answer.json()
+        return Taken(found["id"], "", found["attributes"])
+
+
+@contextmanager
+def auth_saml(metadata_url: str, signs: str, **more: Any) -> Iterator[AuthSaml]:
+    """One that wants so much signed."""
+    wants = {"want_assertions_signed": signs != "response", "want_messages_signed": signs != "assertion"}
+    config = {"idps": {"test": {"metadata_url": metadata_url}}, "roles": ["roles"], "name": "name", "email": "email", **wants}
+    mock = {
+        "version": 1,
+        "dev": True,
+        "plugins": {"saml": {"use": "auth-saml", "config": {**config, **more.pop("config", {})}}},
+        "protect": [{"path": "/me", "auth": ["saml"]}],
+        "templates": {
+            "inline": {"me.json": '{"id": {{ request.principal.id | tojson }}, "attributes": {{ request.claims.attributes | tojson }}}'}
+        },
+        "routes": [{"match": {"path": "/me"}, "response": {"template": "me.json"}}],
+        **more,
+    }
+    with Server(mock) as server:
+        party = AuthSaml(server.url)
+        with party.http:
+            yield party
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-import re
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import yaml
 
-from plugins_builtin.idp_saml.defects import DEFECTS, NONE
-from plugins_builtin.idp_saml.tests.parties import Idp, NodeServer, Party, PySaml2, Python3Saml
+from plugins_builtin.idp_saml.defects import DEFECTS, NONE, REPLAYED
+from plugins_builtin.idp_saml.tests.parties import Idp, NodeServer, Party, PySaml2, Python3Saml, auth_saml
 from plugins_builtin.idp_saml.wrapping import FORGED
 from tests.docs.pages import ROOT
 
@@ -20,7 +20,7 @@ ROWS = [
     for line in PAGE.read_text().splitlines()
     if line.endswith(("refused |", "taken |"))
 ]
-LIBRARIES = ("python3-saml", "pysaml2", "node-saml", "samlify")
+LIBRARIES = ("auth-saml", "python3-saml", "pysaml2", "node-saml", "samlify")
 TOLD = {row[0].strip("`"): dict(zip(LIBRARIES, row[2:], strict=True)) for row in ROWS}
 
 
@@ -40,19 +40,23 @@ def test_each_cell_of_the_table_is_what_happens(library: str, idp: Idp, node: No
     def party(signs: str) -> Party:
         if library == "python3-saml":
             return Python3Saml(idp, signs, None)
+        if library == "auth-saml":
+            return opened.enter_context(auth_saml(f"{idp.base}/metadata", signs))
         return PySaml2(idp, signs, None, tmp_path) if library == "pysaml2" else node.parties(idp, signs, None)[library]
 
     signed_by = {name: "response" if defect.signs == "response" else "assertion" for name, defect in DEFECTS.items()}
-    found, names = {}, {}
-    for signs in ("assertion", "response"):
-        provider = party(signs)
-        good = provider.log_in()
-        assert good.name is not None, good.why
-        for name in (name for name in DEFECTS if signed_by[name] == signs):
-            taken = provider.log_in(defect=name)
-            assert (taken.name is None) == bool(taken.why) and taken.name != FORGED
-            found[name], names[name] = "refused" if taken.name is None else "taken", taken.name
+    found, names, good = {}, {}, ""
+    with ExitStack() as opened:
+        for signs in ("assertion", "response"):
+            provider = party(signs)
+            for name in (NONE, *(name for name in DEFECTS if signed_by[name] == signs)):
+                if name in (NONE, REPLAYED):
+                    taken = provider.log_in()
+                    assert taken.name is not None, taken.why
+                    good = taken.name
+                taken = provider.log_in(defect=name)
+                assert (taken.name is None) == bool(taken.why) and taken.name != FORGED
+                found[name], names[name] = "refused" if taken.name is None else "taken", taken.name
     assert {name: found[name] for name in TOLD} == {name: cells[library] for name, cells in TOLD.items()}
-    whole = re.escape(str(good.name)) + re.escape(".elsewhere.example")
-    assert re.fullmatch(whole, str(names["comment-in-name"])), "the name was cut at the comment"
+    assert names["comment-in-name"] in (None, f"{good}.elsewhere.example"), "the name was cut at the comment"
     gc.collect()  # while those warnings are off

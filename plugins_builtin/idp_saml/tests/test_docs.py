@@ -12,8 +12,11 @@ import yaml
 from mockforge_asgi.config import load_config
 from mockforge_asgi.testing import Server
 from plugins_builtin.idp_saml.keys import Signer
+from plugins_builtin.idp_saml.tests.pages import form_of
 from plugins_builtin.idp_saml.tests.parties import browser
 from tests.docs.pages import ROOT, blocks
+from tests.support.served import served
+from tests.support.server_processes import free_port
 
 PAGE = ROOT / "docs" / "how-to" / "idp-saml.md"
 CONFIGS: list[dict[str, Any]] = [yaml.safe_load(block.text) for block in blocks(PAGE) if block.language == "yaml"]
@@ -43,9 +46,18 @@ def test_the_addresses_are_those_of_the_table() -> None:
     assert len(rows) == 5
 
 
-async def test_a_configuration_of_ones_own_is_a_good_one(monkeypatch: Any) -> None:
+def test_both_sides_stand_in_one_file(tmp_path: Path) -> None:
+    port, file = free_port(), tmp_path / "mockforge.yaml"
+    file.write_text(yaml.safe_dump(CONFIGS[1]).replace(":8000", f":{port}"))
+    with served(file, port) as server, browser(follow_redirects=True) as http:
+        page = http.get(f"http://127.0.0.1:{server.port}/orders/me", headers={"accept": "text/html"})
+        onward = form_of(http.post(form_of(page).action, data={**form_of(page).fields, "user": "ada"}))
+        assert http.post(onward.action, data=onward.fields).text == "Hello ada: admin, member"
+
+
+def test_a_configuration_of_ones_own_is_a_good_one(monkeypatch: Any) -> None:
     monkeypatch.setenv("BOBS_PASSWORD", "x")
-    config = CONFIGS[1]
+    config = CONFIGS[2]
     load_config(config)
     with Server(config) as server, browser() as http:
         page = http.get(f"{server.url}/idp/login?sp=urn:example:wiki").text

@@ -6,9 +6,15 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
+from mockforge_asgi.testing import SamlProvider, Server
+from plugins_builtin.idp_saml.keys import Signer
 from plugins_builtin.idp_saml.tests.conftest import Listed
-from plugins_builtin.idp_saml.tests.parties import JSON, Idp, NodeServer, Party, PySaml2, Python3Saml, browser
+from plugins_builtin.idp_saml.tests.pages import form_of, said
+from plugins_builtin.idp_saml.tests.parties import JSON, AuthSaml, Idp, NodeServer, Party, PySaml2, Python3Saml, auth_saml, browser
 
 LIBRARIES = ("python3-saml", "pysaml2", "node-saml", "samlify")
 SAID = {"name": "Ada Lovelace", "email": "ada@example.com", "roles": ["admin", "member"], "groups": "staff"}
@@ -43,3 +49,30 @@ def test_those_that_are_listed_sign_their_requests_and_get_encrypted_assertions(
         assert b"EncryptedAssertion" in b64decode(answer.json()["SAMLResponse"])
         taken = party.take(answer.json()["SAMLResponse"], begun)
     assert (taken.name or "").partition("@")[0] == "grace", taken.why
+
+
+def test_auth_saml_and_this_provider_know_each_other_by_their_metadata(sp_key: Signer, tmp_path: Path) -> None:
+    told, certificate = tmp_path / "sp.xml", tmp_path / "sp.crt"
+    certificate.write_text(sp_key.pem.partition("-----END PRIVATE KEY-----\n")[2])
+    own = {"entity_id": "urn:orders", "private_key": "key", "certificate": str(certificate), "want_assertions_encrypted": True}
+    secrets = {"key": {"value": sp_key.key_pem.decode()}}
+    notices = Starlette(routes=[Route("/sp.xml", lambda request: PlainTextResponse(told.read_text()))])
+    with Server(notices) as notice_board:
+        listed = [{"entity_id": "urn:orders", "metadata_url": f"{notice_board.url}/sp.xml"}]
+        with (
+            SamlProvider({"service_providers": listed, "signed_requests": True}) as provider,
+            auth_saml(provider.metadata_url, "both", config=own, secrets=secrets) as sp,
+        ):
+            told.write_text(sp.http.get(f"{sp.origin}/saml/metadata").text)
+            _both_know(sp, provider)
+
+
+def _both_know(sp: AuthSaml, provider: SamlProvider) -> None:
+    begun = sp.begin()
+    form = form_of(sp.http.post(begun.url, data={"user": "ada"}))
+    assert b"EncryptedAssertion" in b64decode(form.fields["SAMLResponse"])
+    assert sp.http.post(form.action, data=form.fields, follow_redirects=True).json()["id"] == "ada"
+    page = sp.http.get(f"{provider.url}/idp/logout")
+    ended = sp.http.post(form_of(page).action, follow_redirects=True)
+    assert said(ended) == "You are logged out here."
+    assert sp.http.get(f"{sp.origin}/me", headers={"accept": "text/html"}).status_code == 302
