@@ -57,6 +57,8 @@ SAID: dict[str, tuple[Made, str]] = {
     "no end of the confirmation": (of(confirmed_until_s=None), "until when it may be presented"),
     "not valid yet": (of(not_before_s=200), "not valid yet (NotBefore)"),
     "made in the future": (of(made_s=200), "not valid yet (IssueInstant)"),
+    "made an hour ago, and good for a day, by which its id would be forgotten": (
+        of(made_s=-3605, not_before_s=-3605, until_s=86400, confirmed_until_s=86400), "made too long ago (IssueInstant)"),
     "session over": (of(session_until_s=-2), "expired"),
     "unsolicited": (of(request_id=None), "answers no request"),
     "another issuer": (of(issuer="https://evil.example"), "none of the configured providers"),

@@ -65,6 +65,8 @@ def read_login(data: bytes, root: Element, expected: Expected, now_s: float) -> 
     until_s = _check_conditions(assertion, expected, now_s)
     statement = _check_statement(assertion, expected, now_s)
     made_s = seconds(assertion.get("IssueInstant", ""), "IssueInstant")
+    if made_s + MAX_AGE_S <= now_s:
+        raise Refused("it was made too long ago (IssueInstant): compare the clocks")
     return {
         "assertion_id": assertion.get("ID"),
         "request_id": request_id,
