@@ -20,6 +20,8 @@ USERS: Final[Sequence[Mapping[str, Any]]] = (
     {"id": "alan", "name": "Alan Turing", "email": "alan@example.com"},
 )
 """The users where the configuration names none."""
+_READ_IN_TWO_WAYS: Final = frozenset(' \\<>"')
+"""Characters of no URI (RFC 3986); browsers take a backslash for a slash, so that a host may end before it."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
 
@@ -85,7 +87,11 @@ def is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and url.isprintable() and " " not in url
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.username is None
+            and url.isprintable()
+            and not set(url) & _READ_IN_TWO_WAYS
         )
     except ValueError:
         return False

@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 import xmlsec
 from cryptography.exceptions import InvalidSignature
@@ -105,6 +105,8 @@ def verify_query(query: str, certificates: Sequence[Certificate]) -> None:
     names = ["SAMLRequest" if "SAMLRequest" in sent else "SAMLResponse", "RelayState", "SigAlg"]
     if names[0] not in sent:
         raise BadSignature("it is over nothing")
+    if any(unquote_plus(name) in names and name not in names for name in sent):
+        raise BadSignature("the name of a parameter is encoded, and so it is not under the signature")
     text = "&".join(f"{name}={sent[name]}" for name in names if name in sent)
     _verify(text.encode(), _decoded(unquote(sent["Signature"])), unquote(sent.get("SigAlg", "")), certificates)
 

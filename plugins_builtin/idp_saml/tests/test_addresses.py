@@ -97,6 +97,8 @@ async def test_a_path_that_is_written_in_another_way_is_the_same() -> None:
     ("http://127.0.0.1@evil.example/acs", False),
     ("http://evil.example#@127.0.0.1/acs", False),
     ("http://evil.example\\@127.0.0.1/acs", False),
+    ("http://evil.example\\.localhost/acs", False),
+    ("http://evil.example\\x.localhost:80/acs", False),
     ("javascript://127.0.0.1/%0aalert(1)", False),
     ("data:text/html,127.0.0.1", False),
     ("//127.0.0.1/acs", False),

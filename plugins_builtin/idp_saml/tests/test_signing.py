@@ -13,6 +13,7 @@ from saml2.saml import NameID
 
 from plugins_builtin.idp_saml.elements import DS, MAX_DEPTH, NAMES, BadXml, new_id, parsed, saml, samlp, written
 from plugins_builtin.idp_saml.keys import BadKey, Signer, certificate
+from plugins_builtin.idp_saml.messages import BadMessage, from_query, redirect_query
 from plugins_builtin.idp_saml.signing import SHA1, BadSignature, signed, verify_enveloped
 from plugins_builtin.idp_saml.tests.parties import PySaml2
 
@@ -48,6 +49,16 @@ def test_what_xmlsec1_signs_is_good(tmp_path: Any) -> None:
         "http://idp.example/slo", "urn:idp", name_id=NameID(text="ada"), sign=True, sign_alg=None, session_indexes=["_1"]
     )[1]
     checked(str(root).encode())
+
+
+@pytest.mark.parametrize("added", ["Relay%53tate=/evil", "%52elayState=/evil"])
+def test_a_relay_state_beside_a_signature_is_none_of_the_message(added: str) -> None:
+    query = redirect_query("SAMLRequest", written(message()), None, SIGNER)
+    from_query(query).check("http://idp.example/slo", [SIGNER.certificate], must_be_signed=True)
+    read = from_query(f"{query}&{added}")
+    assert read.relay_state == "/evil"
+    with pytest.raises(BadMessage, match="the name of a parameter is encoded"):
+        read.check("http://idp.example/slo", [SIGNER.certificate], must_be_signed=True)
 
 
 def _certificate_pem() -> str:
