@@ -193,7 +193,7 @@ class Request(_WithBody):
             found: dict[str, str] = {}
             for line in self.headers.all("cookie"):
                 for part in line.split(";"):
-                    name, separator, value = part.strip().partition("=")
+                    name, separator, value = part.strip(" \t").partition("=")
                     if separator:
                         found.setdefault(name, value.strip('"'))
             self._cookies = found

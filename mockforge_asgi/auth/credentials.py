@@ -63,7 +63,7 @@ def may_go_by_name(view: RequestView, snapshot: RequestSnapshot) -> bool:
 def _names_of_cookies(view: RequestView, snapshot: RequestSnapshot) -> Iterator[str]:
     """Those in the request that the view shows."""
     for line in (value for name, value in snapshot.headers if name == "cookie" and view.cookies):
-        yield from (name for crumb in line.split(";") if (name := crumb.partition("=")[0].strip()) in (view.cookies or ()))
+        yield from (name for crumb in line.split(";") if (name := crumb.partition("=")[0].strip(" \t")) in (view.cookies or ()))
 
 
 def _secret(headers: frozenset[str] | None) -> frozenset[str] | None:

@@ -188,9 +188,14 @@ def _with_cookies(
 
 
 def _crumbs(line: str) -> list[tuple[str, str]]:
-    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1). Raises RequestRejected for too many."""
+    """(name, `name=value`) of each cookie in a Cookie header (RFC 6265 §4.2.1). Raises RequestRejected for too many.
+
+    Blanks are space and tab, as for browsers. With others around it a name is another one for them, which a neighbouring host may set also
+    where this one begins with `__Host-`; whoever reads it might take it for this one, and so it is left out.
+    """
     bounded(line.count(";"), "cookies", 431)
-    return [(crumb.partition("=")[0].strip(), crumb.strip()) for crumb in line.split(";") if crumb.strip()]
+    crumbs = ((crumb.partition("=")[0].strip(" \t"), crumb.strip(" \t")) for crumb in line.split(";"))
+    return [(name, crumb) for name, crumb in crumbs if crumb and name == name.strip()]
 
 
 def _request_body(body: bytes | None, length: int | None) -> Json:

@@ -35,7 +35,7 @@ class LoginCookie:
     def value(self, request: Request) -> str | None:
         """The value; None where there is none, or more than one: nobody can tell which of them was set here (RFC 6265 §5.4)."""
         name = self.name(request)
-        crumbs = (crumb.strip().partition("=") for line in request.header_values("cookie") for crumb in line.split(";"))
+        crumbs = (crumb.strip(" \t").partition("=") for line in request.header_values("cookie") for crumb in line.split(";"))
         found = [value for each, _, value in crumbs if each == name]
         return found[0] if len(found) == 1 and len(found[0]) <= MAX_COOKIE_BYTES else None
 

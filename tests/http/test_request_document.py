@@ -80,6 +80,17 @@ def test_headers_and_cookies_show_as_far_as_granted_and_not_consumed(
     assert document(snapshot(), view, consumed=consumed)["headers"] == headers
 
 
+@pytest.mark.parametrize("view", [RequestView(cookies=None), RequestView(cookies=names("__Host-id", "b"))])
+@pytest.mark.parametrize("blank", [b"\xa0", b"\x85", b"\x1f"])
+def test_cookies_that_only_look_like_one_of_this_host_are_left_out(blank: bytes, view: RequestView) -> None:
+    # browsers let neighbouring hosts set them, since for them the name does not begin with __Host-
+    line = blank + b"__Host-id=eve;" + b"__Host-id" + blank + b"=eve; \t__Host-id=ada\t ;b=1"
+    shown = document(snapshot(headers=[(b"cookie", line)]), view)["headers"]
+    assert shown == [["cookie", "__Host-id=ada; b=1"]]
+    hidden = Consumed(cookies=names("__Host-id", "b"))
+    assert document(snapshot(headers=[(b"cookie", line)]), view, consumed=hidden)["headers"] == []
+
+
 def test_everything_is_everything_but_the_credentials() -> None:
     shown = document(snapshot(), EVERYTHING, consumed=Consumed(names("authorization", "cookie"), names(), names("key")))
     assert [name for name, _ in shown["headers"]] == ["host", "x-api-key", "accept", "accept"]

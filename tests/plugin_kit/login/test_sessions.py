@@ -33,6 +33,17 @@ async def test_its_cookie_is_for_this_host_alone_and_not_kept_by_caches() -> Non
     assert parts[1:] == ["Path=/", "Max-Age=28800", "HttpOnly", "Secure", "SameSite=Lax"]
 
 
+@pytest.mark.parametrize("blank", ["\xa0", "\x85", "\u2003"])
+async def test_a_neighbouring_host_cannot_put_a_session_of_its_own_into_a_browser(blank: str) -> None:
+    browser, kept = Browser(), sessions(KEY)
+    with World().worker():
+        browser.take(await kept.begin(browser.request(), ADA))
+        [(name, value)] = browser.cookies.items()
+        for tossed in (f"{blank}{name}={value}", f"{name}{blank}={value}"):  # for browsers no `__Host-` cookie
+            assert await kept.find(browser.request(cookie=tossed)) is None
+            assert await kept.find(browser.request(cookie=f"{tossed}; \t{name}={value}")) is not None
+
+
 async def test_a_logout_holds_for_all_workers() -> None:
     world, browser, one, other = World(), Browser(), sessions(KEY), sessions(KEY)
     with world.worker():
