@@ -17,7 +17,8 @@ from .tokens.principal import PrincipalPaths
 from .tokens.provider import Unavailable
 from .tokens.seen import SeenTokens, digest_of
 
-_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash")
+_OF_OTHER_TOKENS = ("nonce", "at_hash", "c_hash", "events")
+"""Claims of ID tokens, and of logout and other security event tokens (RFC 8417), whose audience may be that of access tokens."""
 
 
 class AccessTokens:
@@ -47,8 +48,8 @@ class AccessTokens:
         """What a token says, once everything about it was checked. Raises Refused, Unavailable."""
         found = await self._provider.verified(token)
         self._rules.check_type(found.header)
-        if any(name in found.claims for name in _OF_ID_TOKENS):
-            raise Refused("the token is an ID token, which is not for requests")
+        if any(name in found.claims for name in _OF_OTHER_TOKENS):
+            raise Refused("the token is an ID token or tells of an event, and is not for requests")
         generation = await self._forget_others()
         until_s = self._rules.check(found.claims, now().timestamp())
         allow = Allow(self._paths.principal(found.claims), found.claims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -56,9 +57,12 @@ class BackChannel:
             raise Refused("the token is not a logout token")
         if not isinstance(name, str) or len(name) > 255:
             raise Refused("the token has no name of its own")
-        if not await kv.add_if_absent(f"logout/{name}", True, ttl_s=_LASTS_S + 2 * rules.leeway_s):
+        key = f"logout/{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()}"
+        if await kv.get(key) is not None:
             raise Refused("the token was used before")
-        return await self._sessions.end_by(index)
+        ended = await self._sessions.end_by(index)
+        await kv.set(key, True, ttl_s=_LASTS_S + 2 * rules.leeway_s)  # not before: the provider tells of it again where storage failed
+        return ended
 
 
 def _index(claims: Mapping[str, Json]) -> str:

@@ -63,13 +63,14 @@ class Logouts:
     async def _asked(self, request: Request, said: Mapping[str, Any], relay_state: str | None) -> Response:
         """The provider ends sessions: the one of this browser, and others of the same name that it means."""
         digest = hashlib.sha256(f"{said['provider']}\n{said['id']}".encode()).hexdigest()
-        if not await kv.add_if_absent(f"logout/{digest}", True, ttl_s=max(said["until_s"] - now().timestamp(), 1.0)):
+        if await kv.get(f"logout/{digest}") is not None:
             log.warning("a logout message was refused: it was presented before")
             return page("The logout failed", "<p>The message of the identity provider was not accepted.</p>", status=403)
         before = await self._sessions.find(request)
         whole, *single = session_indexes(said["provider"], {"value": said["name_id"]}, said["session_indexes"])
         for index in single or [whole]:
             await self._sessions.end_by(index)
+        await kv.set(f"logout/{digest}", True, ttl_s=max(said["until_s"] - now().timestamp(), 1.0))  # not before they have ended
         headers = list[tuple[str, str]]()
         if before is not None and await self._sessions.find(request) is None:
             headers = await self._sessions.end(request, before)

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mockforge_plugin import HostError
+from mockforge_plugin.login import Sessions
 from plugins_builtin.auth_jwt.tests.tokens import b64, forge, rsa, sign
 from plugins_builtin.auth_oidc.tests.login_app import begin, come_back, is_logged_in, login_app
 from tests.support.browsers import ORIGIN, query_of, submit
@@ -187,6 +189,22 @@ async def test_the_provider_ends_sessions(scripted: ScriptedProvider) -> None:
         assert await is_logged_in(browser)
         assert (await told(browser, logout_token(scripted, jti="all", sid=None))).status_code == 200
         assert not await is_logged_in(browser)
+
+
+async def test_a_logout_that_failed_can_be_told_of_again(scripted: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> int:
+        raise HostError("the key-value storage cannot be used now", code="unavailable", retryable=True)
+
+    async with login_app(scripted.issuer, backchannel_logout=True) as browser:
+        await logged_in(browser, scripted, sid="at-the-provider")
+        token = logout_token(scripted, jti="\u20ac" * 255)
+        with monkeypatch.context() as patched:
+            patched.setattr(Sessions, "end_by", away)
+            assert (await told(browser, token)).status_code >= 500
+        assert await is_logged_in(browser)
+        assert (await told(browser, token)).status_code == 200
+        assert not await is_logged_in(browser)
+        assert (await told(browser, token)).status_code == 400
 
 
 async def test_what_ends_no_sessions(scripted: ScriptedProvider) -> None:

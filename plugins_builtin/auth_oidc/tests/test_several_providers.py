@@ -50,6 +50,7 @@ async def test_an_id_token_is_no_access_token(scripted: ScriptedProvider) -> Non
         for claims, status in (
             (scripted.claims("nonce"), 401),
             (scripted.claims(None, at_hash="x"), 401),
+            (scripted.claims(None, events={"http://schemas.openid.net/event/backchannel-logout": {}}), 401),
             (scripted.claims("nonce", aud="https://orders.example"), 401),
             (scripted.claims(None, aud="https://billing.example"), 401),
             (scripted.claims(None, aud="https://orders.example", iss=f"{scripted.issuer}/"), 401),
