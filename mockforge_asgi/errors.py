@@ -11,6 +11,7 @@
     ├── PluginUnavailable          nobody's now: pool full, quarantined, stopping  (503 with Retry-After)
     ├── TemplateFailed             the operator: a template cannot be rendered; its name and line
     ├── HostCallError              the guest asked the host for something it may not have, or the host call failed
+    │   └── SourceFailed           ... or a data source could not answer its query
     ├── StateError                 the state store cannot do it
     ├── RequestRejected            the client: malformed path, body too large, too slow
     └── ClientDisconnected         the client went away; nobody is left to answer
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "ClientDisconnected",
@@ -36,6 +37,7 @@ __all__ = [
     "PluginUnavailable",
     "Problem",
     "RequestRejected",
+    "SourceFailed",
     "StateError",
     "TemplateFailed",
     "UnsupportedEventLoop",
@@ -159,6 +161,30 @@ class HostCallError(MockForgeError):
     def __init__(self, code: str, message: str, *, retryable: bool = False, details: Mapping[str, object] | None = None) -> None:
         self.code, self.message, self.retryable, self.details = code, message, retryable, dict(details or {})
         super().__init__(message)
+
+
+class SourceFailed(HostCallError):
+    """A data source could not answer a query. `status` is what a client is answered where its request needed the answer."""
+
+    STATUSES: ClassVar[Mapping[str, int]] = {
+        "unavailable": 503, "timeout": 504, "bad_data": 502, "limit": 502, "conflict": 409, "invalid_input": 422,
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        source: str,
+        query: str = "",
+        *,
+        retryable: bool = False,
+        retry_after_s: float = 1.0,
+        status: int | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(code, message, retryable=retryable, details=details)
+        self.source, self.query, self.retry_after_s = source, query, retry_after_s
+        self.status = status or self.STATUSES.get(code, 500)
 
 
 class StateError(MockForgeError):

@@ -190,6 +190,10 @@ class Data:
             payload["count"] = True
         return HostCall(ask("data.query", payload, _data_result))
 
+    def changed(self) -> None:
+        """For data sources: the data are others now, so that no result that the host has cached of them is given again."""
+        current().call_now("data.changed", {})
+
 
 def _data_result(answer: Any) -> DataResult:
     columns = tuple(Column(c["name"], c.get("type", "text"), c.get("nullable", True)) for c in answer.get("columns", ()))

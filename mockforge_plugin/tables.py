@@ -34,7 +34,7 @@ class DataResult:
     """Rows in the columns' order. `next` is a cursor for the following page; `truncated`: a limit cut it.
 
     With `documents` the rows are objects, in which a field may be missing; `columns` then give the types of those that are known.
-    `total` counts the rows of all pages, `affected` those that a write changed.
+    `total` counts the rows of all pages, `affected` those that a write changed; `waited_ms` is how long a connection was waited for.
     """
 
     columns: tuple[Column, ...]
@@ -44,6 +44,7 @@ class DataResult:
     total: int | None = None
     affected: int | None = None
     documents: bool = False
+    waited_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

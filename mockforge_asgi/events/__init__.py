@@ -20,6 +20,7 @@ from mockforge_asgi.events.kinds import (
     RenderFailed,
     RequestAnswered,
     RequestTraced,
+    SourceQueried,
     Step,
 )
 from mockforge_asgi.events.stream import LEVEL_NUMBERS, MAX_CLIENT_TEXT, SILENCE_S, EventStream, Level, Subscriber
@@ -49,6 +50,7 @@ __all__ = [
     "RenderFailed",
     "RequestAnswered",
     "RequestTraced",
+    "SourceQueried",
     "Step",
     "Subscriber",
 ]

@@ -222,3 +222,22 @@ class RenderFailed(Event):
 
     template: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceQueried(Event):
+    """A query of a data source ended. `outcome`: ok, cancelled, or the code of its failure. No event has a parameter's value.
+
+    `query` is its name, empty for the text of a plugin. `size_bytes` are those of the rows as JSON; `waited_s` is how long it waited for a
+    connection, as far as the source tells. `is_cached`: it was not run; the rows were there, or being read for somebody else.
+    """
+
+    source: str
+    query: str
+    wall_s: float
+    rows: int = 0
+    size_bytes: int = 0
+    waited_s: float = 0.0
+    is_cached: bool = False
+    outcome: str = "ok"
+    reason: str = ""

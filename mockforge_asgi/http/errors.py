@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 from math import ceil
 
-from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, RequestRejected, TemplateFailed
+from mockforge_asgi.errors import (
+    LimitExceeded,
+    MockForgeError,
+    PluginFailed,
+    PluginUnavailable,
+    RequestRejected,
+    SourceFailed,
+    TemplateFailed,
+)
 from mockforge_asgi.http.responses import MockResponse
 
 logger = logging.getLogger("mockforge")
@@ -24,6 +32,17 @@ _TITLES = {
 }
 
 
+_OF_DATA = {
+    400: ("Bad request", "the cursor or the order is not one of this list"),
+    409: ("Conflict", "this is there already, or changed meanwhile"),
+    422: ("Unprocessable content", "a value of the request is not what the data accept"),
+    502: ("Bad gateway", "the data could not be read"),
+    503: ("Unavailable", "the data cannot be reached now; try again later"),
+    504: ("Gateway timeout", "the data took too long"),
+}
+"""What a client is told of a data source's failure: the same whatever the cause."""
+
+
 def error_response(status: int, message: str, headers: tuple[tuple[str, str], ...] = (), *, error: str | None = None) -> MockResponse:
     """`{"error", "message"}` under that status."""
     named = (("cache-control", "no-store"), *headers)
@@ -40,6 +59,10 @@ def response_for(error: MockForgeError, told: str = "") -> MockResponse:
         return error_response(504, told or "the plugin that should answer took too long")
     if isinstance(error, PluginFailed):
         return error_response(502, told or "the plugin that should answer failed")
+    if isinstance(error, SourceFailed) and error.status in _OF_DATA:
+        title, message = _OF_DATA[error.status]
+        after = (("retry-after", str(max(1, ceil(error.retry_after_s)))),) if error.status == 503 else ()
+        return error_response(error.status, told or message, after, error=title)
     if not isinstance(error, TemplateFailed):  # of which an event tells
         logger.error("a request could not be answered: %s", error)  # the operator's to mend, and nobody else reports it
     return error_response(500, "the mock server could not answer; its log says why", error="Internal error")

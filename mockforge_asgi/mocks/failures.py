@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mockforge_asgi.config import Config
-from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem
+from mockforge_asgi.errors import ConfigError, MockForgeError, PluginFailed, PluginUnavailable, Problem, SourceFailed
 from mockforge_asgi.http.cors import is_foreign
 from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import Exchange
@@ -41,6 +41,9 @@ class FailureResponses:
     def response_for(self, exchange: Exchange, error: MockForgeError) -> MockResponse:
         """The response to an error, noting whose it is."""
         exchange.reason = _reason(error)
+        if isinstance(error, SourceFailed):
+            exchange.answered_by = exchange.answered_by or f"data source {error.source}"
+            return response_for(error)
         if not isinstance(error, PluginFailed | PluginUnavailable):
             exchange.answered_by = exchange.answered_by or "request check"
             return response_for(error)

@@ -104,6 +104,11 @@ class Plugin:
         return self.facts.kinds
 
     @property
+    def keeps_deadlines(self) -> bool:
+        """Whether it is trusted to end its queries in time by itself, as it says."""
+        return self.facts.runtime == "native" and self.description.capabilities.get("keeps_deadlines") is True
+
+    @property
     def priority(self) -> float:
         """Its place in a chain; lowest first."""
         return self.facts.priority

@@ -38,6 +38,7 @@ from mockforge_asgi.events import (
     RenderFailed,
     RequestAnswered,
     RequestTraced,
+    SourceQueried,
 )
 from mockforge_asgi.text import escape
 
@@ -209,6 +210,15 @@ def _auth_decided(e: AuthDecided) -> tuple[Level, str]:
     return "debug", f"{_flat(e.method)} {_flat(e.path)}: {e.outcome}{by}{who}" + (f": {_flat(e.reason)}" if e.reason else "")
 
 
+def _queried(e: SourceQueried) -> tuple[Level, str]:
+    name = f"{e.source}.{e.query}" if e.query else f"{e.source} (a text of a plugin)"
+    if e.outcome not in ("ok", "cancelled"):
+        return "warning", f"{name}: {e.outcome} after {_ms(e.wall_s)}: {_flat(e.reason)}"
+    rows = f"{e.rows} row{'' if e.rows == 1 else 's'}" + (" from cache" if e.is_cached else f", {e.size_bytes} bytes")
+    waited = f", {_ms(e.waited_s)} of them for a connection" if e.waited_s else ""
+    return "debug", f"{name}: {e.outcome if e.outcome != 'ok' else rows} in {_ms(e.wall_s)}{waited}"
+
+
 def _guest(e: GuestLogged) -> tuple[Level, str]:
     return _OF_GUESTS.get(e.level, "info"), f"{e.plugin} says: {_flat(e.message)}"
 
@@ -240,4 +250,5 @@ _LINES: Final[dict[type[Event], Callable[[Any], tuple[Level, str]]]] = {
     Compiling: _compiling,
     CacheTrouble: lambda e: ("warning", e.what),
     RenderFailed: lambda e: ("error", e.reason),
+    SourceQueried: _queried,
 }

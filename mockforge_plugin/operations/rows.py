@@ -28,6 +28,8 @@ def data_document(value: object, method: str = "query") -> dict[str, Json]:
     for name, count in (("total", value.total), ("affected", value.affected)):
         if count is not None:
             document[name] = int(count)
+    if value.waited_ms is not None:
+        document["waited_ms"] = float(value.waited_ms)
     return document
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockforge_asgi.config.sources.objects import NamedQuery, QueryParameter, SourceConfig
+from mockforge_asgi.config.sources.objects import NamedQuery, QueryParameter, SourceConfig, SourceLimits
 from mockforge_asgi.contract.source_query import SourceQuery
-from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable
-from mockforge_asgi.sources.sources import Sources, checked_result
+from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginFailed, PluginUnavailable, SourceFailed
+from mockforge_asgi.events import EventStream
+from mockforge_asgi.sources.parameters import ordered
+from mockforge_asgi.sources.results import checked_result
+from mockforge_asgi.sources.sources import Sources
 
 Json = Any
 USERS = {"columns": [{"name": "id", "type": "integer"}], "rows": [[1], [2], [3]], "truncated": False, "next": "c2", "total": 9, "extra": 1}
@@ -24,6 +29,7 @@ class Source:
     def __init__(self, name: str, answer: Callable[..., Awaitable[Json]]) -> None:
         self.name, self._answer, self.kinds = name, answer, frozenset({"data_source"})
         self.asked: list[tuple[Any, ...]] = []
+        self.keeps_deadlines = False
 
     async def query(self, exchange: None, asked: SourceQuery) -> Json:
         self.asked.append((asked.query, dict(asked.params), asked.limit, asked.cursor))
@@ -45,9 +51,24 @@ def sources(*made: Source) -> Sources:
 
 async def test_a_named_query_gives_rows() -> None:
     source = Source("db", found(USERS))
-    answer = await sources(source).query("db", "all", {"a": 1}, cursor="c1")
-    assert answer == {"columns": USERS["columns"], "rows": [[1], [2], [3]], "truncated": False, "next": "c2", "total": 9}
-    assert source.asked == [("all", {"a": 1}, 10_000, "c1")]
+    every = sources(source)
+    answer = await every.query("db", "all", {"a": 1})
+    following = answer.pop("next")
+    assert answer == {"columns": USERS["columns"], "rows": [[1], [2], [3]], "truncated": False, "total": 9}
+    await every.query("db", "all", {"a": 1}, cursor=following)
+    assert source.asked == [("all", {"a": 1}, 10_000, None), ("all", {"a": 1}, 10_000, "c2")]
+
+
+@pytest.mark.parametrize(
+    "forge", [lambda c: c[:-1], lambda c: c + "A", lambda c: "c2", lambda c: "", lambda c: "é", lambda c: c + "=" * 5000]
+)
+async def test_a_forged_cursor_and_one_of_another_query_are_the_clients_fault(forge: Callable[[str], str]) -> None:
+    every = sources(Source("db", found(USERS)))
+    cursor = (await every.query("db", "all", {"a": 1}))["next"]
+    for params, given_cursor in (({"a": 1}, forge(cursor)), ({"a": 2}, cursor)):
+        with pytest.raises(SourceFailed) as caught:
+            await every.query("db", "all", params, cursor=given_cursor)
+        assert (caught.value.code, caught.value.status) == ("invalid_input", 400)
 
 
 async def test_rows_beyond_the_limit_are_cut_and_said_to_be() -> None:
@@ -97,7 +118,9 @@ async def test_an_unknown_source_is_not_found() -> None:
     ("error", "code", "retryable"),
     [
         (PluginFailed("db", "data.query", "secret inside", code="not_found"), "not_found", False),
-        (PluginFailed("db", "data.query", "secret inside"), "unavailable", False),
+        (PluginFailed("db", "data.query", "secret inside"), "bad_data", False),
+        (PluginFailed("db", "data.query", "secret inside", code="conflict"), "conflict", False),
+        (PluginFailed("db", "data.query", "secret inside", code="unavailable"), "unavailable", True),
         (LimitExceeded("db", "data.query", "timeout_ms", 5), "timeout", False),
         (LimitExceeded("db", "data.query", "output_kb", 5), "limit", False),
         (PluginUnavailable("db", "secret inside"), "unavailable", True),
@@ -150,6 +173,132 @@ async def test_a_failed_chain_leaves_nothing_behind() -> None:
 async def test_an_odd_answer_is_refused(answer: Json) -> None:
     with pytest.raises(HostCallError, match="cannot be read"):
         await sources(Source("db", found(answer))).query("db", "all", {})
+
+
+FAST = SourceLimits(max_rows=1000, max_mb=0.001, timeout_ms=50)
+
+
+def one(source: Source, query: NamedQuery, **options: Any) -> Sources:
+    """A source with one query, `q`."""
+    return Sources({"s": SourceConfig("s", "db", {"q": query}, FAST)}, {"db": source}, **options)
+
+
+async def test_a_query_ends_at_its_deadline_also_where_its_driver_will_not_be_cancelled() -> None:
+    stuck, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> Json:
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                stuck.set()
+                await may_end.wait()
+        return USERS
+
+    every = one(Source("db", hang), NamedQuery("q", "select 1"))
+    with pytest.raises(SourceFailed) as caught:
+        await every.query("s", "q", {})
+    assert (caught.value.code, caught.value.status) == ("timeout", 504)
+    assert stuck.is_set() and len(every._slots["s"]) == 1, "its slot stays taken until it ends"
+    may_end.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(every._slots["s"]) == 0
+
+
+async def test_whoever_leaves_cancels_its_query() -> None:
+    begun, was_cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> Json:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_cancelled.set()
+
+    every = one(Source("db", wait), NamedQuery("q", "select 1"))
+    asking = asyncio.create_task(every.query("s", "q", {}))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(was_cancelled.wait(), 5)
+
+
+async def test_cached_rows_are_read_once_for_all_and_again_after_a_write() -> None:
+    source = Source("db", found(USERS))
+    queries = {"q": NamedQuery("q", "select 1", cache_s=60), "w": NamedQuery("w", "insert", write=True)}
+    every = Sources({"s": SourceConfig("s", "db", queries)}, {"db": source})
+    first = await asyncio.gather(*(every.query("s", "q", {}) for _ in range(5)))
+    assert len(source.asked) == 1 and all(answer == first[0] for answer in first)
+    first[0]["rows"].clear()
+    assert len((await every.query("s", "q", {}))["rows"]) == 3 and len(source.asked) == 1
+    await every.query("s", "w", {})
+    await every.query("s", "q", {})
+    every.changed("db")
+    await every.query("s", "q", {})
+    assert [asked[0] for asked in source.asked] == ["select 1", "insert", "select 1", "select 1"]
+
+
+async def test_rows_beyond_max_mb_are_refused() -> None:
+    every = one(Source("db", found({**USERS, "rows": [[10**15]] * 200})), NamedQuery("q", "select 1"))
+    with pytest.raises(SourceFailed, match="more than its max_mb") as caught:
+        await every.query("s", "q", {})
+    assert (caught.value.code, caught.value.status) == ("limit", 502)
+
+
+async def test_an_answer_too_large_for_whoever_asks_is_asked_for_anew_with_fewer_rows_but_a_write_is_not() -> None:
+    source = Source("db", found(USERS))
+    queries = {"q": NamedQuery("q", "select 1"), "w": NamedQuery("w", "insert", write=True)}
+    every = Sources({"s": SourceConfig("s", "db", queries)}, {"db": source})
+    answer = await every.query("s", "q", {}, max_values=2)
+    assert (answer["rows"], answer["truncated"], "next" in answer) == ([[1], [2]], True, True)
+    await every.query("s", "q", {}, max_values=2)
+    assert [asked[2] for asked in source.asked] == [1000, 2, 2]
+    answer = await every.query("s", "w", {}, max_values=2)
+    assert (answer["rows"], answer["truncated"], "next" in answer, len(source.asked)) == ([[1], [2]], True, False, 4)
+
+
+async def test_a_source_that_is_down_is_left_alone_for_a_while_and_one_that_is_busy_is_not() -> None:
+    down = Source("db", found(PluginFailed("db", "data.query", "x", code="unavailable")))
+    every = one(down, NamedQuery("q", "select 1"))
+    for _ in range(5):
+        with pytest.raises(SourceFailed) as caught:
+            await every.query("s", "q", {})
+        assert (caught.value.code, caught.value.status) == ("unavailable", 503)
+    assert len(down.asked) == 3 and 0 < caught.value.retry_after_s <= 1
+    busy = Source("db", found(PluginFailed("db", "data.query", "x", code="unavailable", details={"busy": True})))
+    every = one(busy, NamedQuery("q", "select 1"))
+    for _ in range(5):
+        with pytest.raises(SourceFailed):
+            await every.query("s", "q", {})
+    assert len(busy.asked) == 5
+
+
+async def test_an_order_is_one_that_the_query_allows_before_its_own() -> None:
+    query = NamedQuery("q", {"from": "t", "where": []}, order=("id",), sort=frozenset({"name", "city"}))
+    assert ordered(query, []) == ("id",)
+    assert ordered(query, ["-name", "city"]) == ("-name", "city", "id")
+    for wanted in (["id"], ["--name"], ["name", "-name"], [""]):
+        with pytest.raises(SourceFailed) as caught:
+            ordered(query, wanted)
+        assert caught.value.status == 400
+
+
+async def test_an_event_tells_of_each_query_without_its_values() -> None:
+    events, heard = EventStream(), list[Any]()
+    events.subscribe(heard.append)
+    query = NamedQuery("q", "select :v", {"v": QueryParameter("text")}, cache_s=60)
+    every = one(Source("db", found({**USERS, "waited_ms": 3})), query, events=events)
+    await every.query("s", "q", {"v": "hush-hush"})
+    await every.query("s", "q", {"v": "hush-hush"})
+    bad = one(Source("db", found(PluginFailed("db", "data.query", "masked", code="conflict"))), query, events=events)
+    with pytest.raises(SourceFailed):
+        await bad.query("s", "q", {"v": "hush-hush"})
+    told = [(e.source, e.query, e.rows, e.size_bytes, e.waited_s, e.is_cached, e.outcome, e.reason) for e in heard]
+    assert told == [
+        ("s", "q", 3, 13, 0.003, False, "ok", ""), ("s", "q", 3, 0, 0.0, True, "ok", ""),
+        ("s", "q", 0, 0, 0.0, False, "conflict", "masked"),
+    ]  # fmt: skip
+    assert "hush-hush" not in repr(heard)
 
 
 JSON = st.recursive(

@@ -28,6 +28,8 @@ from mockforge_asgi.state.operations import AddIfAbsent, CompareAndSet, Delete, 
 
 MAX_CHUNK = 256 * 1024
 MAX_RANDOM = 65_536
+MAX_VALUES = 20_000
+"""Of a data result that a sandboxed plugin is given."""
 _DENIALS_TOLD = 100
 _TRUSTED_KV = KvRight(max_keys=100_000, max_bytes=64 << 20)
 _SPLIT = (
@@ -55,10 +57,12 @@ class HttpClient(Protocol):
 class Queries(Protocol):
     """Where data comes from (`sources.Sources`)."""
 
-    async def query(
-        self, source: str, query: str, params: Payload, *, limit: int | None, cursor: str | None, count: bool, asker: str, raw: bool
-    ) -> Json:
+    async def query(self, *args: Any, **options: Any) -> Json:
         """Answer a `data.query`."""
+        ...
+
+    def changed(self, plugin: str) -> None:
+        """The data that a plugin brings are others now."""
         ...
 
 
@@ -108,6 +112,7 @@ class PluginHostCalls:
             "clock.now": self._now,
             "random.bytes": self._random,
             "file.read": self._file,
+            "data.changed": self._changed,
         }
         self._waiting: dict[str, Waiting] = {
             "http.request": self._http,
@@ -239,9 +244,14 @@ class PluginHostCalls:
         limit = read.optional_whole(payload, "limit", least=1, most=100_000)
         params = read.members(payload, "params")
         count = payload.get("count") is True
+        most = None if self.rights is None else MAX_VALUES
         return await self._services.sources.query(
-            source, query, params, limit=limit, cursor=cursor, count=count, asker=self.plugin, raw=not is_named
+            source, query, params, limit=limit, cursor=cursor, count=count, asker=self.plugin, raw=not is_named, max_values=most
         )
+
+    def _changed(self, payload: Payload) -> Json:
+        if self._services.sources is not None:
+            self._services.sources.changed(self.plugin)
 
     async def _body(self, payload: Payload, request: BodyReader | None) -> Json:
         of = read.text(payload, "of")

@@ -18,7 +18,7 @@ from mockforge_asgi.security.egress.request import read_spec
 from mockforge_asgi.security.permissions import NetworkRule
 from mockforge_asgi.security.redaction import Redactor
 from mockforge_asgi.security.secrets import Secrets
-from mockforge_asgi.sources.sources import checked_result
+from mockforge_asgi.sources.results import checked_result
 from mockforge_asgi.state import KeySpace, StateStore
 
 MAX_ROWS: Final = 100_000
@@ -105,6 +105,7 @@ class _Results:
         count: bool,
         asker: str,
         raw: bool,
+        max_values: int | None,
     ) -> Json:
         """The result of its name. Raises HostCallError."""
         found = self._results.get(f"{source}/{query}")
@@ -117,6 +118,9 @@ class _Results:
             found = pages[page]
         _raise_error(found)
         return checked_result(source, found, min(limit or MAX_ROWS, MAX_ROWS))
+
+    def changed(self, plugin: str) -> None:
+        """Nothing is cached."""
 
 
 def _raise_error(found: Json) -> None:

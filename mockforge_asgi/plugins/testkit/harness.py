@@ -39,7 +39,7 @@ from mockforge_asgi.plugins.testkit.cases import DESCRIBE, FILES, Case, Cases, D
 from mockforge_asgi.plugins.testkit.documents import bodies_of, complete, faults
 from mockforge_asgi.plugins.testkit.fake_host import MAX_ROWS, fake_services, fill
 from mockforge_asgi.plugins.testkit.outcome import EventRecorder, Outcome
-from mockforge_asgi.sources.sources import checked_result
+from mockforge_asgi.sources.results import checked_result
 from mockforge_asgi.state import StateStore, open_store
 from mockforge_asgi.text import clip
 

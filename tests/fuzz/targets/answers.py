@@ -24,7 +24,7 @@ from mockforge_asgi.http.request_document import EVERYTHING
 from mockforge_asgi.http.responses import MockResponse, ResponseHead, TemplateResponse
 from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
 from mockforge_asgi.security.permissions import EffectivePermissions
-from mockforge_asgi.sources.sources import checked_result
+from mockforge_asgi.sources.results import checked_result
 from mockforge_asgi.types import Message
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.reports import answer_json

@@ -68,11 +68,15 @@ class Typed:
     """Sources whose one query takes a parameter of every type; it answers them."""
 
     async def query(
-        self, source: str, query: str, params: Json, *, limit: int | None, cursor: str | None, count: bool, asker: str, raw: bool
-    ) -> Json:
+        self, source: str, query: str, params: Json, *, limit: int | None, cursor: str | None, count: bool, asker: str, raw: bool,
+        max_values: int | None,
+    ) -> Json:  # fmt: skip
         given = {name: params.get(name) for name in TYPES}
         named = NamedQuery(query, "", {name: QueryParameter(kind) for name, kind in TYPES.items()})
         return {"asked": typed_parameters(named, given), "limit": limit, "cursor": cursor, "count": count}
+
+    def changed(self, plugin: str) -> None:
+        """Nothing is cached."""
 
 
 async def nowhere(host: str, port: int) -> Sequence[str]:

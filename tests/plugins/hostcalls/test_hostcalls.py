@@ -44,11 +44,17 @@ class EchoClient:
         self.is_closed = True
 
 
+CHANGED: list[str] = []
+
+
 class EchoSources:
     """Sources that repeat what they are asked."""
 
     async def query(self, source: str, query: str, params: Mapping[str, Json], **options: Any) -> Json:
         return {"asked": [source, query, dict(params), options]}
+
+    def changed(self, plugin: str) -> None:
+        CHANGED.append(plugin)
 
 
 class Bodies:
@@ -192,7 +198,14 @@ async def test_kv_in_memory_needs_no_waiting(told: list[Event]) -> None:
 async def test_a_query_needs_its_own_grant_or_the_raw_one(rooms: HostServices) -> None:
     door = doors(rooms, EffectivePermissions(data=frozenset({"db/by_id"}), data_raw=frozenset({"files"})))
     answer = await door.call("data.query", {"source": "db", "query": "by_id", "params": {"id": 1}, "limit": 5, "cursor": "c"}, None)
-    assert answer == {"asked": ["db", "by_id", {"id": 1}, {"limit": 5, "cursor": "c", "count": False, "asker": "guest", "raw": False}]}
+    assert answer == {
+        "asked": [
+            "db",
+            "by_id",
+            {"id": 1},
+            {"limit": 5, "cursor": "c", "count": False, "asker": "guest", "raw": False, "max_values": 20_000},
+        ]
+    }
     assert (await door.call("data.query", {"source": "files", "query": "select 1"}, None))["asked"][3]["raw"]
     assert (await refusal(door, "data.query", {"source": "db", "query": "select 1"})).code == "denied"
 
@@ -269,3 +282,9 @@ async def test_where_the_state_is_kept_is_told_to_the_operator_alone(tmp_path: P
     assert "operators-folder" not in caught.value.message
     assert [event.detail.partition("'")[0] for event in told if isinstance(event, PluginWarning)] == ["kv.get: the state file "]
     await state.close()
+
+
+async def test_a_source_says_that_its_data_have_changed(rooms: HostServices) -> None:
+    CHANGED.clear()
+    assert await doors(rooms).call("data.changed", {}, None) is None
+    assert CHANGED == ["guest"]
