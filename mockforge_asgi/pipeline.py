@@ -5,8 +5,9 @@ What the configuration alone decides is made once; a pipeline is put together fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mockforge_asgi.auth.backoff import Backoffs
 from mockforge_asgi.auth.endpoints import Endpoints, public_plugins
@@ -15,11 +16,13 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config import Config
 from mockforge_asgi.config.collected import Faults
 from mockforge_asgi.config.objects import ProtectRule
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import OPEN, Cors
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.mocks.data import DataServices
 from mockforge_asgi.mocks.failures import FailureResponses
 from mockforge_asgi.mocks.modifiers import Modifiers
 from mockforge_asgi.mocks.responders import Responders
@@ -31,6 +34,7 @@ from mockforge_asgi.runtime import PluginRuntime
 from mockforge_asgi.templates.middleware import TemplateMiddleware
 from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
+from mockforge_asgi.types import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class PipelineBuilder:
         self._protection: Final = Protection(config.protect, root_path)
         faults = Faults()
         with faults:
-            self._responders: Final = _responders(config)
+            self._responders: Final = _responders(config, _Data(self, runtime))
         with faults:
             self._templates: Final = _templates(config, runtime)
         with faults:
@@ -86,6 +90,11 @@ class PipelineBuilder:
         faults.refuse()
         self._limits = config.limits.body
         self._public, self._backoffs, self._events = public_plugins(config), Backoffs(runtime), runtime.events
+
+    @property
+    def renderer(self) -> Renderer:
+        """What renders the templates."""
+        return self._templates.renderer
 
     def build(self, loaded: LoadedPlugins) -> Pipeline:
         """The pipeline with those plugins."""
@@ -111,9 +120,30 @@ class PipelineBuilder:
         )
 
 
-def _responders(config: Config) -> Responders:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Data:
+    """What routes that answer out of data sources stand on."""
+
+    builder: PipelineBuilder
+    runtime: PluginRuntime
+
+    @property
+    def sources(self) -> Mapping[str, SourceConfig]:
+        """See DataServices."""
+        return self.runtime.config.sources
+
+    async def render(self, exchange: Exchange, response: TemplateResponse) -> MockResponse:
+        """See DataServices."""
+        return await self.builder.renderer.render(exchange, response)
+
+    async def query(self, source: str, query: str, params: Mapping[str, Json], **options: Any) -> dict[str, Json]:
+        """See DataServices."""
+        return await self.runtime.sources.query(source, query, params, **options)
+
+
+def _responders(config: Config, data: DataServices) -> Responders:
     return Responders(
-        build_routes(config.routes) if config.routes else None,
+        build_routes(config.routes, data) if config.routes else None,
         named_by_routes=plugins_named(config.routes),
         priorities={name: use.priority for name, use in config.plugins.items() if use.priority is not None},
         explains=config.dev,

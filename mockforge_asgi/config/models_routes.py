@@ -16,14 +16,17 @@ from mockforge_asgi.config.fields import (
     Glob,
     HeaderValue,
     Methods,
+    Name,
     QueryParameter,
     SetHeaderName,
     Strict,
     as_list,
+    matching,
     own_spelling,
+    plain,
     short_form,
 )
-from mockforge_asgi.config.objects import ResponseFilter
+from mockforge_asgi.config.objects import DataResponse, ResponseFilter
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.http.headers import ADDRESSES, OURS, uri_reference
@@ -31,6 +34,7 @@ from mockforge_asgi.text import is_template, quote
 
 STATIC_KINDS = ("json", "text", "html", "base64", "file")
 _BODILESS = frozenset({204, 205, 304})
+_QUERY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}\.[A-Za-z_][A-Za-z0-9_.-]{0,127}\Z")
 Status = Annotated[int, Field(ge=200, le=599)]
 
 
@@ -144,7 +148,7 @@ class AnswerModel(Strict):
             raise fault("says nothing to answer.", f"Give a status, or one of {', '.join(self.kinds)}.")
         if self.content is None and self.kind != "json":
             raise fault(f"`{self.kind}` is empty.", "Give it a value.")
-        if self.status in _BODILESS and self.content not in (None, ""):
+        if self.status in _BODILESS and self.kind != "data" and self.content not in (None, ""):
             raise fault(f"an answer of status {self.status} has no body.", f"Remove `{self.kind}`, or choose another status.")
         self._fits(self.kind)
 
@@ -157,11 +161,17 @@ class AnswerModel(Strict):
 
 
 class ResponseModel(AnswerModel):
-    """What is answered: one of plugin, json, text, html, base64, file, template, template_text; a status or headers alone: no body."""
+    """What is answered: one of plugin, data, json, text, html, base64, file, template, template_text; a status, headers alone: no body."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("plugin", *STATIC_KINDS, "template", "template_text")
+    kinds: ClassVar[tuple[str, ...]] = ("plugin", "data", *STATIC_KINDS, "template", "template_text")
 
     plugin: str | None = Field(default=None, description="The plugin that makes the answer.")
+    data: Annotated[str, *matching(_QUERY, "a query of a source", "Write `source.query`, such as shop.user_by_id.")] | None = Field(
+        default=None, description="A named query, whose rows are the answer.", examples=["shop.user_by_id"]
+    )
+    params: dict[Name, Any] = Field(default_factory=dict, description="With `data`: the query's parameters, values or templates.")
+    one: bool = Field(default=False, description="With `data`: the only row as an object; no row is a 404.")
+    total: bool = Field(default=False, description="With `data`: a list tells in X-Total-Count how many rows all pages have.")
     template: str | None = Field(default=None, description="A template by name.")
     template_text: str | None = Field(default=None, max_length=1 << 20, description="A template written here.")
     vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the template.")
@@ -171,7 +181,17 @@ class ResponseModel(AnswerModel):
             raise fault(f"`{extra[0]}` has no effect beside `plugin`, which makes the whole answer.", "Remove it.")
         if "vars" in self._given() and kind not in ("template", "template_text"):
             raise fault(f"`vars` has no effect beside `{kind}`.", "Remove it, or answer with a template.")
+        if kind != "data" and (extra := sorted(self._given() & {"params", "one", "total"})):
+            raise fault(f"`{extra[0]}` has no effect without `data`.", "Remove it, or answer with `data`.")
         super()._fits(kind)
+
+    @property
+    def content(self) -> Any:
+        """The value given for that kind."""
+        if self.kind != "data" or self.data is None:
+            return super().content
+        source, _, query = self.data.partition(".")
+        return DataResponse(source, query, plain(self.params), self.one, self.total)
 
 
 class RouteModel(Strict):

@@ -198,10 +198,21 @@ class RouteMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DataResponse:
+    """A route's response out of a data source. `one`: the only row, not a list; `total`: a list tells how many rows all pages have."""
+
+    source: str
+    query: str
+    params: Mapping[str, Json] = field(default_factory=_nothing)
+    one: bool = False
+    total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RouteResponse:
     """What a route answers: `kind` says how `value` is meant."""
 
-    kind: Literal["plugin", "json", "text", "html", "base64", "file", "template", "template_text", "empty"]
+    kind: Literal["plugin", "data", "json", "text", "html", "base64", "file", "template", "template_text", "empty"]
     value: Json
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

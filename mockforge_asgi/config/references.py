@@ -58,6 +58,7 @@ class _References:
             for path, plugin in _texts(response.get("plugin"), ("routes", i, "response", "plugin")):
                 yield from _missing(path, plugin, self.known, "plugin", "plugins")
             yield from self._templates(response.get("template"), ("routes", i, "response", "template"))
+            yield from self._rows(response, ("routes", i, "response"))
         for name, source in self.sources.items():
             yield from self._source(name, _mapping(source))
         yield from self._server()
@@ -98,6 +99,30 @@ class _References:
                 yield from _missing(path, wanted, known, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
         for path, source in _texts(_mapping(data).get("raw"), (*base, "raw")):
             yield from _missing(path, source, self.sources, "source", "sources")
+
+    def _rows(self, response: Mapping[str, Any], base: Path) -> Iterator[_Fault]:
+        """What a route asks of a data source: there must be such a query, with those parameters."""
+        asked = response.get("data")
+        source, dot, name = asked.partition(".") if isinstance(asked, str) else ("", "", "")
+        if not dot:
+            return
+        yield from _missing((*base, "data"), source, self.sources, "source", "sources")
+        queries = _mapping(_mapping(self.sources.get(source)).get("queries"))
+        if source in self.sources:
+            yield from _missing((*base, "data"), name, queries, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
+        if name not in queries:
+            return
+        query = _mapping(queries[name])
+        known, given = _mapping(query.get("where")) or _mapping(query.get("params")), _mapping(response.get("params"))
+        for parameter in given:
+            if parameter not in known:
+                what = f"the query '{clip(name)}' has no parameter '{clip(parameter)}'."
+                yield (*base, "params", parameter), what, suggest(parameter, known) or "It has none."
+        for parameter, about in known.items():
+            is_optional = isinstance(about, dict) and (about.get("optional") is True or "default" in about)
+            if parameter not in given and not is_optional:
+                what = f"the query '{clip(name)}' needs the parameter '{clip(parameter)}'."
+                yield base, what, f'Add it: `params: {{{parameter}: "{{{{ request.query.{parameter} }}}}"}}`.'
 
     def _templates(self, names: Any, base: Path) -> Iterator[_Fault]:
         for path, name in _texts(names, base):

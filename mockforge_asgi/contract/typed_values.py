@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from typing import Final
 from uuid import UUID
 
-from mockforge_asgi.exact_json import Json
+from mockforge_asgi.exact_json import Json, WrittenNumber
 from mockforge_plugin.tables import LIST, VALUE_TYPES
 
 MAX_TEXT: Final = 65_536
@@ -85,6 +85,8 @@ def _boolean(value: Json) -> bool:
 
 def _decimal(value: Json) -> str:
     """Digits as they were given: a decimal has no exponent here, and its zeros count."""
+    if isinstance(value, WrittenNumber):
+        value = value.spelled.decode()
     if isinstance(value, float) and math.isfinite(value):
         value = repr(float(value))
     made = str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -8,8 +8,10 @@ from dataclasses import replace
 from mockforge_asgi.config.objects import RouteConfig, RouteMatch
 from mockforge_asgi.config.parsing.locations import Path
 from mockforge_asgi.errors import ConfigError, Problem
+from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
+from mockforge_asgi.mocks.data import DataPlan, DataServices, params_template
 from mockforge_asgi.mocks.plans import PlannedRoute, RoutePlan, Routes
 from mockforge_asgi.mocks.static import ResponseError, plan_of
 from mockforge_asgi.routing.index import Route, RouteIndex
@@ -18,13 +20,13 @@ from mockforge_asgi.routing.pattern import PatternError, parse
 from mockforge_asgi.text import is_template
 
 
-def build_routes(routes: Iterable[RouteConfig]) -> Routes:
-    """The index of those routes. Raises ConfigError with the faults of all of them."""
+def build_routes(routes: Iterable[RouteConfig], data: DataServices | None = None) -> Routes:
+    """The index of those routes; `data` serves those that answer out of data sources. Raises ConfigError with the faults of all of them."""
     made: list[PlannedRoute] = []
     problems: list[Problem] = []
     for position, entry in enumerate(routes):
         try:
-            made.append(_route(entry, position))
+            made.append(_route(entry, position, data))
         except (PatternError, MatcherError, ResponseError) as error:
             problems.append(Problem(_place(entry, position), str(error)))
     index = RouteIndex(made)
@@ -38,8 +40,9 @@ def build_routes(routes: Iterable[RouteConfig]) -> Routes:
 
 
 def inline_templates(routes: Iterable[RouteConfig]) -> dict[str, str]:
-    """Every `template_text` and every header that is a template, by the name that its route's plan asks for."""
+    """Every `template_text`, every header and parameter that is a template, by the name that its route's plan asks for."""
     texts = {inline_name(entry, position): str(entry.response.value) for position, entry in _with_template(routes)}
+    texts |= {name: text for name, (text, _) in _params_templates(routes).items()}
     return texts | {name: text for position, entry in enumerate(routes) for _, name, text in _header_templates(entry, position)}
 
 
@@ -48,6 +51,7 @@ def inline_paths(routes: Iterable[RouteConfig]) -> dict[str, Path]:
     paths: dict[str, Path] = {
         inline_name(entry, position): ("routes", position, "response", "template_text") for position, entry in _with_template(routes)
     }
+    paths |= {name: path for name, (_, path) in _params_templates(routes).items()}
     for position, entry in enumerate(routes):
         paths |= {name: ("routes", position, "response", "headers", header) for header, name, _ in _header_templates(entry, position)}
     return paths
@@ -81,17 +85,19 @@ def _place(entry: RouteConfig, position: int) -> str:
     return entry.place or f"routes[{position}]"
 
 
-def _route(entry: RouteConfig, position: int) -> PlannedRoute:
+def _route(entry: RouteConfig, position: int, data: DataServices | None) -> PlannedRoute:
     return Route(
         parse(entry.match.path),
-        _plan(entry, position),
+        _plan(entry, position, data),
         frozenset(method.upper() for method in entry.match.methods) or None,
         tuple(_matchers(entry.match)),
         _place(entry, position),
     )
 
 
-def _plan(entry: RouteConfig, position: int) -> RoutePlan:
+def _plan(entry: RouteConfig, position: int, data: DataServices | None) -> RoutePlan:
+    if entry.response.kind == "data":
+        return _data_plan(entry, position, data)
     name = inline_name(entry, position) if entry.response.kind == "template_text" else ""
     rendered = tuple((header, template) for header, template, _ in _header_templates(entry, position))
     if not rendered:
@@ -101,6 +107,27 @@ def _plan(entry: RouteConfig, position: int) -> RoutePlan:
     if isinstance(plan, MockResponse):
         return TemplateResponse(plan.status, plan.headers, header_templates=rendered, body=plan.body, length=plan.length)
     return replace(plan, header_templates=rendered) if isinstance(plan, TemplateResponse) else plan
+
+
+def _data_plan(entry: RouteConfig, position: int, data: DataServices | None) -> DataPlan:
+    try:
+        headers = wire_headers(entry.response.headers)
+    except BadHeader as error:
+        raise ResponseError(str(error)) from None
+    if any(is_template(text) for _, text in entry.response.headers):
+        raise ResponseError("headers of a response with `data` cannot be templates. Write a template that asks for the data.")
+    return DataPlan.of(entry.response, headers, _params_name(position), data)
+
+
+def _params_name(position: int) -> str:
+    return f"routes[{position}].params.json"
+
+
+def _params_templates(routes: Iterable[RouteConfig]) -> dict[str, tuple[str, Path]]:
+    """The templates of data routes' parameters by name: text, place."""
+    found = ((position, entry.response.value) for position, entry in enumerate(routes) if entry.response.kind == "data")
+    made = ((position, params_template(value.params)) for position, value in found)
+    return {_params_name(position): (text, ("routes", position, "response", "params")) for position, text in made if text}
 
 
 def _matchers(match: RouteMatch) -> Iterator[Matcher]:

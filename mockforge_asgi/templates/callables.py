@@ -16,6 +16,7 @@ from markupsafe import Markup
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.plugin import Plugin
+from mockforge_asgi.sources.records import records, written_number
 from mockforge_asgi.templates.bounds.environment import Exposed
 from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
@@ -134,7 +135,8 @@ class DataSources(Exposed):
 
 
 def _readable(found: Mapping[str, Json]) -> Json:
-    """Rows as mappings by column name; `first` is the first of them, or none."""
-    names = [column["name"] for column in found["columns"]]
-    rows = [dict(zip(names, row, strict=False)) for row in found["rows"]]
-    return {**found, "rows": rows, "first": rows[0] if rows else None, "count": len(rows)}
+    """Rows as mappings by column name; `first` is the first of them, or none, and so is `one`, which is there if they are no more."""
+    rows = records(found, written_number)
+    first = rows[0] if rows else None
+    one = {"one": first} if len(rows) < 2 else {}
+    return {**found, "rows": rows, "first": first, **one, "count": len(rows)}

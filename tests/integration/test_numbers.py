@@ -53,7 +53,7 @@ class Echo(ResponsePlugin):
         return Response.json({"body": request.json().result(), "rows": rows})
 
 
-ROWS = "[[12345678901234567890123,0.1],[-12345678901234567890123,18446744073709551616]]"
+ROWS = '[["12345678901234567890123",0.1],["-12345678901234567890123",18446744073709551616]]'
 CONFIG = {
     "version": 1,
     "sources": {"x": {"plugin": "ledger", "queries": {"all": "all"}}},
