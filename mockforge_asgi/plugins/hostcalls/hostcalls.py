@@ -11,7 +11,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from mockforge_asgi.contract import BodyReader, Json
 from mockforge_asgi.errors import HostCallError, StateError
@@ -21,6 +21,7 @@ from mockforge_asgi.plugins.hostcalls import payload as read
 from mockforge_asgi.plugins.hostcalls.clock_random import REAL, ClockAndRandom
 from mockforge_asgi.plugins.hostcalls.guest_log import GuestLog, escaped
 from mockforge_asgi.plugins.hostcalls.package_files import PackageFiles
+from mockforge_asgi.plugins.hostcalls.services import HttpClient, Payload, Queries
 from mockforge_asgi.security.permissions import EffectivePermissions, KvRight, NetworkRule
 from mockforge_asgi.security.secrets import Secrets
 from mockforge_asgi.state import KeySpace, Quota, StateStore
@@ -37,33 +38,8 @@ _SPLIT = (
     "Write `state: {url: sqlite:///mockforge-state.db}`, or serve with one worker (docs/explanation/several-workers.md)."
 )
 
-Payload: TypeAlias = Mapping[str, Json]
 Quick: TypeAlias = Callable[[Payload], Json]
 Waiting: TypeAlias = Callable[[Payload, BodyReader | None], Awaitable[Json]]
-
-
-class HttpClient(Protocol):
-    """What sends requests to other servers (`security.egress.client.Egress`)."""
-
-    async def request(self, payload: Payload) -> Json:
-        """Answer an `http.request`."""
-        ...
-
-    async def close(self) -> None:
-        """Close what is kept open."""
-        ...
-
-
-class Queries(Protocol):
-    """Where data comes from (`sources.Sources`)."""
-
-    async def query(self, *args: Any, **options: Any) -> Json:
-        """Answer a `data.query`."""
-        ...
-
-    def changed(self, plugin: str) -> None:
-        """The data that a plugin brings are others now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
