@@ -18,7 +18,7 @@ PUBLIC = {
     """,
     "mockforge_asgi.errors": """
         ClientDisconnected ConfigError HostCallError LimitExceeded MockForgeError PluginCrashed PluginFailed PluginRejected
-        PluginUnavailable Problem RequestRejected StateError TemplateFailed UnsupportedEventLoop UnsupportedPlatform
+        PluginUnavailable Problem RequestRejected SourceFailed StateError TemplateFailed UnsupportedEventLoop UnsupportedPlatform
     """,
     "mockforge_asgi.testing": """
         Case Client Conversation Difference Harness OidcClient OidcProvider Outcome Response SamlProvider Server Verdict
