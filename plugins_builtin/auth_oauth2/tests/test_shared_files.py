@@ -9,16 +9,20 @@ import pytest
 FOLDERS = Path(__file__).resolve().parents[2]
 TOKENS = {"auth_jwt", "auth_oidc"}
 READERS = {*TOKENS, "auth_oauth2"}
+LOGINS = {"auth_oidc", "auth_oauth_custom"}
 SHARED = {
-    "bearer.py": READERS,
+    "answers.py": LOGINS,
+    "bearer.py": READERS | LOGINS,
     "claims.py": TOKENS,
+    "client.py": LOGINS,
+    "flow.py": LOGINS,
     "jwks.py": TOKENS,
     "keys.py": TOKENS,
-    "principal.py": READERS,
-    "provider.py": READERS,
+    "principal.py": READERS | LOGINS,
+    "provider.py": READERS | LOGINS,
     "seen.py": READERS,
     "signed.py": TOKENS,
-    "strict_json.py": READERS,
+    "strict_json.py": READERS | LOGINS,
 }
 """Files, and the plugins that have them: at the top of their folders or in a room of it."""
 

@@ -16,6 +16,7 @@ from ..tokens.provider import Unavailable
 from ..tokens.strict_json import NotStrict, read_object
 
 MAX_BYTES: Final = 64 * 1024
+MAX_LIST_BYTES: Final = 256 * 1024
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -49,10 +50,10 @@ def error_code(value: Json) -> str:
     return value if isinstance(value, str) and _CODE.fullmatch(value) else "unknown"
 
 
-def object_of(answer: HttpAnswer, what: str, *, forms: bool = False) -> dict[str, Json]:
+def object_of(answer: HttpAnswer, what: str, *, forms: bool = False, most: int = MAX_BYTES) -> dict[str, Json]:
     """The JSON object that an answer is, or, with `forms`, the fields of a form. Raises Unavailable."""
-    if len(answer.body) > MAX_BYTES:
-        raise Unavailable.badly(f"{what}: the answer is longer than {MAX_BYTES} bytes")
+    if len(answer.body) > most:
+        raise Unavailable.badly(f"{what}: the answer is longer than {most} bytes")
     kind = (answer.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if forms and kind == _FORM:
         return _form(answer.body, what)
@@ -67,7 +68,7 @@ def object_of(answer: HttpAnswer, what: str, *, forms: bool = False) -> dict[str
 def list_of(answer: HttpAnswer, what: str) -> list[Json]:
     """The JSON list that an answer is. Raises Unavailable."""
     whole = HttpAnswer(answer.status, answer.headers, b'{"list":' + answer.body + b"}")
-    found = object_of(whole, what)
+    found = object_of(whole, what, most=MAX_LIST_BYTES)
     if found.keys() != {"list"} or not isinstance(found["list"], list):
         raise Unavailable.badly(f"{what}: the answer is not a list")
     return found["list"]

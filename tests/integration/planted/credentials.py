@@ -172,9 +172,22 @@ def oidc(values: Values, places: Places) -> Plan:
     return Plan("auth-oidc", config, {"oidc_client": values.secret(), "oidc_session": values.secret("{}-and-more")}, [], wrong)
 
 
+def oauth_custom(values: Values, places: Places) -> Plan:
+    """A client's secret, the key of sessions, made-up sessions; tokens that are for others."""
+    addresses = {name: f"{places.provider}/{name}" for name in ("authorize_url", "token_url", "user_url")}
+    config = {
+        **addresses, "client_id": "web", "client_secret": "oauth_secret", "public_url": "https://app.example", "principal": "id",
+        "anybody": True, "session": {"key": "oauth_session"},
+    }  # fmt: skip
+    cookies = [f"__Host-oauth={values.plain()}", f"__Host-oauth-login={values.plain()}", f"__Host-oauth=a.b.c.d.{values.plain()}"]
+    wrong = [_bearer(values.plain()), *(("", {"cookie": cookie}) for cookie in cookies)]
+    kept = {"oauth_secret": values.secret(), "oauth_session": values.secret("{}-and-more")}
+    return Plan("auth-oauth-custom", config, kept, [], wrong)
+
+
 PLUGINS: Final[Mapping[str, Callable[[Values, Places], Plan]]] = {
     "api-key": api_key, "basic": basic_users, "jwt": jwt, "jwks": jwks, "oauth2": oauth2, "hmac": signed, "ldap": ldap,
-    "ldap-down": ldap_down, "oidc": oidc,
+    "ldap-down": ldap_down, "oidc": oidc, "oauth-custom": oauth_custom,
 }  # fmt: skip
 """By the path that each guards."""
 
