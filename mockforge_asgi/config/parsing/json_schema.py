@@ -133,7 +133,7 @@ def _with_defaults(schema: Json, value: Json, depth: int) -> Json:
         if not isinstance(inner, Mapping):
             continue
         if key not in value and "default" in inner:
-            value[key] = copy.deepcopy(inner["default"])
+            value[key] = _with_defaults(inner, copy.deepcopy(inner["default"]), depth + 1)
         elif (
             key not in value
             and inner.get("type") == "object"

@@ -33,6 +33,11 @@ def test_defaults_are_filled_in() -> None:
     assert settle({"header": "x", "pool": {}}) == ({"header": "x", "pool": {"size": 4}}, [])
 
 
+def test_defaults_are_filled_into_an_object_that_is_one_itself() -> None:
+    inner = {"type": "object", "default": {"m": 2}, "properties": {"n": {"default": 1}, "m": {"default": 0}}}
+    assert settle({}, {"properties": {"pool": inner}}) == ({"pool": {"m": 2, "n": 1}}, [])
+
+
 def test_filling_in_leaves_schema_and_configuration_as_they_were() -> None:
     schema: dict[str, Any] = {"properties": {"list": {"default": []}}}
     config: dict[str, Any] = {}
