@@ -83,5 +83,5 @@ def responses(folder: Path, often: tuple[float, int]) -> Responses:
     seconds, turns = often
     login = Login(f"{URL}/guard/acs", f"{URL}/guard/metadata", until_s=3600, confirmed_until_s=3600)
     count = round((_MOST_A_SECOND * seconds + 20 * (seconds + 2)) * turns) + 40
-    made = [f"SAMLResponse={quote(encoded(login.anew(assertion_id=f'_a{n}').signed(key)), safe='')}" for n in range(count)]
-    return Responses(file, iter(made))
+    each = (login.anew(assertion_id=f"_a{n}", name=f"user-{n}") for n in range(count))
+    return Responses(file, iter([f"SAMLResponse={quote(encoded(made.signed(key)), safe='')}" for made in each]))

@@ -19,7 +19,7 @@ SHARED = {
     "jwks.py": TOKENS,
     "keys.py": TOKENS,
     "principal.py": READERS | LOGINS,
-    "provider.py": READERS | LOGINS,
+    "provider.py": READERS | LOGINS | {"auth_saml"},
     "seen.py": READERS,
     "signed.py": TOKENS,
     "strict_json.py": READERS | LOGINS,
