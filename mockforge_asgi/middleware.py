@@ -25,12 +25,12 @@ from mockforge_asgi.config import Config, load_config
 from mockforge_asgi.config.objects import ProtectRule
 from mockforge_asgi.contract import Allow
 from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeError, PluginFailed, PluginUnavailable
-from mockforge_asgi.events import RequestAnswered
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
 from mockforge_asgi.http.responses import MockResponse
 from mockforge_asgi.lifespan import lifespan
+from mockforge_asgi.mocks.plans import READY
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.pipeline import Pipeline, PipelineBuilder
 from mockforge_asgi.request_events import answered, traced
@@ -75,10 +75,10 @@ class MockForge:
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             now, path = self._pipelines.now, route_path(scope) if scope.get("root_path") else scope["path"]
-            pipeline, is_known = now.value, now.loaded is self.runtime.loaded
-            if is_known and self.app is not None and pipeline.claims.passes_through(path, scope.get("raw_path")):
+            pipeline = now.value
+            if self.app is not None and now.loaded is self.runtime.loaded and pipeline.claims.passes_through(path, scope.get("raw_path")):
                 return await self.app(scope, receive, send)
-            await self._serve(Exchange(scope, receive, send, path, limits=pipeline.limits, proxies=pipeline.proxies), pipeline)
+            await self._serve(Exchange(scope, receive, send, path, pipeline.limits, pipeline.proxies), pipeline)
         elif kind == "lifespan":
             await lifespan(self.runtime, self.app, scope, receive, send)
         elif self.app is not None:
@@ -112,7 +112,7 @@ class MockForge:
         events = self.runtime.events
         if exchange.trace is not None and events.is_tracing:
             events.emit(traced(exchange))
-        if response is not None and events.wants(RequestAnswered, "info"):
+        if response is not None and begun >= events.unanswered_until_s and events.hears_answers(begun):
             events.emit(answered(exchange, response, perf_counter() - begun))
 
     async def _respond(self, exchange: Exchange, pipeline: Pipeline, rule: ProtectRule | None) -> MockResponse | None:
@@ -128,7 +128,12 @@ class MockForge:
         if endpoint is None and exchange.is_http:
             if routes is not None:
                 routes.note_route(exchange)
-            if exchange.cors is not None and exchange.is_preflight and not pipeline.responders.names_method(exchange):
+            if (
+                snapshot.method == "OPTIONS"
+                and exchange.cors is not None
+                and exchange.is_preflight
+                and not pipeline.responders.names_method(exchange)
+            ):
                 exchange.answered_by = "cors"
                 return exchange.cors.preflight(snapshot)
         if rule is not None:
@@ -137,14 +142,13 @@ class MockForge:
                 return await pipeline.rendered(exchange, decision_response(decision))
         if endpoint is not None:
             return await pipeline.rendered(exchange, await endpoint.respond(exchange))
-        if exchange.is_http:
-            return await self._mock(exchange, pipeline)
-        exchange.answered_by = "no route"
-        return None if self.app else error_response(404, "no websocket is served here")
-
-    async def _mock(self, exchange: Exchange, pipeline: Pipeline) -> MockResponse | None:
+        if not exchange.is_http:
+            exchange.answered_by = "no route"
+            return None if self.app else error_response(404, "no websocket is served here")
         try:
-            found = await pipeline.responders.respond(exchange)
+            found = pipeline.responders.respond(exchange)
+            if found is not None and not isinstance(found, READY):
+                found = await found
             if found is not None:
                 response = found if isinstance(found, MockResponse) else await pipeline.templates.render(exchange, found)
                 return await pipeline.modifiers.change(exchange, response) if pipeline.modifiers.plugins else response

@@ -67,7 +67,7 @@ class EventStream:
     `redact` takes secrets out of what events tell in free words; set by whoever knows the secrets.
     """
 
-    __slots__ = ("_changing", "_subscribers", "broken", "is_auditing", "is_tracing", "redact", "silent_until_s")
+    __slots__ = ("_changing", "_subscribers", "broken", "is_auditing", "is_tracing", "redact", "silent_until_s", "unanswered_until_s")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
         self.redact = redact
@@ -79,6 +79,8 @@ class EventStream:
         """Whether somebody wants to know of each decision of auth (`AuthDecided`)."""
         self.silent_until_s = 0.0
         """Until when (`time.perf_counter`) nobody will hear of calls that end well, as far as is known: till then no call asks."""
+        self.unanswered_until_s = 0.0
+        """The same of responses."""
         self.broken: list[tuple[Subscriber, Exception]] = []
 
     def subscribe(
@@ -95,7 +97,7 @@ class EventStream:
             self._subscribers = (*(e for e in self._subscribers if e is not without and e[1] is not without), *more)
             self.is_tracing = any(kind is RequestTraced for kind, _, _ in self._subscribers)
             self.is_auditing = any(kind is AuthDecided for kind, _, _ in self._subscribers)
-        self.silent_until_s = 0.0
+        self.silent_until_s = self.unanswered_until_s = 0.0
 
     def wants(self, kind: type[Event], level: Level) -> bool:
         """Whether anybody listens to that kind at that level: lets the request path skip building events nobody reads."""
@@ -111,6 +113,12 @@ class EventStream:
         """
         hears = self.wants(CallFinished, "debug")
         self.silent_until_s = 0.0 if hears else now_s + SILENCE_S
+        return hears
+
+    def hears_answers(self, now_s: float) -> bool:
+        """The same of responses; asked once `unanswered_until_s` has come."""
+        hears = self.wants(RequestAnswered, "info")
+        self.unanswered_until_s = 0.0 if hears else now_s + SILENCE_S
         return hears
 
     def emit(self, event: Event) -> None:

@@ -5,7 +5,7 @@ Built only for requests that somebody here claims. Nothing of it outlives the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, TypeVar, cast
 
@@ -64,7 +64,6 @@ class Exchange:
         receive: Receive,
         send: Send,
         path: str | None = None,
-        *,
         limits: BodyLimits = DEFAULT_LIMITS,
         proxies: TrustedProxies | None = None,
     ) -> None:
@@ -267,8 +266,9 @@ class Exchange:
             held = self.leases[key] = make()
         return cast(L, held)
 
-    async def respond(self, response: MockResponse | TemplateResponse) -> None:
-        """Send the response, with the headers of auth and CORS. One that must still be rendered goes to the `TemplateMiddleware` around us.
+    def respond(self, response: MockResponse | TemplateResponse) -> Awaitable[None]:
+        """Send the response, with the headers of auth and CORS; to be awaited. One that must still be rendered goes to the
+        `TemplateMiddleware` around us.
 
         Raises ConfigError where there is none.
         """
@@ -279,10 +279,10 @@ class Exchange:
                 raise ConfigError(
                     f"a response asks for template '{response.template}', but nothing renders it: mount `TemplateMiddleware` around it."
                 )
-            return await self.send(response.message)
+            return self.send(response.message)
         cors, snapshot = self.cors, self.snapshot
         extra = () if cors is None else cors.shared or cors.granted(snapshot.header("origin"))
-        await response.send(self.send, head=snapshot.method == "HEAD", extra=extra)
+        return response.send(self.send, snapshot.method == "HEAD", extra)
 
     def release(self) -> None:
         """Give every lease back: no plugin works for this request any more, though the wrapped app may."""

@@ -94,7 +94,7 @@ class MockResponse:
         object.__setattr__(self, "_with_extra", (extra, headers))
         return headers
 
-    async def send(self, send: Send, *, head: bool = False, extra: Headers = ()) -> None:
+    async def send(self, send: Send, head: bool = False, extra: Headers = ()) -> None:
         """Send it over HTTP; `head` leaves the body out (the response to a HEAD request), `extra` are headers of CORS."""
         headers = self.wire_with(extra) if extra else self._wire or self.wire
         await send({"type": "http.response.start", "status": self.status, "headers": list(headers)})

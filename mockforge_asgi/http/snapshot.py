@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from mockforge_asgi.errors import RequestRejected
-from mockforge_asgi.forwarded import TrustedProxies
+from mockforge_asgi.forwarded import Origin, TrustedProxies
 from mockforge_asgi.http.paths import match_path, route_path
 from mockforge_asgi.types import Scope
 
@@ -57,24 +57,22 @@ class RequestSnapshot:
         "proxies",
         "query_string",
         "raw_headers",
-        "scheme",
     )
 
     def __init__(self, scope: Scope, path: str | None = None, proxies: TrustedProxies | None = None) -> None:
-        self._scope = scope
-        self.proxies: Final = proxies
-        """Whose word of where a request comes from is believed."""
+        self._scope, self.proxies = scope, proxies
+        """Whose word of where a request comes from is believed: `proxies`."""
         self.method: Final[str] = scope.get("method", "GET")  # a websocket handshake is a GET
         path = route_path(scope) if path is None else path
         self.path: Final[str] = path if path.isascii() else _text(path)
         raw: bytes | None = scope.get("raw_path")
         self.match_path: Final[str] = self.path if raw is None or _PERCENT not in raw else match_path(scope, self.path, raw)
-        self.scheme: Final[str] = scope.get("scheme", "http") if proxies is None else self._forwarded(scope, proxies)
         self.query_string: Final[bytes] = scope.get("query_string", b"")
         self.raw_headers: Final[tuple[tuple[bytes, bytes], ...]] = tuple(scope["headers"])
         self._headers: Pairs | None = None
         self._query: Pairs | None = None
         self._host: str | None = None
+        self._origin: Origin | None = None
 
     @property
     def headers(self) -> Pairs:
@@ -130,16 +128,23 @@ class RequestSnapshot:
     @property
     def client(self) -> str | None:
         """The client's address, without the port: the peer's as the server tells it, or what a trusted proxy tells."""
-        if self.proxies is not None:
-            return self._origin
+        return self._peer if self.proxies is None else self._told(self.proxies).client
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`, of a websocket `ws` or `wss`: as the server tells it, or what a trusted proxy tells."""
+        told = None if self.proxies is None else self._told(self.proxies).scheme
+        return told or self._scope.get("scheme", "http")
+
+    @property
+    def _peer(self) -> str | None:
         client = self._scope.get("client")
         return str(client[0]) if client else None
 
-    def _forwarded(self, scope: Scope, proxies: TrustedProxies) -> str:
-        client = scope.get("client")
-        origin = proxies.origin(str(client[0]) if client else None, tuple(scope["headers"]), scope.get("type", "http"))
-        self._origin = origin.client
-        return origin.scheme or scope.get("scheme", "http")
+    def _told(self, proxies: TrustedProxies) -> Origin:
+        if self._origin is None:
+            self._origin = proxies.origin(self._peer, self.raw_headers, self._scope.get("type", "http"))
+        return self._origin
 
     def __repr__(self) -> str:
         return f"RequestSnapshot({self.method} {self.path})"

@@ -8,6 +8,7 @@ from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.http.exchange import SCOPE_KEY, Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
+from mockforge_asgi.mocks.plans import READY
 from mockforge_asgi.mocks.responders import Responders
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.runtime import PluginRuntime
@@ -64,5 +65,7 @@ class ResponseMiddleware:
             exchange.trace = []
         if responders.routes is not None and exchange.matched_route is None:
             responders.routes.note_route(exchange)
-        response = await responders.respond(exchange)
+        response = responders.respond(exchange)
+        if response is not None and not isinstance(response, READY):
+            response = await response
         return responders.not_found(exchange, self.runtime.events.redact) if response is None and self.app is None else response

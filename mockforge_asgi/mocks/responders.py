@@ -107,7 +107,7 @@ class RouteResponder:
 class Responders:
     """All that may answer, with the response plugins that are loaded now: each that no route names, or that has a priority of its own."""
 
-    __slots__ = ("_built_in", "_index", "_named", "_priorities", "explains", "ordered", "routes")
+    __slots__ = ("_alone", "_built_in", "_index", "_named", "_priorities", "explains", "ordered", "routes")
 
     def __init__(
         self,
@@ -131,6 +131,7 @@ class Responders:
         # Plugins go before a built-in responder of the same priority; the sort keeps their own order.
         everyone: list[Responder] = [*plugins, *self._built_in, *([] if self.routes is None else [self.routes])]
         self.ordered: Final = tuple(sorted(everyone, key=lambda responder: responder.priority))
+        self._alone = self.ordered[0] if len(self.ordered) == 1 else None
 
     def of(self, loaded: LoadedPlugins) -> Self:
         """The same with those plugins."""
@@ -154,8 +155,11 @@ class Responders:
         route: PlannedRoute = exchange.matched_route  # type: ignore[assignment]  # what `note_route` put there
         return bool(route) and exchange.snapshot.method in (route.methods or ())
 
-    async def respond(self, exchange: Exchange) -> ResponderResult:
-        """The response of the first that has one. Raises MockForgeError."""
+    def respond(self, exchange: Exchange) -> ResponderResult | Awaitable[ResponderResult]:
+        """The response of the first that has one, as a Responder gives it. Raises MockForgeError."""
+        return self._first(exchange) if self._alone is None else self._alone.respond(exchange)
+
+    async def _first(self, exchange: Exchange) -> ResponderResult:
         for responder in self.ordered:
             response = responder.respond(exchange)
             if response is not None and not isinstance(response, READY):

@@ -63,7 +63,7 @@ NEEDS_BODY: Final = Undecided.NEEDS_BODY
 class _Node(Generic[A]):
     """A place in the tree: all patterns that begin alike."""
 
-    __slots__ = ("children", "lengths", "literals", "manys", "mixed", "others", "routes")
+    __slots__ = ("any", "children", "is_plain", "lengths", "literals", "manys", "mixed", "others", "routes")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node[A]] = {}
@@ -77,6 +77,17 @@ class _Node(Generic[A]):
         self.manys: list[tuple[Segment, int, _Node[A]]] = []
         """`**` and `{x:path}` with the number of segments after them, the longest first."""
         self.routes: tuple[Route[A], ...] = ()
+        self.is_plain = True
+        """Whether all places below are of literals and of parameters of one segment; `any`: the one of such a parameter that takes any
+        text, where there is no other."""
+        self.any: _Node[A] | None = None
+
+    def finish(self) -> list[_Node[A]]:
+        """All that is right below is there; gives that."""
+        self.is_plain = not self.manys and not self.mixed
+        if len(self.others) == 1 and self.others[0][0].takes_any:
+            self.any = self.others[0][1]
+        return [*self.literals.values(), *self.children.values()]
 
 
 class _Table(Generic[A]):
@@ -85,35 +96,41 @@ class _Table(Generic[A]):
     __slots__ = ("fixed", "root")
 
     def __init__(self, routes: Iterable[Route[A]], method: str) -> None:
-        self.root: _Node[A] | None = None
+        root = _Node[A]()
         ranked = [(route, rank) for route in routes if (rank := route.method_rank(method)) is not None]
         fixed: dict[str, list[Route[A]]] = {}
         for route, _ in sorted(ranked, key=lambda r: (-len(r[0].matchers), r[1])):
             if route.pattern.is_literal:
                 fixed.setdefault(route.pattern.text, []).append(route)
             else:
-                node = self._place(route.pattern.segments)
+                node = _place(root, route.pattern.segments)
                 node.routes = (*node.routes, route)
         self.fixed = {path: tuple(found) for path, found in fixed.items()}
+        todo = root.finish()
+        self.root: Final = root if todo else None
+        while todo:
+            todo += todo.pop().finish()
 
     def find(self, path: str) -> Route[A] | None:
         """The first route at that path, matchers left aside."""
         fixed = self.fixed.get(path)
         if fixed is not None:
             return fixed[0]
-        found = None if self.root is None or path[:1] != "/" else _walk(self.root, path[1:].split("/"), 0, [], None, None)
+        segments = path.split("/")
+        found = None if self.root is None or segments[0] else _walk(self.root, segments, 1, [], None, None)
         return None if found is None or found is NEEDS_BODY else found[0]
 
-    def _place(self, segments: tuple[Segment, ...]) -> _Node[A]:
-        self.root = node = self.root or _Node()
-        for position, segment in enumerate(segments):
-            if segment.literal is not None:
-                node = node.literals.setdefault(segment.literal, _Node())
-            elif segment.is_many:
-                node = _many(node, segment, len(segments) - position - 1)
-            else:
-                node = _other(node, segment)
-        return node
+
+def _place(node: _Node[A], segments: tuple[Segment, ...]) -> _Node[A]:
+    """The place of a pattern below that one, made where it is not there."""
+    for position, segment in enumerate(segments):
+        if segment.literal is not None:
+            node = node.literals.setdefault(segment.literal, _Node())
+        elif segment.is_many:
+            node = _many(node, segment, len(segments) - position - 1)
+        else:
+            node = _other(node, segment)
+    return node
 
 
 def _many(node: _Node[A], segment: Segment, tail: int) -> _Node[A]:
@@ -176,9 +193,10 @@ class RouteIndex(Generic[A]):
             found = _pick(fixed, request, body)
             if found is not None:
                 return found if found is NEEDS_BODY else (found, {})
-        if table.root is None or path[:1] != "/":
+        segments = path.split("/")
+        if table.root is None or segments[0]:
             return None
-        walked = _walk(table.root, path[1:].split("/"), 0, [], request, body)
+        walked = _walk(table.root, segments, 1, [], request, body)
         if path is request.path or not isinstance(walked, tuple):
             return walked
         return walked[0], {name: v.replace(ENCODED_SLASH, "/") if isinstance(v, str) else v for name, v in walked[1].items()}
@@ -228,19 +246,21 @@ def _walk(
 ) -> Found[A] | Literal[Undecided.NEEDS_BODY] | None:
     """Depth first, the more specific child first, so that the first hit is the one wanted."""
     # As long as there is only one way down, it is followed here, without a call for each segment.
-    while at < len(segments) and not node.manys and not node.mixed:
+    last = len(segments)
+    while at < last and node.is_plain:
         text = segments[at]
         child = node.literals.get(text)
         if child is None:
-            if not node.others:
-                return None
-            if len(node.others) > 1 or not node.others[0][0].takes_any or not text:
+            child = node.any
+            if child is None or not text:
+                if not node.others:
+                    return None
                 break
-            child, captured = node.others[0][1], [*captured, text]
+            captured = [*captured, text]
         elif node.others:
             break
         node, at = child, at + 1
-    if at == len(segments):
+    if at == last:
         if node.routes:
             route = node.routes[0] if not node.routes[0].matchers else _pick(node.routes, request, body)
             if route is not None:

@@ -17,7 +17,7 @@ from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.middleware import ResponseMiddleware
-from mockforge_asgi.mocks.plans import ResponderResult
+from mockforge_asgi.mocks.plans import READY, ResponderResult
 from mockforge_asgi.mocks.responders import Responders
 from mockforge_asgi.mocks.routes import build_routes, plugins_named
 from mockforge_asgi.plugins.plugin import Plugin
@@ -44,6 +44,12 @@ class FixedResponder:
     async def _later(self) -> ResponderResult:
         await asyncio.sleep(0)
         return self._response
+
+
+async def answer(responders: Responders, exchange: Exchange) -> ResponderResult:
+    """Their response, waited for where it must be."""
+    response = responders.respond(exchange)
+    return response if response is None or isinstance(response, READY) else await response
 
 
 async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,14 +132,14 @@ async def test_responders_are_asked_by_priority_until_one_answers() -> None:
     )
     made = responders([HEALTH], late, quiet, waiting)
     assert [responder.name for responder in made.ordered] == ["a", "b", "routes", "c"]
-    assert await made.respond(exchange("/health")) == text("route")
-    assert await made.respond(exchange("/else")) == text("late")
+    assert await answer(made, exchange("/health")) == text("route")
+    assert await answer(made, exchange("/else")) == text("late")
     assert (quiet.asked, waiting.asked, late.asked) == (2, 2, 1)
 
 
 async def test_one_that_has_to_wait_answers_after_it() -> None:
     made = responders([], FixedResponder("a", 1, text("waited"), waits=True))
-    assert await made.respond(exchange("/")) == text("waited")
+    assert await answer(made, exchange("/")) == text("waited")
 
 
 def test_a_route_with_a_response_answers_without_waiting() -> None:
@@ -147,7 +153,7 @@ async def test_plugins_go_between_the_built_in_responders_by_their_priority() ->
     early, usual = plain_plugin("early", "response", says(None)), plain_plugin("usual", "response", says("usual"))
     made = responders([HEALTH], FixedResponder("first", 3, None), FixedResponder("last", 9, None), priorities={"early": 2.5})
     made = made.of(loaded(early, usual))
-    assert await made.respond(exchange("/health")) == MockResponse(200, (), b"usual")
+    assert await answer(made, exchange("/health")) == MockResponse(200, (), b"usual")
     assert [responder.name for responder in made.ordered] == ["early", "first", "usual", "routes", "last"]
 
 
@@ -155,14 +161,14 @@ async def test_a_plugin_that_a_route_names_answers_there_only() -> None:
     greet = plain_plugin("greet", "response", says("hi", **{"response.can_handle": lambda document: False}))
     made = responders([HEALTH, GREET]).of(loaded(greet))
     assert [responder.name for responder in made.ordered] == ["routes"]
-    assert await made.respond(exchange("/health")) == text("route")
-    assert await made.respond(exchange("/hello/Ada")) == MockResponse(200, (), b"hi")
-    assert await made.respond(exchange("/other")) is None
+    assert await answer(made, exchange("/health")) == text("route")
+    assert await answer(made, exchange("/hello/Ada")) == MockResponse(200, (), b"hi")
+    assert await answer(made, exchange("/other")) is None
 
 
 async def test_a_route_whose_plugin_is_not_loaded_is_unavailable() -> None:
     with pytest.raises(PluginUnavailable, match="'greet' is unavailable: it is not loaded"):
-        await responders([GREET]).respond(exchange("/hello/Ada"))
+        await answer(responders([GREET]), exchange("/hello/Ada"))
 
 
 async def test_a_plugin_is_told_route_and_parameters() -> None:
@@ -173,7 +179,7 @@ async def test_a_plugin_is_told_route_and_parameters() -> None:
         return None
 
     greet = plain_plugin("greet", "response", {"response.generate": generate})
-    await responders([GREET]).of(loaded(greet)).respond(exchange("/hello/Ada"))
+    await answer(responders([GREET]).of(loaded(greet)), exchange("/hello/Ada"))
     assert [(request["route"], request["path_params"]) for request in seen] == [("/hello/{name}", {"name": "Ada"})]
 
 
@@ -181,8 +187,8 @@ async def test_a_plugin_that_cannot_handle_is_passed_over() -> None:
     no = says("never", **{"response.can_handle": lambda document: False})
     yes = says("yes", **{"response.can_handle": lambda document: document["request"]["path"] == "/a"})
     made = responders().of(loaded(plain_plugin("no", "response", no), plain_plugin("yes", "response", yes)))
-    assert await made.respond(exchange("/a")) == MockResponse(200, (), b"yes")
-    assert await made.respond(exchange("/b")) is None
+    assert await answer(made, exchange("/a")) == MockResponse(200, (), b"yes")
+    assert await answer(made, exchange("/b")) is None
 
 
 async def test_a_plugin_loaded_later_is_asked_from_then_on() -> None:
@@ -209,18 +215,18 @@ async def test_a_failing_plugin_that_is_to_be_skipped_is_passed_over() -> None:
     failing = plain_plugin("p", "response", fails(PluginFailed("p", "response.generate", "x")), on_failure="skip")
     asked = exchange("/health")
     asked.trace = []
-    assert await responders([HEALTH]).of(loaded(failing)).respond(asked) == text("route")
+    assert await answer(responders([HEALTH]).of(loaded(failing)), asked) == text("route")
     assert [(step.asked, step.outcome) for step in asked.trace] == [("plugin p", "failed")]
 
 
 async def test_a_plugin_names_only_templates_it_is_allowed() -> None:
     asks = {"response.generate": lambda document: {"status": 200, "headers": [], "template": "a.txt", "vars": {"x": 1}}}
     allowed = plain_plugin("p", "response", asks, templates=frozenset(["a.txt"]))
-    assert await responders().of(loaded(allowed)).respond(exchange("/")) == TemplateResponse(200, (), "a.txt", {"x": 1})
+    assert await answer(responders().of(loaded(allowed)), exchange("/")) == TemplateResponse(200, (), "a.txt", {"x": 1})
     everything = plain_plugin("p", "response", asks, templates=frozenset(["*"]))
-    assert isinstance(await responders().of(loaded(everything)).respond(exchange("/")), TemplateResponse)
+    assert isinstance(await answer(responders().of(loaded(everything)), exchange("/")), TemplateResponse)
     with pytest.raises(PluginFailed, match=r"templates: \[a\.txt\]"):
-        await responders().of(loaded(plain_plugin("p", "response", asks))).respond(exchange("/"))
+        await answer(responders().of(loaded(plain_plugin("p", "response", asks))), exchange("/"))
 
 
 async def test_the_body_decides_between_routes() -> None:
