@@ -28,9 +28,8 @@ from mockforge_asgi.errors import ClientDisconnected, ConfigError, MockForgeErro
 from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.paths import own_root_path, route_path
-from mockforge_asgi.http.responses import MockResponse
+from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.lifespan import lifespan
-from mockforge_asgi.mocks.plans import READY
 from mockforge_asgi.per_load import PerLoad
 from mockforge_asgi.pipeline import Pipeline, PipelineBuilder
 from mockforge_asgi.request_events import answered, traced
@@ -147,11 +146,13 @@ class MockForge:
             return None if self.app else error_response(404, "no websocket is served here")
         try:
             found = pipeline.responders.respond(exchange)
-            if found is not None and not isinstance(found, READY):
-                found = await found
+            if not isinstance(found, MockResponse):
+                if found is not None and not isinstance(found, TemplateResponse):
+                    found = await found
+                if isinstance(found, TemplateResponse):
+                    found = await pipeline.templates.render(exchange, found)
             if found is not None:
-                response = found if isinstance(found, MockResponse) else await pipeline.templates.render(exchange, found)
-                return await pipeline.modifiers.change(exchange, response) if pipeline.modifiers.plugins else response
+                return await pipeline.modifiers.change(exchange, found) if pipeline.modifiers.plugins else found
         except (PluginFailed, PluginUnavailable) as error:
             return pipeline.failures.in_place_of(exchange, error)
         return None if self.app is not None else pipeline.responders.not_found(exchange, self.runtime.events.redact)

@@ -60,6 +60,14 @@ class MockResponse:
         """A response of `text/plain; charset=utf-8`."""
         return cls(status, ((b"content-type", b"text/plain; charset=utf-8"), *wire_headers(headers)), text.encode())
 
+    @classmethod
+    def checked(cls, status: int, headers: Headers, body: bytes, length: int | None = None) -> MockResponse:
+        """A response whose headers are as `wire_headers` and the readers of plugins' results give them: they are not looked at again."""
+        made = cls(status, headers, body, length)
+        if 200 <= status <= 599:
+            object.__setattr__(made, "_wire", made._framed(headers))
+        return made
+
     def adding(self, extra: Headers) -> MockResponse:
         """The same response with those headers set too."""
         return replace(self, headers=tuple(with_headers(self.headers, extra))) if extra else self
@@ -70,15 +78,19 @@ class MockResponse:
         if self._wire is None:
             if not 200 <= self.status <= 599:
                 raise ValueError(f"status {self.status} cannot be sent: a final response has 200 to 599")
-            headers = wire_headers(self.headers)
-            length = self.length
-            if length is None and self.status not in (204, 304):
-                length = 0 if self.status in BODILESS else len(self.body)
-            if length is not None:
-                headers = (*headers, (b"content-length", b"%d" % length))
+            headers = self._framed(wire_headers(self.headers))
             object.__setattr__(self, "_wire", headers)
             return headers
         return self._wire
+
+    def _framed(self, headers: Headers) -> Headers:
+        """Those headers with that of the length, if it is to have one."""
+        length, status = self.length, self.status
+        if length is None:
+            if status in BODILESS:
+                return (*headers, (b"content-length", b"0")) if status == 205 else headers
+            length = len(self.body)
+        return (*headers, (b"content-length", b"%d" % length))
 
     def wire_with(self, extra: Headers) -> Headers:
         """The same with the CORS headers `extra`, unless it says itself which pages may read it; kept for the next with the very same."""

@@ -78,17 +78,22 @@ class RequestSnapshot:
     def headers(self) -> Pairs:
         """Every header, in order, names lower-case, values as latin-1 text (RFC 9110 §5.5). Raises RequestRejected for too many."""
         if self._headers is None:
-            bounded(len(self.raw_headers), "header fields", 431)
+            self.check_headers()
             self._headers = tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.raw_headers)
         return self._headers
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """The first value of a header, by lower-case name; decodes only that one."""
-        wanted = name.encode("latin-1")
+        wanted, size = name.encode("latin-1"), len(name)
         for key, value in self.raw_headers:
-            if key == wanted or key.lower() == wanted:
+            if len(key) == size and (key == wanted or key.lower() == wanted):
                 return value.decode("latin-1")
         return default
+
+    def check_headers(self) -> None:
+        """Raises RequestRejected for too many headers."""
+        if len(self.raw_headers) > MAX_FIELDS:
+            bounded(len(self.raw_headers), "header fields", 431)
 
     @property
     def query(self) -> Pairs:

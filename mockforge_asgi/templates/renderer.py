@@ -14,7 +14,7 @@ from jinja2 import Template
 
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.exchange import Exchange
-from mockforge_asgi.http.headers import BadHeader, wire_header
+from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.plugins.plugin import Plugin
@@ -85,7 +85,7 @@ class Renderer:
         if response.header_templates:
             response = await self._with_headers(exchange, response)
         if response.body is not None:
-            return MockResponse(response.status, response.headers, response.body, response.length)
+            return MockResponse.checked(response.status, response.headers, response.body, response.length)
         compiled = self.compiler.get(response.template)
         return self._finish(compiled, await self._text(compiled, exchange, response), response)
 
@@ -132,7 +132,7 @@ class Renderer:
         for header, name in response.header_templates:
             text = await self._text(self.compiler.get(name), exchange, response)
             try:
-                rendered += (wire_header(header, text),)
+                rendered += wire_headers([(header, text)])
             except BadHeader as error:
                 raise TemplateFailed(name, 0, str(error)) from None
             if header == "content-type" and response.body is not None and MediaType.of(text).charset not in ("", "utf-8"):
@@ -189,7 +189,7 @@ class Renderer:
             raise TemplateFailed(compiled.name, 0, str(error)) from error
         if declared is None:
             headers = ((b"content-type", compiled.format.content_type), *headers)
-        return MockResponse(response.status, headers, body, response.length)
+        return MockResponse.checked(response.status, headers, body, response.length)
 
 
 def _pieces(template: Template | TokenTemplate, values: Values) -> Iterator[str]:

@@ -21,11 +21,15 @@ BODY_PARTS: Final = frozenset(["body", "json", "text"])
 class Pairs(Exposed):
     """Query parameters or headers by name: the first value. `.all(name)`, `.get(name, default)` and `.names()` as well."""
 
-    __slots__ = ("_normal", "_pairs")
+    __slots__ = ("_snapshot",)
     label = "the request's query or headers"
 
-    def __init__(self, pairs: tuple[tuple[str, str], ...], normal: Callable[[str], str] = str) -> None:
-        self._pairs, self._normal = pairs, normal
+    def __init__(self, snapshot: RequestSnapshot) -> None:
+        self._snapshot = snapshot
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """All of them."""
+        return self._snapshot.query
 
     def expose(self, name: str) -> object:
         """The first value of that name, else a method."""
@@ -36,8 +40,7 @@ class Pairs(Exposed):
 
     def first(self, name: str) -> str | None:
         """The first value of that name."""
-        wanted = self._normal(name)
-        return next((value for key, value in self._pairs if key == wanted), None)
+        return next((value for key, value in self.pairs() if key == name), None)
 
     def get(self, name: str, default: Json = None) -> Json:
         """The first value of that name, or the default."""
@@ -46,12 +49,34 @@ class Pairs(Exposed):
 
     def all(self, name: str) -> list[str]:
         """Every value of that name, in order."""
-        wanted = self._normal(str(name))
-        return [value for key, value in self._pairs if key == wanted]
+        wanted = str(name)
+        return [value for key, value in self.pairs() if key == wanted]
 
     def names(self) -> list[str]:
         """Every name once, in order."""
-        return list(dict.fromkeys(key for key, _ in self._pairs))
+        return list(dict.fromkeys(key for key, _ in self.pairs()))
+
+
+class HeaderPairs(Pairs):
+    """Headers, by names in any case and with `_` for `-`. The first of a name is found without looking at others."""
+
+    __slots__ = ()
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """See Pairs."""
+        return self._snapshot.headers
+
+    def first(self, name: str) -> str | None:
+        """See Pairs."""
+        low = _header_name(name)
+        if not low.isascii():
+            return super().first(low)
+        self._snapshot.check_headers()
+        return self._snapshot.header(low)
+
+    def all(self, name: str) -> list[str]:
+        """See Pairs."""
+        return super().all(_header_name(str(name)))
 
 
 def _header_name(name: str) -> str:
@@ -66,8 +91,8 @@ _HEAD: Final[Mapping[str, Callable[[RequestSnapshot], object]]] = {
     "host": lambda snapshot: snapshot.host,
     "client": lambda snapshot: snapshot.client,
     "query_string": lambda snapshot: snapshot.query_string.decode("latin-1"),
-    "query": lambda snapshot: Pairs(snapshot.query),
-    "headers": lambda snapshot: Pairs(snapshot.headers, _header_name),
+    "query": Pairs,
+    "headers": HeaderPairs,
 }
 
 
@@ -86,10 +111,10 @@ class TemplateRequest(Exposed):
         part = _HEAD.get(name)
         if part is not None:
             return part(self._exchange.snapshot)
-        if name in BODY_PARTS:
-            return self._of_body(name)
         if name == "path_params":
             return dict(self._exchange.path_params)
+        if name in BODY_PARTS:
+            return self._of_body(name)
         if name == "route":
             return self._exchange.route
         if name == "claims":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockforge_asgi.errors import TemplateFailed
+from mockforge_asgi.errors import RequestRejected, TemplateFailed
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_plugin.values import Principal
 from tests.support.template_rendering import exchange, render
@@ -34,6 +34,8 @@ def sample() -> Exchange:
         ("{{ request.query.all }}", "x"),
         ("{{ request.headers['X-Trace'] }} {{ request.headers.x_trace }} {{ request.headers.all('x-trace') }}", 't1 t1 ["t1"]'),
         ("{{ request.query.none | default('-') }} {{ request.headers.none is defined }}", "- false"),
+        ("{{ request.headers['€'] is defined }} {{ request.headers.all('€') }} {{ request.headers.get(5, 'd') }}", "false [] d"),
+        ("{{ request.query.get(5) is none }} {{ request.headers.all('X_TRACE') }}", 'true ["t1"]'),
         ("{{ request.host }} {{ request.scheme }} {{ request.client }} {{ request.raw_path }}", "api.test http 127.0.0.1 /hello/Ada"),
         ("{{ request.json.user.id + 1 }} {{ request.json.user.tags[0] }}", "8 x"),
         ("{{ request['json']['user'] }}", '{"id":7,"tags":["x"]}'),
@@ -45,6 +47,12 @@ def sample() -> Exchange:
 )
 async def test_a_template_sees(text: str, made: str) -> None:
     assert await render(text, on=sample()) == made
+
+
+async def test_more_headers_than_are_read_are_refused_where_one_is_asked_for() -> None:
+    for text in ("{{ request.headers.x_0 }}", "{{ request.headers.all('x-0') }}", "{{ request.headers.names() }}"):
+        with pytest.raises(RequestRejected, match="1,001 header fields"):
+            await render(text, on=exchange("/", headers={f"x-{n}": "1" for n in range(1001)}))
 
 
 @pytest.mark.parametrize(

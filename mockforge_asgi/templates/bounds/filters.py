@@ -203,17 +203,17 @@ def do_json(format: Format) -> Callable[[Any], str]:
 
     def to_json_text(value: Any) -> str:
         used = METER.get() or meter()
-        used.steps_left -= 1
-        used.seen = used.clock()
-        if used.steps_left < 0 or used.seen > used.deadline:
+        left = used.steps_left = used.steps_left - 1
+        now = used.seen = used.clock()
+        if left < 0 or now > used.deadline:
             used.step()  # raises
         text = dumps(value).decode() if type(value) is str and len(value) <= LONG else to_json(value)
         if is_markup:  # safe inside a script element and inside attributes
             for sign, written in _IN_MARKUP.items():
                 text = text.replace(sign, written)
         length = len(text)
-        used.text_left -= length
-        if used.text_left < 0 or length > used.limits.output_bytes:
+        left = used.text_left = used.text_left - length
+        if left < 0 or length > used.limits.output_bytes:
             used.check_text(length)
         return text
 
