@@ -25,41 +25,41 @@ class BodyLimits:
 
 
 DEFAULT_LIMITS: Final = BodyLimits()
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class RequestBody:
     """The client's side of one exchange."""
 
-    __slots__ = (
-        "_before", "_held", "_is_owed", "_is_whole", "_listener", "_lock", "_on_departure", "_receive", "_refusal", "_touched",
-        "body_now", "gone", "is_lent", "length", "limits", "watched",
-    )  # fmt: skip
+    # What most requests never come to stands in the class until then.
+    gone = False
+    """Whether the client is known to have left."""
+    watched = False
+    """Whether a watch over the client is set up (see `disconnect`)."""
+    is_lent = False
+    """Whether somebody else receives now: what has not been read is theirs to read."""
+    _is_whole = False
+    """Whether the message that ends the body was read."""
+    _is_owed = False
+    """Whether a message of the body was read that is still to be replayed."""
+    _touched = False
+    _refusal: tuple[int, str] | None = None
+    _lock: asyncio.Lock | None = None
+    _listener: asyncio.Task[Message] | None = None
+    _on_departure: Callable[[], None] | None = None
+    _before: RequestBody | None = None
 
     def __init__(self, scope: Scope, receive: Receive, limits: BodyLimits = DEFAULT_LIMITS, *, before: RequestBody | None = None) -> None:
         """`before` is the one that this one takes over from; it ends with this one."""
-        self._receive, self._before = receive, before
-        self.limits = limits
+        self._receive, self.limits = receive, limits
+        if before is not None:
+            self._before = before
         self.length = _announced(scope)
         """The body's length: announced by the client, or read; None while nobody can know."""
-        self.gone = False
-        """Whether the client is known to have left."""
-        self.watched = False
-        """Whether a watch over the client is set up (see `disconnect`)."""
-        self.is_lent = False
-        """Whether somebody else receives now: what has not been read is theirs to read."""
         self.body_now: bytes | None = b"" if self.length == 0 else None
         """The body if it is whole already, without waiting."""
         self._held = bytearray()
         """What was read of the body so far."""
-        self._is_whole = False
-        """Whether the message that ends the body was read."""
-        self._is_owed = False
-        """Whether a message of the body was read that is still to be replayed."""
-        self._touched = False
-        self._refusal: tuple[int, str] | None = None
-        self._lock: asyncio.Lock | None = None
-        self._listener: asyncio.Task[Message] | None = None
-        self._on_departure: Callable[[], None] | None = None
 
     async def body(self) -> bytes:
         """The whole body.
@@ -243,9 +243,9 @@ def _announced(scope: Scope) -> int | None:
         return 0
     told: bytes | None = None
     for name, value in scope["headers"]:
-        if name == b"transfer-encoding" or (name == b"content-length" and told not in (None, value)):
-            return None
-        if name == b"content-length":
+        if name in _FRAMING:
+            if name == b"transfer-encoding" or told not in (None, value):
+                return None
             told = value
     if told is not None and not (told.isdigit() and len(told) < 20):
         return None

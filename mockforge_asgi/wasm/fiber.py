@@ -79,22 +79,16 @@ class Place:
 class Fiber:
     """The state of one call. `call` is the C future while the call runs; dropping it unwinds the guest."""
 
-    __slots__ = (
-        "budget",
-        "call",
-        "cpu_s",
-        "deadline",
-        "host_calls",
-        "is_ended",
-        "keep",
-        "op",
-        "pending",
-        "plugin",
-        "record",
-        "request",
-        "slices",
-        "waiter",
-    )
+    # What few calls have stands in the class until then.
+    deadline: float | None = None
+    """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
+    record: list[HostCallRequest] | None = None
+    """The host calls that it made, with their answers, where they are kept: up to `MAX_RECORDED`."""
+    keep: Any = None
+    """The C cells that must stay alive until the call's future is deleted."""
+    waiter: Any = None
+    is_ended = False
+    """Whether its plugin generation ends before it does."""
 
     def __init__(
         self,
@@ -103,23 +97,15 @@ class Fiber:
         budget: Budget,
         host_calls: HostCalls,
         request: BodyReader | None,
-        deadline: float | None = None,
         record: list[HostCallRequest] | None = None,
     ) -> None:
         self.plugin, self.op, self.budget, self.host_calls, self.request = plugin, op, budget, host_calls, request
-        self.deadline = deadline
-        """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
-        self.record = record
-        """The host calls that it made, with their answers, where they are kept: up to `MAX_RECORDED`."""
         self.call: Any = None
-        self.keep: Any = None
-        """The C cells that must stay alive until the call's future is deleted."""
         self.pending: HostCallRequest | None = None
         self.cpu_s = 0.0
         self.slices = 0
-        self.waiter: Any = None
-        self.is_ended = False
-        """Whether its plugin generation ends before it does."""
+        if record is not None:
+            self.record = record
 
     def over(self, limit: str, place: Place | None = None) -> LimitExceeded:
         """The error for a used-up `cpu_ms` or `timeout_ms`; `place` is where the author's code was, where that is known."""

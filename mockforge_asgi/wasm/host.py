@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Final, TypeVar
 
 from mockforge_asgi.config import InstancesConfig
@@ -19,7 +20,7 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.component.rerun import Rerun
 from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch
+from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch, answer_of
 from mockforge_asgi.wasm.leases import RequestLease
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from mockforge_asgi.wasm.pool import PluginPool
@@ -78,10 +79,10 @@ class WasmHost:
         self._ops: frozenset[str] = frozenset()
         self._has_started = False
 
-    def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None, deadline: float | None = None) -> Fiber:
+    def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
         options = self.options
-        return Fiber(options.plugin, op, budget or options.budget, self._host_calls, request, deadline, [] if options.explains else None)
+        return Fiber(options.plugin, op, budget or options.budget, self._host_calls, request, [] if options.explains else None)
 
     async def open(self) -> Description:
         """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
@@ -96,7 +97,7 @@ class WasmHost:
                     instance.close()
                     instance = await self._instantiate()
                 fiber, document = self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config})
-                found = await self._step(fiber, document, instance.call(fiber, document))
+                found = await self._step(fiber, document, answer_of(instance.begin(fiber, document)))
                 accept_config(self.options.plugin, found, self.options.where)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
@@ -123,7 +124,7 @@ class WasmHost:
             try:
                 if "plugin.init" in self._ops:
                     fiber = self.fiber("plugin.init", budget=_SETUP)
-                    await self._step(fiber, self._init, instance.call(fiber, self._init))
+                    await self._step(fiber, self._init, answer_of(instance.begin(fiber, self._init)))
                     if instance.broken:
                         raise PluginFailed(self.options.plugin, "plugin.init", "its code left with status 0; return from it instead")
             except BaseException:
@@ -184,11 +185,13 @@ class WasmHost:
     async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
         """Run one operation in isolation `reused`, on whichever instance is free. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         pool, options = self._pool, self.options
-        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request, None, [] if options.explains else None)
+        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request, [] if options.explains else None)
         held = pool.idle.pop() if pool.idle else await self.acquire(fiber)
         began_s = time.perf_counter()
         try:  # as in `run`, which would be one more coroutine for each call
-            answer = await held.instance.call(fiber, document)
+            answer = held.instance.begin(fiber, document)
+            if type(answer) is CoroutineType:
+                answer = await answer
             if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
                 self._tell(held, fiber, began_s, "ok")
             return answer
@@ -239,7 +242,9 @@ class WasmHost:
         """One call on an acquired instance; an event tells of its failure, and of its success when somebody listens."""
         began_s = time.perf_counter()
         try:
-            answer = await held.instance.call(fiber, document)
+            answer = held.instance.begin(fiber, document)
+            if type(answer) is CoroutineType:
+                answer = await answer
         except LimitExceeded as error:
             raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
@@ -272,18 +277,12 @@ class WasmHost:
             raise await self._located(fiber, document, error) from None
 
     def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
-        self._events.emit(
-            CallFinished(
-                plugin=fiber.plugin,
-                op=fiber.op,
-                outcome=outcome,
-                wall_s=time.perf_counter() - began_s,
-                cpu_s=fiber.cpu_s,
-                slices=fiber.slices,
-                memory_bytes=held.instance.memory_bytes,
-                error=error,
-            )
-        )
+        wall_s, used = time.perf_counter() - began_s, held.instance.memory_bytes
+        told = CallFinished(
+            plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=wall_s, cpu_s=fiber.cpu_s, slices=fiber.slices, memory_bytes=used,
+            error=error,
+        )  # fmt: skip
+        self._events.emit(told)
 
 
 def _outcome(error: BaseException) -> str:

@@ -6,6 +6,7 @@ Its kinds are `component/guest.py` and `extism/guest.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Protocol
 
 from mockforge_asgi.contract import Json
@@ -23,13 +24,18 @@ class Instance(Protocol):
         """What its linear memories hold; 0 where the runtime does not tell."""
         ...
 
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Run the fiber's operation."""
+    def begin(self, fiber: Fiber, payload: bytes) -> Json:
+        """Run the fiber's operation: its answer, or a coroutine that gives it where the guest does not end in its first time slice."""
         ...
 
     def close(self) -> None:
         """Free it."""
         ...
+
+
+async def answer_of(called: Json) -> Json:
+    """The answer, of what `Instance.begin` gave."""
+    return await called if type(called) is CoroutineType else called
 
 
 class GuestInstance(Instance, Protocol):

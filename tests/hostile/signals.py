@@ -15,7 +15,7 @@ from wasmtime.component import Component
 from mockforge_asgi.errors import MockForgeError
 from mockforge_asgi.wasm.component.guest import ComponentGuest
 from mockforge_asgi.wasm.extism.guest import ExtismGuest
-from mockforge_asgi.wasm.instance import Instance
+from mockforge_asgi.wasm.instance import Instance, answer_of
 from mockforge_asgi.wasm.store import StoreLimits
 from tests.hostile.components import component
 from tests.hostile.core import generates
@@ -44,7 +44,7 @@ def others_take_the_signals() -> None:
 async def ends(guest: Instance, fiber: object) -> str:
     """How a call of it ends."""
     try:
-        await guest.call(fiber, b"{}")  # type: ignore[arg-type]  # of either bench
+        await answer_of(guest.begin(fiber, b"{}"))  # type: ignore[arg-type]  # of either bench
     except MockForgeError as error:
         return str(error)
     finally:

@@ -253,7 +253,7 @@ class Unready:
     async def describe(self, fiber: Fiber) -> Json:
         return {"contract": "0.1", "ops": ["plugin.init", "echo"]}
 
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+    async def begin(self, fiber: Fiber, payload: bytes) -> Json:
         await asyncio.sleep(0)
         if fiber.op == "plugin.init":
             self.inits += 1

@@ -15,7 +15,7 @@ class Thing:
         self.broken = self.closed = False
         self.memory_bytes = 0
 
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+    def begin(self, fiber: Fiber, payload: bytes) -> Json:
         """Nothing."""
         return None
 

@@ -34,5 +34,5 @@ def test_the_innermost_cause_is_told_in_one_harmless_line(text: str, told: str) 
 )
 def test_a_call_over_its_time_is_told_with_its_last_host_call_where_that_is_known(calls: int, told: str) -> None:
     record = [HostCallRequest(f"kv.{n}", b"", lambda answer, error: None) for n in range(calls)]
-    fiber = Fiber("guest", "op", Budget(cpu_s=0.05), TestDoors(), None, None, record)
+    fiber = Fiber("guest", "op", Budget(cpu_s=0.05), TestDoors(), None, record)
     assert fiber.over("cpu_ms").message == f"over its limit of cpu_ms=50{told}. Raise limits.cpu_ms or make the call cheaper."

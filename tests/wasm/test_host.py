@@ -234,7 +234,7 @@ class Scripted:
         """The given operations."""
         return {"contract": "0.1", "ops": list(self.said)}
 
-    async def call(self, fiber: Fiber, payload: bytes) -> Json:
+    async def begin(self, fiber: Fiber, payload: bytes) -> Json:
         """The given answer; a future is waited for."""
         self.calls.append(fiber.op)
         said = self.said[fiber.op]

@@ -6,13 +6,13 @@ Instances of one `ComponentGuest` share compiled code and linker; each has a sto
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from wasmtime import Engine, WasmtimeError
 from wasmtime import _bindings as ffi
 from wasmtime.component import Component, Linker
 
-from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.contract.codec import error_document
 from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginRejected
@@ -22,7 +22,8 @@ from mockforge_asgi.wasm.component.interface import EXPORTS, HOST_INTERFACE, che
 from mockforge_asgi.wasm.engine import MIB
 from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_component, delete_value
 from mockforge_asgi.wasm.fiber import NO_FINALIZER, Continuation, Fiber, GuestTrapped, HostCallRequest, failure
-from mockforge_asgi.wasm.reports import answer_json, reported, unreadable
+from mockforge_asgi.wasm.instance import answer_of
+from mockforge_asgi.wasm.reports import answer_json, reported
 from mockforge_asgi.wasm.scheduler import Scheduler
 from mockforge_asgi.wasm.store import GuestStore, StoreLimits
 
@@ -119,7 +120,7 @@ class ComponentInstance:
 
     async def describe(self, fiber: Fiber) -> Json:
         """What the guest says of itself. Raises PluginFailed when it answers the error envelope: `describe` has no error arm."""
-        text = await self._run(fiber, "describe", 0, is_result=False)
+        text = await self._text_of(self._run(fiber, "describe", 0, is_result=False))
         said = answer_json(fiber, text)
         if isinstance(said, dict) and "error" in said:
             raise reported(fiber, text)
@@ -128,20 +129,28 @@ class ComponentInstance:
     async def load(self, fiber: Fiber, bundle: bytes) -> None:
         """Hand source code to a guest that interprets it. Raises PluginFailed with the author's file and line."""
         self._set_first("", bundle)
-        await self._run(fiber, "load", 1)
+        await self._text_of(self._run(fiber, "load", 1))
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        """The answer to what `begin` begins."""
+        return await answer_of(self.begin(fiber, payload))
+
+    def begin(self, fiber: Fiber, payload: bytes) -> Json:
+        """See Instance. A failure that the guest reports leaves the instance whole."""
         if fiber.op != self._first[0]:
             self._set_first(fiber.op, fiber.op.encode())
         if len(payload) > len(self._buffer):
             self._grow(2 * len(payload))
         ctypes.memmove(self._buffer, payload, len(payload))
         self._args[1].of.string.size = len(payload)
-        try:
-            return parse(await self._run(fiber, "call", 2), RESULT)
-        except BadJson as error:
-            raise unreadable(fiber, error) from None
+        text = self._run(fiber, "call", 2)
+        return answer_json(fiber, text) if isinstance(text, bytes) else self._answer_of(fiber, text)
+
+    async def _answer_of(self, fiber: Fiber, text: Coroutine[Any, Any, bytes]) -> Json:
+        return answer_json(fiber, await text)
+
+    async def _text_of(self, text: bytes | Coroutine[Any, Any, bytes]) -> bytes:
+        return text if isinstance(text, bytes) else await text
 
     def _set_first(self, op: str, text: bytes) -> None:
         """The first argument, which calls of one operation share: to set a pointer takes longer than to copy a text."""
@@ -154,20 +163,27 @@ class ComponentInstance:
         self._buffer: Any = ctypes.create_string_buffer(size)
         self._args[1].of.string.data = ctypes.cast(self._buffer, ctypes.POINTER(ffi.wasm_byte_t))
 
-    async def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes:
+    def _run(self, fiber: Fiber, export: str, n_args: int, *, is_result: bool = True) -> bytes | Coroutine[Any, Any, bytes]:
+        """What the export returns, or what is to be awaited for it where it does not end in its first time slice."""
         address, result, error = self.store.address, self._result_ref, self._error
         arm(address, ONE_TICK)
         self.broken = True  # until the call is seen to have ended well
         fiber.call = call_component(self._functions[export], address, self._args, self._n_args[n_args], result, _ONE, error.error_ref)
-        if not self.scheduler.first_slice(fiber):
-            await self.scheduler.finish(fiber)
-        if error.error:
-            raise failure(fiber, *error.take())
+        return self._taken(fiber, is_result) if self.scheduler.first_slice(fiber) else self._finish(fiber, is_result)
+
+    async def _finish(self, fiber: Fiber, is_result: bool) -> bytes:
+        await self.scheduler.finish(fiber)
+        return self._taken(fiber, is_result)
+
+    def _taken(self, fiber: Fiber, is_result: bool) -> bytes:
+        """What a call that has ended returns, which is freed here. Raises PluginFailed."""
+        if self._error.error:
+            raise failure(fiber, *self._error.take())
         try:
             self.broken = False
             return self._read(fiber, is_result)
         finally:
-            delete_value(result)
+            delete_value(self._result_ref)
             self._result.kind = 0  # the next call drops what it finds here
 
     def _read(self, fiber: Fiber, is_result: bool) -> bytes:

@@ -7,12 +7,12 @@ too much output, a trap, branches off from there.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 from wasmtime import _bindings as ffi
 
-from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.wasm.extism.hostcalls import GuestHostCalls
@@ -30,7 +30,8 @@ from mockforge_asgi.wasm.extism.linking import ENV, USER, define, extern, initia
 from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
 from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_function
 from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
-from mockforge_asgi.wasm.reports import answer_json, reported, trapped, unreadable
+from mockforge_asgi.wasm.instance import answer_of
+from mockforge_asgi.wasm.reports import answer_json, reported, trapped
 from mockforge_asgi.wasm.store import GuestStore
 
 if TYPE_CHECKING:
@@ -129,20 +130,28 @@ class ExtismInstance:
         return self._guest.entry.described(self._guest.calls)
 
     async def call(self, fiber: Fiber, payload: bytes) -> Json:
-        """Run the fiber's operation. A failure that the guest reports leaves the instance whole."""
+        """The answer to what `begin` begins."""
+        return await answer_of(self.begin(fiber, payload))
+
+    def begin(self, fiber: Fiber, payload: bytes) -> Json:
+        """See Instance. A failure that the guest reports leaves the instance whole."""
         function = self._operations.get(fiber.op)
         if function is None:
             if self._guest.entry.is_mapped:
-                mapped = await self._guest.entry.mapped(fiber, payload)
-                return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
+                return self._mapped(fiber, payload)
             function = self._operations[fiber.op] = self._operation(fiber)
-        output = await self._run_function(fiber, function, payload)
-        if not output:
-            return None
-        try:
-            return parse(output, RESULT)
-        except BadJson as error:
-            raise unreadable(fiber, error) from None
+        output = self._run_function(fiber, function, payload)
+        if not isinstance(output, bytes):
+            return self._answer_of(fiber, output)
+        return answer_json(fiber, output) if output else None
+
+    async def _mapped(self, fiber: Fiber, payload: bytes) -> Json:
+        mapped = await self._guest.entry.mapped(fiber, payload)
+        return mapped.answer(await self.invoke(fiber, mapped.export, mapped.data))
+
+    async def _answer_of(self, fiber: Fiber, output: Coroutine[Any, Any, bytes]) -> Json:
+        text = await output
+        return answer_json(fiber, text) if text else None
 
     def _operation(self, fiber: Fiber) -> Function:
         export = self._guest.entry.export(fiber.op)
@@ -152,29 +161,45 @@ class ExtismInstance:
 
     async def invoke(self, fiber: Fiber, export: str, data: bytes) -> bytes:
         """Run an export by its own name: bytes in, bytes out, as every Extism host does."""
-        return await self._run_function(fiber, self._function(export), data)
+        output = self._run_function(fiber, self._function(export), data)
+        return output if isinstance(output, bytes) else await output
 
-    async def _run_function(self, fiber: Fiber, function: Function, data: bytes) -> bytes:
-        """Input in, the guest run to its end, output out. Raises PluginFailed."""
+    def _run_function(self, fiber: Fiber, function: Function, data: bytes) -> bytes | Coroutine[Any, Any, bytes]:
+        """Input in, the guest run, output out, where it ends in its first time slice and leaves nothing else, as nearly all do; else what
+        is to be awaited for that. Raises PluginFailed."""
         memory, error = self.memory, self._error
         self.broken = True  # until the call is seen to have ended well
         try:
             memory.begin(data)
         except MemoryError as reason:
             raise self._over_memory(fiber, "the input does not fit. ") from reason
-        output = None
         try:
-            if not self._start(fiber, function):
+            has_ended = self._start(fiber, function)
+        except BaseException as broken:
+            return self._broken(fiber, broken)
+        if has_ended and self.host_calls.log.is_empty and not (error.trap or error.error or (function.has_status and self._status.value)):
+            output = memory.take_output(fiber.budget.output_bytes)
+            if output is not None:
+                self.broken = function.is_command
+                return output
+        return self._end(fiber, function, has_ended)
+
+    async def _end(self, fiber: Fiber, function: Function, has_ended: bool) -> bytes:
+        """The output of a call that goes on, or left more than that. Raises PluginFailed."""
+        try:
+            if not has_ended:
                 await self._scheduler.finish(fiber)
-            elif self.host_calls.log.is_empty and not (error.trap or error.error or (function.has_status and self._status.value)):
-                output = memory.take_output(fiber.budget.output_bytes)
         finally:
-            if output is None:
-                await self.host_calls.log.tell(fiber)
-        if output is None:
-            return self._outcome(fiber, function)
-        self.broken = function.is_command
-        return output
+            await self.host_calls.log.tell(fiber)
+        return self._outcome(fiber, function)
+
+    async def _broken(self, fiber: Fiber, error: BaseException) -> bytes:
+        """Raises what a call broke with, once what it logged is told."""
+        try:
+            await self.host_calls.log.tell(fiber)
+            raise error
+        finally:
+            del error  # which knows this frame
 
     def _start(self, fiber: Fiber, function: Function) -> bool:
         """Begin a call; whether it has ended already."""
