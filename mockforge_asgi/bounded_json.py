@@ -44,6 +44,7 @@ MAX_DESCRIBED: Final = 10_000
 _DEEP: Final = MAX_DEPTH + 1
 _SHORT: Final = 2 * MAX_DEPTH
 """Bytes that hold no more values or levels than any limit allows."""
+_DIGITS: Final = len(LONG)
 _WRITABLE: Final = 254
 """What orjson writes (its README, "dumps")."""
 _HOLDERS: Final = (dict, list)
@@ -70,7 +71,7 @@ def parse(text: bytes | str, limits: JsonLimits | None = None, *, around: int = 
         _check_number(data, limits)
     try:
         value = orjson.loads(data)
-        if size > len(LONG) and data.translate(ZEROS).find(LONG) >= 0:
+        if size > _DIGITS and data.translate(ZEROS).find(LONG) >= 0:
             value = exactly(data, value)
     except orjson.JSONDecodeError as error:
         raise BadJson(f"not JSON: {error}") from None

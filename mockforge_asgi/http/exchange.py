@@ -119,18 +119,16 @@ class Exchange:
             self._head = self._coding = self._content = self._json_body = None
         before = self.request_body
         if receive != before.replay():
-            self.receive, self._documents, self.known_fingerprint, self._json_body = receive, None, None, None
-            self._content = None
-            self._body = RequestBody(scope, receive, self._limits, before=before)
+            self._documents = self.known_fingerprint = self._json_body = self._content = None
+            self.receive, self._body = receive, RequestBody(scope, receive, self._limits, before=before)
         self.scope, self.send, self.matched_route, self.request_body.is_lent = scope, send, None, False
 
     @property
     def request_body(self) -> RequestBody:
         """What comes in from the client; nothing is looked at before somebody asks."""
-        body = self._body
-        if body is None:
-            body = self._body = RequestBody(self.scope, self.receive, self._limits)
-        return body
+        if self._body is None:
+            self._body = RequestBody(self.scope, self.receive, self._limits)
+        return self._body
 
     @property
     def is_preflight(self) -> bool:
@@ -245,14 +243,19 @@ class Exchange:
             raise HostCallError("not_found", f"there is no body of a '{of}' here")
         return await (self.body() if of == "request" else self.raw_body())
 
-    async def fingerprint(self) -> str:
-        """The request's fingerprint, body included; made once."""
-        if self.known_fingerprint is None:
-            body, hidden = self.request_body.body_now, self.consumed
-            if body is None:
-                body = await self.raw_body()
+    @property
+    def fingerprint_now(self) -> str | None:
+        """The request's fingerprint, body included, made once; None while the body is not there."""
+        if self.known_fingerprint is None and (body := self.request_body.body_now) is not None:
+            hidden = self.consumed
             self.known_fingerprint = fingerprint(self.snapshot, body, secret_headers=hidden.headers, secret_query=hidden.query)
         return self.known_fingerprint
+
+    async def fingerprint(self) -> str:
+        """The same, waited for."""
+        while (made := self.fingerprint_now) is None:
+            await self.raw_body()
+        return made
 
     def watched(self) -> AbstractContextManager[None]:
         """`with exchange.watched(): await …` ends with ClientDisconnected once the client has left. May be nested; the outermost counts."""

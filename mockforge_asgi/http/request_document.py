@@ -9,6 +9,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Hashable, Mapping, Sized
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 
 import orjson
@@ -32,6 +33,11 @@ _MAX_ESCAPES: Final = 200_000
 """Each of these in a text takes ten times as long to write as JSON as any other sign: so many take about two milliseconds."""
 
 
+_numbers: Final = count()
+_keys: Final[dict[Hashable, int]] = {}
+"""A number for each view that there ever was: configurations and plugins have few."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestView:
     """What of a request a plugin may see. Names of headers are lower-case; None means all."""
@@ -42,8 +48,8 @@ class RequestView:
     body: bool = False
     client: bool = False
     principal: bool = False
-    key: Hashable = field(init=False, repr=False, compare=False)
-    """Equal for equal views; hashing it runs no Python code, as hashing the view would."""
+    key: int = field(init=False, repr=False, compare=False)
+    """The same for equal views, and no other."""
     header_names: frozenset[bytes] = field(init=False, repr=False, compare=False)
     """The named headers as ASGI carries them, without `cookie`, which is cut down to the cookies that may be seen."""
     sees_headers: bool = field(init=False, repr=False, compare=False)
@@ -54,8 +60,8 @@ class RequestView:
     """What `ask` said of names before."""
 
     def __post_init__(self) -> None:
-        key = (self.headers, self.cookies, self.query, self.body, self.client, self.principal)
-        object.__setattr__(self, "key", key)
+        seen = (self.headers, self.cookies, self.query, self.body, self.client, self.principal)
+        object.__setattr__(self, "key", _keys.setdefault(seen, next(_numbers)))
         object.__setattr__(self, "header_names", frozenset(n.encode("latin-1") for n in self.headers or () if n != "cookie"))
         object.__setattr__(self, "sees_headers", self.headers != frozenset() or self.cookies != frozenset())
         object.__setattr__(self, "sees_cookies", self.headers is None or "cookie" in self.headers or self.cookies != frozenset())

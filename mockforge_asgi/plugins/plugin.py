@@ -171,11 +171,17 @@ class Plugin:
         document = around("request", exchange.document(self.view), {"fingerprint": await exchange.fingerprint()})
         return await self._call(exchange, "response.can_handle", document, exchange, self._reader.flag)
 
-    async def generate(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
+    def generate(self, exchange: Exchange) -> Coroutine[Any, Any, MockResponse | TemplateResponse | None]:
         """Its response to the request. None: it leaves the request to the next."""
-        fingerprint = (await exchange.fingerprint()).encode()
-        document = b"".join((b'{"request":', exchange.document(self.view), b',"fingerprint":"', fingerprint, b'"}'))
-        return await self._call(exchange, "response.generate", document, exchange, self._reader.generated)
+        if (fingerprint := exchange.fingerprint_now) is None:
+            return self._generate_later(exchange)
+        document = b"".join((b'{"request":', exchange.document(self.view), b',"fingerprint":"', fingerprint.encode(), b'"}'))
+        return self._call(exchange, "response.generate", document, exchange, self._reader.generated)
+
+    async def _generate_later(self, exchange: Exchange) -> MockResponse | TemplateResponse | None:
+        """The same once the body is there, which the fingerprint needs."""
+        await exchange.raw_body()
+        return await self.generate(exchange)
 
     async def modify(self, exchange: Exchange, response: A) -> A | None:
         """The response changed, or None: as it was.

@@ -51,6 +51,11 @@ def names(*allowed: str) -> frozenset[str]:
     return frozenset(allowed)
 
 
+@given(st.lists(st.builds(RequestView, st.frozensets(st.sampled_from(["a", "b"])), body=st.booleans(), client=st.booleans()), max_size=6))
+def test_views_have_the_same_key_where_they_are_equal_and_nowhere_else(views: list[RequestView]) -> None:
+    assert all((one.key == other.key) == (one == other) for one in views for other in views)
+
+
 def test_the_canonical_document_has_every_field() -> None:
     view = RequestView(headers=names("x-api-key"), client=True)
     assert document(snapshot(query_string=b""), view, route="/hello/{name}", path_params={"name": "Ada"}) == {
