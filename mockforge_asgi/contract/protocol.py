@@ -107,8 +107,12 @@ class HostCalls(Protocol):
 class Lease(Protocol):
     """A plugin for the length of one request: takes an instance when first called, gives it back on release."""
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+        ...
+
+    def begin(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
+        """The same: the result where nothing has to be waited for, else a coroutine that gives it."""
         ...
 
     def release(self) -> None:

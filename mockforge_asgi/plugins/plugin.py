@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from mockforge_asgi.config.objects import ResponseFilter
@@ -129,7 +130,9 @@ class Plugin:
         is_trial = breaker.until_s is not None and breaker.enter()
         try:
             if shared is not None:
-                answer = await shared.call(op, document, request=request)
+                answer = shared.begin(op, document, request)
+                if type(answer) is CoroutineType:
+                    answer = await answer
             elif exchange is not None:
                 answer = await exchange.lease(self, self.host.lease).call(op, document, request=request)
             else:

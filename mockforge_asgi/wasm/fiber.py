@@ -33,6 +33,10 @@ class Budget:
     """The host's own, whatever the plugin's `limits` say: for making an instance ready."""
 
 
+SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
+"""What making an instance ready may use: instantiate, load, describe, init."""
+FAREWELL: Final = Budget(cpu_s=0.5, timeout_s=1.0, output_bytes=1 << 20, is_fixed=True)
+"""What `destroy` may use: another plugin may wait for the room."""
 MAX_RECORDED: Final = 5_000
 """Host calls of one call that are kept."""
 

@@ -6,11 +6,11 @@ What kind of guest it is stands in `component/` and `extism/`; who calls is `plu
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from time import perf_counter
 from types import CoroutineType
-from typing import Final, TypeVar
+from typing import Any, TypeVar
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.contract import NOTHING, BodyReader, Description, HostCalls, Json, Lease, watched
@@ -19,17 +19,13 @@ from mockforge_asgi.errors import ClientDisconnected, LimitExceeded, PluginFaile
 from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.component.rerun import Rerun
-from mockforge_asgi.wasm.fiber import Budget, Fiber
-from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch, answer_of
+from mockforge_asgi.wasm.fiber import FAREWELL, SETUP, Budget, Fiber
+from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch, answer_of, call, raised
 from mockforge_asgi.wasm.leases import RequestLease
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from mockforge_asgi.wasm.pool import PluginPool
 
 A = TypeVar("A")
-_SETUP: Final = Budget(cpu_s=2.0, timeout_s=5.0, output_bytes=1 << 20, is_fixed=True)
-"""What making an instance ready may use: instantiate, load, describe, init."""
-_FAREWELL: Final = Budget(cpu_s=0.5, timeout_s=1.0, output_bytes=1 << 20, is_fixed=True)
-"""What `destroy` may use: another plugin may wait for the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ class WasmHost:
         """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
         instance = await self._instantiate()
         try:
-            fiber = self.fiber("describe", budget=_SETUP)
+            fiber = self.fiber("describe", budget=SETUP)
             said = read_description(self.options.plugin, await self._step(fiber, NOTHING, instance.describe(fiber)))
             self._ops = said.ops
             self._pool.dismiss = self._dismiss if "plugin.destroy" in said.ops else None
@@ -96,8 +92,8 @@ class WasmHost:
                 if instance.broken:  # it described itself and exited
                     instance.close()
                     instance = await self._instantiate()
-                fiber, document = self.fiber("plugin.validate_config", budget=_SETUP), dumps({"config": self.options.config})
-                found = await self._step(fiber, document, answer_of(instance.begin(fiber, document)))
+                fiber, document = self.fiber("plugin.validate_config", budget=SETUP), dumps({"config": self.options.config})
+                found = await self._step(fiber, document, call(instance, fiber, document))
                 accept_config(self.options.plugin, found, self.options.where)
         except PluginFailed as error:
             raise PluginRejected(self.options.plugin, str(error)) from error
@@ -114,7 +110,7 @@ class WasmHost:
             raise PluginRejected(self.options.plugin, error.author_traceback or str(error)) from error
 
     async def _load(self) -> GuestInstance:
-        fiber = self.fiber("plugin.load", budget=_SETUP)
+        fiber = self.fiber("plugin.load", budget=SETUP)
         return await self._step(fiber, NOTHING, self._guest.instantiate(fiber))
 
     async def _make(self) -> Instance:
@@ -123,8 +119,8 @@ class WasmHost:
             instance = await self._load()
             try:
                 if "plugin.init" in self._ops:
-                    fiber = self.fiber("plugin.init", budget=_SETUP)
-                    await self._step(fiber, self._init, answer_of(instance.begin(fiber, self._init)))
+                    fiber = self.fiber("plugin.init", budget=SETUP)
+                    await self._step(fiber, self._init, call(instance, fiber, self._init))
                     if instance.broken:
                         raise PluginFailed(self.options.plugin, "plugin.init", "its code left with status 0; return from it instead")
             except BaseException:
@@ -144,8 +140,8 @@ class WasmHost:
 
     async def start(self) -> None:
         """Make the first instance, run `start` in it, and prepare the warm ones. Raises PluginFailed when it cannot start."""
-        held = await self._pool.acquire(asyncio.get_running_loop().time() + 2 * _SETUP.timeout_s)
-        fiber = self.fiber("plugin.start", budget=_SETUP)
+        held = await self._pool.acquire(asyncio.get_running_loop().time() + 2 * SETUP.timeout_s)
+        fiber = self.fiber("plugin.start", budget=SETUP)
         has_run = "plugin.start" in self._ops
         try:
             if has_run:
@@ -164,7 +160,7 @@ class WasmHost:
             return
         instance = await self._make()
         try:
-            await self.run(_held(instance), self.fiber("plugin.stop", budget=_SETUP), NOTHING)
+            await self.run(PooledInstance(instance), self.fiber("plugin.stop", budget=SETUP), NOTHING)
         finally:
             await self._dismiss(instance)
 
@@ -172,7 +168,7 @@ class WasmHost:
         """Run `destroy` in an instance that is whole, then free it."""
         try:
             if "plugin.destroy" in self._ops and not instance.broken:
-                await self.run(_held(instance), self.fiber("plugin.destroy", budget=_FAREWELL), NOTHING)
+                await self.run(PooledInstance(instance), self.fiber("plugin.destroy", budget=FAREWELL), NOTHING)
         except (PluginFailed, PluginUnavailable):
             pass  # an event has told it, and the instance goes anyway
         finally:
@@ -182,26 +178,40 @@ class WasmHost:
         """A lease for one request or one task."""
         return RequestLease(self, self._pool) if self.options.is_per_request else self
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
-        """Run one operation in isolation `reused`, on whichever instance is free. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
+        """See Lease."""
+        return await answer_of(self.begin(op, document, request))
+
+    def begin(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
+        """See Lease; in isolation `reused`, on whichever instance is free."""
         pool, options = self._pool, self.options
         fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request, [] if options.explains else None)
-        held = pool.idle.pop() if pool.idle else await self.acquire(fiber)
-        began_s = time.perf_counter()
-        try:  # as in `run`, which would be one more coroutine for each call
+        if not pool.idle:
+            return self._wait(fiber, document)
+        held = pool.idle.pop()
+        began_s = perf_counter()
+        try:
             answer = held.instance.begin(fiber, document)
-            if type(answer) is CoroutineType:
-                answer = await answer
-            if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
-                self._tell(held, fiber, began_s, "ok")
-            return answer
-        except LimitExceeded as error:
-            raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
-            self._tell(held, fiber, began_s, _outcome(error), str(error))
-            raise
+            answer = raised(error)
+        if type(answer) is CoroutineType:
+            return self._finish(held, fiber, document, began_s, answer)
+        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
+            self._tell(held, fiber, began_s, "ok")
+        pool.release(held)
+        return answer
+
+    async def _wait(self, fiber: Fiber, document: bytes) -> Json:
+        """The whole of a call for which no instance is free."""
+        held = await self.acquire(fiber)
+        return await self._finish(held, fiber, document, perf_counter(), call(held.instance, fiber, document))
+
+    async def _finish(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, rest: Coroutine[Any, Any, Json]) -> Json:
+        """The rest of a call."""
+        try:
+            return await self._told(held, fiber, document, began_s, rest)
         finally:
-            pool.release(held)
+            self._pool.release(held)
 
     def release(self) -> None:
         """See Lease; nothing is held between calls."""
@@ -239,12 +249,13 @@ class WasmHost:
             raise
 
     async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
-        """One call on an acquired instance; an event tells of its failure, and of its success when somebody listens."""
-        began_s = time.perf_counter()
+        """One call on an acquired instance."""
+        return await self._told(held, fiber, document, perf_counter(), call(held.instance, fiber, document))
+
+    async def _told(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, rest: Coroutine[Any, Any, Json]) -> Json:
+        """The answer; an event tells of a failure, and of a success when somebody listens."""
         try:
-            answer = held.instance.begin(fiber, document)
-            if type(answer) is CoroutineType:
-                answer = await answer
+            answer = await rest
         except LimitExceeded as error:
             raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
@@ -256,11 +267,11 @@ class WasmHost:
 
     async def _over(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, error: LimitExceeded) -> LimitExceeded:
         """The error of a call that was over a limit, with its line where that can be found, after an event has told of it."""
-        failed_s = time.perf_counter()
+        failed_s = perf_counter()
         try:
             error = await self._located(fiber, document, error)
         finally:
-            self._tell(held, fiber, began_s + time.perf_counter() - failed_s, "limit", str(error))
+            self._tell(held, fiber, began_s + perf_counter() - failed_s, "limit", str(error))
         return error
 
     async def _located(self, fiber: Fiber, document: bytes, error: LimitExceeded) -> LimitExceeded:
@@ -277,7 +288,7 @@ class WasmHost:
             raise await self._located(fiber, document, error) from None
 
     def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
-        wall_s, used = time.perf_counter() - began_s, held.instance.memory_bytes
+        wall_s, used = perf_counter() - began_s, held.instance.memory_bytes
         told = CallFinished(
             plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=wall_s, cpu_s=fiber.cpu_s, slices=fiber.slices, memory_bytes=used,
             error=error,
@@ -289,8 +300,3 @@ def _outcome(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError | ClientDisconnected | RequestRejected):
         return "cancelled"
     return "limit" if isinstance(error, LimitExceeded) else "failed"
-
-
-def _held(instance: Instance) -> PooledInstance:
-    """An instance outside the pool, whose age does not count."""
-    return PooledInstance(instance, 0.0, 0.0)

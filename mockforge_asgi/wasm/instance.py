@@ -33,9 +33,22 @@ class Instance(Protocol):
         ...
 
 
-async def answer_of(called: Json) -> Json:
+async def answer_of(begun: Json) -> Json:
     """The answer, of what `Instance.begin` gave."""
-    return await called if type(called) is CoroutineType else called
+    return await begun if type(begun) is CoroutineType else begun
+
+
+async def call(instance: Instance, fiber: Fiber, payload: bytes) -> Json:
+    """Run the fiber's operation."""
+    return await answer_of(instance.begin(fiber, payload))
+
+
+async def raised(error: BaseException) -> Json:
+    """For what `begin` raised, in place of the rest of the call."""
+    try:
+        raise error
+    finally:
+        del error  # which knows this frame
 
 
 class GuestInstance(Instance, Protocol):
@@ -75,6 +88,6 @@ class PooledInstance:
     """An instance with its age, in seconds of `time.monotonic`."""
 
     instance: Instance
-    born_s: float
-    used_s: float
+    born_s: float = 0.0
+    used_s: float = 0.0
     calls: int = 0

@@ -26,7 +26,7 @@ class RequestLease:
         self._lock = asyncio.Lock()
         self._is_over = False
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         fiber = self._host.fiber(op, request=request)
         async with self._lock:
@@ -44,6 +44,8 @@ class RequestLease:
             finally:
                 if self._is_over:
                     self._throw_away()
+
+    begin = call
 
     def _refuse_when_over(self, fiber: Fiber) -> None:
         if self._is_over:

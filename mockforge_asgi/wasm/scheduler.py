@@ -84,14 +84,15 @@ class Scheduler:
         finally:
             self.current = None
             spent_s = _clock() - began_s
-            self._spent_s += spent_s
+            in_turn_s = self._spent_s = self._spent_s + spent_s
             if done:
                 delete(fiber.call)
                 fiber.call = None
-        if self._spent_s > _SMALL_S and not self._is_turn_open:
-            self._open_turn()
-        if spent_s > _GREEDY_AFTER_S:  # of wall time, in which this thread may have been preempted; the ticker stops guests, not host calls
-            spent_s = max(_GREEDY_AFTER_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
+        if in_turn_s > _SMALL_S:
+            if not self._is_turn_open:
+                self._open_turn()
+            if spent_s > _GREEDY_AFTER_S:  # wall time, in which this thread may have been preempted; the ticker ends guests, not host calls
+                spent_s = max(_GREEDY_AFTER_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
         fiber.cpu_s += spent_s
         return done
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mockforge_asgi.wasm import host
-from mockforge_asgi.wasm.fiber import Budget
+from mockforge_asgi.wasm.fiber import SETUP, Budget
 from tests.hostile.cases import CPU_MS, TIMEOUT_MS
 from tests.hostile.table import CASES, text
 
-SETUP = host._SETUP
-"""As it is in production: the tests have another."""
 PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/hostile-guests.md"
 
 

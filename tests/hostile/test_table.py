@@ -43,7 +43,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aren
 @pytest.fixture(autouse=True)
 def short_setup(monkeypatch: pytest.MonkeyPatch) -> None:
     """The budgets of making an instance ready and of running a call again, shortened: what never ends takes all of them."""
-    monkeypatch.setattr(host, "_SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
+    monkeypatch.setattr(host, "SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
     monkeypatch.setattr(rerun, "_LEAST_S", 0.03)
     monkeypatch.setattr(rerun, "_MOST_S", 0.03)
 

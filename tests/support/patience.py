@@ -12,7 +12,8 @@ import pytest
 def patience() -> Iterator[None]:
     """Making an instance ready has all the time that a busy machine takes, not the five seconds that it has in production."""
     from mockforge_asgi.wasm import host
+    from mockforge_asgi.wasm.fiber import SETUP
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host, "_SETUP", replace(host._SETUP, timeout_s=120.0))
+        patch.setattr(host, "SETUP", replace(SETUP, timeout_s=120.0))
         yield

@@ -44,12 +44,14 @@ class PlainLease:
     def __init__(self, host: PlainHost) -> None:
         self._host = host
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         self._host.log.append(op)
         run = self._host.operations[op]
         said = run(loads(document), request) if run.__code__.co_argcount == 2 else run(loads(document))
         with watched(request):
             return await said if isawaitable(said) else said
+
+    begin = call
 
     def release(self) -> None:
         self._host.log.append("release")

@@ -108,7 +108,7 @@ class NativeHost:
     def release(self) -> None:
         """Nothing is held between calls."""
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         """Run one operation. Raises PluginFailed, LimitExceeded, PluginUnavailable."""
         began_s = time.perf_counter()
         try:
@@ -119,6 +119,8 @@ class NativeHost:
         if began_s >= self.events.silent_until_s:
             self.ended(op, began_s)
         return answer
+
+    begin = call
 
     def ended(self, op: str, began_s: float) -> None:
         """Tell those who want to hear it that a call ended well."""

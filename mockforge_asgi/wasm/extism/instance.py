@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wasmtime
 from wasmtime import _bindings as ffi
 
+from mockforge_asgi.bounded_json import RESULT, BadJson, parse
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import LimitExceeded, PluginFailed
 from mockforge_asgi.wasm.extism.hostcalls import GuestHostCalls
@@ -31,7 +32,7 @@ from mockforge_asgi.wasm.extism.wasi import WASI, GuestMemory, abort_text
 from mockforge_asgi.wasm.ffi import ONE_TICK, CallError, arm, call_function
 from mockforge_asgi.wasm.fiber import Fiber, GuestExited, failure
 from mockforge_asgi.wasm.instance import answer_of
-from mockforge_asgi.wasm.reports import answer_json, reported, trapped
+from mockforge_asgi.wasm.reports import answer_json, reported, trapped, unreadable
 from mockforge_asgi.wasm.store import GuestStore
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ class ExtismInstance:
         output = self._run_function(fiber, function, payload)
         if not isinstance(output, bytes):
             return self._answer_of(fiber, output)
-        return answer_json(fiber, output) if output else None
+        try:
+            return parse(output, RESULT) if output else None
+        except BadJson as error:
+            raise unreadable(fiber, error) from None
 
     async def _mapped(self, fiber: Fiber, payload: bytes) -> Json:
         mapped = await self._guest.entry.mapped(fiber, payload)

@@ -49,8 +49,10 @@ class Said:
 
     said: Json = None
 
-    async def call(self, op: str, document: bytes, *, request: BodyReader | None = None) -> Json:
+    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
         return self.said
+
+    begin = call
 
     def lease(self) -> Lease:
         return self

@@ -229,7 +229,7 @@ async def test_what_the_authors_code_makes_up_of_its_lines_is_bounded_and_harmle
 async def test_a_plugin_that_never_gets_ready_is_told_with_its_line(
     tmp_path: Path, source: str, op: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "_SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
+    monkeypatch.setattr(host, "SETUP", Budget(cpu_s=0.1, timeout_s=30.0, output_bytes=1 << 20, is_fixed=True))
     runtime = runtime_of(tmp_path, source=source + "\nfrom mockforge_plugin import function\n\n@function\ndef one(): return 1\n")
     with pytest.raises(LimitExceeded, match="which is fixed for this step; run again to see where, it was at plugin.py line ") as caught:
         await runtime.start()
