@@ -46,12 +46,13 @@ class Admission:
 
     anybody: bool
     users: frozenset[str]
+    accounts: frozenset[str]
     groups: frozenset[str]
 
     def check(self, allow: Allow, account: Json) -> None:
         """Raises NotAllowed."""
         principal = allow.principal
-        if self.anybody or principal.id in self.users or (isinstance(account, str) and account in self.users):
+        if self.anybody or principal.id in self.users or (isinstance(account, str) and account in self.accounts):
             return
         if self.groups.isdisjoint(principal.groups):
             raise NotAllowed("this account is not one of those that may come in here")
@@ -75,7 +76,8 @@ class People:
         """As the whole configuration has them."""
         lists = tuple(GroupList(each["url"], tuple(map(read_path, each["name"]))) for each in config.get("groups_from") or ())
         named = config.get("allow") or {}
-        admission = Admission(config["anybody"], frozenset(named.get("users") or ()), frozenset(named.get("groups") or ()))
+        users, accounts, groups = (frozenset(named.get(key) or ()) for key in ("users", "accounts", "groups"))
+        admission = Admission(config["anybody"], users, accounts, groups)
         account = read_path(config["account"]) if config.get("account") else None
         paths, claims = PrincipalPaths.from_config(config), tuple(config["claims"])
         return cls(config["user_url"], config.get("emails_url"), lists, paths, account, claims, admission, config["timeout_ms"])

@@ -40,8 +40,8 @@ def _admission_problems(config: Config, made: Config) -> Iterator[tuple[str, str
     allow = config.get("allow") or {}
     if config.get("anybody") and allow:
         yield "anybody", "it contradicts `allow`. Leave one of them out"
-    if not config.get("anybody") and not allow.get("users") and not allow.get("groups"):
-        yield "allow", "everybody has an account at such providers. Name `users` or `groups` that may come in, or write `anybody: true`"
+    if not config.get("anybody") and not any(allow.get(key) for key in ("users", "accounts", "groups")):
+        yield "allow", "everybody has an account there. Name `users`, `accounts` or `groups` that may come in, or write `anybody: true`"
     if allow.get("groups") and not made.get("groups_from") and not made.get("groups"):
         known = " Add `read:org` to `scopes`" if config.get("preset") else " Write `groups_from`, or `groups`"
         yield "allow.groups", f"nobody says which groups a user belongs to.{known}"

@@ -52,10 +52,13 @@ async def test_organisations_and_teams_are_groups_page_by_page(hub: GitHub) -> N
 
 ADMISSIONS: list[tuple[str, dict[str, Any], str, bool]] = [
     ("the number", {"users": ["583231"]}, "octocat", True),
-    ("the account's name", {"users": ["octocat"]}, "octocat", True),
-    ("a name that somebody else calls themselves", {"users": ["octocat"]}, "mallory", False),
+    ("the account's name", {"accounts": ["octocat"]}, "octocat", True),
+    ("the account's name among the numbers", {"users": ["octocat"]}, "octocat", False),
+    ("a number among the names", {"accounts": ["583231"]}, "octocat", False),
+    ("an account that is called like an id that may come in", {"users": ["mallory"]}, "mallory", False),
+    ("a name that somebody else calls themselves", {"accounts": ["octocat"]}, "mallory", False),
     ("another's number", {"users": ["583231"]}, "mallory", False),
-    ("the name in capitals", {"users": ["Octocat"]}, "octocat", False),
+    ("the name in capitals", {"accounts": ["Octocat"]}, "octocat", False),
     ("an organisation", {"groups": ["acme"]}, "octocat", True),
     ("a team", {"groups": ["acme/platform"]}, "octocat", True),
     ("a team's name alone", {"groups": ["platform"]}, "octocat", False),

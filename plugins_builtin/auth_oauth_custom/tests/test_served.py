@@ -29,7 +29,7 @@ def hub() -> Iterator[GitHub]:
 def served(hub: GitHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The app, known to the provider."""
     config = {
-        "preset": "github", **hub.settings(), "client_id": CLIENT_ID, "client_secret": "client_secret", "allow": {"users": ["octocat"]},
+        "preset": "github", **hub.settings(), "client_id": CLIENT_ID, "client_secret": "client_secret", "allow": {"accounts": ["octocat"]},
         "session": {"key": "session_key", "secure": False},
     }  # fmt: skip
     file = configuration(tmp_path_factory.mktemp("served"), "auth-oauth-custom", config, SECRETS)
