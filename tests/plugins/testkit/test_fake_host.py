@@ -87,7 +87,7 @@ async def test_data_is_answered_from_the_case_page_by_page() -> None:
     for query, more, code in [
         ("many", {"cursor": "c"}, "invalid_input"),
         ("none", {}, "not_found"),
-        ("odd", {}, "unavailable"),
+        ("odd", {}, "bad_data"),
         ("x", {}, "denied"),
     ]:
         with pytest.raises(HostCallError) as raised:
