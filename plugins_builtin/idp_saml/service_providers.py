@@ -65,6 +65,8 @@ class Listed:
         self._entries = {entry["entity_id"]: entry for entry in config["service_providers"]}
         self._known = {entity_id: provider_of(entry, config["sign"]) for entity_id, entry in self._entries.items()}
         self._until_s: dict[str, float] = {}
+        self._failed: dict[str, str] = {}
+        """Why metadata is not there that is not asked for again yet."""
 
     def names(self) -> dict[str, str]:
         """What each is called, by entity id."""
@@ -77,20 +79,24 @@ class Listed:
             return None
         if "metadata_url" in entry and self._until_s.get(entity_id, 0) <= time.monotonic():
             self._fetch(entity_id, entry)
-        return self._known[entity_id]
+        found = self._known[entity_id]
+        if not found.acs and entity_id in self._failed:
+            raise BadMetadata(self._failed[entity_id])
+        return found
 
     def _fetch(self, entity_id: str, entry: Mapping[str, Any]) -> None:
+        """Raises nothing: what is known stays."""
         try:
             answer = http.get(entry["metadata_url"], timeout_ms=_FETCH_MS).result()
             if answer.status != 200:
                 raise BadMetadata(f"{entry['metadata_url']} answers {answer.status}")
             self._known[entity_id] = with_metadata(provider_of(entry, self._known[entity_id].seal.signs), entry, answer.body)
             self._until_s[entity_id] = time.monotonic() + _FETCHED_S
+            self._failed.pop(entity_id, None)
         except (HostError, BadMetadata) as error:
-            if not self._known[entity_id].acs:
-                raise BadMetadata(f"the metadata of {entity_id} cannot be fetched: {error}") from error
-            log.warning(f"the metadata of {entity_id} cannot be fetched anew, and what was known stays: {error}")
+            log.warning(f"the metadata of {entity_id} cannot be fetched, and what was known stays: {error}")
             self._until_s[entity_id] = time.monotonic() + _RETRY_S
+            self._failed[entity_id] = f"the metadata of {entity_id} cannot be fetched: {error}"
 
 
 def provider_of(entry: Mapping[str, Any], signs: str) -> ServiceProvider:
