@@ -110,8 +110,7 @@ class WasmHost:
             raise PluginRejected(self.options.plugin, error.author_traceback or str(error)) from error
 
     async def _load(self) -> GuestInstance:
-        fiber = self.fiber("plugin.load", budget=SETUP)
-        return await self._step(fiber, NOTHING, self._guest.instantiate(fiber))
+        return await self._step(fiber := self.fiber("plugin.load", budget=SETUP), NOTHING, self._guest.instantiate(fiber))
 
     async def _make(self) -> Instance:
         """A ready instance for the pool: loaded and initialised."""
@@ -244,8 +243,8 @@ class WasmHost:
             with watched(fiber.request):
                 return await self._pool.acquire(fiber.deadline)
         except PluginUnavailable as error:
-            wall_s = loop.time() - began
-            self._events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=wall_s, error=str(error)))
+            lost = CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=loop.time() - began, error=str(error))
+            self._events.emit(lost)
             raise
 
     async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
@@ -289,11 +288,10 @@ class WasmHost:
 
     def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
         wall_s, used = perf_counter() - began_s, held.instance.memory_bytes
-        told = CallFinished(
+        self._events.emit(CallFinished(
             plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=wall_s, cpu_s=fiber.cpu_s, slices=fiber.slices, memory_bytes=used,
             error=error,
-        )  # fmt: skip
-        self._events.emit(told)
+        ))  # fmt: skip
 
 
 def _outcome(error: BaseException) -> str:
