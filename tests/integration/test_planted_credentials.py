@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -147,6 +148,7 @@ def heard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                     "--no-access-log",
                 ]
             with running_process("planted", command, environment) as server:
+                ready(server)
                 for name, plan in plans.items():
                     found.answers[name], found.statuses[name] = ask(server, name, plan)
             found.output = server.output
@@ -154,6 +156,14 @@ def heard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     finally:
         asked.shutdown()
         asked.server_close()
+
+
+def ready(server: Running) -> None:
+    """Wait until plugins have started: some begin processes, which yield to all that a busy machine does."""
+    for _ in range(8):
+        with suppress(TimeoutError):
+            server.get("/none")
+            return
 
 
 def ask(server: Running, name: str, plan: Plan) -> tuple[list[str], list[int]]:

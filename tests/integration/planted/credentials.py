@@ -185,9 +185,21 @@ def oauth_custom(values: Values, places: Places) -> Plan:
     return Plan("auth-oauth-custom", config, kept, [], wrong)
 
 
+def saml(values: Values, places: Places) -> Plan:
+    """The key of sessions, made-up sessions and responses; a provider whose metadata are nonsense."""
+    config = {
+        "idps": {"main": {"metadata_url": f"{places.provider}/metadata"}}, "public_url": "https://app.example",
+        "session": {"key": "saml_session", "cookie": "saml", "login_cookie": "saml-login"},
+    }  # fmt: skip
+    cookies = [f"__Host-saml={values.plain()}", f"__Host-saml-login={values.plain()}", f"__Host-saml=a.b.c.d.{values.plain()}"]
+    wrong = [_bearer(values.plain()), *(("", {"cookie": cookie}) for cookie in cookies)]
+    wrong += [(f"?SAMLResponse={values.plain()}&RelayState={values.plain()}", {"accept": "text/html"})]
+    return Plan("auth-saml", config, {"saml_session": values.secret("{}-and-more")}, [], wrong)
+
+
 PLUGINS: Final[Mapping[str, Callable[[Values, Places], Plan]]] = {
     "api-key": api_key, "basic": basic_users, "jwt": jwt, "jwks": jwks, "oauth2": oauth2, "hmac": signed, "ldap": ldap,
-    "ldap-down": ldap_down, "oidc": oidc, "oauth-custom": oauth_custom,
+    "ldap-down": ldap_down, "oidc": oidc, "oauth-custom": oauth_custom, "saml": saml,
 }  # fmt: skip
 """By the path that each guards."""
 
