@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from secrets import token_urlsafe
+from typing import Final
 
 from mockforge_plugin import Json, Request, Response
 from mockforge_plugin.login import LoginFailed, Pending, Renewals, Renewed, Session, SessionOver, Sessions
@@ -16,6 +17,9 @@ from .oauth.flow import CodeFlow
 from .people import People, ends_s
 from .tokens.bearer import Refused
 from .tokens.provider import Unavailable
+
+MAX_HINT: Final = 4096
+"""Characters of an ID token that goes into an address; servers refuse long ones, and without it the provider asks the user."""
 
 
 class Login:
@@ -96,5 +100,6 @@ class Login:
     async def end_session_url(self, session: Session, private: Mapping[str, Json], back: str) -> str | None:
         """The same, for one session."""
         endpoint = await self.end_session_endpoint()
-        hint = [("id_token_hint", str(private.get("id_token", ""))), ("client_id", self._provider.client.id)]
-        return None if endpoint is None else with_query(endpoint, [*hint, ("post_logout_redirect_uri", back)])
+        hint = str(private.get("id_token", ""))
+        said = [("id_token_hint", hint if len(hint) <= MAX_HINT else ""), ("client_id", self._provider.client.id)]
+        return None if endpoint is None else with_query(endpoint, [*said, ("post_logout_redirect_uri", back)])

@@ -5,9 +5,11 @@ A bearer token is decided about first, then a session; a browser that has neithe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from mockforge_plugin import Allow, AuthPlugin, Decision, Deny, Health, Json, Reply, Request, Response, endpoint, secret
+from mockforge_plugin.context import detached, entered
 from mockforge_plugin.login import Logout, Renewals, Sessions, Site, is_navigation
 
 from .access_tokens import AccessTokens
@@ -49,11 +51,13 @@ class OidcAuth(AuthPlugin):
             self.access_tokens = AccessTokens(self.provider, self.bearer, rules, paths, most=most)
 
     async def start(self) -> None:
-        """Fetch what the provider says of itself, and its keys."""
-        await self.provider.prepare()
+        """Fetch what the provider says of itself, and its keys; nobody waits for it, since it may be a part of the server that starts."""
+        with entered(detached()):
+            self.preparing = asyncio.ensure_future(self.provider.prepare())
 
     async def stop(self) -> None:
         """End what is under way."""
+        self.preparing.cancel()
         await self.renewals.close()
         await self.provider.close()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from plugins_builtin.auth_oauth_custom.tests.github_app import JSON, caller, login_app
-from tests.support.browsers import ORIGIN, log_in, query_of, submit
+from plugins_builtin.auth_oauth_custom.tests.github_app import JSON, app, caller, login_app, settings
+from tests.support.browsers import ORIGIN, browsing, log_in, query_of, submit
 from tests.support.github import CLIENT_ID, GitHub
 
 ORGS = ["user:email", "read:org"]
@@ -23,6 +23,14 @@ async def test_a_browser_logs_in_and_comes_back_to_where_it_was_going(hub: GitHu
         assert (seen["groups"], seen["claims"]) == ([], {"id": 583231, "login": "octocat", "scope": "user:email"})
         cookie = next(each for each in browser.cookies.jar if each.domain == "app.example")
         assert (cookie.name, cookie.secure, "octocat" in (cookie.value or "")) == ("__Host-oauth", True, False)
+
+
+async def test_in_development_neither_an_address_nor_a_key_is_needed(hub: GitHub) -> None:
+    here = "http://127.0.0.1:8000"
+    hub.callback = f"{here}/auth/callback"
+    async with browsing(app(settings(hub, public_url=None, session=None), dev=True), origin=here) as browser:
+        assert (await log_in(browser, "/orders", user="octocat")).json()["id"] == "583231"
+        assert "oauth" in dict(browser.cookies)
 
 
 async def test_what_the_provider_is_asked(hub: GitHub) -> None:

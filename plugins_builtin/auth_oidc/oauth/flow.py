@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Final, TypeAlias
 
-from mockforge_plugin import Json, Request, Response, log
+from mockforge_plugin import HostError, Json, PluginError, Request, Response, log
 from mockforge_plugin.login import LoginFailed, Pending, PendingLogins, Sessions, Site, moved, page
 
 from ..tokens.bearer import Refused
@@ -23,7 +23,7 @@ Headers: TypeAlias = list[tuple[str, str]]
 Redeem: TypeAlias = Callable[[Request, Mapping[str, str], Pending], Awaitable[Headers]]
 """From the code that came back, by the form of a token request, to the headers of a session.
 
-Raises LoginFailed, GrantRefused, Refused, Unavailable."""
+Raises LoginFailed, GrantRefused, Refused, Unavailable, PluginError."""
 _PARAMETERS: Final = ("state", "code", "error", "iss")
 _MAX_CODE: Final = 4096
 
@@ -67,11 +67,15 @@ class CodeFlow:
             log.info(f"a login at {self._name} failed: it does not accept the code ({error.code})")
             words = "the identity provider does not accept what this browser brought from it; begin again"
             return self.failed(request, 400, words, pending.set_headers)
-        except (Refused, Unavailable) as error:
-            status, words, why = 502, "the identity provider answers badly", str(error)
+        except (Refused, Unavailable, PluginError) as error:
+            status, words = 502, "the identity provider answers badly"
             if isinstance(error, Unavailable):
-                status, words, why = error.status, error.words, error.why
-            log.warning(f"a login at {self._name} failed: {why}")
+                status, words = error.status, error.words
+            elif isinstance(error, HostError):
+                status, words = 503, "logins cannot be kept at the moment"
+            elif isinstance(error, PluginError):  # what is known of the user is more than a session holds
+                words = "the identity provider says more of this account than can be kept"
+            log.warning(f"a login at {self._name} failed: {error}")
             return self.failed(request, status, words, pending.set_headers)
         return moved(pending.return_to, [*pending.set_headers, *headers], 303)
 

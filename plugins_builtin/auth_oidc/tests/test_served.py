@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
 from plugins_builtin.auth_oidc.tests.login_app import ADA, SECRETS
+from tests.docs.pages import ROOT, blocks
 from tests.support.chromium import chromium as chromium
 from tests.support.chromium import fresh_page
 from tests.support.identity_provider import IdentityProvider
 from tests.support.login_served import configuration, statuses, until_all_serve
-from tests.support.server_processes import Running, running_process
+from tests.support.served import served as serving
+from tests.support.server_processes import Running, free_port, running_process
 
 JSON = {"accept": "application/json"}
 HTML = {"accept": "text/html"}
@@ -78,6 +81,16 @@ def test_a_logout_at_the_provider_holds_on_both_workers(served: Running, provide
         assert action and secret, page.text
         browser.post(action[1], data={"xsrf": secret[1], "logout": "yes"})  # which answers once the app has been told
         assert statuses(url(served), held)[0] == {401}
+
+
+def test_the_example_of_the_page_works_as_it_stands(tmp_path: Path, chromium: Browser) -> None:
+    (example,) = (block for block in blocks(ROOT / "docs" / "how-to" / "auth-oidc.md") if "of its own" in block.title)
+    port, file = free_port(), tmp_path / "mockforge.yaml"
+    file.write_text(example.text.replace("8000", str(port)))
+    with serving(file, port), fresh_page(chromium) as page:
+        page.goto(f"http://127.0.0.1:{port}/orders/me")
+        page.click("#user-ada")
+        expect(page.locator("body")).to_have_text("Hello Ada Lovelace")
 
 
 def test_a_person_logs_in_and_out_in_a_browser(served: Running, provider: IdentityProvider, chromium: Browser) -> None:

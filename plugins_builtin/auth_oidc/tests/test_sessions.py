@@ -130,6 +130,19 @@ async def test_a_logout_ends_the_session_here_and_goes_on_to_the_provider(script
         assert "You are logged out" in (await browser.get("/auth/logout")).text
 
 
+async def test_a_user_of_whom_too_much_is_known_is_told_so(scripted: ScriptedProvider) -> None:
+    groups = [f"a-group-with-a-long-name-{number}" for number in range(150)]
+    async with login_app(scripted.issuer) as browser:
+        await logged_in(browser, scripted, groups=groups)
+        assert len((await browser.get("/", headers=JSON)).json()["groups"]) == 150, "what a cookie cannot hold is kept here"
+        assert "id_token_hint" not in query_of(await browser.post("/auth/logout", headers={"origin": ORIGIN}))
+        sent = await begin(browser)
+        scripted.give(sent["nonce"], groups=groups * 5)
+        answer = await come_back(browser, state=sent["state"], code="code")
+        assert answer.status_code == 502 and "more of this account than can be kept" in answer.text
+        assert not await is_logged_in(browser)
+
+
 FOREIGN: list[dict[str, str]] = [
     {"origin": "https://evil.example"},
     {"origin": "https://shop.app.example", "sec-fetch-site": "same-site"},

@@ -38,6 +38,13 @@ def test_defaults_are_filled_into_an_object_that_is_one_itself() -> None:
     assert settle({}, {"properties": {"pool": inner}}) == ({"pool": {"m": 2, "n": 1}}, [])
 
 
+def test_an_object_that_is_a_default_has_the_defaults_of_its_parts() -> None:
+    parts = {"cookie": {"type": "string", "default": "id"}, "key": {"type": "string"}}
+    schema = {"properties": {"session": {"type": "object", "default": {"key": "k"}, "properties": parts}}}
+    assert settle({}, schema) == ({"session": {"key": "k", "cookie": "id"}}, [])
+    assert schema["properties"]["session"]["default"] == {"key": "k"}
+
+
 def test_filling_in_leaves_schema_and_configuration_as_they_were() -> None:
     schema: dict[str, Any] = {"properties": {"list": {"default": []}}}
     config: dict[str, Any] = {}
