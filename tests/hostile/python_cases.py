@@ -63,7 +63,7 @@ CASES = [
         Case("ctypes", plugin("import ctypes; ctypes.string_at(0)"), "PluginFailed", "no module 'ctypes'", limits={"cpu_ms": 200}),
         Case("bytecode of its own making", plugin("f = lambda: None\nf.__code__ = f.__code__.replace(co_code=bytes(range(256)) * 4, co_stacksize=1)\nf()"), "PluginFailed", "gave up|trap|outside its memory", limits={"cpu_ms": 500}, many=False),
         Case("leaving by SystemExit", plugin("raise SystemExit(3)"), "PluginFailed", "SystemExit", limits={"cpu_ms": 200}),
-        Case("every frame above it spoilt", plugin("import sys; f = sys._getframe()\nwhile f := f.f_back: f.f_globals.clear()"), "PluginFailed", "gave up", limits={"cpu_ms": 500}),
+        Case("every frame spoilt, its own too", plugin("import sys; f = sys._getframe()\nwhile f: names, f = f.f_globals, f.f_back; names.clear()"), "PluginFailed", "gave up", limits={"cpu_ms": 500}),
         Case("the kit's own encoder replaced", plugin("return 'x'", top="import sys\nfor m in list(sys.modules.values()):\n    if hasattr(m, 'encode'): m.encode = lambda *a, **k: '{' * 500"), "PluginRejected", "not JSON", "load"),
         Case("the context replaced by one that never ends", plugin("return 'x'", top="import mockforge_plugin.context as c\ndef spin(*a, **k):\n    while True: pass\nc.install(type('D', (), {'call_now': spin, 'call_blocking': spin, 'call': spin})())"), "an answer", "", limits={"cpu_ms": 200}),
         Case("`sys.modules` emptied", plugin("import sys; sys.modules.clear(); import json"), "PluginFailed", "ModuleNotFoundError|AttributeError", limits={"cpu_ms": 500}),

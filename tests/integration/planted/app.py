@@ -43,4 +43,5 @@ if os.environ.get("PLANTED_SABOTAGE"):
     for kind in (Request, *Request.__subclasses__()):
         for name in ("headers", "query", "cookies"):
             setattr(kind, name, property(sabotaged))
-        setattr(kind, "header", sabotaged)  # noqa: B010  # an assignment would be a type error, which is what sabotage is
+        for method in ("header", "header_values"):
+            setattr(kind, method, sabotaged)  # an assignment would be a type error, which is what sabotage is
