@@ -101,3 +101,31 @@ def entry(number: int, dn: str, **attributes: str) -> bytes:
     """A message with an entry that a search has found."""
     pairs = b"".join(tlv(0x30, tlv(0x04, n.encode()) + tlv(0x31, tlv(0x04, v.encode()))) for n, v in attributes.items())
     return message(number, tlv(SEARCH_ENTRY, tlv(0x04, dn.encode()) + tlv(0x30, pairs)))
+
+
+def silent(fake: Fake, connection: socket.socket) -> None:
+    """Accepts, and never answers."""
+    while data := connection.recv(65536):
+        fake.received += data
+
+
+def answering(*searches: bytes, bind: bytes = b"") -> Behaviour:
+    """Accepts every password, and answers every search with these messages, whose numbers are set."""
+
+    def behave(fake: Fake, connection: socket.socket) -> None:
+        while True:
+            number, tag = fake.request(connection)
+            if tag == 0x60:
+                connection.sendall(result(number, BIND) if not bind else bind)
+            elif tag == 0x63:
+                for answer in searches:
+                    connection.sendall(answer.replace(b"\x02\x04\xee\xee\xee\xee", b"\x02\x04" + number.to_bytes(4, "big")))
+
+    return behave
+
+
+def carry(source: socket.socket, target: socket.socket) -> None:
+    """Carries what one end says to the other, until it ends."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)

@@ -15,6 +15,10 @@ from tests.support.openldap import PASSWORD as PASSWORD
 WAYS = ("plain", "starttls", "ldaps")
 """How a directory is spoken to."""
 WRONG = "user name or password is wrong"
+UNAVAILABLE = (503, "the directory is not available")
+TEMPLATE = f"uid={{user}},ou=people,{BASE}"
+SHORT = {"timeouts": {"connect_s": 0.3, "login_s": 0.6, "retry_s": 0.1}}
+"""For servers that answer late or never."""
 GROUPS = {"base": f"ou=groups,{BASE}"}
 
 

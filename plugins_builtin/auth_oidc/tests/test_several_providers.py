@@ -51,6 +51,9 @@ async def test_an_id_token_is_no_access_token(scripted: ScriptedProvider) -> Non
             (scripted.claims("nonce"), 401),
             (scripted.claims(None, at_hash="x"), 401),
             (scripted.claims(None, events={"http://schemas.openid.net/event/backchannel-logout": {}}), 401),
+            (scripted.claims(None), 401),  # a refreshed ID token
+            (scripted.claims(None, aud=["web", "https://orders.example"]), 401),
+            (scripted.claims(None, scope="orders"), 200),
             (scripted.claims("nonce", aud="https://orders.example"), 401),
             (scripted.claims(None, aud="https://billing.example"), 401),
             (scripted.claims(None, aud="https://orders.example", iss=f"{scripted.issuer}/"), 401),
