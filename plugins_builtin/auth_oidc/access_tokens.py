@@ -60,7 +60,7 @@ class AccessTokens:
         return allow
 
     def _is_other(self, header: Mapping[str, Json], claims: Mapping[str, Json]) -> bool:
-        """Whether it is an ID token or tells of an event. An ID token that a refresh gave may name no nonce, but is for this client alone."""
+        """Whether it is an ID token or tells of an event. An ID token of a refresh may name no nonce, but is for this client alone."""
         if any(name in claims for name in _OF_OTHER_TOKENS):
             return True
         audience = claims.get("aud")
