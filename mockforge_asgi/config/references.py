@@ -113,7 +113,7 @@ class _References:
         if name not in queries:
             return
         query = _mapping(queries[name])
-        known, given = _mapping(query.get("where")) or _mapping(query.get("params")), _mapping(response.get("params"))
+        known, given = _parameters(query), _mapping(response.get("params"))
         for parameter in given:
             if parameter not in known:
                 what = f"the query '{clip(name)}' has no parameter '{clip(parameter)}'."
@@ -166,6 +166,11 @@ def _missing(path: Path, name: str, known: Mapping[str, Any], kind: str, section
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _parameters(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a query as written."""
+    return {name: about for part in ("params", "insert", "update", "where") for name, about in _mapping(query.get(part)).items()}
 
 
 def _list(value: Any) -> list[Any]:

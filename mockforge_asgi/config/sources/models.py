@@ -53,10 +53,14 @@ class ParameterModel(Strict):
             raise fault(f"its default {error}.", "Write one of that type.") from None
         return self
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether it may be left out."""
+        return self.optional or "default" in self.model_fields_set
+
     def build(self) -> QueryParameter:
         """The frozen form."""
-        is_required = not self.optional and "default" not in self.model_fields_set
-        return QueryParameter(self.type, is_required, typed_value(self.type, plain(self.default)))
+        return QueryParameter(self.type, not self.is_optional, typed_value(self.type, plain(self.default)))
 
 
 Parameter = Annotated[ParameterModel, *short_form(lambda v: {"type": v} if isinstance(v, str) else v, _TEXT)]
@@ -91,39 +95,92 @@ class QueryModel(Strict):
     )
     limit: int | None = Field(default=None, ge=1, le=100_000, description="The most rows given at once; `limits.max_rows` if left out.")
     cache_s: float | None = Field(default=None, ge=0, le=86_400, description="How long its rows may be given again, in seconds.")
-    write: bool = Field(default=False, description="Whether it may change data.")
+    write: bool = Field(
+        default=False, description="Whether it may change data; with `from` alone: whether a resource may change the table."
+    )
+    insert: dict[Name, Parameter] = Field(
+        default_factory=dict, description="With `from`: the columns of one row that it adds, with their types.", examples=["{name: text}"]
+    )
+    update: dict[Name, Parameter] = Field(
+        default_factory=dict,
+        description="With `from` and `where`: the columns that it changes, with their types.",
+        examples=["{name: text}"],
+    )
+    delete: bool = Field(default=False, description="With `from` and `where`: it deletes rows.")
+    key: Annotated[list[ColumnName], *short_form(as_list, _TEXT)] = Field(
+        default_factory=list, max_length=16, description="With `from`: the columns that together name one row; resources need it."
+    )
+    version: ColumnName | None = Field(
+        default=None, description="With `key`: an integer column that resources count up with each change, and compare before."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> QueryModel:
+        self._check_portable()
         if (self.query is None) == (self.table is None):
             raise fault("a query has exactly one of `query` and `from`.", "Write its text as `query`, or the table as `from`.")
-        if self.table is None and (self.where or self.columns):
-            raise fault("`where` and `columns` belong to `from`.", "Write conditions into the query, its parameters under `params`.")
         if self.table is not None and self.params:
             raise fault("`params` belong to `query`.", "Write them under `where`, each by its column.")
         if isinstance(self.query, dict) and "from" in self.query:
             raise fault("`from` stands beside `query`, not in it.", "Write `{from: …, where: …}` without `query`.")
-        if self.write and (self.table is not None or self.cache_s or self.sort):
-            raise fault("a query that writes has no `from`, `cache_s` or `sort`.", "Remove it, or `write`.")
+        if (self._is_change or (self.write and self.table is None)) and (self.cache_s or self.sort or self.order):
+            raise fault("a query that writes has no `cache_s`, `order` or `sort`.", "Remove it, or write a query that reads.")
         if isinstance(self.query, list) and not self.write:
             raise fault("several statements are one transaction, which writes.", "Add `write: true`, or write one statement.")
         if self.query in ([], {}):
             raise fault("the query is empty.", "Write one.")
         return self
 
+    @property
+    def _is_change(self) -> bool:
+        return bool(self.insert or self.update or self.delete)
+
+    def _check_portable(self) -> None:
+        given = [name for name in ("columns", "where", "insert", "update", "delete", "key", "version") if getattr(self, name)]
+        if self.table is None and given:
+            raise fault(f"`{given[0]}` belongs to `from`.", "Write it into the query, its parameters under `params`.")
+        changes = [name for name in ("insert", "update", "delete") if name in given]
+        if len(changes) > 1:
+            raise fault(f"a query does one of {' and '.join(changes)}.", "Write two queries.")
+        if changes and (self.key or self.version or self.write):
+            raise fault(f"`{changes[0]}` says that it writes; `key`, `version` and `write` are of tables that resources use.", "Remove it.")
+        if self.version and not self.key:
+            raise fault("`version` has no effect without `key`.", "Name the columns of the key: `key: id`.")
+        if self.insert and self.where:
+            raise fault("`insert` has no conditions.", "Remove `where`, or write `update`.")
+        if (self.update or self.delete) and (not self.where or any(p.is_optional for p in self.where.values()) or self.columns):
+            what = f"`{changes[0]}` needs a `where` whose parameters are all given, and has no `columns`."
+            raise fault(what, "Name the rows: `where: {id: integer}`.")
+        if both := sorted(self.update.keys() & self.where.keys()):
+            raise fault(f"the column {quote(both[0])} is both in `update` and in `where`.", "Change it with a query in the source's words.")
+
     def build(self, name: str, limits: SourceLimits, cache_s: float) -> NamedQuery:
         """The frozen form; what it leaves out is as its source has it."""
-        cached = 0.0 if self.write else cache_s if self.cache_s is None else self.cache_s
-        params = {key: parameter.build() for key, parameter in (self.where or self.params).items()}
+        writes = self._is_change or (self.write and self.table is None)
         return NamedQuery(
-            name, self._sent(), params, self.limit or limits.max_rows, tuple(self.order), frozenset(self.sort), cached, self.write
+            name,
+            self._sent(),
+            {key: parameter.build() for key, parameter in (self.insert | self.update | self.where or self.params).items()},
+            self.limit or limits.max_rows,
+            tuple(self.order),
+            frozenset(self.sort),
+            0.0 if writes else cache_s if self.cache_s is None else self.cache_s,
+            writes,
+            tuple(self.key),
+            self.version,
+            self.write and not writes,
         )
 
     def _sent(self) -> Any:
         if self.table is None:
             return plain(self.query)
         columns = {"columns": list(self.columns)} if self.columns else {}
-        return {"from": self.table, **columns, "where": list(self.where)}
+        if self.insert:
+            return {"from": self.table, "insert": {column: column for column in self.insert}, **columns}
+        change: dict[str, Any] = {"delete": True} if self.delete else {}
+        if self.update:
+            change = {"update": {column: column for column in self.update}}
+        return {"from": self.table, **change, **columns, "where": list(self.where)}
 
 
 class SourceLimitsModel(Strict):

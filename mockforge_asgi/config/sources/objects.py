@@ -38,10 +38,17 @@ class NamedQuery:
     """Columns that whoever asks may sort by instead."""
     cache_s: float = 0.0
     write: bool = False
+    """Whether it changes data."""
+    key: tuple[str, ...] = ()
+    """Of a portable query: the columns that together name one row."""
+    version: str | None = None
+    """Of a portable query: the integer column that counts the changes of a row."""
+    is_writable: bool = False
+    """Of a portable query that reads: whether resources may change its table."""
 
     @property
     def is_portable(self) -> bool:
-        """Whether it names a table and conditions, in no language of its source."""
+        """Whether it names a table, in no language of its source."""
         return isinstance(self.query, Mapping) and "from" in self.query
 
 
