@@ -1,0 +1,1 @@
+"""What sources over HTTP APIs stand on: parameters in their places, credentials, JSON that keeps its numbers, rows."""
