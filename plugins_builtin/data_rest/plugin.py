@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from mockforge_plugin import DataResult, DataSourcePlugin, Health, HttpAnswer, Json, PluginError, Table
 from mockforge_plugin.engines.http.credentials import address_problems
+from mockforge_plugin.engines.http.placeholders import wrong_query
 from mockforge_plugin.engines.http.rows import column_specs, json_path, rows_at, table, value_at
 from mockforge_plugin.engines.http.service import Deadline, Request, Service, check_status, json_of
 
@@ -62,6 +63,8 @@ class RestSource(DataSourcePlugin):
         """Rows of an answer, or of as many pages as are needed."""
         deadline = Deadline(timeout_ms)
         if isinstance(query, dict) and "from" in query:
+            if write:
+                raise wrong_query("an API has no one way to change a table: write the request, as `query: {post: …}`")
             return await self._portable(query, params, types or {}, limit, cursor, order, max_bytes, deadline)
         read = self._query(query, types or {}, write)
         first = read.fill(params)

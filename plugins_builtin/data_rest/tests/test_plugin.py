@@ -126,3 +126,9 @@ async def test_what_is_wrong_in_the_configuration_is_told_at_the_start(config: d
         async with asking({"use": "rest", "config": config}, secrets={"key": {"value": "hush/hush"}}):
             pass
     assert words in str(caught.value)
+
+
+async def test_a_portable_change_is_refused_before_anything_is_sent(api: Api, shop: Opening) -> None:
+    async with shop({"q": {"from": "users", "delete": True, "where": {"id": "integer"}}}) as asking:
+        refused = await asking.refused("q", {"id": 1})
+    assert refused.code == "bad_data" and "write the request" in refused.why and len(api.users) >= 2
