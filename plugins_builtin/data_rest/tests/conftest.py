@@ -35,7 +35,12 @@ def shop(served: tuple[Api, Server]) -> Opening:
 
     @asynccontextmanager
     async def opening(queries: Mapping[str, Any], limits: Mapping[str, Any] | None = None, **config: Any) -> AsyncIterator[Asking]:
-        source = {"use": "rest", "config": {"url": f"{served[1].url}/v1", **config}, "queries": queries, "limits": limits or {}}
+        source = {
+            "use": "rest",
+            "config": {"url": f"{served[1].url}/v1", **config},
+            "queries": queries,
+            "limits": limits or {"timeout_ms": 20_000},
+        }
         async with asking(source, secrets={"key": {"value": "hush/hush"}}) as made:
             yield made
 

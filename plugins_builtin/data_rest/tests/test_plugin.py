@@ -63,7 +63,7 @@ async def test_redirects_below_the_address_are_followed_by_reads_and_not_for_eve
 
 
 async def test_29_a_bomb_is_ended_by_the_door(shop: Opening) -> None:
-    async with shop({"q": {"query": {"get": "/bomb"}}}, {"max_mb": 64}) as asking:
+    async with shop({"q": {"query": {"get": "/bomb"}}}, {"max_mb": 64, "timeout_ms": 60_000}) as asking:
         assert (await asking.refused("q")).code == "limit"
 
 
