@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,3 +30,16 @@ def nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def owned(path: Path) -> None:
+    """Give a file or folder to nobody, where the tests run as root."""
+    if os.geteuid() == 0:
+        os.chown(path, _NOBODY, _NOBODY)
+
+
+def lowered(command: Sequence[str], home: Path) -> list[str]:
+    """The command as nobody runs it, where the tests run as root: servers refuse root."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "env", f"HOME={home}", *command]

@@ -1,0 +1,108 @@
+"""Pages of reading statements: so many rows and one more, from where the page before ended.
+
+With an order the page begins behind the last row's values (keyset), which neither skips nor repeats rows while others are inserted;
+without one, or where a value of the order has no exact text, behind so many rows (offset). A cursor is JSON, which the host seals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mockforge_plugin.engines.sql.dialect import Dialect
+from mockforge_plugin.engines.sql.statement import Parameter, Piece, Statement
+
+_INEXACT: Final = frozenset({"float", "json", "binary", "boolean"})
+"""Types of columns that no page can begin behind: they are not equal to what their text says, or have no order."""
+_INNER: Final = "mockforge_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The pieces of a page's statement, and the parameters that were added."""
+
+    pieces: tuple[Piece, ...]
+    added: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page begins: behind these values of the order, or behind so many rows."""
+
+    values: tuple[Any, ...] | None = None
+    offset: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        """The cursor of its text. Raises ValueError."""
+        found = json.loads(text)
+        if isinstance(found, int) and found >= 0:
+            return cls(None, found)
+        if isinstance(found, list) and all(value is None or isinstance(value, str | int) for value in found):
+            return cls(tuple(found))
+        raise ValueError("no cursor")
+
+    def __str__(self) -> str:
+        return json.dumps(self.offset if self.values is None else list(self.values), ensure_ascii=False, separators=(",", ":"))
+
+
+def page(statement: Statement, order: Sequence[str], cursor: Cursor, most: int, dialect: Dialect) -> Page:
+    """The statement of one page: `most` rows and one more. One that is no SELECT or the like is left as it is."""
+    if not statement.gives_rows:
+        return Page(statement.pieces)
+    added: dict[str, Any] = {}
+    pieces = statement.pieces
+    if order or statement.has_tail:
+        pieces = ("select * from (", *pieces, f"\n) as {_INNER}")
+    if order:
+        columns = [(dialect.name_of(column.removeprefix("-")), column.startswith("-")) for column in order]
+        if cursor.values is not None:
+            pieces = (*pieces, " where ", *_behind(columns, cursor.values, dialect.nulls_last, added))
+        pieces = (*pieces, " order by ", ", ".join(f"{name} desc" if is_down else name for name, is_down in columns))
+    return Page((*pieces, *_limit(cursor, most, added)), added)
+
+
+def _limit(cursor: Cursor, most: int, added: dict[str, Any]) -> tuple[Piece, ...]:
+    if not cursor.offset:
+        return (f"\nlimit {most + 1}",)
+    added["\0offset"] = cursor.offset
+    return (f"\nlimit {most + 1} offset ", Parameter("\0offset"))
+
+
+def counted(statement: Statement) -> tuple[Piece, ...]:
+    """The statement that counts its rows."""
+    return ("select count(*) from (", *statement.pieces, f"\n) as {_INNER}")
+
+
+def following(order: Sequence[str], cursor: Cursor, columns: Sequence[tuple[str, str]], last: Sequence[Any], shown: int) -> Cursor:
+    """Where the next page begins. `columns` are names and types, `last` the last row that was shown, one of `shown`."""
+    at = {name: (position, kind) for position, (name, kind) in enumerate(columns)}
+    values = []
+    for column in order:
+        position, kind = at.get(column.removeprefix("-"), (-1, "float"))
+        value = last[position]
+        if kind in _INEXACT or kind.endswith("[]"):
+            return Cursor(None, cursor.offset + shown)
+        values.append(value if value is None or type(value) is int else str(value))
+    return Cursor(tuple(values)) if values and not cursor.offset else Cursor(None, cursor.offset + shown)
+
+
+def _behind(columns: Sequence[tuple[str, bool]], values: Sequence[Any], nulls_last: bool, added: dict[str, Any]) -> tuple[Piece, ...]:
+    """The condition of rows that come behind those values: a > x or (a = x and (b > y or …)), NULLs where the dialect sorts them."""
+    if len(values) != len(columns):
+        raise ValueError("the cursor is one of another order")
+    made: tuple[Piece, ...] = ()
+    for (name, is_down), (position, value) in reversed(list(zip(columns, enumerate(values), strict=True))):
+        key = f"\0key{position}"
+        last = nulls_last is not is_down
+        if value is None:
+            after: tuple[Piece, ...] = ("false",) if last else (f"{name} is not null",)
+            same: tuple[Piece, ...] = (f"{name} is null",)
+        else:
+            added[key] = value
+            after = (f"{name} {'<' if is_down else '>'} ", Parameter(key), *((f" or {name} is null",) if last else ()))
+            same = (f"{name} = ", Parameter(key))
+        made = ("(", *after, *((" or (", *same, " and ", *made, ")") if made else ()), ")")
+    return made

@@ -1,0 +1,68 @@
+"""asyncpg's exceptions as failures of the engine. Messages of the server that may repeat a value are not passed on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from mockforge_plugin.engines.sql.failures import SqlError, busy, late, refused, unavailable
+
+_VALUES: Final = {
+    "23502": "a column that must have a value is given none", "23503": "a row that is referred to is not there, or is referred to",
+    "23514": "a value breaks a check constraint",
+}  # fmt: skip
+_BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03"})
+_STALE: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+
+
+def sql_error(error: BaseException, address: str) -> SqlError:
+    """The failure that an exception of asyncpg, or of the network, is."""
+    if isinstance(error, SqlError):
+        return error
+    if isinstance(error, _STALE):
+        return SqlError("a table that it reads has changed", is_stale=True)
+    if isinstance(error, asyncpg.UnsupportedClientFeatureError):
+        return SqlError("it gives a column of a type of rows or ranges of its own: write it as `column::text`")
+    if isinstance(error, asyncpg.DataError | asyncpg.exceptions.DataError):
+        return refused(f"a parameter's value does not fit where it stands ({getattr(error, 'sqlstate', None) or 'client'})")
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_state(error, address)
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return refused("a parameter's value does not fit where it stands: declare its type, or cast it in the query")
+    if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError | EOFError | TimeoutError):
+        return unavailable(f"PostgreSQL at {address} cannot be reached: {_reason(error)}", is_lost=True)
+    return SqlError(f"asyncpg failed with {type(error).__name__}", is_lost=True)
+
+
+def _of_state(error: asyncpg.PostgresError, address: str) -> SqlError:
+    """By SQLSTATE (PostgreSQL documentation, appendix A)."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    where = next((f" ({name})" for key in ("constraint_name", "column_name") if (name := getattr(error, key, None))), "")
+    if state in ("23505", "23P01"):
+        return SqlError(f"a unique key is there already{where}", "conflict")
+    if state in _VALUES:
+        return refused(f"{_VALUES[state]}{where}")
+    if state[:2] in ("22", "23"):
+        return refused(f"the data do not accept a value: {type(error).__name__}, {state}{where}")
+    if state == "57014":
+        return late("PostgreSQL ended it at its statement_timeout")
+    if state in _BUSY:
+        return busy(f"PostgreSQL at {address}: {type(error).__name__}, {state}")
+    if state[:2] == "28":
+        return unavailable(f"PostgreSQL at {address} refuses the login: {state}; see its user and secret", is_lost=True, is_login=True)
+    if state[:2] in ("08", "53", "57", "58", "XX") or state == "3D000":
+        return unavailable(f"PostgreSQL at {address}: {type(error).__name__}, {state}", is_lost=state != "3D000")
+    if state == "25006":
+        return refused("it writes, and may not: add `write: true` to it if it shall", "denied")
+    if state == "42501":
+        return refused(f"the role may not do this: {str(error)[:200]}", "denied")
+    if state[:2] in ("42", "3F"):
+        return SqlError(f"PostgreSQL does not understand it: {str(error)[:300]} ({state})")
+    return SqlError(f"PostgreSQL failed with {type(error).__name__}, {state}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return str(error.strerror)[:200]
+    return f"{type(error).__name__}: {error}"[:200]
