@@ -229,12 +229,16 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """Who the plugin is: the name that the operator gave it, the version of its manifest, and whether it runs in development mode."""
+    """Who the plugin is: the name that the operator gave it, the version of its manifest, and whether it runs in development mode.
+
+    `base_dir` is the folder that relative paths of the configuration begin at, for native plugins; the others have no files.
+    """
 
     id: str = ""
     version: str = ""
     development: bool = False
     prefix: str = ""  # what the paths of its endpoints begin with
+    base_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
     return objects.Config(
         version=model.version,
         plugins={
-            name: _plugin(name, plugin, builtin_plugins().get(plugin.use) or cast(Path, at(plugin.use)), at(plugin.on_failure.file))
+            name: _plugin(name, plugin, builtin_plugins().get(plugin.use) or cast(Path, at(plugin.use)), at)
             for name, plugin in model.plugins.items()
         }
         | {name: _source_plugin(name, source, source.use, at) for name, source in model.sources.items() if source.use is not None},
@@ -166,7 +166,7 @@ def _build(model: schema.ConfigModel, places: Locations, base_dir: Path, file: P
     )
 
 
-def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path | None) -> objects.PluginUse:
+def _plugin(name: str, model: schema.PluginModel, path: Path, at: Callable[[str | None], Path | None]) -> objects.PluginUse:
     is_builtin = not is_path(model.use)
     return objects.PluginUse(
         name=name,
@@ -184,13 +184,14 @@ def _plugin(name: str, model: schema.PluginModel, path: Path, failure_file: Path
         endpoints=model.endpoints,
         isolation=model.isolation,
         on_failure=model.on_failure.word or "error",
-        failure_answer=None if model.on_failure.word else _answer(model.on_failure, failure_file),
+        failure_answer=None if model.on_failure.word else _answer(model.on_failure, at(model.on_failure.file)),
         limits=objects.LimitOverrides(**model.limits.model_dump()),
         instances=objects.InstancesConfig(**model.instances.model_dump()),
         breaker=objects.BreakerConfig(**model.breaker.model_dump()),
         native=objects.NativeTrust(model.native.trust or "", model.native.workers, model.native.max_workers) if model.native else None,
         templates=frozenset(model.templates),
         modifies=model.modifies.build(),
+        base_dir=at(""),
     )
 
 
@@ -248,6 +249,7 @@ def _source_plugin(name: str, model: SourceModel, use: str, at: Callable[[str], 
         ),
         native=objects.NativeTrust(model.native.trust, model.native.workers) if model.native else None,
         section="sources",
+        base_dir=at(""),
     )
 
 

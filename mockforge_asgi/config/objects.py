@@ -149,6 +149,8 @@ class PluginUse:
     modifies: ResponseFilter = field(default_factory=ResponseFilter)
     section: Literal["plugins", "sources"] = "plugins"
     """Where in the configuration it stands."""
+    base_dir: Path | None = None
+    """The folder that relative paths begin at."""
 
     @property
     def place(self) -> Place:

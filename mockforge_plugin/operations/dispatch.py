@@ -248,7 +248,11 @@ class PluginObject:
         target.config = document["config"] or {}
         about = document.get("plugin") or {}
         target.plugin = PluginInfo(
-            about.get("id", ""), about.get("version", ""), document.get("development") is True, about.get("prefix", "")
+            about.get("id", ""),
+            about.get("version", ""),
+            document.get("development") is True,
+            about.get("prefix", ""),
+            about.get("base_dir", ""),
         )
         if not self._has("init"):
             return "null"

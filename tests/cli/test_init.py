@@ -19,8 +19,7 @@ from tests.cli.test_commands import run
 def test_it_has_a_route_of_each_kind(tmp_path: Path) -> None:
     init(tmp_path)
     kinds = get_args(get_type_hints(RouteResponse)["kind"])
-    needs_a_source = {"data"}
-    assert {route.response.kind for route in load_config(tmp_path / "mockforge.yaml").routes} == set(kinds) - needs_a_source
+    assert {route.response.kind for route in load_config(tmp_path / "mockforge.yaml").routes} == set(kinds)
 
 
 def test_it_is_valid_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -28,7 +27,7 @@ def test_it_is_valid_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "mockforge.yaml" in done.stdout and "mockforge serve --reload" in done.stdout
     done = run("check", cwd=tmp_path)
-    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("mockforge.yaml is fine. Routes: 9.")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("mockforge.yaml is fine. Routes: 11.")
 
 
 def test_a_folder_may_be_named_and_need_not_be_there(tmp_path: Path) -> None:
@@ -48,6 +47,10 @@ async def test_every_route_answers(tmp_path: Path) -> None:
         assert (await client.get("/users/7")).json() == {"id": 7, "name": "User 7"}
         assert (await client.post("/users", json={"name": "Ada"})).json() == {"id": 1, "name": "Ada"}
         assert (await client.request("DELETE", "/users/7")).status == 204
+        tea = '{"sku":"00017","name":"Tea","price":3.50,"in_stock":true}'
+        assert (await client.get("/products")).text.startswith(f"[{tea},")
+        assert (await client.get("/products/00017")).text == tea
+        assert (await client.get("/products/17")).status == 404
         assert (await client.get("/greet/Ada")).json() == {"message": "Hello, Ada!"}
 
 

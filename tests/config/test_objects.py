@@ -13,7 +13,7 @@ def test_what_is_not_written_is_what_the_objects_say(tmp_path: Path) -> None:
     """Each default stands once, with the object that is made of it."""
     assert load_config({"version": 1}, base_dir=tmp_path) == Config(base_dir=tmp_path)
     plugin = load_config({"version": 1, "plugins": {"a": {"use": "./a"}}}, base_dir=tmp_path).plugins["a"]
-    assert plugin == PluginUse("a", "./a", tmp_path / "a", alias="a", prefix="/a")
+    assert plugin == PluginUse("a", "./a", tmp_path / "a", alias="a", prefix="/a", base_dir=tmp_path)
     trusted = load_config({"version": 1, "plugins": {"a": {"use": "./a", "native": {"trust": "path"}}}}).plugins["a"].native
     assert trusted == NativeTrust("path")
 

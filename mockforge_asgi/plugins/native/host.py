@@ -50,6 +50,8 @@ class NativeOptions:
     """Whether it runs in development mode."""
     prefix: str = ""
     """What the paths of its endpoints begin with."""
+    base_dir: str = ""
+    """The folder that relative paths of the configuration begin at."""
 
 
 class NativeHost:
@@ -86,7 +88,8 @@ class NativeHost:
 
     async def start(self) -> None:
         """Run `init` with the configuration, then `start`. Raises PluginFailed."""
-        plugin = {"id": self.options.plugin, "version": self.options.version, "prefix": self.options.prefix}
+        options = self.options
+        plugin = {"id": options.plugin, "version": options.version, "prefix": options.prefix, "base_dir": options.base_dir}
         said = {"config": self.options.config, "plugin": plugin, "isolation": "reused", "development": self.options.is_dev}
         document = dumps(said)
         context = PluginContext(self.home, None)
@@ -231,6 +234,7 @@ def native_host(authorization: Authorization, host_calls: HostCalls, events: Eve
         where=authorization.where,
         is_dev=authorization.is_dev,
         prefix=endpoint_prefix(use.name, use.prefix),
+        base_dir="" if use.base_dir is None else str(use.base_dir),
     )
     code = FileCode(use.name, package.files, manifest.entry.file, package.folder)
     bounds = {"output_bytes": output_bytes, "memory_mb": limits.memory_mb}

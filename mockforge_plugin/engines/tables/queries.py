@@ -1,0 +1,126 @@
+"""One query on one connection, from its parameters to its page of rows. It blocks; who runs it where is `database.py`'s affair."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, Final
+
+from mockforge_plugin.engines.tables.catalogue import Catalogue
+from mockforge_plugin.engines.tables.connection import Guarded
+from mockforge_plugin.engines.tables.statements import LIMIT, Asked, Plan, compiled, cursor_of, read_cursor
+from mockforge_plugin.engines.tables.values import bound, column_types, typed_cells
+from mockforge_plugin.failure import PluginError
+from mockforge_plugin.tables import Column, DataResult
+
+_CHUNK: Final = 500
+_WRITES_ONLY: Final = "it would change data, or something that a query may not touch, and the query does not say `write: true`"
+_TEXTS: Final = frozenset({str, bytes})
+
+
+def run(guarded: Guarded, catalogue: Catalogue, asked: Asked) -> DataResult:
+    """The page. Raises PluginError, and sqlite3.Error for what `failed` tells."""
+    plan = compiled(asked, catalogue)
+    values = bound(asked.params, asked.types)
+    if plan.names:
+        values = {called: values[name] for name, called in plan.names}
+    total = guarded.connection.execute(plan.counting(), values).fetchone()[0] if asked.count else None
+    after, skipped = read_cursor(asked.cursor, plan)
+    given = {**values, LIMIT: asked.limit + 1} if plan.order or not plan.is_text else values
+    for number, value in enumerate(after or ()):
+        given[f"after_{number}"] = value
+    cursor = guarded.connection.execute(plan.page(after), given)
+    if cursor.description is None:
+        raise PluginError("the query gives no columns; a query that changes data says `write: true`", code="bad_data")
+    if skipped:
+        next(islice(cursor, skipped - 1, skipped), None)
+    rows = fetched(cursor, asked.limit + 1, asked.max_bytes)
+    following = _following(plan, cursor, rows, asked.limit, skipped)
+    return page([each[0] for each in cursor.description], plan.kinds, rows[: asked.limit], plan.hidden, following, total)
+
+
+def page(
+    names: Sequence[str], kinds: Sequence[str | None], rows: Sequence[Sequence[Any]], hidden: int, following: str | None, total: int | None
+) -> DataResult:
+    """Rows as the contract has them, without the hidden columns at their end."""
+    width = len(names) - hidden
+    if hidden:
+        rows = [row[:width] for row in rows]
+    if len(kinds) != len(names):
+        kinds = (None,) * width
+    rows = typed_cells(kinds[:width], rows)
+    columns = tuple(map(Column, names[:width], column_types(kinds, width, rows)))
+    return DataResult(columns, tuple(map(tuple, rows)), following is not None, following, total)
+
+
+def _following(plan: Plan, cursor: sqlite3.Cursor, rows: Sequence[Sequence[Any]], limit: int, skipped: int) -> str | None:
+    """The cursor of the next page, if there is one."""
+    if len(rows) <= limit:
+        return None
+    if not plan.order:
+        return cursor_of(skipped + limit)
+    last = rows[limit - 1]
+    if plan.hidden:
+        return cursor_of(last[len(last) - plan.hidden :])
+    names = [each[0].casefold() for each in cursor.description]
+    return cursor_of([last[names.index(name.casefold())] for name in plan.order_names])
+
+
+def fetched(cursor: sqlite3.Cursor, most: int, max_bytes: int) -> list[Any]:
+    """Rows, at most so many, and at most so many bytes of text in them. Raises PluginError."""
+    rows: list[Any] = []
+    size = 0
+    while len(rows) < most and (chunk := cursor.fetchmany(min(_CHUNK, most - len(rows)))):
+        rows += chunk
+        if len(rows) > _CHUNK or most > _CHUNK:
+            size += sum(len(cell) for row in chunk for cell in row if type(cell) in _TEXTS)
+            if size > max_bytes:
+                raise PluginError(f"the rows have more than {max_bytes >> 20} MiB", code="limit")
+    return rows
+
+
+def write(guarded: Guarded, asked: Asked) -> DataResult:
+    """Run statements that change data, as one transaction: all of them, or none. Raises PluginError, sqlite3.Error."""
+    texts = asked.query if isinstance(asked.query, list) else [asked.query]
+    if not all(isinstance(text, str) for text in texts):
+        raise PluginError("a query that writes is a text in SQL, or a list of them", code="bad_data")
+    values, connection = bound(asked.params, asked.types), guarded.connection
+    before = connection.total_changes
+    connection.execute("begin immediate")
+    try:
+        names, rows = list[str](), list[Any]()
+        for text in texts:
+            cursor = connection.execute(text, values)
+            if cursor.description is not None:
+                names, rows = [each[0] for each in cursor.description], fetched(cursor, asked.limit, asked.max_bytes)
+                cursor.fetchall()
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            guarded.until_s = float("inf")
+            connection.execute("rollback")
+        raise
+    found = page(names, (), rows, 0, None, None)
+    return DataResult(found.columns, found.rows, affected=connection.total_changes - before)
+
+
+def failed(error: Exception, asked: Asked) -> PluginError:
+    """What is told of a query that SQLite refused: in its words, which hold no values."""
+    text, name = str(error), getattr(error, "sqlite_errorname", None) or ""
+    query = f"query {asked.name!r}" if asked.name else "the query"
+    if name.startswith("SQLITE_INTERRUPT"):
+        return PluginError(f"{query} took longer than {asked.timeout_ms} ms", code="timeout")
+    if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"):
+        return PluginError(f"{query}: {text}", code="conflict")
+    if name.startswith(("SQLITE_CONSTRAINT", "SQLITE_MISMATCH")):
+        return PluginError(f"{query}: {text}", code="invalid_input")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return PluginError(f"{query}: somebody else writes to the database", code="unavailable", retryable=True, details={"busy": True})
+    if name.startswith("SQLITE_TOOBIG"):
+        return PluginError(f"{query}: a value is larger than the source may give", code="limit")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_FULL")):
+        return PluginError(f"{query}: {text}", code="unavailable", retryable=True)
+    if name.startswith("SQLITE_AUTH"):
+        return PluginError(f"{query}: {text}: {'not allowed in a query that writes' if asked.write else _WRITES_ONLY}", code="bad_data")
+    return PluginError(f"{query}: {text}", code="bad_data")
