@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from mockforge_plugin import HttpAnswer, Json
+from mockforge_plugin.engines.http.pages import State
 from mockforge_plugin.engines.http.placeholders import query_text, wrong_query
 from mockforge_plugin.engines.http.rows import json_path, value_at
 from mockforge_plugin.engines.http.service import Request, Service
-
-State: TypeAlias = str | int | None
-"""Of a page: the address, cursor, number or offset it is asked for by; None for the first."""
 
 _NEEDS = {"url": ("at",), "cursor": ("at", "parameter"), "page": ("parameter",), "offset": ("parameter",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Fetched:
     """A page that was fetched: its state and request, and what came."""
 
     state: State
@@ -53,7 +51,7 @@ class Paging:
         mark = "&" if "?" in first.target else "?"
         return replace(first, target=f"{first.target}{mark}{'&'.join(asks)}") if asks else first
 
-    def following(self, page: Page) -> State:
+    def following(self, page: Fetched) -> State:
         """The state of the page after this one, or None where it is the last. Raises PluginError for a link that leads elsewhere."""
         if self._by in ("link", "url", "cursor"):
             found = _next_link(page.answer) if self._by == "link" else self._found(page.body)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from mockforge_plugin import DataResult, DataSourcePlugin, Health, HttpAnswer, Json, PluginError, Table
 from mockforge_plugin.engines.http.credentials import address_problems
+from mockforge_plugin.engines.http.pages import MAX_ROWS, Page, Pages, State, aside, shaped
 from mockforge_plugin.engines.http.placeholders import wrong_query
 from mockforge_plugin.engines.http.rows import column_specs, json_path, rows_at, table, value_at
 from mockforge_plugin.engines.http.service import Deadline, Request, Service, check_status, json_of
 
-from .local import arrange
-from .paging import Page, Paging, State
+from .paging import Fetched, Paging
 from .queries import Query, read_query
-
-T = TypeVar("T")
 
 MAX_KEPT: Final = 1000
 """How many queries are kept read."""
-MAX_ROWS: Final = 100_000
-_LARGE: Final = 500
-"""So many rows are looked through beside the event loop."""
 
 
 class RestSource(DataSourcePlugin):
@@ -70,14 +64,10 @@ class RestSource(DataSourcePlugin):
         first = read.fill(params)
         if write:
             return await self._written(read, first, deadline)
+        pages = self._pages(read, first, max_bytes, deadline)
         if order:
-            rows = await self._whole(read, first, max_bytes, deadline)
-            return await _aside(len(rows), arrange, read, rows, {}, {}, (), order, limit, cursor)
-        fetch = _Fetch(self, read, first, limit, max_bytes, deadline)
-        await fetch.run(*_state(cursor))
-        columns, cells = await _aside(len(fetch.rows), read.shape, fetch.rows)
-        total = fetch.total if count else None
-        return DataResult(columns, tuple(cells), fetch.next is not None, fetch.next, total, documents=read.documents)
+            return await pages.arranged(limit, cursor, read.columns, order=order)
+        return await pages.result(limit, cursor, read.columns, as_documents=read.documents, count=count)
 
     def _query(self, query: Json, types: Mapping[str, str], write: bool) -> Query:
         key = json.dumps([query, types, write], sort_keys=True)
@@ -88,7 +78,7 @@ class RestSource(DataSourcePlugin):
                 self._read[key] = read
         return read
 
-    async def answer(self, request: Request, deadline: Deadline, *, may_lack: bool) -> HttpAnswer | None:
+    async def _answer(self, request: Request, deadline: Deadline, *, may_lack: bool) -> HttpAnswer | None:
         """The answer, or None where there is no such thing and that may be. Raises PluginError."""
         found = await self.service.send(request, deadline)
         if found.status in (404, 410) and may_lack:
@@ -96,25 +86,29 @@ class RestSource(DataSourcePlugin):
         check_status(found)
         return found
 
+    def _pages(self, read: Query, first: Request, max_bytes: int | None, deadline: Deadline) -> Pages:
+        async def fetch(state: State, _wanted: int) -> Page:
+            request = read.paging.request(first, state)
+            answer = await self._answer(request, deadline, may_lack=read.has_place)
+            if answer is None:
+                return Page(())
+            body = await json_of(answer) if answer.body.strip() else None
+            found = await aside(len(answer.body) // 100, rows_at, read.rows, body)
+            following = read.paging.following(Fetched(state, request, answer, body, len(found)))
+            return Page(found, following, len(answer.body), _total(read, answer, body))
+
+        return Pages(fetch, max_pages=self.config["max_pages"], max_bytes=max_bytes)
+
     async def _written(self, read: Query, request: Request, deadline: Deadline) -> DataResult:
-        answer = await self.answer(request, deadline, may_lack=True)
+        answer = await self._answer(request, deadline, may_lack=True)
         if answer is None:
             return DataResult((), (), affected=0)
         try:
             rows = rows_at(read.rows, await json_of(answer)) if answer.body.strip() else []
-            columns, cells = read.shape(rows)
+            columns, cells = shaped(rows, read.columns, read.documents)
         except PluginError:  # it is done, whatever it says of it
             columns, cells = (), ()
         return DataResult(columns, tuple(cells), affected=1, documents=read.documents and bool(cells))
-
-    async def _whole(self, read: Query, first: Request, max_bytes: int | None, deadline: Deadline) -> list[Json]:
-        """All rows there are. Raises PluginError (`limit`) where that is too many pages."""
-        fetch = _Fetch(self, read, first, MAX_ROWS, max_bytes, deadline)
-        await fetch.run(None, 0)
-        if fetch.next is not None:
-            what = "it has more rows than can be sorted and filtered here: raise max_pages or limits.max_mb, or let the API do it"
-            raise PluginError(what, code="limit")
-        return fetch.rows
 
     async def _portable(
         self,
@@ -134,75 +128,15 @@ class RestSource(DataSourcePlugin):
         sent = {filters[column]: f":{column}" for column in query.get("where", ()) if column in filters}
         about["query"] = {**about.get("query", {}), **sent}
         read = self._query(about, types, False)
-        rows = await self._whole(read, read.fill(params), max_bytes, deadline)
         wanted = {column: params[column] for column in query.get("where", ()) if column in params}
-        return await _aside(len(rows), arrange, read, rows, wanted, types, query.get("columns", ()), order, limit, cursor)
+        pages = self._pages(read, read.fill(params), max_bytes, deadline)
+        return await pages.arranged(limit, cursor, read.columns, order=order, where=wanted, types=types, wanted=query.get("columns", ()))
 
 
-class _Fetch:
-    """Pages of one query, until its rows, its bytes or its pages are enough."""
-
-    def __init__(self, source: RestSource, read: Query, first: Request, limit: int, max_bytes: int | None, deadline: Deadline) -> None:
-        self._source, self._read, self._first, self._limit, self._deadline = source, read, first, limit, deadline
-        self._max_bytes = max_bytes or 1 << 62
-        self.rows: list[Json] = []
-        self.next: str | None = None
-        """What the next page goes on from."""
-        self.total: int | None = None
-
-    async def run(self, state: State, skip: int) -> None:
-        """Fetch from that page on, without its first `skip` rows."""
-        size, seen = 0, {state}
-        for _ in range(self._source.config["max_pages"]):
-            page, found = await self._page(state)
-            if page is None:
-                return
-            size += len(page.answer.body)
-            if size > self._max_bytes and self.rows:
-                break
-            following, before = self._read.paging.following(page), len(self.rows)
-            self.rows += found[skip : skip + self._limit - before]
-            if (taken := skip + len(self.rows) - before) < len(found):
-                self.next = json.dumps([state, taken])
-                return
-            if following is None:
-                return
-            if following in seen:
-                raise PluginError("its pages lead in a circle", code="bad_data")
-            seen.add(following)
-            state, skip = following, 0
-            if len(self.rows) >= self._limit:
-                break
-        self.next = json.dumps([state, skip])
-
-    async def _page(self, state: State) -> tuple[Page | None, list[Json]]:
-        read = self._read
-        request = read.paging.request(self._first, state)
-        answer = await self._source.answer(request, self._deadline, may_lack=read.has_place)
-        if answer is None:
-            return None, []
-        body = await json_of(answer) if answer.body.strip() else None
-        found = await _aside(len(answer.body) // 100, rows_at, read.rows, body)
-        if self.total is None and read.total is not None:
-            self.total = _whole_number(answer.headers.get(read.total) if isinstance(read.total, str) else value_at(read.total, body))
-        return Page(state, request, answer, body, len(found)), found
-
-
-async def _aside(size: int, work: Callable[..., T], *args: Any) -> T:
-    """The function's result; large work is done in a thread."""
-    return work(*args) if size < _LARGE else await asyncio.to_thread(work, *args)
-
-
-def _state(cursor: str | None) -> tuple[State, int]:
-    """The page that a cursor of ours goes on from, and how many of its rows were given."""
-    if cursor is None:
-        return None, 0
-    state, skip = json.loads(cursor)
-    return state, skip
-
-
-def _whole_number(found: Json) -> int | None:
-    text = str(found)
+def _total(read: Query, answer: HttpAnswer, body: Json) -> int | None:
+    if read.total is None:
+        return None
+    text = str(answer.headers.get(read.total) if isinstance(read.total, str) else value_at(read.total, body))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from jsonpath_rfc9535 import JSONPathQuery
 
-from mockforge_plugin import Column, Json
+from mockforge_plugin import Json
 from mockforge_plugin.engines.http.json_text import write_json
 from mockforge_plugin.engines.http.placeholders import (
     Pairs,
@@ -21,7 +21,7 @@ from mockforge_plugin.engines.http.placeholders import (
     query_text,
     wrong_query,
 )
-from mockforge_plugin.engines.http.rows import ColumnSpec, column_specs, documents, json_path, table
+from mockforge_plugin.engines.http.rows import ColumnSpec, column_specs, json_path
 from mockforge_plugin.engines.http.service import Request, Service
 
 from .paging import Paging
@@ -46,10 +46,6 @@ class Query:
     has_place: bool
     """Whether its path has a parameter, so that what is not there is no row."""
     filters: Mapping[str, str]
-
-    def shape(self, rows: Sequence[Json]) -> tuple[tuple[Column, ...], Sequence[tuple[Json, ...] | Mapping[str, Json]]]:
-        """(columns, rows) of what was found. Raises PluginError (`bad_data`)."""
-        return documents(rows) if self.documents else table(rows, self.columns)
 
 
 def read_query(query: Json, types: Mapping[str, str], config: Mapping[str, Any], service: Service, *, write: bool) -> Query:

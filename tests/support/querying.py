@@ -29,6 +29,11 @@ class Asking:
         names = [column["name"] for column in result["columns"]]
         return [dict(zip(names, row, strict=True)) for row in result["rows"]]
 
+    async def schema(self) -> dict[str, dict[str, str]]:
+        """Its tables, each with the types of its columns."""
+        told = await self.runtime.plugin("s").schema()
+        return {table["name"]: {column["name"]: column["type"] for column in table["columns"]} for table in told["tables"]}
+
     async def refused(self, query: str, params: Mapping[str, Any] | None = None, **options: Any) -> Refused:
         """How it fails."""
         try:

@@ -7,16 +7,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 from mockforge_plugin import Column, DataResult, Json, PluginError
-from mockforge_plugin.engines.http.rows import table
-
-from .queries import Query
+from mockforge_plugin.engines.http.rows import ColumnSpec, table
 
 Row: TypeAlias = tuple[Json, ...]
 
 
 def arrange(
-    read: Query,
-    rows: list[Json],
+    rows: Sequence[Json],
+    specs: Sequence[ColumnSpec],
     where: Mapping[str, Json],
     types: Mapping[str, str],
     wanted: Sequence[str],
@@ -25,7 +23,7 @@ def arrange(
     cursor: str | None,
 ) -> DataResult:
     """The rows that are equal to `where`, sorted, from the cursor on. Raises PluginError for a column that there is not."""
-    columns, cells = table(rows, read.columns)
+    columns, cells = table(rows, specs)
     places = {column.name: place for place, column in enumerate(columns)}
     used = [*where, *wanted, *(name.removeprefix("-") for name in order)]
     if rows and (unknown := next((name for name in used if name not in places), None)):
