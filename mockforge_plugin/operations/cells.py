@@ -52,6 +52,8 @@ def json_cells(kind: str, cells: Sequence[Any]) -> Sequence[Json]:
     found = set(map(type, cells))
     if found <= _AS_THEY_ARE:
         return cells
+    if kind == "json":
+        return list(map(_document, cells))
     if kind.endswith(LIST):
         return [cell if cell is None else _items(kind, cell) for cell in cells]
     if kind == "integer" and int in found and found <= _INTEGERS:
@@ -71,6 +73,15 @@ def json_cells(kind: str, cells: Sequence[Any]) -> Sequence[Json]:
 
 def _items(kind: str, cell: Any) -> Json:
     return list(json_cells(kind.removesuffix(LIST), list(cell))) if isinstance(cell, list | tuple) else json_cell(cell)
+
+
+def _document(value: Any) -> Json:
+    """A value within a document, where whole numbers of any length are numbers."""
+    if type(value) is dict:
+        return {key: _document(item) for key, item in value.items()}
+    if type(value) is list:
+        return list(map(_document, value))
+    return value if type(value) is int or type(value) is str else json_cell(value)
 
 
 def _integer(cell: Any) -> Json:

@@ -102,7 +102,8 @@ class Engine(Generic[C]):
                 return made
             except SqlError as error:
                 is_good = not error.is_lost and not is_last
-                if is_fresh or not may_repeat or not (error.is_stale or (error.is_lost and was_used)):
+                is_gone = error.is_lost and error.code == "unavailable" and was_used
+                if is_fresh or not may_repeat or not (error.is_stale or is_gone):
                     raise
                 is_fresh = error.is_lost
                 may_repeat = False
