@@ -33,7 +33,7 @@ SLEEPING = "select count(*) from pg_stat_activity where state = 'active' and que
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runtime(server: Postgresql) -> AsyncIterator[PluginRuntime]:
     server.sql("create table written (id int); grant all on written to writer")
-    limits = {"timeout_ms": 300, "max_mb": 1}
+    limits = {"timeout_ms": 1000, "max_mb": 1}
     async with running(mock(server, QUERIES, [], limits=limits, pool={"max": 2, "wait_ms": 100})) as made:
         yield made
 
@@ -41,7 +41,7 @@ async def runtime(server: Postgresql) -> AsyncIterator[PluginRuntime]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def patient(server: Postgresql) -> AsyncIterator[PluginRuntime]:
     limits = {"timeout_ms": 20_000, "max_mb": 1}
-    async with running(mock(server, QUERIES, [], limits=limits, pool={"max": 2, "wait_ms": 20_000})) as made:
+    async with running(mock(server, QUERIES, [], limits=limits, pool={"max": 2, "wait_ms": 20_000}, connect_ms=20_000)) as made:
         yield made
 
 
@@ -57,11 +57,11 @@ async def test_a_query_ends_in_time_and_its_server_is_told(runtime: PluginRuntim
     for query in ("sleep", "write_sleep"):
         began_s = time.monotonic()
         assert (await failure(runtime, query))[0] == "timeout"
-        assert 0.25 < time.monotonic() - began_s < 2
+        assert 0.9 < time.monotonic() - began_s < 3
         await no_longer(server)
     assert server.sql("select count(*) from written") == [["0"]]
     assert await rows(runtime, "one", {"n": 1}) == [[1]]
-    assert await rows(runtime, "settings") == [["300ms", "UTC"]]
+    assert await rows(runtime, "settings") == [["1s", "UTC"]]
 
 
 async def test_whoever_leaves_ends_its_query_and_the_next_gets_its_own_rows(runtime: PluginRuntime, server: Postgresql) -> None:
@@ -103,7 +103,7 @@ async def test_a_query_waits_for_a_connection_only_so_long(runtime: PluginRuntim
     await asyncio.sleep(0.05)
     began_s = time.monotonic()
     code, why = await failure(runtime, "one", {"n": 1})
-    assert code == "unavailable" and "pool.max" in why and time.monotonic() - began_s < 0.25
+    assert code == "unavailable" and "pool.max" in why and time.monotonic() - began_s < 0.8
     assert [code for code, _ in await asyncio.gather(*asking)] == ["timeout", "timeout"]
 
 
