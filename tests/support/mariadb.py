@@ -108,8 +108,10 @@ class Mariadb:
 
     def sql(self, text: str, database: str = "shop") -> list[list[str]]:
         """Run statements as root; the rows that they print. Raises RuntimeError."""
-        command = [_tool("mariadb"), "--no-defaults", "-u", "root", f"--socket={self.socket}", "-N", "-B", "--default-character-set=utf8mb4"]
-        done = subprocess.run([*command, database], input=text, capture_output=True, text=True, check=False)
+        command = [_tool("mariadb"), "--no-defaults", "-u", "root", f"--socket={self.socket}", "-N", "-B"]
+        done = subprocess.run(
+            [*command, "--default-character-set=utf8mb4", database], input=text, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise RuntimeError(done.stderr)
         return [line.split("\t") for line in done.stdout.splitlines()]
