@@ -116,6 +116,15 @@ class OidcProvider(Server):
         """An access token: a user's, or without one a client's own. It is as bad as `defect` says."""
         return str(self.tokens(user, client=client, audience=audience, scope=scope, defect=defect)["access_token"])
 
+    def log_in(self, url: str, user: str = "ada", *, defect: str | None = None, password: str | None = None) -> str:
+        """Where a browser is sent back to from `url`, to which an application has sent it to log in: the application's callback.
+
+        Raises RuntimeError for what the provider refuses, in its words.
+        """
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        given = self._passwords.get(user, "") if password is None else password
+        return self._sent_back({**asked, "user": user, "password": given, **({"defect": defect} if defect else {})})
+
     def revoke(self, token: str, *, client: OidcClient | None = None) -> None:
         """Take a token back, which `client` got."""
         self._call("POST", "/revoke", *_form(client or self._own_client(), {"token": token}))
@@ -135,13 +144,17 @@ class OidcProvider(Server):
 
     def _code(self, client: OidcClient, form: Mapping[str, str]) -> str:
         asked = {"response_type": "code", "client_id": client.id, "redirect_uri": _uri(client), **form}
-        status, headers, text = self._send("POST", "/login", *_form(None, asked))
-        said = parse_qs(urlsplit(headers.get("location", "")).query)
+        said = parse_qs(urlsplit(self._sent_back(asked)).query)
         if "code" not in said:
-            shown = _SHOWN.search(text.decode(errors="replace"))
-            words = said.get("error", []) + said.get("error_description", []) or [unescape(shown[1]) if shown else str(status)]
-            raise RuntimeError(f"nobody was logged in: {': '.join(words)}")
+            raise RuntimeError(f"nobody was logged in: {', '.join(said.get('error', []) + said.get('error_description', []))}")
         return said["code"][0]
+
+    def _sent_back(self, form: Mapping[str, str]) -> str:
+        status, headers, text = self._send("POST", "/login", *_form(None, form))
+        if "location" not in headers:
+            shown = _SHOWN.search(text.decode(errors="replace"))
+            raise RuntimeError(f"nobody was logged in: {unescape(shown[1]) if shown else status}")
+        return headers["location"]
 
     def _call(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
         status, _, text = self._send(method, path, body, headers or {})

@@ -4,7 +4,7 @@ For native plugins: it needs `joserfc` (the extra `auth`), which the sandbox doe
 """
 
 from mockforge_plugin.login.logout import Logout, moved
-from mockforge_plugin.login.pages import is_navigation, page
+from mockforge_plugin.login.pages import is_navigation, page, storage_page
 from mockforge_plugin.login.pending import LoginFailed, Pending, PendingLogins
 from mockforge_plugin.login.redirects import local_path
 from mockforge_plugin.login.renewals import Renewals, Renewed, SessionOver
@@ -27,5 +27,6 @@ __all__ = [
     "moved",
     "origin_of",
     "page",
+    "storage_page",
     "url_problems",
 ]

@@ -7,7 +7,7 @@ from html import escape
 from typing import TypeAlias
 
 from mockforge_plugin.login.cookies import SetHeaders
-from mockforge_plugin.login.pages import page
+from mockforge_plugin.login.pages import page, storage_page
 from mockforge_plugin.login.sessions import Session, Sessions
 from mockforge_plugin.login.site import Site, origin_of
 from mockforge_plugin.request import Request
@@ -38,10 +38,11 @@ class Logout:
         self._sessions, self._site, self._after, self._provider, self._onward = sessions, site, after, provider, onward
         self._anywhere = anywhere
 
+    @storage_page("You are not logged out")
     async def answer(self, request: Request) -> Response:
-        """The answer of the endpoint `/logout`, which takes GET and POST.
+        """The answer of the endpoint `/logout`, for GET and POST; where storage fails a page says so (503), and the session goes on.
 
-        Needs the headers `origin` and `sec-fetch-site`. Raises HostError where storage fails: the session goes on then.
+        Needs the headers `origin` and `sec-fetch-site`.
         """
         session = await self._sessions.find(request)
         login, here = (self._site.path(request, f"{self._site.prefix}/{name}") for name in ("login", "logout"))

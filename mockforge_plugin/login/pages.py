@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from functools import wraps
 from html import escape
-from typing import Final
+from typing import Any, Final, ParamSpec, TypeAlias
 
+from mockforge_plugin.failure import HostError
+from mockforge_plugin.host import log
 from mockforge_plugin.pairs import Pairs
 from mockforge_plugin.request import Request
 from mockforge_plugin.values import Response
 
+_P = ParamSpec("_P")
+_Method: TypeAlias = Callable[_P, Coroutine[Any, Any, Response]]
+_STORAGE: Final = "Logins cannot be kept at the moment. Try again later."
 _STYLE: Final = (
+    ":root{color-scheme:light dark}"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}"
     "button{font:inherit;padding:.4rem 1rem;margin:.2rem 0}"
 )
@@ -57,6 +64,25 @@ def page(
     return Response.html(
         f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{body}</body></html>', status, sent
     )
+
+
+def storage_page(title: str) -> Callable[[_Method[_P]], _Method[_P]]:
+    """For methods that answer browsers: where key-value storage is full or away, a page of that title says so (503), and the log why."""
+
+    def mark(method: _Method[_P]) -> _Method[_P]:
+        @wraps(method)
+        async def called(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+            try:
+                return await method(*args, **kwargs)
+            except HostError as error:
+                if error.code not in ("limit", "unavailable"):
+                    raise
+                log.warning(f"the storage of logins is full or away: {error.message}")
+                return page(title, f"<p>{_STORAGE}</p>", status=503, headers=[("retry-after", "5")])
+
+        return called
+
+    return mark
 
 
 def _hash(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mockforge_plugin import Allow, AuthPlugin, Decision, Deny, Json, Reply, Request, Response, endpoint, now, secret
-from mockforge_plugin.login import Logout, Pending, Renewals, Renewed, Session, SessionOver, Sessions, Site, is_navigation
+from mockforge_plugin.login import Logout, Pending, Renewals, Renewed, Session, SessionOver, Sessions, Site, is_navigation, storage_page
 
 from .oauth.answers import post, tokens_of
 from .oauth.client import Client
@@ -56,14 +56,22 @@ class OAuthLogin(AuthPlugin):
             session = await self.sessions.find(request)
             allow: Allow | None = None if session is None else await self.renewals.current(request, session)
         except Unavailable as error:
-            return Deny(error.status, error.words)
+            return self._unavailable(request, error)
         if allow is not None:
             return allow
-        if not self.config["redirect"] or request.header("authorization") is not None or not is_navigation(request):
-            return None
-        return Reply(await self._begin(request, self.site.here(request)))
+        return Reply(await self._begin(request, self.site.here(request))) if self._is_person(request) else None
+
+    def _is_person(self, request: Request) -> bool:
+        """Whether a browser goes to a page, and shows nothing else by which it might pass."""
+        return bool(self.config["redirect"]) and request.header("authorization") is None and is_navigation(request)
+
+    def _unavailable(self, request: Request, error: Unavailable) -> Decision:
+        if not self._is_person(request):
+            return Deny(error.status, error.words)
+        return Reply(self.flow.failed(request, error.status, error.words, return_to=self.site.here(request)))
 
     @endpoint("login")
+    @storage_page("The login failed")
     async def begin_login(self, request: Request) -> Response:
         """`/login?return_to=/path`: send the browser to the provider."""
         return await self._begin(request, request.query.get("return_to") or self.site.path(request, "/"))

@@ -78,6 +78,7 @@ class Provider:
 
     async def close(self) -> None:
         """End what is under way."""
+        await self.discovery.close()
         if self._keys is not None:
             await self._keys.close()
 

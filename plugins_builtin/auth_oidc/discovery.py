@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockforge_plugin import HostError, Json, log
+from mockforge_plugin.context import detached, entered
 from mockforge_plugin.login import origin_of
 
 from .oauth.answers import get, object_of
@@ -59,7 +60,7 @@ class Discovery:
         self._metadata: Metadata | None = None
         self._failure: Unavailable | None = None
         self._ask_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._fetching: asyncio.Future[None] | None = None
 
     @property
     def is_well(self) -> bool:
@@ -67,17 +68,28 @@ class Discovery:
         return self._failure is None
 
     async def metadata(self) -> Metadata:
-        """What is known; whoever comes first fetches it, the others wait. Raises Unavailable."""
-        if self._metadata is None or self._clock() >= self._ask_at:
-            async with self._lock:
-                if self._clock() >= self._ask_at:
-                    await self._fetch()
+        """What is known; whoever comes first has it fetched, and waits with the others as long as there is none. Raises Unavailable."""
+        if self._fetching is not None or self._clock() >= self._ask_at:
+            fetching = self._fetched()
+            if self._metadata is None:
+                await asyncio.shield(fetching)
         if self._metadata is None:
             raise self._failure.anew() if self._failure is not None else Unavailable.badly("there is no metadata")
         return self._metadata
 
+    async def close(self) -> None:
+        """End a fetch that is under way."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    def _fetched(self) -> asyncio.Future[None]:
+        """The fetch that is under way, or else a new one; it goes on when the request that began it is given up."""
+        if self._fetching is None:
+            with entered(detached()):
+                self._fetching = asyncio.ensure_future(self._fetch())
+        return self._fetching
+
     async def _fetch(self) -> None:
-        self._ask_at = self._clock() + _RETRY_S
         try:
             answer = await get(self.url, headers={"accept": "application/json"}, timeout_ms=self._timeout_ms)
             if answer.status != 200:
@@ -85,8 +97,18 @@ class Discovery:
             self._metadata = self._read(object_of(answer, "metadata"))
             self._failure, self._ask_at = None, self._clock() + _FRESH_S
         except Unavailable as failure:
-            self._failure = failure.anew()
-            _tell(f"{self.url}: {failure.why}" + ("" if self._metadata is None else " (what it said before serves on)"))
+            self._failed(failure)
+        finally:
+            self._fetching = None
+
+    def _failed(self, failure: Unavailable) -> None:
+        is_first = self._failure is None and self._metadata is None
+        self._failure, self._ask_at = failure.anew(), self._clock() + _RETRY_S
+        if is_first and failure.status == 503:  # it may start at the same time, or be a part of this very server
+            self._ask_at = self._clock()
+            _tell(log.info, f"{self.url}: {failure.why}; it is asked again with the next login")
+        else:
+            _tell(log.warning, f"{self.url}: {failure.why}" + ("" if self._metadata is None else " (what it said before serves on)"))
 
     def _read(self, said: Mapping[str, Json]) -> Metadata:
         """Raises Unavailable."""
@@ -119,8 +141,8 @@ class Discovery:
         return url
 
 
-def _tell(what: str) -> None:
+def _tell(how: Callable[[str], None], what: str) -> None:
     try:
-        log.warning(what)
+        how(what)
     except HostError:
         pass  # whoever asked is gone, and the log with it

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from mockforge_plugin import Allow, AuthPlugin, Decision, Deny, Health, Json, Reply, Request, Response, endpoint, secret
 from mockforge_plugin.context import detached, entered
-from mockforge_plugin.login import Logout, Renewals, Sessions, Site, is_navigation
+from mockforge_plugin.login import Logout, Renewals, Sessions, Site, is_navigation, storage_page
 
 from .access_tokens import AccessTokens
 from .backchannel import BackChannel, refused
@@ -80,20 +80,28 @@ class OidcAuth(AuthPlugin):
             allow: Allow | None = None if session is None else await self.renewals.current(request, session)
             if allow is not None:
                 return allow
-            if not self.config["redirect"] or request.header("authorization") is not None or not is_navigation(request):
-                return None
-            return Reply(await self.login.begin(request, self.site.here(request)))
+            return Reply(await self.login.begin(request, self.site.here(request))) if self._is_person(request) else None
         except Unavailable as error:
+            return self._unavailable(request, error)
+
+    def _is_person(self, request: Request) -> bool:
+        """Whether a browser goes to a page, and shows nothing else by which it might pass."""
+        return bool(self.config["redirect"]) and request.header("authorization") is None and is_navigation(request)
+
+    def _unavailable(self, request: Request, error: Unavailable) -> Decision:
+        if not self._is_person(request):
             return Deny(error.status, error.words)
+        return Reply(self.flow.failed(request, error.status, error.words, return_to=self.site.here(request)))
 
     @endpoint("login")
+    @storage_page("The login failed")
     async def begin_login(self, request: Request) -> Response:
         """`/login?return_to=/path`: send the browser to the provider."""
         back_to = request.query.get("return_to") or self.site.path(request, "/")
         try:
             return await self.login.begin(request, back_to)
         except Unavailable as error:
-            return self.flow.failed(request, error.status, error.words)
+            return self.flow.failed(request, error.status, error.words, return_to=back_to)
 
     @endpoint("callback")
     async def finish_login(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mockforge_plugin import HostError, Processes, http, log, now
+from mockforge_plugin.context import detached, entered
 
 from .provider import Unavailable
 
@@ -56,7 +57,7 @@ class IdentityProvider:
         self._failure: Unavailable | None = None
         self._fresh_until = self._stale_until = self._retry_at = self._looked_at = float("-inf")
         self._stamp: tuple[int, int] | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[None] | None = None
 
     @property
     def is_well(self) -> bool:
@@ -64,12 +65,24 @@ class IdentityProvider:
         return self._failure is None and self._known is not None
 
     async def known(self) -> Known:
-        """What its metadata say. Raises Unavailable."""
-        if self._is_due() and self._clock() >= self._retry_at:
+        """What its metadata say; whoever comes first has them read, and all wait as long as there are none. Raises Unavailable."""
+        known = self.at_hand()
+        if known is None and (self._reading is not None or self._clock() >= self._retry_at):
             await self._read()
-        known = self._known
-        if known is None or self._clock() >= self._stale_until or _is_over(known):
+            known = self._usable()
+        if known is None:
             raise self._failure.anew() if self._failure is not None else Unavailable.badly("its metadata have expired (validUntil)")
+        return known
+
+    def at_hand(self) -> Known | None:
+        """The same as far as nobody has to wait for it: what was read before serves while it is read again, but for a file that is new."""
+        known = self._usable()
+        if known is None or self._clock() < self._retry_at:
+            return known
+        if self._is_file_new():
+            return None
+        if self._clock() >= self._fresh_until:
+            self._begin_to_read()
         return known
 
     async def look_for_new_keys(self, known: Known) -> bool:
@@ -84,20 +97,24 @@ class IdentityProvider:
         if self._reading is not None:
             self._reading.cancel()
 
-    def _is_due(self) -> bool:
-        return self._clock() >= self._fresh_until or (self._known is not None and _is_over(self._known)) or self._is_file_new()
+    def _usable(self) -> Known | None:
+        known = self._known
+        return None if known is None or self._clock() >= self._stale_until or _is_over(known) else known
 
     def _is_file_new(self) -> bool:
         return self.source.file is not None and _stamp(self.source.file) != self._stamp
 
     async def _read(self) -> None:
         """Return when the reading that is under way, or else a new one, has ended; it goes on when its caller leaves."""
+        await asyncio.shield(self._begin_to_read())
+
+    def _begin_to_read(self) -> asyncio.Future[None]:
         if self._reading is None:
-            self._reading = asyncio.get_running_loop().create_task(self._read_now())
-        await asyncio.shield(self._reading)
+            with entered(detached()):
+                self._reading = asyncio.ensure_future(self._read_now())
+        return self._reading
 
     async def _read_now(self) -> None:
-        self._retry_at = self._clock() + (_FIRST_S if self._known is None else _REFETCH_S)
         try:
             entity_id = self.source.entity_id if self._known is None else self._known.entity_id
             said = await self._worker.call("metadata", await self._text(), entity_id, now().timestamp())
@@ -137,12 +154,17 @@ class IdentityProvider:
         self._stale_until, self._retry_at = self._fresh_until + _STALE_S, float("-inf")
 
     def _failed(self, failure: Unavailable) -> None:
-        self._failure = failure
-        self._tell(f"its metadata cannot be read: {failure.why}")
+        is_first = self._failure is None and self._known is None
+        self._failure, self._retry_at = failure.anew(), self._clock() + (_FIRST_S if self._known is None else _REFETCH_S)
+        if is_first and failure.status == 503:  # it may start at the same time, or be a part of this very server
+            self._retry_at = self._clock()
+            self._tell(f"its metadata cannot be read: {failure.why}; it is asked again with the next login", log.info)
+        else:
+            self._tell(f"its metadata cannot be read: {failure.why}")
 
-    def _tell(self, words: str) -> None:
+    def _tell(self, words: str, how: Callable[[str], None] = log.warning) -> None:
         try:
-            log.warning(f"identity provider {self.source.name} ({self.source.url or self.source.file}): {words}")
+            how(f"identity provider {self.source.name} ({self.source.url or self.source.file}): {words}")
         except HostError:
             pass  # whoever began the reading is gone, and the log with it
 

@@ -24,6 +24,10 @@ from .provider import Unavailable
 from .service import Service
 
 _ARRIVED_S: Final = 120.0
+_CHOICE: Final = (
+    ".idp{display:block;padding:.6rem .9rem;border:1px solid #8888;border-radius:.5rem;color:inherit;text-decoration:none;"
+    "overflow-wrap:anywhere}.idp:hover,.idp:focus-visible{border-color:#36f;outline:2px solid #36f}"
+)
 _REFUSED: Final = "the response of the identity provider was not accepted"
 
 
@@ -42,13 +46,20 @@ class Logins:
         return f"{path}?{urlencode(query)}" if query else path
 
     async def begin(self, request: Request, name: str | None, return_to: str) -> Response:
-        """Send the browser to the provider of that name; where there are several and none is named, ask which. Raises Unavailable."""
+        """Send the browser to the provider of that name; where there are several and none is named, ask which."""
         if name is None and len(self._labels) == 1:
             name = next(iter(self._labels))
         if name is None:
             return self._choice(request, return_to)
         if name not in self._labels:
-            return self.failed(request, 404, "there is no identity provider of that name")
+            return self.failed(request, 404, "there is no identity provider of that name", return_to=return_to)
+        try:
+            return await self._begun(request, name, return_to)
+        except Unavailable as error:
+            return self.failed(request, error.status, error.words, return_to=return_to)
+
+    async def _begun(self, request: Request, name: str, return_to: str) -> Response:
+        """The way to that provider. Raises Unavailable."""
         service, idp = self._service, await self._service.idps[name].known()
         state, headers = await self._pending.begin(request, return_to=return_to, data={"idp": name})
         binding = "redirect" if "redirect" in idp.sso else "post"
@@ -94,7 +105,7 @@ class Logins:
         except LoginFailed as error:
             if isinstance(error, NoPrincipal):
                 log.warning(f"a login at {said['provider']} failed: {error.why}")
-            return self.failed(request, 403, error.reason, headers)
+            return self.failed(request, 403, error.reason, headers, return_to=return_to)
         return moved(return_to, headers, 303)
 
     async def _session(self, request: Request, said: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -126,14 +137,17 @@ class Logins:
 
     def _choice(self, request: Request, return_to: str) -> Response:
         links = "".join(
-            f'<p><a href="{escape(self.path(request, idp=name, return_to=return_to))}">{escape(label)}</a></p>'
+            f'<p><a class="idp" href="{escape(self.path(request, idp=name, return_to=return_to))}">{escape(label)}</a></p>'
             for name, label in self._labels.items()
         )
-        return page("Log in with", links)
+        return page("Log in with", links, style=_CHOICE)
 
-    def failed(self, request: Request, status: int, words: str, headers: list[tuple[str, str]] | None = None) -> Response:
-        """A page: that a login came to nothing, why, and where another one begins."""
-        body = f'<p>{escape(words[:1].upper() + words[1:])}.</p><p><a href="{escape(self.path(request))}">Log in again</a></p>'
+    def failed(
+        self, request: Request, status: int, words: str, headers: list[tuple[str, str]] | None = None, *, return_to: str | None = None
+    ) -> Response:
+        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path."""
+        again = self.path(request, **({"return_to": return_to} if return_to else {}))
+        body = f'<p>{escape(words[:1].upper() + words[1:])}.</p><p><a href="{escape(again)}">Log in again</a></p>'
         kept = [pair for pair in headers or () if pair[0] not in ("cache-control", "referrer-policy")]
         return page("The login failed", body, status=status, headers=[*kept, *([("retry-after", "5")] if status == 503 else [])])
 

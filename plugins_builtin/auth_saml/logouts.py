@@ -51,21 +51,21 @@ class Logouts:
             said = await self._service.read_logout(request, message, query)
             if (said["kind"] == "request") != (kind == "SAMLRequest"):
                 raise Refused("it is not what its parameter says")
+            if said["kind"] == "request":
+                return await self._asked(request, said, relay_state)
         except Refused as error:
             log.warning(f"a logout message was refused: {error}")
             return page("The logout failed", "<p>The message of the identity provider was not accepted.</p>", status=403)
         except Unavailable as error:
-            return page("The logout failed", f"<p>{escape(error.words)}</p>", status=error.status, headers=[("retry-after", "5")])
-        if said["kind"] == "response":
-            return self._logged_out(request, is_complete=said["is_success"])
-        return await self._asked(request, said, relay_state)
+            words = escape(error.words[:1].upper() + error.words[1:])
+            return page("The logout failed", f"<p>{words}.</p>", status=error.status, headers=[("retry-after", "5")])
+        return self._logged_out(request, is_complete=said["is_success"])
 
     async def _asked(self, request: Request, said: Mapping[str, Any], relay_state: str | None) -> Response:
-        """The provider ends sessions: the one of this browser, and others of the same name that it means."""
+        """The provider ends sessions: the one of this browser, and others of the same name that it means. Raises Refused, Unavailable."""
         digest = hashlib.sha256(f"{said['provider']}\n{said['id']}".encode()).hexdigest()
         if await kv.get(f"logout/{digest}") is not None:
-            log.warning("a logout message was refused: it was presented before")
-            return page("The logout failed", "<p>The message of the identity provider was not accepted.</p>", status=403)
+            raise Refused("it was presented before")
         before = await self._sessions.find(request)
         whole, *single = session_indexes(said["provider"], {"value": said["name_id"]}, said["session_indexes"])
         for index in single or [whole]:

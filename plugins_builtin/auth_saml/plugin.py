@@ -6,15 +6,16 @@ worker processes alone (`worker.py`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
-from mockforge_plugin import AuthPlugin, Decision, Deny, Health, Json, Reply, Request, Response, endpoint, secret
-from mockforge_plugin.login import Logout, Session, Sessions, Site, is_navigation
+from mockforge_plugin import AuthPlugin, Decision, Health, Json, Reply, Request, Response, endpoint, secret
+from mockforge_plugin.context import detached, entered
+from mockforge_plugin.login import Logout, Session, Sessions, Site, is_navigation, storage_page
 
 from .logins import Logins
 from .logouts import Logouts
 from .people import People
-from .provider import Unavailable
 from .service import Service
 from .settings import problems
 
@@ -38,16 +39,13 @@ class SamlAuth(AuthPlugin):
         self.logouts = Logouts(self.service, self.sessions, after=config.get("after_logout"))
 
     async def start(self) -> None:
-        """Start a worker process, look at the keys, and read what the providers say of themselves."""
-        await self.service.check_keys()
-        for idp in self.service.idps.values():
-            try:
-                await idp.known()
-            except Unavailable:
-                pass  # the log has it; a request asks again
+        """Read what the providers say of themselves; nobody waits for it, since one may be a part of the server that starts."""
+        with entered(detached()):
+            self.preparing = asyncio.ensure_future(self.service.prepare())
 
     async def stop(self) -> None:
         """End what is under way."""
+        self.preparing.cancel()
         for idp in self.service.idps.values():
             await idp.close()
 
@@ -70,26 +68,22 @@ class SamlAuth(AuthPlugin):
             return session.allow
         if not self.config["redirect"] or not is_navigation(request):
             return None
-        try:
-            return Reply(await self.logins.begin(request, None, self.site.here(request)))
-        except Unavailable as error:
-            return Deny(error.status, error.words)
+        return Reply(await self.logins.begin(request, None, self.site.here(request)))
 
     @endpoint("login")
+    @storage_page("The login failed")
     async def begin_login(self, request: Request) -> Response:
         """`/login?idp=NAME&return_to=/path`: send the browser to the provider."""
-        return_to = request.query.get("return_to") or self.site.path(request, "/")
-        try:
-            return await self.logins.begin(request, request.query.get("idp"), return_to)
-        except Unavailable as error:
-            return self.logins.failed(request, error.status, error.words)
+        return await self.logins.begin(request, request.query.get("idp"), request.query.get("return_to") or self.site.path(request, "/"))
 
     @endpoint("acs")
+    @storage_page("The login failed")
     async def take_response(self, request: Request) -> Response:
         """`/acs`: the provider's page posts its response (AssertionConsumerService)."""
         return await self.logins.arrived(request)
 
     @endpoint("done")
+    @storage_page("The login failed")
     async def finish_login(self, request: Request) -> Response:
         """`/done`: the browser comes on with its cookies."""
         return await self.logins.finish(request)
@@ -110,6 +104,7 @@ class SamlAuth(AuthPlugin):
         return await logout.answer(request)
 
     @endpoint("slo")
+    @storage_page("The logout failed")
     async def take_logout(self, request: Request) -> Response:
         """`/slo`: logout messages of the provider (SingleLogoutService)."""
         return await self.logouts.answer(request)

@@ -15,6 +15,7 @@ from .messages import redirect_query, service_metadata, with_query
 from .parameters import Refused
 from .provider import Unavailable
 from .settings import certificate_of
+from .validation.keys import own_pair_problem
 
 WORKER: Final = "worker.py"
 BUSY: Final = "logins cannot be checked now"
@@ -35,7 +36,7 @@ class Service:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], site: Site, secret: Callable[[str], str]) -> Service:
-        """As configured. Raises PluginError, HostError."""
+        """As configured. Raises PluginError where key and certificate do not fit, HostError for a secret that may not be read."""
         pool = config["processes"]
         worker = Processes(WORKER, most=pool["most"], queue=pool["queue"], timeout_ms=round(pool["timeout_s"] * 1000))
         rules = {
@@ -46,8 +47,10 @@ class Service:
             "leeway_s": config["leeway_s"],
         }
         idps = {name: IdentityProvider(_source(name, entry, config), worker) for name, entry in config["idps"].items()}
-        key = secret(config["private_key"]) if "private_key" in config else None
-        return cls(site, idps, worker, config.get("entity_id"), key, certificate_of(config), config.get("name_id_format"), rules)
+        key, certificate = secret(config["private_key"]) if "private_key" in config else None, certificate_of(config)
+        if key is not None and (words := own_pair_problem(key, certificate or "")):
+            raise PluginError(f"private_key, certificate: {words}", code="invalid_config")
+        return cls(site, idps, worker, config.get("entity_id"), key, certificate, config.get("name_id_format"), rules)
 
     def entity_id(self, request: Request) -> str:
         """The name of this service."""
@@ -72,10 +75,9 @@ class Service:
             name_id_format=self.name_id_format,
         )
 
-    async def check_keys(self) -> None:
-        """Raises PluginError where key and certificate do not fit."""
-        if self.private_key is not None and (words := await self.worker.call("own_pair_problem", self.private_key, self.certificate or "")):
-            raise PluginError(f"private_key, certificate: {words}", code="invalid_config")
+    async def prepare(self) -> None:
+        """Start a worker process, and read what the providers say of themselves; one that is not there yet is asked again later."""
+        await asyncio.gather(*(idp.known() for idp in self.idps.values()), return_exceptions=True)  # the log has what is wrong
 
     async def redirect(self, url: str, kind: str, message: str, relay_state: str | None = None) -> str:
         """The address that carries a message, signed where there is a key. Raises Unavailable."""
@@ -99,11 +101,17 @@ class Service:
         return await self._read("logout", message, more)
 
     async def _read(self, function: str, message: str, more: Mapping[str, Json]) -> dict[str, Any]:
-        """What the worker says of a message; asked again where it may be signed with a key that the provider has only just taken up."""
-        known = await self._all_known()
+        """What the worker says of a message; nobody waits for the metadata of a provider that it is not by.
+
+        Asked again where it may be signed with a key that the provider has only just taken up.
+        """
+        known = self._at_hand() or await self._all_known()
         said = await self._asked(function, message, known, more)
+        if said.get("is_stranger") and len(known) < len(self.idps):
+            known = await self._all_known()
+            said = await self._asked(function, message, known, more)
         if said.get("may_be_new_key") and await self._has_new_keys(said.get("provider"), known):
-            said = await self._asked(function, message, await self._all_known(), more)
+            said = await self._asked(function, message, self._at_hand(), more)
         if "refused" in said:
             raise Refused(said["refused"])
         return said
@@ -112,6 +120,10 @@ class Service:
         providers = [{"name": name, "entity_id": each.entity_id, "certificates": list(each.certificates)} for name, each in known.items()]
         said: dict[str, Any] = await self.ask(function, message, providers=providers, now_s=now().timestamp(), **more)
         return said
+
+    def _at_hand(self) -> dict[str, Known]:
+        """Those whose metadata nobody has to wait for."""
+        return {name: each for name, idp in self.idps.items() if (each := idp.at_hand()) is not None}
 
     async def _all_known(self) -> dict[str, Known]:
         """Those whose metadata can be read. Raises Unavailable where there are none."""

@@ -1,7 +1,8 @@
 """What runs in processes of its own (`mockforge_plugin.Processes`): all that parses XML of others, and all that signs.
 
 Nothing else of the plugin imports lxml, xmlsec or python3-saml. Whatever is wrong with a message comes back as `refused`, in words for
-the operator, and `may_be_new_key`: whether it may be right by a key that the provider has taken up since its metadata were read.
+the operator, `may_be_new_key`: whether it may be right by a key that the provider has taken up since its metadata were read, and
+`is_stranger`: whether it is by a provider that was not named.
 """
 
 from __future__ import annotations
@@ -63,12 +64,6 @@ def metadata(text: str, entity_id: str | None, now_s: float) -> dict[str, Json]:
 
 
 @function
-def own_pair_problem(private_key: str, certificate: str) -> str | None:
-    """What is wrong with this service's own key and certificate."""
-    return keys.own_pair_problem(private_key, certificate)
-
-
-@function
 def sign_query(query: str, private_key: str) -> str:
     """The signature over the query of a redirect, in base64."""
     return b64encode(keys.signed_query(query, private_key)).decode()
@@ -82,7 +77,11 @@ def sign_message(text: str, private_key: str, certificate: str) -> str:
 
 
 def _refused(error: Refused) -> dict[str, Json]:
-    return {"refused": str(error), "may_be_new_key": error.is_signature}
+    return {"refused": str(error), "may_be_new_key": error.is_signature, "is_stranger": isinstance(error, _Stranger)}
+
+
+class _Stranger(Refused):
+    """A message by none of the providers that are known."""
 
 
 def _provider(root: Element, providers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -93,5 +92,5 @@ def _provider(root: Element, providers: Sequence[Mapping[str, Any]]) -> Mapping[
     if not found and not issuers and len(providers) == 1:
         return providers[0]
     if not found:
-        raise Refused(f"it is by {issuers[:1]!r:.300}, which is none of the configured providers")
+        raise _Stranger(f"it is by {issuers[:1]!r:.300}, which is none of the configured providers")
     return found[0]

@@ -15,7 +15,8 @@ from mockforge_plugin import Response
 from mockforge_plugin.login import page
 
 _STYLE: Final = (
-    "h1{font-size:1.4rem}.to{overflow-wrap:anywhere}.people{list-style:none;padding:0;display:grid;gap:.5rem}"
+    "h1{font-size:1.4rem}.to{overflow-wrap:anywhere}#message::first-letter{text-transform:uppercase}"
+    ".people{list-style:none;padding:0;display:grid;gap:.5rem}"
     ".people button{width:100%;text-align:left;cursor:pointer;padding:.6rem .9rem;border:1px solid #8888;border-radius:.5rem}"
     ".people button:hover,.people button:focus-visible{border-color:#36f;outline:2px solid #36f}"
     ".people small{display:block;opacity:.75;overflow-wrap:anywhere}"

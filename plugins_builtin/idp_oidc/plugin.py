@@ -62,7 +62,7 @@ def _shown(path: str) -> Callable[[_Method], Callable[[OidcIdp, Request], Awaita
             except OAuthError as error:
                 return message_page("This does not work", f"{error.code}: {error.description}.", status=error.status)
             except HostError as error:
-                return message_page("This does not work now", str(_crowded(error)), status=503)
+                return message_page("This does not work at the moment", str(_crowded(error)), status=503)
 
         return _served(path)(tried)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final
 
-from mockforge_plugin import PluginError, Query, Request, Response, ResponsePlugin, endpoint, now, secret
+from mockforge_plugin import HostError, PluginError, Query, Request, Response, ResponsePlugin, endpoint, now, secret
 
 from . import service_providers, settings
 from .assertions import BAD_NAME_ID_POLICY, NO_PASSIVE, REQUEST_DENIED, REQUESTER, RESPONDER
@@ -44,6 +44,10 @@ def _served(name: str) -> Callable[[_Method], Callable[[SamlIdp, Request], Respo
                 return _told(request, 400, str(error))
             except BadMetadata as error:
                 return _told(request, 502, str(error))
+            except HostError as error:
+                if error.code not in ("limit", "unavailable"):
+                    raise
+                return _told(request, 503, "the storage of this provider is full or away")
 
         return called
 

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -37,6 +38,21 @@ def test_a_token_is_a_users_or_a_clients_own(idp: OidcProvider) -> None:
 
 def test_a_user_with_a_password_is_logged_in_with_it(idp: OidcProvider) -> None:
     assert claims(idp.token("grace"))["sub"] == "grace"
+
+
+def test_a_browser_that_an_application_sent_comes_back_with_a_code(idp: OidcProvider) -> None:
+    client = idp.client("https://app.example/callback", pkce="optional")
+    asked = {"client_id": client.id, "redirect_uri": client.redirect_uris[0], "response_type": "code", "scope": "openid", "state": "s"}
+    url = f"{idp.issuer}/authorize?{urlencode(asked)}"
+    for back in (idp.log_in(url), idp.log_in(url, "grace"), idp.log_in(url, "locked")):
+        assert (
+            back.startswith("https://app.example/callback?") and "state=s" in back and ("code=" in back) != ("error=access_denied" in back)
+        )
+    assert "state=wrong" in idp.log_in(url, defect="wrong-state")
+    with pytest.raises(RuntimeError, match="password"):
+        idp.log_in(url, "grace", password="wrong")
+    with pytest.raises(RuntimeError, match="no client"):
+        idp.log_in(url.replace(client.id, "nobody"))
 
 
 def test_a_defect_is_in_the_token(idp: OidcProvider) -> None:

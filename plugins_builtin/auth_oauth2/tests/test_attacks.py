@@ -74,7 +74,7 @@ def answer(**changes: Any) -> dict[str, Any]:
 
 
 BOUND = "the token is bound to a key of its owner and must not be taken for a bearer token"
-BADLY = "the identity provider answers badly"
+BADLY = "the identity provider gave an answer that cannot be used"
 AWAY = "the identity provider cannot be reached"
 NOT_A_TIME = "a time that is told of the token is not a number of seconds since 1970"
 ATTACKS: list[tuple[str, Any, int, str]] = [

@@ -93,7 +93,7 @@ async def test_credentials_are_sent_as_the_provider_wants_them(idp: IdentityProv
 async def test_wrong_credentials_of_ours_are_not_the_callers_fault(idp: IdentityProvider, client_id: str, secret: str) -> None:
     async with guarded("auth-oauth2", config(idp, client_id=client_id), secrets={"client_secret": secret}) as client:
         answer = await ask(client, await idp.token())
-        assert (answer.status, answer.json()["message"]) == (502, "the identity provider answers badly")
+        assert (answer.status, answer.json()["message"]) == (502, "the identity provider gave an answer that cannot be used")
 
 
 @pytest.mark.parametrize(("mood", "status"), [

@@ -15,9 +15,9 @@ from mockforge_plugin import HostError, Json, PluginError, Request, Response, lo
 from mockforge_plugin.login import LoginFailed, Pending, PendingLogins, Sessions, Site, moved, page
 
 from ..tokens.bearer import Refused
-from ..tokens.provider import Unavailable
+from ..tokens.provider import BADLY, Unavailable
 from .answers import GrantRefused, error_code
-from .client import Client, new_verifier
+from .client import Client, new_verifier, with_query
 
 Headers: TypeAlias = list[tuple[str, str]]
 Redeem: TypeAlias = Callable[[Request, Mapping[str, str], Pending], Awaitable[Headers]]
@@ -40,9 +40,9 @@ class CodeFlow:
         self._client, self._site, self._asked, self._name = client, site, dict(asked), provider
         self._pending = PendingLogins(sessions)
 
-    def login_path(self, request: Request) -> str:
-        """Where another login begins."""
-        return self._site.path(request, f"{self._site.prefix}/login")
+    def login_path(self, request: Request, return_to: str | None = None) -> str:
+        """Where another login begins, that leads on to that path."""
+        return with_query(self._site.path(request, f"{self._site.prefix}/login"), [("return_to", return_to or "")])
 
     async def begin(self, request: Request, return_to: str, endpoint: str, more: Mapping[str, str]) -> Response:
         """Send the browser to the provider's authorization endpoint; `more` is of this login alone, and there when it comes back."""
@@ -62,13 +62,12 @@ class CodeFlow:
         try:
             headers = await redeem(request, said, pending)
         except LoginFailed as error:
-            return self.failed(request, 403 if isinstance(error, NotAllowed) else 400, error.reason, pending.set_headers)
+            status, words = 403 if isinstance(error, NotAllowed) else 400, error.reason
         except GrantRefused as error:
             log.info(f"a login at {self._name} failed: it does not accept the code ({error.code})")
-            words = "the identity provider does not accept what this browser brought from it; begin again"
-            return self.failed(request, 400, words, pending.set_headers)
+            status, words = 400, "the identity provider does not accept what this browser brought from it; begin again"
         except (Refused, Unavailable, PluginError) as error:
-            status, words = 502, "the identity provider answers badly"
+            status, words = 502, BADLY
             if isinstance(error, Unavailable):
                 status, words = error.status, error.words
             elif isinstance(error, HostError):
@@ -76,8 +75,9 @@ class CodeFlow:
             elif isinstance(error, PluginError):  # what is known of the user is more than a session holds
                 words = "the identity provider says more of this account than can be kept"
             log.warning(f"a login at {self._name} failed: {error}")
-            return self.failed(request, status, words, pending.set_headers)
-        return moved(pending.return_to, [*pending.set_headers, *headers], 303)
+        else:
+            return moved(pending.return_to, [*pending.set_headers, *headers], 303)
+        return self.failed(request, status, words, pending.set_headers, return_to=pending.return_to)
 
     def code_form(self, said: Mapping[str, str], pending: Pending) -> dict[str, str]:
         """What the token endpoint is to be shown for tokens. Raises LoginFailed, Unavailable where the provider gave no code."""
@@ -93,9 +93,11 @@ class CodeFlow:
         known: Mapping[str, Json] = pending.data
         return {"code": said["code"], "redirect_uri": str(known["redirect_uri"]), "code_verifier": str(known["verifier"])}
 
-    def failed(self, request: Request, status: int, words: str, headers: Headers | None = None) -> Response:
-        """A page: that a login came to nothing, why, and where another one begins."""
-        again = escape(self.login_path(request))
+    def failed(
+        self, request: Request, status: int, words: str, headers: Headers | None = None, *, return_to: str | None = None
+    ) -> Response:
+        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path."""
+        again = escape(self.login_path(request, return_to))
         body = f'<p>{escape(words[:1].upper() + words[1:])}.</p><p><a href="{again}">Log in again</a></p>'
         kept = [pair for pair in headers or () if pair[0] != "cache-control"]
         return page("The login failed", body, status=status, headers=kept)

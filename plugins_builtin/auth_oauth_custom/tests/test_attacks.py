@@ -14,7 +14,7 @@ from tests.support.github import GitHub, github
 from tests.support.loopback_servers import serving
 
 TOKEN = "/login/oauth/access_token"
-STRANGE, BADLY = "not begun in this browser", "The identity provider answers badly"
+STRANGE, BADLY = "not begun in this browser", "The identity provider gave an answer that cannot be used"
 FORM = "application/x-www-form-urlencoded"
 
 

@@ -15,7 +15,7 @@ from tests.support.scripted_provider import ScriptedProvider
 
 Setting = Callable[[ScriptedProvider], None]
 METADATA = "/.well-known/openid-configuration"
-BADLY, AWAY = "the identity provider answers badly", "the identity provider cannot be reached"
+BADLY, AWAY = "the identity provider gave an answer that cannot be used", "the identity provider cannot be reached"
 
 
 def published(**changes: Any) -> Setting:
@@ -68,6 +68,9 @@ async def test_metadata_that_sends_nobody_to_a_login(scripted: ScriptedProvider,
         answers = await asyncio.gather(*(browser.get(path) for path in ("/orders", "/auth/login", "/", "/x")))
         assert [answer.status_code for answer in answers] == [status] * 4
         assert (BADLY if status == 502 else AWAY).lower() in answers[0].text.lower()
+        assert 'href="/auth/login?return_to=%2Forders"' in answers[0].text, "a page for the browser, with a way back to what it wanted"
+        program = await browser.get("/orders", headers={"accept": "application/json", "cookie": ""})
+        assert (program.status_code, program.json()["error"]) == (401, "Authentication required")
         assert not any("location" in answer.headers for answer in answers)
     assert 1 <= sum(head.startswith(f"GET {METADATA}") for head in scripted.server.heads) <= 2
 
@@ -142,6 +145,7 @@ async def test_a_token_endpoint_that_logs_nobody_in(visit: tuple[ScriptedProvide
     provider.server.answers["/token"] = answer
     back = await come_back(browser, state=sent["state"], code="code")
     assert (back.status_code, BADLY in back.text.lower()) == (status, True), back.text
+    assert 'href="/auth/login?return_to=%2Forders"' in back.text
     assert not await is_logged_in(browser)
 
 

@@ -15,7 +15,7 @@ from plugins_builtin.auth_oidc.tests.login_app import begin, come_back, is_logge
 from tests.support.scripted_provider import ScriptedProvider
 
 NOW = int(time.time())
-BADLY = "The identity provider answers badly."
+BADLY = "The identity provider gave an answer that cannot be used."
 OTHER_LOGIN = "What this browser brought is of another login; begin again."
 Visit = tuple[ScriptedProvider, httpx.AsyncClient]
 Tokens = Callable[[ScriptedProvider, str], str | None]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mockforge_plugin import HostError
 
+BADLY: Final = "the identity provider gave an answer that cannot be used"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -34,7 +35,7 @@ class Unavailable(Exception):
     @classmethod
     def badly(cls, why: str) -> Unavailable:
         """502: it answers, and not what was asked for."""
-        return cls(502, "the identity provider answers badly", why)
+        return cls(502, BADLY, why)
 
 
 def address_problem(url: str, *, plain_http: bool, risk: str) -> str | None:

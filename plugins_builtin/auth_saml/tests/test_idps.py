@@ -18,7 +18,7 @@ from plugins_builtin.auth_saml.idps import IdentityProvider, Source
 from plugins_builtin.auth_saml.provider import Unavailable
 from plugins_builtin.auth_saml.tests.forge import IDP, metadata, pair
 from plugins_builtin.auth_saml.tests.mock import own_key, serving
-from tests.support.kit_world import DOWN, HUGE, World, inside, reply
+from tests.support.kit_world import DOWN, HUGE, SLOW, World, inside, reply
 
 URL = "https://idp.example/metadata"
 OLD, NEW = pair("idp"), pair("idp-next")
@@ -52,7 +52,15 @@ def provider(world: World, *, file: Path | None = None, entity_id: str | None = 
 
 
 async def certificates(idp: IdentityProvider) -> tuple[str, ...]:
+    await read(idp)
     return (await idp.known()).certificates
+
+
+async def read(idp: IdentityProvider) -> None:
+    """Use what is known, and let what that begins come to its end."""
+    await idp.known()
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def failure(idp: IdentityProvider) -> Unavailable:
@@ -71,7 +79,7 @@ async def test_metadata_are_fetched_once_for_all_and_kept(world: World) -> None:
         await idp.known()
         assert [(each["method"], each["url"]) for each in world.asked] == [("GET", URL)]
         world.now_s += 1
-        await idp.known()
+        await read(idp)
         assert len(world.asked) == 2
 
 
@@ -87,7 +95,7 @@ async def test_they_are_read_as_often_as_they_say_within_bounds(world: World, sa
         await idp.known()
         assert len(world.asked) == 1
         world.now_s += 1
-        await idp.known()
+        await read(idp)
         assert len(world.asked) == 2
 
 
@@ -203,6 +211,53 @@ async def test_a_file_is_read_again_when_it_changes(world: World, tmp_path: Path
         file.unlink()
         assert await certificates(idp) == (NEW.certificate,)
         assert any("cannot be read" in line for line in world.logged)
+
+
+async def test_nobody_waits_while_they_are_read_again(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def later(asked: dict[str, Any]) -> Any:
+        await answered.wait()
+        return xml(metadata(NEW))
+
+    world.answer, idp = xml(metadata(OLD)), provider(world)
+    with inside(world):
+        await idp.known()
+        world.answer = later
+        world.now_s += 3600
+        assert (await idp.known()).certificates == (OLD.certificate,)
+        answered.set()
+        assert await certificates(idp) == (NEW.certificate,) and len(world.asked) == 2
+
+
+async def test_a_reading_goes_on_when_whoever_began_it_gives_up(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def later(asked: dict[str, Any]) -> Any:
+        await answered.wait()
+        return xml(metadata(OLD))
+
+    world.answer, idp = later, provider(world)
+    with inside(world):
+        first, other = asyncio.ensure_future(idp.known()), asyncio.ensure_future(idp.known())
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        answered.set()
+        assert (await other).certificates == (OLD.certificate,) and len(world.asked) == 1
+
+
+async def test_requests_that_wait_for_a_silent_provider_wait_once(world: World) -> None:
+    async def silent(asked: dict[str, Any]) -> Any:
+        world.now_s += 3  # longer than it is left alone after that
+        return SLOW
+
+    world.answer, idp = silent, provider(world)
+    with inside(world):
+        assert (await failure(idp)).status == 503
+        assert "asked again with the next login" in world.logged[-1]
+        said = await asyncio.gather(*(idp.known() for _ in range(30)), return_exceptions=True)
+        assert all(isinstance(each, Unavailable) for each in said) and len(world.asked) == 2
 
 
 class Metadata(BaseHTTPRequestHandler):

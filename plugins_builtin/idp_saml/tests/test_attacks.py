@@ -164,6 +164,22 @@ GRANTS: dict[str, Any] = {
 }
 
 
+async def test_a_logout_for_which_there_is_no_more_room_says_so() -> None:
+    known = [{"entity_id": name, "acs": ACS, "logout_url": "http://127.0.0.1:9000/slo"} for name in ("urn:one", "urn:two")]
+    plugin = {
+        "use": "idp-saml",
+        "config": {"users": [{"id": "ada"}], "service_providers": known},
+        "grants": {**GRANTS, "kv": {"max_keys": 20, "max_bytes": 6000}},
+    }
+    async with Client(MockForge(config={"version": 1, "plugins": {"idp": plugin}}), host="127.0.0.1:8000") as client:
+        answer = await send(client, "/idp/login", {"sp": "urn:one", "user": "ada"})
+        cookie = (answer.header("set-cookie") or "").partition(";")[0]
+        await send(client, "/idp/login", {"sp": "urn:two", "user": "ada"}, cookie=cookie)
+        wanted = query(xml("LogoutRequest", issuer="urn:one", more="<saml:NameID>ada</saml:NameID>"), RelayState="x" * 4000)
+        answer = await client.get(f"/idp/slo?{wanted}", headers={"cookie": cookie})
+        assert answer.status == 503 and "the storage of this provider is full or away" in answer.text, answer.text
+
+
 async def test_a_cookie_that_somebody_made_up_is_nobodys(client: Client) -> None:
     for value in ("x", "_" + "0" * 40, "x" * 5000, "../session", ""):
         answer = await client.get("/idp/logout", headers={"cookie": f"idp_saml_session={value}"})
