@@ -124,7 +124,15 @@ class BuildRust:
     output: str
 
 
-def commands(block: Block) -> Iterator[BuildRust | Curl | Npm | Serve | Try]:
+@dataclass(frozen=True, slots=True)
+class Sqlite:
+    """`sqlite3 DATABASE < SCRIPT`."""
+
+    database: str
+    script: str
+
+
+def commands(block: Block) -> Iterator[BuildRust | Curl | Npm | Serve | Sqlite | Try]:
     """The commands of a console block that build, serve, ask what is served, or try a plugin."""
     current: Curl | Try | None = None
     for line in block.text.splitlines():
@@ -141,6 +149,8 @@ def commands(block: Block) -> Iterator[BuildRust | Curl | Npm | Serve | Try]:
                 yield Serve(words[-1], "--reload" in words)
             if words and words[0].endswith("sdk/rust/build.sh"):
                 yield BuildRust(*words[1:])
+            if words[:1] == ["sqlite3"]:
+                yield Sqlite(words[1], words[3])
             if words[:2] == ["npm", "--prefix"]:
                 yield Npm(words[2], tuple(words[3:]))
         elif current is not None:

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from mockforge_asgi.http.errors import response_for
 from mockforge_asgi.reload.app import ReloadingApp
 from mockforge_asgi.testing import Client
 from tests.docs import figures
-from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, BuildRust, Curl, Npm, Serve, Try, blocks, commands
+from tests.docs.pages import OTHER_PAGES, PAGES, ROOT, Block, BuildRust, Curl, Npm, Serve, Sqlite, Try, blocks, commands
 from tests.golden import typescript
 
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
@@ -69,6 +71,11 @@ class Reader:
         )
         printed, _ = await asyncio.wait_for(done.communicate(), 60)
         self.wrong += [f"{block.page.name}:{block.line} {difference}" for difference in command.differences(printed.decode())]
+
+    def sqlite(self, command: Sqlite) -> None:
+        """`sqlite3`, as far as Python has it."""
+        with closing(sqlite3.connect(self.folder / command.database)) as database:
+            database.executescript((self.folder / command.script).read_text())
 
     def npm(self, block: Block, command: Npm) -> None:
         """`npm`; the kit is linked from where it is, and not installed anew."""
@@ -126,6 +133,8 @@ async def test_the_commands_of_a_page_answer_what_it_shows(page: Path, tmp_path:
                         reader.build_rust(block, command)
                     elif isinstance(command, Npm):
                         reader.npm(block, command)
+                    elif isinstance(command, Sqlite):
+                        reader.sqlite(command)
                     elif isinstance(command, Try):
                         await reader.try_out(block, command)
                     else:

@@ -7,6 +7,7 @@ neither attaches files, sets pragmas or changes the schema.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -41,17 +42,26 @@ _STEPS: Final = 1000
 
 
 class Guarded:
-    """One connection. It is used by one query at a time; `until_s` says when that one is ended (`time.perf_counter`)."""
+    """One connection. It is used by one query at a time; `until_s` says when that one is ended, by its clock."""
 
-    __slots__ = ("connection", "until_s")
+    __slots__ = ("_clock", "connection", "is_busy", "until_s")
 
     def __init__(
-        self, database: Path, *, writes: bool = False, is_immutable: bool = False, max_value_bytes: int = 64 << 20, busy_s: float = 0.0
+        self,
+        database: Path,
+        *,
+        writes: bool = False,
+        is_immutable: bool = False,
+        max_value_bytes: int = 64 << 20,
+        busy_s: float = 0.0,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         """Raises sqlite3.Error. `is_immutable`: nobody changes the file, so that nothing is locked."""
         mode = "rw" if writes else "ro"
         uri = f"file:{quote(str(database))}?mode={mode}{'&immutable=1' if is_immutable else ''}"
-        self.until_s = float("inf")
+        self.until_s, self._clock = float("inf"), clock
+        self.is_busy = False
+        """Whether a thread uses it."""
         self.connection = made = sqlite3.connect(
             uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -67,7 +77,7 @@ class Guarded:
         made.set_progress_handler(self._is_late, _STEPS)
 
     def _is_late(self) -> bool:
-        return perf_counter() > self.until_s
+        return self._clock() > self.until_s
 
     def close(self) -> None:
         """Close it."""

@@ -1,7 +1,7 @@
 """A database that is asked: at once on the event loop where that takes less than a millisecond, else in threads.
 
-A query begins on the loop, with a budget. One that gives up is run again in a thread, and goes there at once from then on. Texts that are
-no named queries of the operator's never run on the loop: what one instruction of theirs does, no budget bounds.
+A query begins on the loop, with a budget. One that gives up is run again in a thread; so are the next ones, before the loop is tried again.
+Texts that are no named queries of the operator's never run on the loop: what one instruction of theirs does, no budget bounds.
 """
 
 from __future__ import annotations
@@ -11,24 +11,28 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final
 
 from mockforge_plugin.engines.tables import queries
 from mockforge_plugin.engines.tables.catalogue import Catalogue
 from mockforge_plugin.engines.tables.connection import Guarded
-from mockforge_plugin.engines.tables.statements import Asked
+from mockforge_plugin.engines.tables.statements import Asked, changes, compiled
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.tables import DataResult
 
 BUDGET_S: Final = 0.001
-"""How long a query may run on the event loop."""
+"""How long a query may compute on the event loop."""
+FIRST_DETOURS: Final = 100
+MOST_DETOURS: Final = 10_000
+"""So many times a query goes to a thread at once when it has given up: twice as often each time."""
 _SMALL_VALUE_BYTES: Final = 1 << 16
 """The largest value on the loop: what one instruction does with it is soon done."""
 _LARGE_VALUE_BYTES: Final = 64 << 20
+_BUSY_S: Final = 1.0
+"""How long a thread waits while somebody else writes."""
 _GRACE_S: Final = 0.25
 _MAX_SLOW: Final = 1000
 
@@ -51,46 +55,51 @@ class Database:
         """Raises sqlite3.Error."""
         self.path, self._access = path, access
         self.catalogue = self._read_catalogue()
-        self._quick = Guarded(path, is_immutable=access.is_immutable, max_value_bytes=_SMALL_VALUE_BYTES)
+        self._quick = Guarded(path, is_immutable=access.is_immutable, max_value_bytes=_SMALL_VALUE_BYTES, clock=thread_time)
         self._idle: list[Guarded] = []
         self._writer: Guarded | None = None
-        self._writing = asyncio.Lock()
         self._pool = ThreadPoolExecutor(access.threads, thread_name_prefix="mockforge-tables")
-        self._slow: OrderedDict[Hashable, None] = OrderedDict()
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="mockforge-tables-write")
+        """Writes are done one after the other."""
+        self._slow: OrderedDict[Hashable, _Detours] = OrderedDict()
         self._running = 0
         self._is_closed = False
 
     async def query(self, asked: Asked) -> DataResult:
         """The rows. Raises PluginError."""
         if asked.write:
-            async with self._writing:
-                return await self._in_thread(asked, self._write)
+            if not self._access.writes:
+                raise PluginError(f"query {asked.name!r} writes, and this source only reads", code="bad_data")
+            return await self._in_thread(self._writing, asked, self._write)
         if asked.name and not asked.count:
-            key = (asked.name, asked.order)
-            if key not in self._slow:
+            slow = self._slow.get((asked.name, asked.order))
+            if slow is None or slow.is_over():
                 found = self._at_once(asked)
                 if found is not None:
                     return found
-                self._slow[key] = None
-                if len(self._slow) > _MAX_SLOW:
-                    self._slow.popitem(last=False)
-        return await self._in_thread(asked, self._read)
+                self._gave_up((asked.name, asked.order), slow)
+        return await self._in_thread(self._pool, asked, self._read)
 
-    def refresh(self) -> None:
+    def reread(self) -> None:
         """Read the schema anew. Raises sqlite3.Error."""
         old, self.catalogue = self.catalogue, self._read_catalogue()
         old.close()
+
+    def data_version(self) -> int:
+        """Changes whenever somebody else has written. Raises sqlite3.Error."""
+        self._quick.until_s = float("inf")
+        return int(self._quick.connection.execute("pragma data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close what is idle now, and the rest when it is done."""
         self._is_closed = True
         self._quick.close()
-        if self._writer is not None and not self._writing.locked():
-            self._writer.close()
-        while self._idle:
-            self._idle.pop().close()
+        for connection in (*self._idle, self._writer):
+            if connection is not None and not connection.is_busy:
+                connection.close()
         self.catalogue.close()
         self._pool.shutdown(wait=False)
+        self._writing.shutdown(wait=False)
 
     def _read_catalogue(self) -> Catalogue:
         opened = Guarded(self.path, is_immutable=self._access.is_immutable)
@@ -103,9 +112,10 @@ class Database:
     def _at_once(self, asked: Asked) -> DataResult | None:
         """The rows, if they are there within the budget."""
         guarded = self._quick
-        guarded.until_s = perf_counter() + BUDGET_S
         try:
-            return queries.run(guarded, self.catalogue, asked)
+            plan = compiled(asked, self.catalogue)
+            guarded.until_s = thread_time() + BUDGET_S
+            return queries.run(guarded, plan, asked)
         except (sqlite3.OperationalError, sqlite3.DataError) as error:
             if (getattr(error, "sqlite_errorname", None) or "").startswith(("SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_BUSY")):
                 return None
@@ -113,11 +123,19 @@ class Database:
         except sqlite3.Error as error:
             raise queries.failed(error, asked) from None
 
-    async def _in_thread(self, asked: Asked, work: Callable[[Asked, _Job], DataResult]) -> DataResult:
+    def _gave_up(self, key: Hashable, slow: _Detours | None) -> None:
+        if slow is not None:
+            slow.again()
+            return
+        self._slow[key] = _Detours()
+        if len(self._slow) > _MAX_SLOW:
+            self._slow.popitem(last=False)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, asked: Asked, work: Callable[[Asked, _Job], DataResult]) -> DataResult:
         if self._running >= self._access.threads + self._access.waiting:
             raise PluginError("too many queries wait for a thread", code="unavailable", retryable=True, details={"busy": True})
         job = _Job(perf_counter() + asked.timeout_ms / 1000)
-        running = asyncio.get_running_loop().run_in_executor(self._pool, work, asked, job)
+        running = asyncio.get_running_loop().run_in_executor(pool, work, asked, job)
         self._running += 1
         running.add_done_callback(self._ended)
         try:
@@ -139,35 +157,52 @@ class Database:
         try:
             guarded = self._idle.pop()
         except IndexError:
-            guarded = self._opened(writes=False)
+            guarded = self._opened(asked)
         try:
-            job.begin(guarded)
-            return queries.run(guarded, self.catalogue, asked)
-        except sqlite3.Error as error:
-            raise queries.failed(error, asked) from None
+            return self._worked(guarded, asked, job, lambda: queries.run(guarded, compiled(asked, self.catalogue), asked))
         finally:
             self._idle.append(guarded)
-            if self._is_closed:
-                with suppress(ValueError):
-                    self._idle.remove(guarded)
-                    guarded.close()
 
     def _write(self, asked: Asked, job: _Job) -> DataResult:
-        guarded = self._writer = self._writer or self._opened(writes=True)
+        guarded = self._writer = self._writer or self._opened(asked)
+        return self._worked(guarded, asked, job, lambda: queries.write(guarded, changes(asked, self.catalogue), asked))
+
+    def _worked(self, guarded: Guarded, asked: Asked, job: _Job, work: Callable[[], DataResult]) -> DataResult:
+        guarded.is_busy = True
         try:
             job.begin(guarded)
-            return queries.write(guarded, asked)
+            return work()
         except sqlite3.Error as error:
             raise queries.failed(error, asked) from None
         finally:
+            guarded.is_busy = False
             if self._is_closed:
                 guarded.close()
 
-    def _opened(self, *, writes: bool) -> Guarded:
+    def _opened(self, asked: Asked) -> Guarded:
+        is_immutable = self._access.is_immutable
         try:
-            return Guarded(self.path, writes=writes, is_immutable=self._access.is_immutable, max_value_bytes=_LARGE_VALUE_BYTES, busy_s=1.0)
+            return Guarded(self.path, writes=asked.write, is_immutable=is_immutable, max_value_bytes=_LARGE_VALUE_BYTES, busy_s=_BUSY_S)
         except sqlite3.Error as error:
-            raise PluginError(f"the database cannot be opened: {error}", code="unavailable", retryable=True) from None
+            raise queries.failed(error, asked) from None
+
+
+class _Detours:
+    """How often a query still goes to a thread at once."""
+
+    __slots__ = ("_left", "_next")
+
+    def __init__(self) -> None:
+        self._left, self._next = FIRST_DETOURS, 2 * FIRST_DETOURS
+
+    def is_over(self) -> bool:
+        """Whether the loop is tried again; counts."""
+        self._left -= 1
+        return self._left < 0
+
+    def again(self) -> None:
+        """It gave up once more."""
+        self._left, self._next = self._next, min(2 * self._next, MOST_DETOURS)
 
 
 class _Job:

@@ -14,14 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from mockforge_plugin import DataSourcePlugin, Health, HostError, Json, PluginError, Processes, Table, data, log
+from mockforge_plugin import HostError, Processes, data, log
 from mockforge_plugin.context import HostContext, detached, entered
 from mockforge_plugin.engines.tables.cache import Stamp, default_folder
 from mockforge_plugin.engines.tables.database import Access, Database
 from mockforge_plugin.engines.tables.prepare import prepare
 from mockforge_plugin.engines.tables.sheets import Sheet
-from mockforge_plugin.engines.tables.statements import Asked
-from mockforge_plugin.tables import DataResult
+from mockforge_plugin.engines.tables.source import TableSource
 
 IN_PROCESS_BYTES: Final = 2 << 20
 """Larger files are read in a process of their own."""
@@ -35,7 +34,7 @@ _FRESH_S: Final = 0.4
 _BUILD_MS: Final = 600_000
 
 
-class FileSource(DataSourcePlugin):
+class FileSource(TableSource):
     """A source that is one file. Formats say how it is read."""
 
     worker: ClassVar[str] = "worker.py"
@@ -48,10 +47,6 @@ class FileSource(DataSourcePlugin):
         """The format's `Reader`, for small files, in a thread."""
         raise NotImplementedError
 
-    def capabilities(self) -> Mapping[str, Json]:
-        """Queries end in time by themselves."""
-        return {"keeps_deadlines": True}
-
     def init(self) -> None:
         """Read the configuration."""
         config = self.config
@@ -60,10 +55,10 @@ class FileSource(DataSourcePlugin):
             str(Path(self.plugin.base_dir, config["cache_dir"]).expanduser()) if config.get("cache_dir") else str(default_folder())
         )
         self._processes = Processes(self.worker, most=1, queue=8, timeout_ms=_BUILD_MS)
-        self._database: Database | None = None
         self._stamp: Stamp | None = None
         """Of the file that is in use, or that was found to be bad."""
-        self._problem = "it is being read"
+        self._bad = ""
+        self.problem = f"{self.file.name} is being read"
         self._loading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._context: HostContext | None = None
@@ -73,7 +68,7 @@ class FileSource(DataSourcePlugin):
         self._context = detached()
         self._watching = asyncio.create_task(self._watch(), name=f"mockforge-tables-{self.plugin.id}")
         await asyncio.wait((self._load(),), timeout=_START_S)
-        if self._database is None and not self._is_loaded():
+        if self.database is None and not self._is_loaded():
             log.warning(f"{self.file.name} is still being read; until then its queries are answered 503")
 
     async def stop(self) -> None:
@@ -84,50 +79,14 @@ class FileSource(DataSourcePlugin):
                 with suppress(asyncio.CancelledError):
                     await task
 
-    def destroy(self) -> None:
-        """Close the database."""
-        if getattr(self, "_database", None) is not None:
-            self._database.close()  # type: ignore[union-attr]  # it is not None
-
-    async def query(
-        self,
-        query: Json,
-        params: Mapping[str, Json],
-        *,
-        limit: int = 100_000,
-        cursor: str | None = None,
-        types: Mapping[str, str] | None = None,
-        name: str = "",
-        order: Sequence[str] = (),
-        write: bool = False,
-        count: bool = False,
-        max_bytes: int = 64 << 20,
-        timeout_ms: int = 300_000,
-    ) -> DataResult:
-        """Rows of the file's tables."""
-        if write:
-            raise PluginError("a file is only read: its source has no queries with `write: true`", code="bad_data")
-        if self._has_changed():
-            await self._refreshed(timeout_ms / 1000)
-        database = self._database
-        if database is None:
-            raise self._unavailable()
-        asked = Asked(query, params, types or {}, name, limit, cursor, tuple(order), False, count, max_bytes, timeout_ms)
-        return await database.query(asked)
-
-    def schema(self) -> list[Table]:
-        """The tables of the file."""
-        return [] if self._database is None else self._database.catalogue.document()
-
-    def health(self) -> Health:
-        """`down` without a file that can be read, `degraded` while an older one is in use."""
-        if self._database is None:
-            return Health("down", f"{self.file.name}: {self._problem}")
-        return Health("degraded", f"{self.file.name}: {self._problem}; the last good one is in use") if self._problem else Health("ok")
-
-    def _unavailable(self) -> PluginError:
-        details: dict[str, Json] = {"busy": True, "retry_after_s": 1}
-        return PluginError(f"{self.file.name}: {self._problem}", code="unavailable", retryable=True, details=details)
+    async def refresh(self, timeout_s: float) -> None:
+        """Read the file anew when it has changed: a small one is waited for, and not long."""
+        if not self._has_changed():
+            return
+        loading = self._load()
+        with suppress(OSError):
+            if self.database is None or self.file.stat().st_size < IN_PROCESS_BYTES:
+                await asyncio.wait((loading,), timeout=min(_FRESH_S, timeout_s))
 
     def _is_loaded(self) -> bool:
         return self._loading is None or self._loading.done()
@@ -136,14 +95,7 @@ class FileSource(DataSourcePlugin):
         try:
             return Stamp.of(self.file) != self._stamp
         except OSError:
-            return self._database is None and self._stamp is not None
-
-    async def _refreshed(self, timeout_s: float) -> None:
-        """Wait for the new version of a small file, and not long."""
-        loading = self._load()
-        with suppress(OSError):
-            if self._database is None or self.file.stat().st_size < IN_PROCESS_BYTES:
-                await asyncio.wait((loading,), timeout=min(_FRESH_S, timeout_s))
+            return self.database is None and self._stamp is not None
 
     async def _watch(self) -> None:
         """Look at the file now and then: cached results are forgotten when it changes, also while nobody asks."""
@@ -180,7 +132,7 @@ class FileSource(DataSourcePlugin):
 
     async def _settled(self) -> None:
         """Wait until nobody writes to the file. One that is read for the first time is not waited for. Raises OSError."""
-        if self._database is None:
+        if self.database is None:
             return
         until_s = time.monotonic() + 5.0
         while Stamp.of(self.file).age_s < SETTLED_S and time.monotonic() < until_s:
@@ -194,18 +146,18 @@ class FileSource(DataSourcePlugin):
         return found
 
     def _take(self, path: Path) -> None:
-        old = self._database
+        old = self.database
         if old is not None and old.path == path:
-            self._problem = ""
+            self.problem = self._bad = ""
             return
         try:
-            self._database = Database(path, Access(is_immutable=True, threads=self.config["threads"]))
+            self.database = Database(path, Access(is_immutable=True, threads=self.config.get("threads", 4)))
         except sqlite3.Error as error:
             self._stamp = None
             self._tell(f"its database {path.name} cannot be opened: {error}")
             path.unlink(missing_ok=True)  # it is built anew
             return
-        self._problem = ""
+        self.problem = self._bad = ""
         if old is not None:
             log.info(f"{self.file.name} has changed and is read anew")
             old.close()
@@ -213,7 +165,7 @@ class FileSource(DataSourcePlugin):
             data.changed()
 
     def _tell(self, problem: str) -> None:
-        if problem != self._problem:
-            kept = "; the last good one stays in use" if self._database is not None else ""
-            log.error(f"{self.file}: {problem}{kept}")
-        self._problem = problem
+        self.problem = f"{self.file.name}: {problem}"
+        if problem != self._bad:
+            log.error(f"{self.file}: {problem}{'; the last good one stays in use' if self.database is not None else ''}")
+        self._bad = problem

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from mockforge_plugin.engines.tables.catalogue import Catalogue
 from mockforge_plugin.engines.tables.connection import Guarded
-from mockforge_plugin.engines.tables.statements import LIMIT, Asked, Plan, compiled, cursor_of, read_cursor
+from mockforge_plugin.engines.tables.statements import LIMIT, Asked, Change, Plan, cursor_of, read_cursor
 from mockforge_plugin.engines.tables.values import bound, column_types, typed_cells
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.tables import Column, DataResult
@@ -19,10 +18,9 @@ _WRITES_ONLY: Final = "it would change data, or something that a query may not t
 _TEXTS: Final = frozenset({str, bytes})
 
 
-def run(guarded: Guarded, catalogue: Catalogue, asked: Asked) -> DataResult:
+def run(guarded: Guarded, plan: Plan, asked: Asked) -> DataResult:
     """The page. Raises PluginError, and sqlite3.Error for what `failed` tells."""
-    plan = compiled(asked, catalogue)
-    values = bound(asked.params, asked.types)
+    values = bound(asked.params, asked.types, numbers=plan.is_text)
     if plan.names:
         values = {called: values[name] for name, called in plan.names}
     total = guarded.connection.execute(plan.counting(), values).fetchone()[0] if asked.count else None
@@ -80,29 +78,27 @@ def fetched(cursor: sqlite3.Cursor, most: int, max_bytes: int) -> list[Any]:
     return rows
 
 
-def write(guarded: Guarded, asked: Asked) -> DataResult:
+def write(guarded: Guarded, statements: Sequence[Change], asked: Asked) -> DataResult:
     """Run statements that change data, as one transaction: all of them, or none. Raises PluginError, sqlite3.Error."""
-    texts = asked.query if isinstance(asked.query, list) else [asked.query]
-    if not all(isinstance(text, str) for text in texts):
-        raise PluginError("a query that writes is a text in SQL, or a list of them", code="bad_data")
-    values, connection = bound(asked.params, asked.types), guarded.connection
-    before = connection.total_changes
+    connection = guarded.connection
     connection.execute("begin immediate")
     try:
-        names, rows = list[str](), list[Any]()
-        for text in texts:
-            cursor = connection.execute(text, values)
-            if cursor.description is not None:
-                names, rows = [each[0] for each in cursor.description], fetched(cursor, asked.limit, asked.max_bytes)
-                cursor.fetchall()
+        names, rows, affected, values = list[str](), list[Any](), 0, bound(asked.params, asked.types, numbers=False)
+        for change in statements:
+            given = values if change.names is None else {called: values[name] for called, name in change.names.items()}
+            cursor = connection.execute(change.sql, given)
+            names = [each[0] for each in cursor.description or ()]
+            rows = fetched(cursor, asked.limit, asked.max_bytes) if names else []
+            cursor.fetchall()
+            affected += max(cursor.rowcount, 0)
         connection.execute("commit")
     except BaseException:
+        guarded.until_s = float("inf")
         if connection.in_transaction:
-            guarded.until_s = float("inf")
             connection.execute("rollback")
         raise
-    found = page(names, (), rows, 0, None, None)
-    return DataResult(found.columns, found.rows, affected=connection.total_changes - before)
+    found = page(names, statements[-1].kinds, rows, 0, None, None)
+    return DataResult(found.columns, found.rows, affected=affected)
 
 
 def failed(error: Exception, asked: Asked) -> PluginError:

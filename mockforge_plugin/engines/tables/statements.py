@@ -89,10 +89,7 @@ def _of_text(text: str, order: Sequence[str], catalogue: Catalogue) -> Plan:
 
 
 def _portable(query: Mapping[str, Json], table: str, asked: Asked, catalogue: Catalogue) -> Plan:
-    facts = catalogue.table(table)
-    if facts is None:
-        known = ", ".join(sorted(catalogue.tables))[:1000] or "none"
-        raise PluginError(f"there is no table {table!r}; there are: {known}", code="bad_data")
+    facts = _facts(table, catalogue)
     shown = [_column(facts, name) for name in query.get("columns") or facts.kinds]
     order = [(_column(facts, entry.removeprefix("-")), entry.startswith("-")) for entry in asked.order]
     kinds: list[str | None] = [facts.kinds[name] for name in (*shown, *(name for name, _ in order))]
@@ -112,6 +109,59 @@ def _portable(query: Mapping[str, Json], table: str, asked: Asked, catalogue: Ca
     columns = ", ".join([*map(quoted, shown), *(expression for expression, _ in by)])
     head = f"select {columns} from {quoted(facts.name)}"
     return Plan(head, tuple(conditions), tuple(by), (), tuple(kinds), len(by), tuple(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement that writes. `names` are what it calls its parameters, and their names; None: it calls them by their names."""
+
+    sql: str
+    names: Mapping[str, str] | None = None
+    kinds: tuple[str | None, ...] = ()
+    """The kinds of the columns that it returns, where they are known."""
+
+
+def changes(asked: Asked, catalogue: Catalogue) -> list[Change]:
+    """The statements of a query that writes. Raises PluginError where it does not fit the data."""
+    query = asked.query
+    if isinstance(query, str):
+        return [Change(query)]
+    if isinstance(query, list) and all(isinstance(text, str) for text in query):
+        return [Change(text) for text in query]
+    if isinstance(query, Mapping) and isinstance(table := query.get("from"), str):
+        facts = _facts(table, catalogue)
+        return [_insert(query, facts, asked) if "insert" in query else _change(query, facts, asked)]
+    raise PluginError("a query that writes is a text in SQL, a list of them, or names a table with `from`", code="bad_data")
+
+
+def _insert(query: Mapping[str, Json], facts: TableFacts, asked: Asked) -> Change:
+    given = {_column(facts, column): name for column, name in query["insert"].items() if name in asked.params}
+    marks = [f":set_{number}" for number in range(len(given))]
+    values = f"({', '.join(map(quoted, given))}) values ({', '.join(marks)})" if given else "default values"
+    shown = [_column(facts, name) for name in query.get("columns") or facts.kinds]
+    sql = f"insert into {quoted(facts.name)} {values} returning {', '.join(map(quoted, shown))}"
+    return Change(sql, {f"set_{number}": name for number, name in enumerate(given.values())}, tuple(facts.kinds[name] for name in shown))
+
+
+def _change(query: Mapping[str, Json], facts: TableFacts, asked: Asked) -> Change:
+    where = [(_column(facts, name), name) for name in query.get("where") or ()]
+    if not where or any(name not in asked.params for _, name in where):
+        raise PluginError("a change needs conditions, each with its value: never all rows", code="invalid_input")
+    given = {_column(facts, column): name for column, name in (query.get("update") or {}).items() if name in asked.params}
+    first = quoted(where[0][0])
+    to = ", ".join(f"{quoted(column)} = :set_{number}" for number, column in enumerate(given)) or f"{first} = {first}"
+    verb = f"delete from {quoted(facts.name)}" if query.get("delete") else f"update {quoted(facts.name)} set {to}"
+    conditions = " and ".join(f"{quoted(column)} is :where_{number}" for number, (column, _) in enumerate(where))
+    names = {f"set_{number}": name for number, name in enumerate(given.values())}
+    return Change(f"{verb} where {conditions}", names | {f"where_{number}": name for number, (_, name) in enumerate(where)})
+
+
+def _facts(table: str, catalogue: Catalogue) -> TableFacts:
+    facts = catalogue.table(table)
+    if facts is None:
+        known = ", ".join(sorted(catalogue.tables))[:1000] or "none"
+        raise PluginError(f"there is no table {table!r}; there are: {known}", code="bad_data")
+    return facts
 
 
 def _column(facts: TableFacts, name: str) -> str:
@@ -156,6 +206,6 @@ def read_cursor(cursor: str | None, plan: Plan) -> tuple[Sequence[Any] | None, i
             return None, said
         if type(said) is list and plan.order and len(said) == len(plan.order):
             return [b64decode(v["b"]) if type(v) is dict else v for v in said], 0
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise PluginError("this cursor is not of this query", code="invalid_input")

@@ -18,13 +18,17 @@ _EXACT_DIGITS: Final = 15
 """A decimal of so many digits comes out of a 64-bit float as it went in."""
 
 
-def bound(params: Mapping[str, Json], types: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters as SQLite takes them. Lists and JSON become JSON text: `where id in (select value from json_each(:ids))`."""
+def bound(params: Mapping[str, Json], types: Mapping[str, str], *, numbers: bool = True) -> dict[str, Any]:
+    """The parameters as SQLite takes them. Lists and JSON become JSON text: `where id in (select value from json_each(:ids))`.
+
+    Decimals become numbers, which compare with whatever is computed, if they are exact; not with `numbers` false: a column makes of
+    their text what it keeps, and a text keeps all digits.
+    """
     made: dict[str, Any] = {}
     for name, value in params.items():
         kind = type(value)
         if kind is str and (said := types.get(name)) is not None and said != "text":
-            made[name] = _from_text(said, value)
+            made[name] = _number(value) if said == "decimal" and numbers else _from_text(said, value)
         elif kind in (list, dict):
             made[name] = json_text(_numbers(value) if types.get(name) in ("decimal" + LIST, "integer" + LIST) else value)
         else:
@@ -33,8 +37,6 @@ def bound(params: Mapping[str, Json], types: Mapping[str, str]) -> dict[str, Any
 
 
 def _from_text(said: str, text: str) -> Any:
-    if said == "decimal":
-        return _number(text)
     if said == "integer":
         return int(text) if len(text) < 20 and -(2**63) <= int(text) < 2**63 else text
     if said == "float":
