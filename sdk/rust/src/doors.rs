@@ -27,6 +27,16 @@ pub fn query(source: &str, query: &str, params: Value, limit: Option<u32>, curso
     Ok(from_value(door("data.query", json!({"source": source, "query": query, "params": params, "limit": limit, "cursor": cursor}))?)?)
 }
 
+/// The same, with the `total` of all pages.
+#[track_caller]
+pub fn query_with_total(source: &str, query: &str, params: Value, limit: Option<u32>) -> Result<DataResult> {
+    Ok(from_value(door("data.query", json!({"source": source, "query": query, "params": params, "limit": limit, "count": true}))?)?)
+}
+
+/// For data sources: the data are others now, so that no result that the host has cached of them is given again.
+#[track_caller]
+pub fn data_changed() -> Result<()> { door("data.changed", json!({})).map(drop) }
+
 /// An HTTP request.
 #[track_caller]
 pub fn http(request: &HttpRequest) -> Result<HttpAnswer> { Ok(from_value(door("http.request", json!(request))?)?) }

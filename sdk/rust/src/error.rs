@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Error {
-    /// denied, invalid_input, invalid_config, not_found, unsupported_op, timeout, unavailable, limit or internal.
+    /// denied, invalid_input, invalid_config, not_found, conflict, bad_data, unsupported_op, timeout, unavailable, limit or internal.
     pub code: String,
     pub message: String,
     pub retryable: bool,
@@ -26,6 +26,9 @@ impl Error {
 
     /// The same with another code.
     pub fn code(self, code: &str) -> Self { Self { code: code.into(), ..self } }
+
+    /// The same, and whoever asked may ask again.
+    pub fn retryable(self) -> Self { Self { retryable: true, ..self } }
 
     /// The same with a detail for the operator.
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {

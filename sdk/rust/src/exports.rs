@@ -99,13 +99,7 @@ pub fn template<T: TemplatePlugin>(all: &mut Exports<T>) {
 }
 
 pub fn data_source<T: DataSourcePlugin>(all: &mut Exports<T>) {
-    all.add("data.query", |p, asked| {
-        let found = p.query(asked)?;
-        match found.rows.iter().position(|row| row.len() != found.columns.len()) {
-            Some(i) => Err(Error::new(format!("query: row {i} has {} cells for {} columns", found.rows[i].len(), found.columns.len()))),
-            None => Ok(found),
-        }
-    });
+    all.add("data.query", |p, asked| p.query(asked)?.checked());
     all.add("data.schema", |p, _: Value| Ok(json!({"tables": p.schema()?})));
 }
 

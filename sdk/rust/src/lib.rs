@@ -14,14 +14,14 @@ pub mod testing;
 mod types;
 mod values;
 
-pub use doors::{door, http, kv, log, now, query, random, read_body, resource, secret, sleep};
+pub use doors::{data_changed, door, http, kv, log, now, query, query_with_total, random, read_body, resource, secret, sleep};
 pub use error::{Error, Result};
 pub use functions::Function;
 #[cfg(not(target_arch = "wasm32"))]
 use testing as host;
 pub use serde_json::{self, json, Map, Value};
 pub use types::*;
-pub use values::same;
+pub use values::{binary_cell, float_cell, same};
 
 pub use serde;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};

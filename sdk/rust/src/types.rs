@@ -1,6 +1,7 @@
 //! What authors write and are given: the kinds of plugins as traits, the documents of the contract as structs. Nothing of this runs.
 
 use crate::*;
+use std::collections::BTreeMap;
 
 /// A plugin without settings.
 #[derive(Deserialize)]
@@ -142,27 +143,70 @@ pub enum Decision {
     Reply(Response),
 }
 
-/// A column; `type` is text, integer, number, boolean, datetime, uuid, json, binary, ...
+/// A column; `kind` is one of the contract's types: text, integer, decimal, date, json, … or a list, such as `integer[]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Column {
     pub name: String,
-    #[serde(rename = "type")] pub kind: String,
+    #[serde(rename = "type", default = "Column::text")] pub kind: String,
     #[serde(default = "Column::nullable")] pub nullable: bool,
 }
 
-/// Rows of a query, one value for each column.
+/// Rows of a query, one value for each column; with `documents` each is an object instead, in which a field may be missing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(from = "Found", into = "Found")]
 pub struct DataResult {
-    pub columns: Vec<Column>, pub rows: Vec<Vec<Value>>,
+    pub columns: Vec<Column>, pub rows: Vec<Vec<Value>>, pub documents: Option<Vec<Map<String, Value>>>,
+    pub truncated: bool, pub next: Option<String>,
+    /// Rows of all pages; rows that a write changed.
+    pub total: Option<u64>, pub affected: Option<u64>,
+    /// How long a connection was waited for.
+    pub waited_ms: Option<f64>,
+}
+
+/// A `DataResult` as the contract has it.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Found {
+    #[serde(default)] pub columns: Vec<Column>,
+    pub rows: Vec<Value>,
     #[serde(default)] pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")] pub next: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")] pub total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub affected: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub waited_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")] pub documents: bool,
 }
 
-/// What is asked of a data source.
+/// What is asked of a data source. `types`: of each parameter; `order`: columns, `-name` descending; `write`: it may change data.
 #[derive(Deserialize)]
 pub struct Query {
-    pub query: String, pub params: Map<String, Value>, pub limit: Option<usize>, pub cursor: Option<String>,
+    pub query: Asking,
+    #[serde(default)] pub params: Map<String, Value>,
+    #[serde(default)] pub types: BTreeMap<String, String>,
+    #[serde(default)] pub name: String,
+    pub limit: Option<usize>, pub cursor: Option<String>,
+    #[serde(default)] pub order: Vec<String>,
+    #[serde(default)] pub write: bool,
+    /// `total` is asked for.
+    #[serde(default)] pub count: bool,
+    pub max_bytes: Option<u64>, pub timeout_ms: Option<u64>,
+}
+
+/// What the operator wrote: a text, the statements of one transaction, a portable query, or an object of the source's own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Asking {
+    Text(String), Statements(Vec<String>), Portable(Portable), Object(Map<String, Value>),
+}
+
+/// A query in no language of its source. Each column of `condition` equals the parameter of its name; `insert` and `update`: column to parameter.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Portable {
+    #[serde(rename = "from")] pub table: String,
+    #[serde(default)] pub columns: Option<Vec<String>>,
+    #[serde(default, rename = "where")] pub condition: Vec<String>,
+    #[serde(default)] pub insert: Option<Map<String, Value>>,
+    #[serde(default)] pub update: Option<Map<String, Value>>,
+    #[serde(default)] pub delete: bool,
 }
 
 /// An HTTP request: `HttpRequest::new("POST", url).header("x-a", "1").json(&value)`.

@@ -218,6 +218,83 @@ impl Column {
     pub fn new(name: &str, kind: &str) -> Self { Self { name: name.into(), kind: kind.into(), nullable: true } }
 
     pub(crate) fn nullable() -> bool { true }
+
+    pub(crate) fn text() -> String { "text".into() }
+
+    /// What is wrong with it.
+    fn fault(&self) -> Option<String> {
+        let item = self.kind.strip_suffix("[]").filter(|item| *item != "json").unwrap_or(&self.kind);
+        let known = || format!("{}, and lists such as integer[]", TYPES.join(", "));
+        (!TYPES.contains(&item)).then(|| format!("query: column '{}' has type '{}'; known: {}", self.name, self.kind, known()))
+    }
+}
+
+const TYPES: [&str; 13] =
+    ["text", "integer", "float", "boolean", "decimal", "date", "time", "datetime", "interval", "binary", "json", "uuid", "objectid"];
+
+/// A float's cell: NaN and the infinities are text, since JSON has no number for them.
+pub fn float_cell(value: f64) -> Value {
+    match value.is_finite() {
+        true => json!(value),
+        false => json!(if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" }),
+    }
+}
+
+/// The cell of bytes: base64.
+pub fn binary_cell(value: &[u8]) -> Value { STANDARD.encode(value).into() }
+
+impl Query {
+    /// The text of the query; empty for one that is no text.
+    pub fn text(&self) -> &str { if let Asking::Text(text) = &self.query { text } else { "" } }
+
+    /// A parameter in the author's type: `asked.param::<i64>("id")?`.
+    #[track_caller]
+    pub fn param<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let given = self.params.get(name).cloned().unwrap_or(Value::Null);
+        from_value(given).map_err(|odd| Error::new(format!("the parameter '{name}': {odd}")).code("invalid_input"))
+    }
+}
+
+impl DataResult {
+    /// What a write changed, without rows.
+    pub fn affected(rows: u64) -> Self { Self { affected: Some(rows), ..Self::default() } }
+
+    pub(crate) fn checked(mut self) -> Result<Self> {
+        if let Some(fault) = self.columns.iter().find_map(Column::fault) {
+            return Err(Error::new(fault));
+        }
+        if let Some(i) = self.rows.iter().position(|row| row.len() != self.columns.len()) {
+            return Err(Error::new(format!("query: row {i} has {} cells for {} columns", self.rows[i].len(), self.columns.len())));
+        }
+        let large = |cell: &Value| cell.as_u64().is_some_and(|number| number > i64::MAX as u64);
+        self.rows.iter_mut().flatten().filter(|cell| large(cell)).for_each(|cell| *cell = cell.to_string().into());
+        Ok(self)
+    }
+}
+
+impl From<Found> for DataResult {
+    fn from(found: Found) -> Self {
+        let Found { columns, rows, truncated, next, total, affected, waited_ms, documents } = found;
+        let kept = |row: Value| if let Value::Object(fields) = row { fields } else { Map::new() };
+        let cells = |row: Value| if let Value::Array(cells) = row { cells } else { vec![] };
+        let (rows, documents) = match documents {
+            true => (vec![], Some(rows.into_iter().map(kept).collect())),
+            false => (rows.into_iter().map(cells).collect(), None),
+        };
+        Self { columns, rows, documents, truncated, next, total, affected, waited_ms }
+    }
+}
+
+impl From<DataResult> for Found {
+    fn from(result: DataResult) -> Self {
+        let DataResult { columns, rows, documents, truncated, next, total, affected, waited_ms } = result;
+        let is_documents = documents.is_some();
+        let rows = match documents {
+            Some(all) => all.into_iter().map(Value::from).collect(),
+            None => rows.into_iter().map(Value::from).collect(),
+        };
+        Self { columns, rows, truncated, next, total, affected, waited_ms, documents: is_documents }
+    }
 }
 
 impl HttpRequest {

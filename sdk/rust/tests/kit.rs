@@ -315,3 +315,28 @@ fn forms_and_cookies_are_read() {
     let parts: Request = serde_json::from_value(json!({"body": {"text": "--x\r\na"}})).expect("a request");
     assert!(parts.form().is_err_and(|error| format!("{error:?}").contains("multipart/form-data")));
 }
+
+#[test]
+fn a_query_is_a_text_statements_an_object_or_portable_and_its_parameters_have_types() {
+    let asked = |query: Value| serde_json::from_value::<Query>(json!({"query": query, "params": {"id": 5, "price": "1.10"}})).unwrap();
+    assert_eq!(asked(json!("all")).text(), "all");
+    assert!(matches!(asked(json!(["a", "b"])).query, Asking::Statements(all) if all.len() == 2));
+    assert!(matches!(asked(json!({"find": "t"})).query, Asking::Object(own) if own["find"] == "t"));
+    let Asking::Portable(portable) = asked(json!({"from": "t", "where": ["id"], "update": {"price": "cost"}})).query else { panic!() };
+    assert_eq!((portable.table.as_str(), portable.condition.len(), portable.delete), ("t", 1, false));
+    let sent = asked(json!("all"));
+    assert_eq!((sent.param::<i64>("id").unwrap(), sent.param::<String>("price").unwrap()), (5, "1.10".to_string()));
+    assert_eq!((sent.param::<Option<String>>("none").unwrap(), sent.param::<i64>("price").unwrap_err().code.as_str()), (None, "invalid_input"));
+}
+
+#[test]
+fn a_result_is_rows_or_documents() {
+    let rows = json!({"columns": [{"name": "a", "type": "integer", "nullable": true}], "rows": [[1]], "truncated": false, "affected": 1});
+    let documents = json!({"columns": [], "rows": [{"a": 1}, {}], "truncated": true, "next": "c", "total": 2, "waited_ms": 0.5, "documents": true});
+    for document in [rows, documents] {
+        let read: DataResult = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(read.documents.is_some(), document["documents"] == true);
+        assert_eq!(serde_json::to_value(read).unwrap(), document);
+    }
+    assert_eq!((float_cell(f64::NAN), float_cell(0.5), binary_cell(b"\x00\xff")), (json!("NaN"), json!(0.5), json!("AP8=")));
+}

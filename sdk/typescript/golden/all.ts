@@ -11,5 +11,6 @@ export { default as paged_orders } from "./paged_orders.js";
 export { default as people } from "./people.js";
 export { default as plain } from "./plain.js";
 export { default as stamp } from "./stamp.js";
+export { default as stock } from "./stock.js";
 export { default as text_functions } from "./text_functions.js";
 export { default as with_helpers } from "./with_helpers/plugin.js";

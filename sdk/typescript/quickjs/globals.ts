@@ -4,7 +4,7 @@ import { jobs } from "./loop.js";
 import SettledPromise from "promise-polyfill"; // QuickJS's own jobs run after an export has returned, too late for its answer
 import { ask, context } from "../src/doors.js";
 import { toText, toUtf8 } from "./bytes.js";
-import { shown } from "./json.js";
+import { shown, written } from "./json.js";
 
 /** Put everything in place; the entry does so before the author's modules run. */
 export function install(): void {
@@ -37,6 +37,7 @@ export function install(): void {
       return Array.from(bytes, (byte, i) => ([4, 6, 8, 10].includes(i) ? "-" : "") + byte.toString(16).padStart(2, "0")).join("");
     },
   };
+  target.BigInt.prototype.toJSON = function () { return written(this.valueOf()); };
   target.TextEncoder = class {
     encode = (text = "") => toUtf8(text);
   };

@@ -10,6 +10,17 @@ export function encode(value: unknown, where: string): string {
   return text;
 }
 
+/** The value of JSON text, in which integers of more than 53 bits are bigints, not other numbers. */
+export function decode(text: string): any {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  const exact = (_: string, value: any, { source }: { source?: string } = {}) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source ?? "") ? BigInt(source!) : value;
+  return JSON.parse(text, exact as any);
+}
+
+/** A bigint in JSON: a number of up to 64 bits, text beyond. */
+export const written = (value: bigint): any => (BigInt.asIntN(64, value) === value ? (JSON as any).rawJSON(`${value}`) : `${value}`);
+
 /** What of a value JSON.stringify does not carry, and where. Its text is not searched: QuickJS takes longer for that than for all else. */
 function loss(value: any): string | undefined {
   if (typeof value === "string") return value.isWellFormed() ? undefined : " holds a lone surrogate, which UTF-8 cannot carry";

@@ -1,6 +1,5 @@
 /** What a plugin's method gave → the JSON document that its operation answers with, checked field by field. */
 
-import { encode64 } from "../quickjs/bytes.js";
 import { bodyDocument, pairs } from "./encoding.js";
 import { WrongAnswer } from "./failure.js";
 import type { HeadersLike, Pairs, TemplateFunction } from "./types.js";
@@ -12,11 +11,11 @@ function kind(value: any): string {
   const name = `${value.constructor?.name}`.replace(/^_/, ""); // esbuild's mark
   return name === "Object" ? "an object" : name === "Array" ? "an array" : name;
 }
-function refuse(why: string): never { throw new WrongAnswer(why); }
-const fail = (what: string, value: unknown, hint = "") => refuse(`${what}, not ${kind(value)}${hint}`);
-const plain = (value: any, name: string, part: string) =>
+export function refuse(why: string): never { throw new WrongAnswer(why); }
+export const fail = (what: string, value: unknown, hint = "") => refuse(`${what}, not ${kind(value)}${hint}`);
+export const plain = (value: any, name: string, part: string) =>
   typeof value === "object" && value && !Array.isArray(value) ? value : fail(`${name}: ${part} must be an object`, value);
-const text = (it: unknown, name: string, part: string) => (typeof it === "string" ? it : fail(`${name}: ${part} must be a string`, it));
+export const text = (it: unknown, name: string, part: string) => (typeof it === "string" ? it : fail(`${name}: ${part} must be a string`, it));
 const texts = (value: any, name: string, part: string): string[] =>
   Array.isArray(value) ? value.map((item) => text(item, name, part)) : fail(`${name}: ${part} must be an array of strings`, value);
 const status = (value: number, name: string, part: string, least = 200) =>
@@ -91,33 +90,6 @@ export function problems(value: any, name: string): unknown {
   const found = value == null ? [] : [value].flat().map((item) => (typeof item === "string" ? { path: "", message: item } : item));
   return found.length ? found.map(({ path = "", message }) => ({ path, message: text(message, name, "a problem's message") })) : null;
 }
-
-function columnType(value: unknown): string {
-  if (value instanceof Date || value instanceof Uint8Array) return value instanceof Date ? "datetime" : "binary";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "float";
-  return typeof value === "boolean" ? "boolean" : value == null || typeof value === "string" ? "text" : "json";
-}
-const columns = (list: any[], name: string) =>
-  list.map(({ name: column, type = "text", nullable = true }) => ({ name: text(column, name, "Column.name"), type, nullable }));
-
-export function data(value: any, name: string): unknown {
-  if (Array.isArray(value)) {
-    const names = [...new Set(value.flatMap((row) => Object.keys(plain(row, name, "a row"))))];
-    const typed = names.map((key) => ({ name: key, type: columnType(value.find((row) => row[key] != null)?.[key]) }));
-    return data({ columns: typed, rows: value.map((row) => names.map((key) => row[key])) }, name);
-  }
-  const { next, total, truncated = false, ...found } = plain(value, name, "its answer");
-  if (![found.columns, found.rows].every(Array.isArray)) fail(`${name} must return { columns, rows } or an array of objects`, value);
-  const rows = found.rows.map((row: unknown[], i: number) => {
-    if (row.length !== found.columns.length) refuse(`${name}: row ${i} has ${row.length} cells for ${found.columns.length} columns`);
-    return row.map((cell) => (cell instanceof Uint8Array ? encode64(cell) : (cell ?? null)));
-  });
-  return { columns: columns(found.columns, name), rows, truncated, next: next ?? undefined, total: total ?? undefined };
-}
-
-export const schema = (tables: any, op: string) => ({
-  tables: tables.map(({ name, ...of }: any) => ({ name, columns: columns(of.columns ?? [], op), primary_keys: of.primaryKeys ?? [] })),
-});
 
 /** The metadata of a template function. */
 export function described(name: string, made: TemplateFunction): unknown {

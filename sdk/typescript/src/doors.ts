@@ -1,10 +1,10 @@
 /** Host calls. Each answers at once, for the host suspends the whole guest meanwhile; what may be reached is decided at its doors. */
 
 import { decode64 } from "../quickjs/bytes.js";
-import { encode } from "../quickjs/json.js";
+import { decode, encode } from "../quickjs/json.js";
 import { bodyDocument, pairs, toBytes, WithBody } from "./encoding.js";
 import { HostError } from "./failure.js";
-import type { Body, DataResult, HttpOptions, Page, Pairs } from "./types.js";
+import type { Body, Found, HttpOptions, Page, Pairs } from "./types.js";
 
 type Named = Record<string, unknown>;
 let door: ((door: string, payload: string) => string) | undefined;
@@ -13,11 +13,11 @@ let door: ((door: string, payload: string) => string) | undefined;
 export const open = (ask: typeof door) => void (door = ask);
 
 /** Ask a door by name. Throws HostError. */
-export function ask(name: string, payload: Named): any {
+export function ask(name: string, payload: Named, read = JSON.parse): any {
   if (!door) throw new HostError("there is no host while it is built: move it from module level into a method", { code: "unavailable" });
   const text = encode(payload, name);
   try {
-    return JSON.parse(door(name, text));
+    return read(door(name, text));
   } catch (refused) {
     const said = JSON.parse((refused as { payload?: string }).payload ?? "{}").error ?? { message: String(refused) };
     throw new HostError(said.message, said);
@@ -64,9 +64,11 @@ export const context = {
     post: (url: string, options?: HttpOptions) => request("POST", url, options),
   },
   secret: (name: string): string => ask("secret.get", { name }).value,
-  /** Runs a granted query of a data source; `cursor` is the `next` of the page before. */
-  query: (source: string, query: string, params: Named = {}, { limit, cursor }: Page = {}): DataResult =>
-    ask("data.query", { source, query, params, limit, cursor: cursor ?? undefined }),
+  /** Runs a granted query of a data source; `cursor` is the `next` of the page before, `count` asks for the `total` of all pages. */
+  query: (source: string, query: string, params: Named = {}, { limit, cursor, count }: Page = {}): Found =>
+    ask("data.query", { source, query, params, limit, cursor: cursor ?? undefined, count: count || undefined }, decode),
+  /** For data sources: the data are others now, so that no result that the host has cached of them is given again. */
+  changed: (): void => ask("data.changed", {}),
   /** A file of the plugin's own folder. */
   resource: (path: string): Uint8Array => decode64(ask("file.read", { path }).base64),
   now: (): Date => new Date(ask("clock.now", {}).unix_ns / 1e6),

@@ -1,10 +1,11 @@
 /** From an author's definition to the component's two exports: described once, called by JSON documents. */
 
-import { encode } from "../quickjs/json.js";
+import { decode, encode } from "../quickjs/json.js";
 import { forget, settled } from "../quickjs/loop.js";
 import * as answers from "./answers.js";
 import { context as ctx, open } from "./doors.js";
 import { envelope, PluginError } from "./failure.js";
+import * as rows from "./rows.js";
 import type { Definition, Parameter } from "./types.js";
 import { Answer, Request } from "./values.js";
 
@@ -16,14 +17,14 @@ export function serve(made: Definition, door: (door: string, payload: string) =>
   const handlers = new Map(Object.entries(table(made)).filter(([, [method]]) => method));
   const ops = [...handlers.keys()].sort();
   const functions = Object.entries(made.functions ?? {}).map(([name, called]) => answers.described(name, called));
-  const [endpoints, capabilities] = [Object.keys(made.endpoints ?? {}).sort(), made.auth?.capabilities ?? {}];
+  const [endpoints, capabilities] = [Object.keys(made.endpoints ?? {}).sort(), { ...made.dataSource?.capabilities, ...made.auth?.capabilities }];
   return {
     describe: () => encode({ contract: "0.1", kit: "typescript 0.1.0", ops, functions, endpoints, capabilities }, "description"),
     call(op: string, payload: string): string {
       open(door);
       forget();
       const handler = handlers.get(op);
-      const sent = JSON.parse(payload);
+      const sent = op === "data.query" ? decode(payload) : JSON.parse(payload);
       try {
         if (!handler) throw new PluginError(`this plugin has no ${op}; it has ${ops.join(", ")}`, { code: "unsupported_op" });
         return encode(handler[2](settled(handler[1](sent)), op.slice(op.indexOf(".") + 1)), "answer");
@@ -46,7 +47,11 @@ function table(made: Definition): Record<string, Handler> {
   };
   let connected = false;
   const connect = () => (connected ||= (settled(dataSource!.connect?.(ctx)), true));
-  const query = ({ query, params, limit, cursor }: any) => dataSource!.query(query, params ?? {}, { limit, cursor }, ctx);
+  const query = ({ query, params, max_bytes, timeout_ms, ...asked }: any) => {
+    if (max_bytes) asked.maxBytes = max_bytes;
+    if (timeout_ms) asked.timeoutMs = timeout_ms;
+    return dataSource!.query(query, params ?? {}, asked, ctx);
+  };
   return {
     "plugin.init": [made.init ?? true, init, answers.nothing],
     "plugin.start": [made.start, () => made.start!(ctx), answers.nothing],
@@ -59,8 +64,8 @@ function table(made: Definition): Record<string, Handler> {
     "response.generate": [response?.generate, (document) => response!.generate(on(document), ctx), answers.generated],
     "response.modify": [modifier?.modify, (sent) => modifier!.modify(on(sent), new Answer(sent.response), ctx), answers.modified],
     "data.connect": [dataSource?.connect, connect, answers.nothing],
-    "data.query": [dataSource?.query, (sent) => (connect(), query(sent)), answers.data],
-    "data.schema": [dataSource?.schema, () => dataSource!.schema!(ctx), answers.schema],
+    "data.query": [dataSource?.query, (sent) => (connect(), query(sent)), rows.data],
+    "data.schema": [dataSource?.schema, () => dataSource!.schema!(ctx), rows.schema],
     "template.call": [functions, ({ function: name, args, kwargs }) => {
       const called = named(functions!, name, "template function");
       return called.call.apply(called, arranged(name, called.parameters ?? [], args ?? [], kwargs ?? {}));

@@ -13,13 +13,43 @@ export type HttpOptions = {
   headers?: HeadersLike; body?: string | Uint8Array; json?: unknown; timeoutMs?: number; followRedirects?: boolean;
 };
 
-export type ColumnType = "text" | "integer" | "float" | "boolean" | "datetime" | "binary" | "json" | "uuid";
+type ItemType =
+  "text" | "integer" | "float" | "boolean" | "decimal" | "date" | "time" | "datetime" | "interval" | "binary" | "uuid" | "objectid";
+/** Of columns and parameters: docs/reference/data.md. Decimals, dates, times, intervals are strings; an integer of more than 53 bits is a bigint. */
+export type ColumnType = ItemType | `${ItemType}[]` | "json";
 export type Column = { name: string; type?: ColumnType; nullable?: boolean };
+type Facts = {
+  truncated?: boolean; next?: string | null; total?: number | null;
+  /** How many rows a write changed. */
+  affected?: number | null;
+  /** How long a connection was waited for. */
+  waitedMs?: number | null;
+};
 /** Rows in the columns' order. `next` is an opaque cursor for the following page; `truncated`: a limit cut it. */
-export type DataResult = { columns: Column[]; rows: unknown[][]; truncated?: boolean; next?: string | null; total?: number | null };
+export type Rows = Facts & { columns: Column[]; rows: unknown[][]; documents?: false };
+/** Rows that are objects, in which a field may be missing. `columns` may give the types of fields. */
+export type Documents = Facts & { columns?: Column[]; rows: Record<string, unknown>[]; documents: true };
+export type DataResult = Rows | Documents;
+/** What a query of a data source found: rows are arrays, or objects where `documents` is true. */
+export type Found = Facts & { columns: Column[]; rows: any[]; documents?: boolean };
+/** A query in no language of its source. A column of `where` equals the parameter of its name; `insert` and `update`: column to parameter. */
+export type Portable = {
+  from: string; columns?: string[]; where?: string[]; insert?: Record<string, string>; update?: Record<string, string>; delete?: true;
+};
+/** What the operator wrote: a text, the statements of one transaction, a portable query, or an object of the source's own. */
+export type Query = string | string[] | (Portable & { [own: string]: any }) | { from?: undefined; [own: string]: any };
+/** What a query is asked with besides: `types` of the parameters, columns to sort by (`-name` descending), bounds. */
+export type Asked = {
+  limit?: number; cursor?: string; types?: Record<string, ColumnType>; name?: string; order?: string[];
+  /** It may change data; without it a source changes nothing. */
+  write?: boolean;
+  /** `total` is asked for. */
+  count?: boolean;
+  maxBytes?: number; timeoutMs?: number;
+};
 /** `length` bytes from `offset` on. */
 export type Part = { offset?: number; length?: number };
-export type Page = { limit?: number; cursor?: string | null };
+export type Page = { limit?: number; cursor?: string | null; count?: boolean };
 
 export type Later<T> = T | Promise<T>;
 export type Principal = {
@@ -82,11 +112,12 @@ export interface Definition<C = any> {
     /** Called before an instance's first query. */
     connect?: Hook<C>;
     /** Rows as objects will do: their keys name the columns. */
-    query(query: string, params: Record<string, any>, page: Page, ctx: Context<C>): Later<DataResult | Record<string, unknown>[]>;
+    query(query: Query, params: Record<string, any>, asked: Asked, ctx: Context<C>): Later<DataResult | Record<string, unknown>[]>;
     schema?: Hook<C, Table[]>;
+    capabilities?: Record<string, unknown>;
   };
   endpoints?: Record<string, (request: Request, ctx: Context<C>) => Later<Exclude<Generated, null>>>;
 }
 
 export type Code =
-  "denied" | "invalid_input" | "invalid_config" | "not_found" | "unsupported_op" | "timeout" | "unavailable" | "limit" | "internal";
+  "denied" | "invalid_input" | "invalid_config" | "not_found" | "conflict" | "bad_data" | "unsupported_op" | "timeout" | "unavailable" | "limit" | "internal";

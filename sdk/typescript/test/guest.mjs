@@ -5,9 +5,10 @@ import path from "node:path";
 import vm from "node:vm";
 import { bundle } from "../build.mjs";
 
-/** QuickJS has base64 of arrays, Node.js only in later versions. */
+/** QuickJS has base64 of arrays and raw JSON, Node.js only in later versions. */
 const BASE64 = "Uint8Array.prototype.toBase64 ??= function () { return btoa(String.fromCharCode(...this)); }; "
-  + "Uint8Array.fromBase64 ??= (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); ";
+  + "Uint8Array.fromBase64 ??= (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); "
+  + "JSON.rawJSON ??= Number; ";
 
 /** `call(op, document)` and `describe()` of a plugin's source; `doors` has a function for each door. `asked` lists what was asked. */
 export async function guest(source, doors = {}) {

@@ -1,6 +1,6 @@
 /** What the compiler must refuse: each line below a mark is a mistake. */
 
-import { Allow, fn, plugin, Response } from "mockforge-plugin";
+import { Allow, fn, plugin, Response, type DataResult } from "mockforge-plugin";
 
 export default plugin<{ greeting: string }>({
   auth: {
@@ -34,6 +34,21 @@ export default plugin<{ greeting: string }>({
     wrong: fn({ parameters: [{ name: "x", type: "text" }], call: () => 1 }),
   },
 });
+
+plugin({
+  dataSource: {
+    query(query, params, asked) {
+      // @ts-expect-error: a query is not always a text
+      query.startsWith("select");
+      // @ts-expect-error: no such type
+      if (asked.types?.id === "varchar") return [];
+      return { documents: true, rows: [{ id: params.id }] };
+    },
+  },
+});
+
+// @ts-expect-error: rows are arrays, unless they are documents
+const wrong: DataResult = { columns: [{ name: "id" }], rows: [{ id: 1 }] };
 
 // @ts-expect-error: a principal has an id
 new Allow({ roles: ["reader"] });

@@ -277,6 +277,73 @@ fn people_columns() -> Vec<Column> {
     kinds.iter().map(|(name, kind)| Column { nullable: *name != "id", ..Column::new(name, kind) }).collect()
 }
 
+fn stock_columns() -> Vec<Column> {
+    let kinds = [
+        ("id", "integer"), ("price", "decimal"), ("ratio", "float"), ("day", "date"), ("at", "datetime"), ("open", "boolean"),
+        ("sizes", "integer[]"), ("photos", "binary[]"), ("more", "json"),
+    ];
+    kinds.iter().map(|(name, kind)| Column { nullable: *name != "id", ..Column::new(name, kind) }).collect()
+}
+
+fn cells(row: Value) -> Vec<Value> { row.as_array().cloned().unwrap_or_default() }
+
+fn stock(asked: Query) -> Result<DataResult> {
+    match &asked.query {
+        Asking::Statements(all) => return Ok(DataResult::affected(all.len() as u64)),
+        Asking::Object(own) => {
+            let options = json!({
+                "limit": asked.limit, "cursor": asked.cursor, "types": asked.types, "name": asked.name, "order": asked.order, "count": asked.count,
+                "max_bytes": asked.max_bytes, "timeout_ms": asked.timeout_ms,
+            });
+            let columns = ["asked", "params", "options"].map(|name| Column::new(name, "json")).to_vec();
+            return Ok(DataResult { columns, rows: vec![vec![json!(own), json!(asked.params), options]], ..Default::default() });
+        }
+        Asking::Portable(portable) => return change(&asked, portable),
+        Asking::Text(_) => {}
+    }
+    let (b, inf) = (binary_cell(b"ab"), float_cell(f64::INFINITY));
+    let more = json!({"photo": b, "when": "2026-01-31"});
+    match asked.text() {
+        "types" => {
+            let at = "2026-01-31T23:59:59.120000+00:00";
+            let rows = [
+                json!([1, "1.10", 0.5, "2026-01-31", at, true, [1, null], [binary_cell(&[0, 255])], more]),
+                json!(["1180591620717411303424", "0.00", float_cell(f64::NAN), null, null, null, null, null, null]),
+                json!(["-1180591620717411303424", "infinity", float_cell(f64::NEG_INFINITY), "infinity", "infinity", false, [], [], [inf]]),
+            ];
+            let start: usize = asked.cursor.as_deref().unwrap_or("0").parse()?;
+            let end = rows.len().min(start + asked.limit.unwrap_or(100));
+            let truncated = end < rows.len();
+            let (next, total) = (truncated.then(|| end.to_string()), asked.count.then_some(rows.len() as u64));
+            let rows = rows[start..end].iter().cloned().map(cells).collect();
+            Ok(DataResult { columns: stock_columns(), rows, truncated, next, total, waited_ms: Some(1.5), ..Default::default() })
+        }
+        "documents" => {
+            let documents = [json!({"_id": 1, "by": {"photo": b}}), json!({"_id": 2, "price": "1.10"})];
+            let documents = documents.iter().filter_map(|all| all.as_object().cloned()).collect();
+            Ok(DataResult { columns: vec![Column::new("price", "decimal")], documents: Some(documents), ..Default::default() })
+        }
+        "odd type" => Ok(DataResult { columns: vec![Column::new("a", "varchar")], ..Default::default() }),
+        "busy" => Err(Error::new("no connection left").code("unavailable").retryable().detail("busy", true).detail("retry_after_s", 2)),
+        "taken" => Err(Error::new("a unique key").code("conflict")),
+        _ => Err(Error::new("the table has changed").code("bad_data")),
+    }
+}
+
+fn change(asked: &Query, portable: &Portable) -> Result<DataResult> {
+    if portable.delete || portable.update.is_some() {
+        return Ok(DataResult::affected(asked.param("id")?));
+    }
+    if let Some(insert) = &portable.insert {
+        let given = insert.values().map(|name| asked.param(name.as_str().unwrap_or_default())).collect::<Result<Vec<Value>>>()?;
+        let columns = insert.keys().map(|name| Column::new(name, "text")).collect();
+        return Ok(DataResult { columns, rows: vec![given], ..DataResult::affected(1) });
+    }
+    let columns = portable.columns.clone().unwrap_or(vec!["all".to_string()]);
+    let row = columns.iter().map(|_| json!(portable.condition.join(", "))).collect();
+    Ok(DataResult { columns: columns.iter().map(|name| Column::new(name, "text")).collect(), rows: vec![row], ..Default::default() })
+}
+
 impl DataSourcePlugin for Golden {
     fn query(&mut self, asked: Query) -> Result<DataResult> {
         let key = "12345678-1234-5678-1234-567812345678";
@@ -286,13 +353,16 @@ impl DataSourcePlugin for Golden {
             json!([3, "李", null, "", null, null]),
         ];
         let rows: Vec<Vec<Value>> = rows.into_iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect();
-        match asked.query.as_str() {
+        if self.id == "stock" {
+            return stock(asked);
+        }
+        match asked.text() {
             "all" => {
                 let start: usize = asked.cursor.as_deref().unwrap_or("0").parse()?;
                 let end = rows.len().min(start + asked.limit.unwrap_or(rows.len()));
                 let more = end < rows.len();
                 let next = more.then(|| end.to_string());
-                Ok(DataResult { columns: people_columns(), truncated: more, next, total: Some(rows.len() as u64), rows: rows[start..end].to_vec() })
+                Ok(DataResult { columns: people_columns(), truncated: more, next, total: Some(rows.len() as u64), rows: rows[start..end].to_vec(), ..Default::default() })
             }
             "by_id" => {
                 let found: Vec<_> = rows.iter().filter(|row| row[0] == asked.params["id"]).collect();
@@ -300,7 +370,7 @@ impl DataSourcePlugin for Golden {
                 Ok(DataResult { columns, rows: found.iter().map(|row| vec![row[0].clone(), row[1].clone(), json!("1.50")]).collect(), ..Default::default() })
             }
             "ragged" => Ok(DataResult {
-                columns: vec![Column::new("a", "any"), Column::new("b", "any")],
+                columns: vec![Column::new("a", "text"), Column::new("b", "text")],
                 rows: vec![vec![json!(1), json!(2)], vec![json!(3)]],
                 ..Default::default()
             }),
@@ -309,6 +379,9 @@ impl DataSourcePlugin for Golden {
     }
 
     fn schema(&mut self) -> Result<Value> {
+        if self.id == "stock" {
+            return Ok(json!([{"name": "stock", "columns": stock_columns(), "primary_keys": ["id"]}]));
+        }
         Ok(json!([{"name": "people", "columns": people_columns(), "primary_keys": ["id"]}]))
     }
 }
