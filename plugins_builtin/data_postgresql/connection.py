@@ -12,7 +12,7 @@ import asyncpg
 
 from mockforge_plugin.engines.sql.byte_cap import ByteCap, capped
 from mockforge_plugin.engines.sql.connections import Bounds, Rows
-from mockforge_plugin.engines.sql.failures import SqlError
+from mockforge_plugin.engines.sql.failures import SqlError, too_large
 from mockforge_plugin.engines.sql.settings import Settings
 from mockforge_plugin.engines.sql.statement import Piece
 from mockforge_plugin.tables import Column, Table
@@ -77,7 +77,7 @@ class PostgresqlConnection:
 
     def _failure(self, error: Exception, text: str) -> SqlError:
         if self._cap.is_over:
-            return SqlError("it gives more than limits.max_mb: ask for fewer rows or columns, or raise it", "limit", is_lost=True)
+            return too_large()
         self._prepared.pop(text, None)
         made = sql_error(error, self._settings.address)
         made.is_lost = made.is_lost or self._driver.is_closed()

@@ -140,7 +140,7 @@ class Engine(Generic[C]):
     async def _page(
         self, connection: C, asked: Asked, statement: Statement, made: Page, cursor: Cursor, width: int, waited_s: float
     ) -> DataResult:
-        found = await connection.run(made.pieces, {**asked.params, **made.added}, asked.types, asked.bounds)
+        found = await connection.run(made.pieces, {**asked.params, **made.added}, {**asked.types, **made.types}, asked.bounds)
         total = None
         if asked.count and statement.gives_rows:
             total = int((await connection.run(counted(statement), asked.params, asked.types, asked.bounds)).rows[0][0])
@@ -204,7 +204,7 @@ class Engine(Generic[C]):
                 for statement in statements:
                     given = {name: asked.params[name] for name in statement.names}
                     found = await connection.run(statement.pieces, given, asked.types, asked.bounds)
-                    affected += found.affected or 0
+                    affected += len(found.rows) if found.affected is None and statement.verb != "select" else found.affected or 0
             except SqlError as error:
                 if is_guarded and not error.is_lost:
                     await connection.rollback()

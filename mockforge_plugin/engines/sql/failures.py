@@ -36,3 +36,8 @@ def late(what: str) -> SqlError:
 def refused(what: str, code: str = "invalid_input") -> SqlError:
     """A query or a value that is not passed on."""
     return SqlError(what, code)
+
+
+def too_large() -> SqlError:
+    """The connection was cut, since more came than was allowed."""
+    return SqlError("it gives more than limits.max_mb: ask for fewer rows or columns, or raise it", "limit", is_lost=True)

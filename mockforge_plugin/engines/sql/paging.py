@@ -21,17 +21,18 @@ _INNER: Final = "mockforge_rows"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The pieces of a page's statement, and the parameters that were added."""
+    """The pieces of a page's statement, and the parameters that were added, with their types."""
 
     pieces: tuple[Piece, ...]
     added: Mapping[str, Any] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page begins: behind these values of the order, or behind so many rows."""
+    """Where a page begins: behind these values of the order, each with its column's type, or behind so many rows."""
 
-    values: tuple[Any, ...] | None = None
+    values: tuple[tuple[str, str | int | None], ...] | None = None
     offset: int = 0
 
     @classmethod
@@ -40,9 +41,10 @@ class Cursor:
         found = json.loads(text)
         if isinstance(found, int) and found >= 0:
             return cls(None, found)
-        if isinstance(found, list) and all(value is None or isinstance(value, str | int) for value in found):
-            return cls(tuple(found))
-        raise ValueError("no cursor")
+        pairs = tuple((str(kind), value) for kind, value in found) if isinstance(found, list) else ()
+        if not pairs or not all(value is None or isinstance(value, str | int) for _, value in pairs):
+            raise ValueError("no cursor")
+        return cls(pairs)
 
     def __str__(self) -> str:
         return json.dumps(self.offset if self.values is None else list(self.values), ensure_ascii=False, separators=(",", ":"))
@@ -53,21 +55,22 @@ def page(statement: Statement, order: Sequence[str], cursor: Cursor, most: int, 
     if not statement.gives_rows:
         return Page(statement.pieces)
     added: dict[str, Any] = {}
+    types: dict[str, str] = {}
     pieces = statement.pieces
     if order or statement.has_tail:
         pieces = ("select * from (", *pieces, f"\n) as {_INNER}")
     if order:
         columns = [(dialect.name_of(column.removeprefix("-")), column.startswith("-")) for column in order]
         if cursor.values is not None:
-            pieces = (*pieces, " where ", *_behind(columns, cursor.values, dialect.nulls_last, added))
+            pieces = (*pieces, " where ", *_behind(columns, cursor.values, dialect.nulls_last, added, types))
         pieces = (*pieces, " order by ", ", ".join(f"{name} desc" if is_down else name for name, is_down in columns))
-    return Page((*pieces, *_limit(cursor, most, added)), added)
+    return Page((*pieces, *_limit(cursor, most, added, types)), added, types)
 
 
-def _limit(cursor: Cursor, most: int, added: dict[str, Any]) -> tuple[Piece, ...]:
+def _limit(cursor: Cursor, most: int, added: dict[str, Any], types: dict[str, str]) -> tuple[Piece, ...]:
     if not cursor.offset:
         return (f"\nlimit {most + 1}",)
-    added["\0offset"] = cursor.offset
+    added["\0offset"], types["\0offset"] = cursor.offset, "integer"
     return (f"\nlimit {most + 1} offset ", Parameter("\0offset"))
 
 
@@ -85,23 +88,29 @@ def following(order: Sequence[str], cursor: Cursor, columns: Sequence[tuple[str,
         value = last[position]
         if kind in _INEXACT or kind.endswith("[]"):
             return Cursor(None, cursor.offset + shown)
-        values.append(value if value is None or type(value) is int else str(value))
+        values.append((kind, value if value is None or type(value) is int else str(value)))
     return Cursor(tuple(values)) if values and not cursor.offset else Cursor(None, cursor.offset + shown)
 
 
-def _behind(columns: Sequence[tuple[str, bool]], values: Sequence[Any], nulls_last: bool, added: dict[str, Any]) -> tuple[Piece, ...]:
+def _behind(
+    columns: Sequence[tuple[str, bool]],
+    values: Sequence[tuple[str, Any]],
+    nulls_last: bool,
+    added: dict[str, Any],
+    types: dict[str, str],
+) -> tuple[Piece, ...]:
     """The condition of rows that come behind those values: a > x or (a = x and (b > y or …)), NULLs where the dialect sorts them."""
     if len(values) != len(columns):
         raise ValueError("the cursor is one of another order")
     made: tuple[Piece, ...] = ()
-    for (name, is_down), (position, value) in reversed(list(zip(columns, enumerate(values), strict=True))):
+    for (name, is_down), (position, (kind, value)) in reversed(list(zip(columns, enumerate(values), strict=True))):
         key = f"\0key{position}"
         last = nulls_last is not is_down
         if value is None:
             after: tuple[Piece, ...] = ("false",) if last else (f"{name} is not null",)
             same: tuple[Piece, ...] = (f"{name} is null",)
         else:
-            added[key] = value
+            added[key], types[key] = value, kind
             after = (f"{name} {'<' if is_down else '>'} ", Parameter(key), *((f" or {name} is null",) if last else ()))
             same = (f"{name} = ", Parameter(key))
         made = ("(", *after, *((" or (", *same, " and ", *made, ")") if made else ()), ")")

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from mockforge_asgi import PluginRuntime
-from plugins_builtin.data_postgresql.tests.mock import failure, mock, rows, running
+from plugins_builtin.data_postgresql.tests.mock import mock
+from tests.support.data_sources import failure, rows, running
 from tests.support.postgresql import Postgresql
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import pytest
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client
-from plugins_builtin.data_postgresql.tests.mock import failure, mock, route, rows, running
-from tests.support.postgresql import Postgresql, postgresql
+from plugins_builtin.data_postgresql.tests.mock import mock
+from tests.support.data_sources import failure, route, rows, running
+from tests.support.postgresql import Postgresql
 from tests.support.server_processes import free_port
 
 QUERIES: dict[str, Any] = {
@@ -46,11 +46,10 @@ create table changing (id int); insert into changing values (1);
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Postgresql]:
-    """A server of these tests' own, which is stopped and frozen."""
-    with postgresql() as server:
-        server.sql(TABLES)
-        yield server
+def own(server: Postgresql) -> Postgresql:
+    """The server with tables of these tests' own; whoever stops or freezes it lets it go on."""
+    server.sql(TABLES)
+    return server
 
 
 async def test_a_server_that_restarts_is_found_again_and_nothing_is_written_twice(own: Postgresql) -> None:

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client
-from plugins_builtin.data_postgresql.tests.mock import mock, route
+from plugins_builtin.data_postgresql.tests.mock import mock
+from tests.support.data_sources import route
 from tests.support.postgresql import Postgresql
 
 QUERIES = {
