@@ -161,7 +161,7 @@ def _templates(config: Config, runtime: PluginRuntime) -> TemplateMiddleware:
             **{use.alias: name for name, use in config.plugins.items() if use.alias},
         },
         plugin=runtime.plugin,
-        sources=frozenset(config.sources),
+        sources=config.sources,
         query=runtime.query,
         seed=config.templates.seed,
         locale=config.templates.locale,

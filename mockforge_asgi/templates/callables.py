@@ -6,7 +6,7 @@ template.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,7 @@ from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.sources.records import records, written_number
-from mockforge_asgi.templates.bounds.environment import Exposed
+from mockforge_asgi.templates.bounds.environment import Explained, Exposed
 from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
 from mockforge_asgi.templates.waiting import result_of
@@ -102,7 +102,7 @@ def _run_query(query: Query, exchange: Exchange, source: str, name: str, /, **pa
         found = result_of(query(exchange, source, name, named))
     finally:
         used.waited(since)
-    return _readable(found)
+    return _readable(found, f"data.{source}.{name}")
 
 
 class _Source(Exposed):
@@ -124,7 +124,7 @@ class DataSources(Exposed):
     __slots__ = ("_exchange", "_names", "_query")
     label = "data"
 
-    def __init__(self, names: frozenset[str], query: Query, exchange: Exchange) -> None:
+    def __init__(self, names: Collection[str], query: Query, exchange: Exchange) -> None:
         self._names, self._query, self._exchange = names, query, exchange
 
     def expose(self, name: str) -> _Source:
@@ -134,9 +134,11 @@ class DataSources(Exposed):
         return _Source(name, self._query, self._exchange)
 
 
-def _readable(found: Mapping[str, Json]) -> Json:
+def _readable(found: Mapping[str, Json], called: str) -> Json:
     """Rows as mappings by column name; `first` is the first of them, or none, and so is `one`, which is there if they are no more."""
     rows = records(found, written_number)
     first = rows[0] if rows else None
-    one = {"one": first} if len(rows) < 2 else {}
-    return {**found, "rows": rows, "first": first, **one, "count": len(rows)}
+    made = {**found, "rows": rows, "first": first, "count": len(rows)}
+    if len(rows) < 2:
+        return made | {"one": first}
+    return Explained(made, {"one": f"{called} gave {len(rows)} rows, and `one` is of at most one; `first` is the first of them"})

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.loaders import FunctionLoader
 
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.errors import Problem, TemplateFailed
 from mockforge_asgi.locks import ProcessLock
 from mockforge_asgi.templates.bounds.ast import names_in
@@ -20,6 +22,7 @@ from mockforge_asgi.templates.bounds.environment import BoundedEnvironment
 from mockforge_asgi.templates.bounds.filters import filters_for
 from mockforge_asgi.templates.formats import Format, format_of
 from mockforge_asgi.templates.functions import choice
+from mockforge_asgi.templates.queries import unknown_queries
 from mockforge_asgi.templates.request_view import BODY_PARTS
 from mockforge_asgi.templates.store import Source, TemplateStore
 from mockforge_asgi.templates.tokens import TokenTemplate
@@ -56,8 +59,17 @@ class _Reach:
 class Compiler:
     """Compiles the templates of a store. `awaited` holds the names that may have to be waited for: plugins' aliases and `data`."""
 
-    def __init__(self, store: TemplateStore, *, awaited: Collection[str], functions: Mapping[str, Any], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: TemplateStore,
+        *,
+        awaited: Collection[str],
+        functions: Mapping[str, Any],
+        clock: Callable[[], float],
+        sources: Mapping[str, SourceConfig] = MappingProxyType({}),
+    ) -> None:
         self.store: Final = store
+        self._sources = sources
         self._awaited, self._functions, self._clock = frozenset(awaited), dict(functions), clock
         self._compiled: dict[str, Compiled] = {}
         self._environments: dict[str, BoundedEnvironment] = {}
@@ -78,18 +90,23 @@ class Compiler:
         return compiled
 
     def check(self) -> list[Problem]:
-        """Compiles everything; every fault found."""
-        problems = list(self.store.problems)
+        """Compiles everything; every fault found, also in what templates ask of data sources."""
+        problems = dict.fromkeys(self.store.problems)
         for name in sorted(self.store.names):
             try:
-                self.get(name)
+                format = self.get(name).format
             except TemplateFailed as error:
-                location, line = self.store.location(error.template), error.line
-                where = location + f" line {line}" * bool(line) if location else f"templates {error.template}" + f":{line}" * bool(line)
-                problem = Problem(where, error.message)
-                if problem not in problems:
-                    problems.append(problem)
-        return problems
+                problems[Problem(self._place(error.template, error.line), error.message)] = None
+                continue
+            if ".tokens" not in name:
+                tree = self._environment(format)._parse(self._source(name).text, name, name)
+                for line, what, remedy in unknown_queries(tree, self._sources):
+                    problems[Problem(self._place(name, line), what, remedy)] = None
+        return list(problems)
+
+    def _place(self, name: str, line: int) -> str:
+        location = self.store.location(name)
+        return location + f" line {line}" * bool(line) if location else f"templates {name}" + f":{line}" * bool(line)
 
     def _compile(self, name: str) -> Compiled:
         source, format = self._source(name), format_of(name)

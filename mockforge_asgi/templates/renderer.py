@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from jinja2 import Template
 
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.errors import ConfigError, MockForgeError, PluginUnavailable, TemplateFailed
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.headers import BadHeader, wire_headers
@@ -57,7 +58,7 @@ class Renderer:
         *,
         aliases: Mapping[str, str] = MappingProxyType({}),
         plugin: Callable[[str], Plugin] | None = None,
-        sources: frozenset[str] = frozenset(),
+        sources: Mapping[str, SourceConfig] = MappingProxyType({}),
         query: Query | None = None,
         limits: TemplateLimits = DEFAULT_LIMITS,
         seed: Seed = None,
@@ -72,7 +73,7 @@ class Renderer:
         self._aliases, self._plugin, self._sources, self._query = dict(aliases), plugin, sources, query
         self._limits, self._seed, self._timer, self._turn = limits, seed, timer, turn or Turns()
         functions = {**make_functions(clock), "faker": Faker(locale)}
-        self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock)
+        self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock, sources=sources)
 
     def check(self) -> None:
         """Compile everything. Raises ConfigError with every fault."""
@@ -158,7 +159,7 @@ class Renderer:
                 values[name] = dict(response.vars)
             elif name == "data":
                 if self._query is not None:
-                    values[name] = DataSources(self._sources, self._query, exchange)
+                    values[name] = DataSources(self._sources.keys(), self._query, exchange)
             else:
                 plugin = self._function_plugin(name)
                 # Any plugin may have an alias; where it has no functions, the name is free for a variable.

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.plugins.plugin import Plugin, PluginMeta
@@ -90,7 +91,7 @@ def renderer(
         TemplateStore(folder, templates, watcher=Watcher() if is_live else None),
         aliases={name: name for name in by_name},
         plugin=by_name.__getitem__,
-        sources=frozenset(sources),
+        sources={name: SourceConfig(name, name) for name in sources},
         query=query,
         limits=limits or TemplateLimits(time_ms=60_000),
         seed=seed,

@@ -176,6 +176,14 @@ async def test_rows_of_a_query_keep_their_types() -> None:
     assert await from_data("{% for row in data.users.by_id(id=1).rows %}{{ row.id }};{% endfor %}") == "1;2;"
 
 
+async def test_one_of_several_rows_is_a_fault_that_names_the_query() -> None:
+    with pytest.raises(TemplateFailed, match=r"data\.users\.by_id gave 2 rows, and `one` is of at most one"):
+        await from_data("{{ data.users.by_id(id=1).one.id }}")
+    assert await from_data("{{ data.users.by_id(id=1).one is defined }} {{ data.users.by_id(id=1)['one'] | default('-') }}") == "false -"
+    assert await from_data("{{ data.users.nothing().one is none }}") == "true"
+    assert (await from_data("{{ data.users.by_id(id=1) | json }}", "json")).endswith('"count":2}')
+
+
 async def test_an_unknown_source_or_query_fails() -> None:
     with pytest.raises(TemplateFailed, match="data has no 'orders'"):
         await from_data("{{ data.orders.all() }}")

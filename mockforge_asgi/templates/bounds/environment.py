@@ -45,6 +45,16 @@ class Exposed:
         raise KeyError(name)
 
 
+class Explained(dict[str, Any]):
+    """A mapping of a template that can say why something is not in it."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, values: Mapping[str, Any], why: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.why = why
+
+
 class NotThere(KeyError):
     """A part is not there, for the reason that its only argument gives."""
 
@@ -143,6 +153,8 @@ class BoundedEnvironment(SandboxedEnvironment):
         """`obj.attribute` as templates mean it: an entry of a mapping first, then a part that may be reached."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
+        if type(obj) is Explained and attribute in obj.why:
+            return self.undefined(obj.why[attribute])
         if isinstance(obj, Exposed):
             try:
                 return obj.expose(attribute)
