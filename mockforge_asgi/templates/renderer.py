@@ -19,7 +19,7 @@ from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, Meter, OverLimit, TemplateLimits
+from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, SLICE_S, Meter, OverLimit, TemplateLimits
 from mockforge_asgi.templates.bounds.runtime import BoundContext, Values
 from mockforge_asgi.templates.callables import DataSources, PluginFunctions, Query
 from mockforge_asgi.templates.compiler import Compiled, Compiler
@@ -39,8 +39,6 @@ RESERVED: Final = frozenset(["data", "request", "vars"])
 """Names that always mean the host's; a variable of a response of that name is reached as `vars.name`. Plugins' aliases are such too."""
 
 
-SLICE_S: Final = 0.001
-"""How long a rendering computes before others get their turn, where it can be interrupted: between two pieces of its text."""
 _UNSEEN: Final = 1024
 """How much text is taken between two looks at the clock."""
 
@@ -99,7 +97,7 @@ class Renderer:
         token = METER.set(meter)
         try:
             if compiled.may_wait:
-                return await with_waiting(partial(self._text_with_plugins, compiled.template, values, meter))
+                return await with_waiting(partial(self._text_with_plugins, compiled.template, values, meter), meter.begin_slice)
             parts, texts = _pieces(compiled.template, values), list[str]()
             while not _take(parts, texts, meter):
                 since = meter.seen
@@ -202,8 +200,8 @@ def _pieces(template: Template | TokenTemplate, values: Values) -> Iterator[str]
 
 def _take(parts: Iterator[str], texts: list[str], meter: Meter) -> bool:
     """Take pieces of text until there are no more, or until the slice is over and it is the turn of others (False). Raises OverLimit."""
-    size, most, until = meter.size, meter.limits.output_bytes, meter.seen + SLICE_S
-    look_at = size + _UNSEEN
+    size, most, look_at = meter.size, meter.limits.output_bytes, meter.size + _UNSEEN
+    meter.until = meter.seen + SLICE_S
     for part in parts:
         texts.append(part)
         size += len(part)
@@ -212,7 +210,7 @@ def _take(parts: Iterator[str], texts: list[str], meter: Meter) -> bool:
             meter.check_time()  # as filters and calls do
             if size > most:
                 meter.check_text(size)
-        if meter.seen > until:
+        if meter.seen > meter.until:
             meter.size = size
             return False
     if size > most:

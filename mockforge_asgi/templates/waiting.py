@@ -38,8 +38,8 @@ class _Thread(threading.local):
 _THREAD: Final = _Thread()
 
 
-async def with_waiting(function: Callable[[], T]) -> T:
-    """What the function returns. It may use `result_of`."""
+async def with_waiting(function: Callable[[], T], waited: Callable[[], None] | None = None) -> T:
+    """What the function returns. It may use `result_of`; `waited` is called whenever it has waited in it, before it goes on."""
     current, new_worker, idle = _THREAD.tools
     driver = current()
     worker = idle.pop() if idle else new_worker(_work)
@@ -55,6 +55,8 @@ async def with_waiting(function: Callable[[], T]) -> T:
         except BaseException as error:
             waits_for = worker.throw(error)
         else:
+            if waited is not None:
+                waited()
             waits_for = worker.switch(value)
     if len(idle) < MAX_IDLE:
         worker.gr_context = None

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from wasmtime import Trap, WasmtimeError
 from wasmtime import _bindings as ffi
 
 from mockforge_asgi.bounded_json import HOST_CALL, BadJson, parse
 from mockforge_asgi.contract import BodyReader, HostCalls, Json
-from mockforge_asgi.errors import HostCallError, LimitExceeded, PluginCrashed, PluginFailed
+from mockforge_asgi.errors import HostCallError, LimitExceeded, MockForgeError, PluginCrashed, PluginFailed
 from mockforge_asgi.text import clip
 from mockforge_asgi.wasm.inspect.limits import memory_needed
 
@@ -93,6 +94,8 @@ class Fiber:
     waiter: Any = None
     is_ended = False
     """Whether its plugin generation ends before it does."""
+    left: BaseException | None = None
+    """Why nobody wants its answer any more, for one that was begun in the very turn of the loop in which that came."""
 
     def __init__(
         self,
@@ -131,6 +134,58 @@ class Fiber:
         return said or (
             f"; its last host call was '{clip(self.record[-1].name, 40)}'" if self.record and len(self.record) < MAX_RECORDED else ""
         )
+
+
+class Arrival(Protocol):
+    """A call that waits for its turn."""
+
+    @property
+    def fiber(self) -> Fiber:
+        """What it will run on."""
+        ...
+
+    def begin(self) -> None:
+        """Its turn has come. Raises nothing."""
+        ...
+
+    def set_exception(self, error: Exception) -> None:
+        """Its turn does not come."""
+        ...
+
+
+def answer_now(fiber: Fiber, request: HostCallRequest) -> bool:
+    """Answer a host call that needs no waiting; False for one that does. Raises PluginCrashed when the host call broke."""
+    try:
+        answer = fiber.host_calls.call_now(request.name, request.arguments())
+        if answer is NotImplemented:
+            return False
+        request.answer(answer, None)
+    except HostCallError as error:
+        request.answer(None, error)
+    except MockForgeError:
+        raise
+    except Exception as error:
+        raise _broken_host_call(fiber, request, error) from error
+    return True
+
+
+async def answer_later(fiber: Fiber, request: HostCallRequest) -> None:
+    """Answer a host call that has to be waited for. Raises PluginCrashed when it broke."""
+    try:
+        answer = await fiber.host_calls.call(request.name, request.arguments(), fiber.request)
+        began_s = time.thread_time()
+        request.answer(answer, None)
+        fiber.cpu_s += time.thread_time() - began_s
+    except HostCallError as error:
+        request.answer(None, error)
+    except MockForgeError:
+        raise
+    except Exception as error:
+        raise _broken_host_call(fiber, request, error) from error
+
+
+def _broken_host_call(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:
+    return PluginCrashed(fiber.plugin, fiber.op, f"the host call '{request.name[:40]}' failed: {type(error).__name__}: {error}")
 
 
 class GuestTrapped(PluginCrashed):

@@ -1,6 +1,6 @@
 """Runs one plugin generation in the sandbox: instances from the pool, budgets per call, events for what happened.
 
-What kind of guest it is stands in `component/` and `extism/`; who calls is `plugins/plugin.py`.
+What kind of guest it is stands in `component/` and `extism/`; who calls is `plugins/plugin.py`, through a lease (`leases.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import CoroutineType
 from typing import Any, TypeVar
 
 from mockforge_asgi.config import InstancesConfig
@@ -20,8 +19,8 @@ from mockforge_asgi.events import CallFinished, EventStream
 from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.component.rerun import Rerun
 from mockforge_asgi.wasm.fiber import FAREWELL, SETUP, Budget, Fiber
-from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch, answer_of, call, raised
-from mockforge_asgi.wasm.leases import RequestLease
+from mockforge_asgi.wasm.instance import Guest, GuestInstance, Instance, PooledInstance, Watch, call
+from mockforge_asgi.wasm.leases import RequestLease, SharedLease
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
 from mockforge_asgi.wasm.pool import PluginPool
 
@@ -50,7 +49,7 @@ class HostOptions:
 
 
 class WasmHost:
-    """A `PluginHost` over sandboxed guests; itself the lease of isolation `reused`."""
+    """A `PluginHost` over sandboxed guests."""
 
     def __init__(
         self,
@@ -59,10 +58,9 @@ class WasmHost:
         host_calls: HostCalls,
         memory: MemoryBudget,
         events: EventStream,
-        *,
-        end: Callable[[HostCalls], None] = lambda _: None,
     ) -> None:
-        self.options, self._guest, self._host_calls, self._events, self._end = options, guest, host_calls, events, end
+        self.options, self._guest, self.host_calls, self.events = options, guest, host_calls, events
+        self.scheduler = guest.scheduler
         self.watch: Watch | None = None
         self.rerun: Rerun | None = None
         """Finds the line of a call that was over its time."""
@@ -78,7 +76,7 @@ class WasmHost:
     def fiber(self, op: str, *, budget: Budget | None = None, request: BodyReader | None = None) -> Fiber:
         """A fiber for one call of this plugin."""
         options = self.options
-        return Fiber(options.plugin, op, budget or options.budget, self._host_calls, request, [] if options.explains else None)
+        return Fiber(options.plugin, op, budget or options.budget, self.host_calls, request, [] if options.explains else None)
 
     async def open(self) -> Description:
         """Describe and validate the configuration in a throw-away instance. Raises PluginRejected, ConfigError."""
@@ -175,45 +173,7 @@ class WasmHost:
 
     def lease(self) -> Lease:
         """A lease for one request or one task."""
-        return RequestLease(self, self._pool) if self.options.is_per_request else self
-
-    async def call(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
-        """See Lease."""
-        return await answer_of(self.begin(op, document, request))
-
-    def begin(self, op: str, document: bytes, request: BodyReader | None = None) -> Json:
-        """See Lease; in isolation `reused`, on whichever instance is free."""
-        pool, options = self._pool, self.options
-        fiber = Fiber(options.plugin, op, options.budget, self._host_calls, request, [] if options.explains else None)
-        if not pool.idle:
-            return self._wait(fiber, document)
-        held = pool.idle.pop()
-        began_s = perf_counter()
-        try:
-            answer = held.instance.begin(fiber, document)
-        except BaseException as error:
-            answer = raised(error)
-        if type(answer) is CoroutineType:
-            return self._finish(held, fiber, document, began_s, answer)
-        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
-            self._tell(held, fiber, began_s, "ok")
-        pool.release(held)
-        return answer
-
-    async def _wait(self, fiber: Fiber, document: bytes) -> Json:
-        """The whole of a call for which no instance is free."""
-        held = await self.acquire(fiber)
-        return await self._finish(held, fiber, document, perf_counter(), call(held.instance, fiber, document))
-
-    async def _finish(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, rest: Coroutine[Any, Any, Json]) -> Json:
-        """The rest of a call."""
-        try:
-            return await self._told(held, fiber, document, began_s, rest)
-        finally:
-            self._pool.release(held)
-
-    def release(self) -> None:
-        """See Lease; nothing is held between calls."""
+        return RequestLease(self, self._pool) if self.options.is_per_request else SharedLease(self, self._pool)
 
     async def close(self) -> None:
         """Refuse new calls, drain those that run, stop the plugin, free its instances."""
@@ -222,9 +182,9 @@ class WasmHost:
             await self._pool.close(self.options.drain_s, self._end_all)
             await self._stop()
         except (PluginFailed, PluginUnavailable) as error:
-            self._events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
+            self.events.emit(CallFinished(plugin=self.options.plugin, op="plugin.stop", outcome="failed", wall_s=0.0, error=str(error)))
         finally:
-            await self._host_calls.close()
+            await self.host_calls.close()
             if self._pool.live == 0:
                 self._guest.close()
 
@@ -232,36 +192,34 @@ class WasmHost:
         """End what outlasted the drain time; what is released from now on is freed without `destroy`."""
         self.is_over = True
         self._pool.dismiss = None
-        self._end(self._host_calls)
+        self.scheduler.end(self.host_calls)
 
     async def acquire(self, fiber: Fiber) -> PooledInstance:
         """Waits for an instance; the wait counts against the call's `timeout_ms`. Raises PluginUnavailable, PluginFailed."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        fiber.deadline = began + fiber.budget.timeout_s
+        began_s = perf_counter()
+        fiber.deadline = self.scheduler.loop.time() + fiber.budget.timeout_s
         try:
             with watched(fiber.request):
                 return await self._pool.acquire(fiber.deadline)
-        except PluginUnavailable as error:
-            lost = CallFinished(plugin=fiber.plugin, op=fiber.op, outcome="unavailable", wall_s=loop.time() - began, error=str(error))
-            self._events.emit(lost)
+        except BaseException as error:
+            self.tell_not_begun(fiber, began_s, error)
             raise
 
     async def run(self, held: PooledInstance, fiber: Fiber, document: bytes) -> Json:
         """One call on an acquired instance."""
-        return await self._told(held, fiber, document, perf_counter(), call(held.instance, fiber, document))
+        return await self.told(held, fiber, document, perf_counter(), call(held.instance, fiber, document))
 
-    async def _told(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, rest: Coroutine[Any, Any, Json]) -> Json:
+    async def told(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, rest: Coroutine[Any, Any, Json]) -> Json:
         """The answer; an event tells of a failure, and of a success when somebody listens."""
         try:
             answer = await rest
         except LimitExceeded as error:
             raise await self._over(held, fiber, document, began_s, error) from None
         except BaseException as error:
-            self._tell(held, fiber, began_s, _outcome(error), str(error))
+            self.tell(held, fiber, began_s, _outcome(error), str(error))
             raise
-        if began_s >= self._events.silent_until_s and self._events.hears_calls(began_s):
-            self._tell(held, fiber, began_s, "ok")
+        if began_s >= self.events.silent_until_s and self.events.hears_calls(began_s):
+            self.tell(held, fiber, began_s, "ok")
         return answer
 
     async def _over(self, held: PooledInstance, fiber: Fiber, document: bytes, began_s: float, error: LimitExceeded) -> LimitExceeded:
@@ -270,7 +228,7 @@ class WasmHost:
         try:
             error = await self._located(fiber, document, error)
         finally:
-            self._tell(held, fiber, began_s + perf_counter() - failed_s, "limit", str(error))
+            self.tell(held, fiber, began_s + perf_counter() - failed_s, "limit", str(error))
         return error
 
     async def _located(self, fiber: Fiber, document: bytes, error: LimitExceeded) -> LimitExceeded:
@@ -286,12 +244,19 @@ class WasmHost:
         except LimitExceeded as error:
             raise await self._located(fiber, document, error) from None
 
-    def _tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
+    def tell(self, held: PooledInstance, fiber: Fiber, began_s: float, outcome: str, error: str = "") -> None:
+        """An event about a call that has ended."""
         wall_s, used = perf_counter() - began_s, held.instance.memory_bytes
-        self._events.emit(CallFinished(
+        self.events.emit(CallFinished(
             plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=wall_s, cpu_s=fiber.cpu_s, slices=fiber.slices, memory_bytes=used,
             error=error,
         ))  # fmt: skip
+
+    def tell_not_begun(self, fiber: Fiber, began_s: float, error: BaseException) -> None:
+        """An event about a call that has waited in vain, or whose caller has left meanwhile."""
+        outcome, wall_s = "unavailable" if isinstance(error, PluginUnavailable) else _outcome(error), perf_counter() - began_s
+        if outcome in ("unavailable", "cancelled"):
+            self.events.emit(CallFinished(plugin=fiber.plugin, op=fiber.op, outcome=outcome, wall_s=wall_s, error=str(error)))
 
 
 def _outcome(error: BaseException) -> str:

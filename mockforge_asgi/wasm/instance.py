@@ -12,6 +12,7 @@ from typing import Protocol
 from mockforge_asgi.contract import Json
 from mockforge_asgi.errors import PluginFailed
 from mockforge_asgi.wasm.fiber import Fiber
+from mockforge_asgi.wasm.scheduler import Scheduler
 
 
 class Instance(Protocol):
@@ -60,7 +61,9 @@ class GuestInstance(Instance, Protocol):
 
 
 class Guest(Protocol):
-    """Compiled code that instances are made from."""
+    """Compiled code that instances are made from. `scheduler` is what runs them."""
+
+    scheduler: Scheduler
 
     async def instantiate(self, fiber: Fiber) -> GuestInstance:
         """A fresh instance with its code loaded."""

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from mockforge_asgi.config import InstancesConfig
 from mockforge_asgi.errors import PluginUnavailable
@@ -25,6 +25,22 @@ _ENDING_S: Final = 1.0
 """How long calls that were ended may take to release their instances."""
 
 
+class Turn(Protocol):
+    """Who waits for an instance: a future, or what behaves like one."""
+
+    def done(self) -> bool:
+        """Whether it waits no more."""
+        ...
+
+    def set_result(self, held: PooledInstance, /) -> None:
+        """Here it is."""
+        ...
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """It gets none."""
+        ...
+
+
 class PluginPool:
     """The instances of one plugin generation.
 
@@ -37,7 +53,9 @@ class PluginPool:
         self.idle: deque[PooledInstance] = deque()
         self.live = self.leaving = self.turn = 0
         """Instances that exist or are being made; how many of these run `destroy` before they go; when memory was last reserved for one."""
-        self._waiting: deque[asyncio.Future[PooledInstance]] = deque()
+        self._waiting: deque[Turn] = deque()
+        self.arriving = 0
+        """Calls that wait for their turn before they ask for an instance."""
         self._making: asyncio.Task[None] | None = None
         self._is_preparing = self._closing = False
         self._unmade = ""
@@ -64,30 +82,46 @@ class PluginPool:
 
     async def acquire(self, deadline: float) -> PooledInstance:
         """An instance before the deadline (loop time). Raises PluginUnavailable, and what making one raises."""
-        if self._closing:
-            raise self._stopped()
-        if self.idle:
+        if self.idle and not self._closing:
             return self.idle.pop()
-        if len(self._waiting) >= self.limits.max_waiting:
-            raise PluginUnavailable(
-                self.plugin,
-                f"{len(self._waiting)} calls already wait for one of its {self.limits.max} instances "
-                f"(raise plugins.{self.plugin}.instances.max or .max_waiting)",
-            )
         turn: asyncio.Future[PooledInstance] = self._memory.loop.create_future()
-        self._waiting.append(turn)
-        self.grow()
+        self.join(turn)
         try:
             async with asyncio.timeout_at(deadline):
                 return await turn
         except TimeoutError:
             self._pass_on(turn)
-            raise PluginUnavailable(self.plugin, self._why_none_came()) from None
+            raise PluginUnavailable(self.plugin, self.why_none_came()) from None
         except BaseException:
             self._pass_on(turn)
             raise
 
-    def _why_none_came(self) -> str:
+    def join(self, turn: Turn) -> None:
+        """Wait in line for an instance, which `turn` is given, or why it gets none; until `leave`. Raises PluginUnavailable."""
+        if self._closing:
+            raise self._stopped()
+        if len(self._waiting) >= self.limits.max_waiting:
+            raise self.crowded(len(self._waiting))
+        self._waiting.append(turn)
+        self.grow()
+
+    def leave(self, turn: Turn) -> bool:
+        """Wait no more; False for one that waits no more already."""
+        if turn not in self._waiting:
+            return False
+        self._waiting.remove(turn)
+        return True
+
+    def crowded(self, waiting: int) -> PluginUnavailable:
+        """The refusal of a call beside so many others."""
+        return PluginUnavailable(
+            self.plugin,
+            f"{waiting} calls already wait for one of its {self.limits.max} instances "
+            f"(raise plugins.{self.plugin}.instances.max or .max_waiting)",
+        )
+
+    def why_none_came(self) -> str:
+        """Why a call has waited for an instance in vain."""
         if self.live >= self.limits.max:
             return f"none of its {self.limits.max} instances came free in time (raise plugins.{self.plugin}.instances.max)"
         if self._unmade:
@@ -101,10 +135,8 @@ class PluginPool:
 
     def _pass_on(self, turn: asyncio.Future[PooledInstance]) -> None:
         """A call has stopped waiting: an instance that it was given meanwhile goes to the next one."""
-        if turn in self._waiting:
-            self._waiting.remove(turn)
-        elif not turn.cancelled() and turn.exception() is None:
-            self._ready(turn.result())
+        if not self.leave(turn) and not turn.cancelled() and turn.exception() is None:
+            self.ready(turn.result())
 
     def release(self, held: PooledInstance) -> None:
         """Take an instance back: for the next call, or thrown away when broken, old or no longer wanted."""
@@ -116,16 +148,16 @@ class PluginPool:
         elif held.calls >= limits.recycle_calls or now - held.born_s >= limits.recycle_s:
             self.discard(held)
             self.prepare()
-        elif not self._waiting and not self._closing:  # as `_ready` does it, for nearly every call
+        elif not self._waiting and not self._closing:  # as `ready` does it, for nearly every call
             self.idle.append(held)
             if self._memory.starved:
                 self._memory.feed()
         elif self._waiting and self._memory.wants(self, held):
             self.discard(held)
         else:
-            self._ready(held)
+            self.ready(held)
 
-    def _ready(self, held: PooledInstance) -> None:
+    def ready(self, held: PooledInstance) -> None:
         """Hand an instance to the call that has waited longest; without one it is idle."""
         if self._closing:
             return self.discard(held)
@@ -135,7 +167,7 @@ class PluginPool:
             self.idle.append(held)
             self._memory.feed()
 
-    def _next(self) -> asyncio.Future[PooledInstance] | None:
+    def _next(self) -> Turn | None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -210,7 +242,7 @@ class PluginPool:
                 else:
                     failures, self._unmade = 0, ""
                     now = monotonic()
-                    self._ready(PooledInstance(instance, now, now))
+                    self.ready(PooledInstance(instance, now, now))
         finally:
             self._making, self._is_preparing = None, False
 

@@ -80,7 +80,7 @@ class Sandbox:
                 f"plugin '{options.plugin}' not loaded: one instance of it may come to hold {charge // MIB} MiB, and all instances "
                 f"together may hold {cap // MIB}. Raise limits.pool_memory_mb, or lower plugins.{options.plugin}.limits.memory_mb."
             )
-        host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.memory, self._events, end=self.scheduler.end)
+        host = WasmHost(replace(options, charge_bytes=charge), guest, host_calls, self.memory, self._events)
         if options.explains and isinstance(guest, PythonGuest):
             host.rerun = Rerun(guest, host_calls)
         if (needed := self.memory.one_each_bytes) > cap:

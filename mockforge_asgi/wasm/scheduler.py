@@ -3,6 +3,9 @@
 A call's first time slice is given at once (`first_slice`, a plain function) if this turn's time is not used up: most calls end there, and
 cost no coroutine, future, time-out or timer. `finish` drives one that goes on: a guest that computes queues; one that calls its host is
 answered at once, or suspended until the host's coroutine is done. Calls that have used little go first; greedy ones get what is left.
+
+A call that comes when the turn's time is used up, or when others wait, is to `arrive`, and has no instance until it is begun, in the order
+they came: else each of many would hold one for nothing but to queue, and later ones would go first.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from collections import deque
 from typing import Any, Final
 
 from mockforge_asgi.contract import HostCalls, watched
-from mockforge_asgi.errors import HostCallError, MockForgeError, PluginCrashed, PluginUnavailable
+from mockforge_asgi.errors import PluginUnavailable
 from mockforge_asgi.wasm.ffi import delete, poll
-from mockforge_asgi.wasm.fiber import MAX_RECORDED, NO_FINALIZER, Continuation, Fiber, HostCallRequest
+from mockforge_asgi.wasm.fiber import MAX_RECORDED, NO_FINALIZER, Arrival, Continuation, Fiber, HostCallRequest, answer_later, answer_now
 from mockforge_asgi.wasm.ticker import TICK_S, Ticker
 
 _GREEDY_AFTER_S: Final = 2 * TICK_S
@@ -23,8 +26,8 @@ _REST_TURNS: Final = 3
 _GREEDY_EVERY_S: Final = 4 * TICK_S
 """However busy the loop and the other guests are, greedy ones get a slice so often: making an instance is such work too."""
 
-_SMALL_S: Final = TICK_S / 4
-"""First slices are only counted by turns of the loop when they take longer together: to be called in the next turn costs more than they."""
+_SMALL_S: Final = TICK_S / 10
+"""A first slice that takes less does not count: what else the loop does for its request takes longer."""
 
 _clock: Final = time.perf_counter
 
@@ -33,17 +36,20 @@ class Scheduler:
     """One per event loop. `current` is the fiber being polled: what host callbacks record into."""
 
     __slots__ = (
-        "_fresh", "_greedy", "_idle", "_is_closed", "_is_turn_open", "_loop", "_overdue_s", "_queued", "_resting", "_running", "_spent_s",
-        "current", "is_answered", "ticker",
+        "_arrivals", "_fresh", "_greedy", "_idle", "_is_closed", "_is_turn_open", "_overdue_s", "_queued", "_resting",
+        "_running", "_spent_s", "current", "is_answered", "is_free", "loop", "ticker",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ticker: Ticker) -> None:
-        self._loop, self.ticker = loop, ticker
+        self.loop, self.ticker = loop, ticker
+        self._arrivals: deque[Arrival] = deque()
         self._fresh: deque[Fiber] = deque()
         self._greedy: deque[Fiber] = deque()
         self._spent_s = self._overdue_s = 0.0
         self._resting = 0
         self._is_turn_open = self._queued = self._is_closed = False
+        self.is_free = True
+        """Whether a call may begin at once; else it is to `arrive`, without an instance."""
         self._running: dict[asyncio.Timeout, Fiber] = {}
         self._idle: asyncio.Future[None] | None = None
         self.current: Fiber | None = None
@@ -83,24 +89,43 @@ class Scheduler:
             raise
         finally:
             self.current = None
-            spent_s = _clock() - began_s
-            in_turn_s = self._spent_s = self._spent_s + spent_s
             if done:
                 delete(fiber.call)
                 fiber.call = None
-        if in_turn_s > _SMALL_S:
-            if not self._is_turn_open:
-                self._open_turn()
-            if spent_s > _GREEDY_AFTER_S:  # wall time, in which this thread may have been preempted; the ticker ends guests, not host calls
-                spent_s = max(_GREEDY_AFTER_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
+            spent_s = _clock() - began_s
+            if spent_s > _SMALL_S:
+                self._count(spent_s)
+        if spent_s > TICK_S:  # wall time, in which this thread may have been preempted; the ticker ends guests, not host calls
+            spent_s = max(TICK_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
         fiber.cpu_s += spent_s
         return done
+
+    def _count(self, spent_s: float) -> None:
+        """Guests have computed for so long in this turn of the loop."""
+        self._spent_s += spent_s
+        if self._spent_s >= TICK_S:
+            self.is_free = False
+        if not self._is_turn_open:  # have it forgotten in the next one
+            self._is_turn_open = True
+            self.loop.call_soon(self._close_turn)
+
+    def arrive(self, call: Arrival) -> None:
+        """Have a call begun once those that came before it have, and guests may compute."""
+        self._arrivals.append(call)
+        self._call_turn()
+
+    def arrive_first(self, call: Arrival) -> None:
+        """The same for one that has waited in turn before."""
+        self._arrivals.appendleft(call)
+        self._call_turn()
 
     async def finish(self, fiber: Fiber) -> None:
         """Drive a call to its end that did not end in its first slice; see `run`."""
         try:
+            if fiber.left is not None:
+                raise fiber.left
             if self._is_closed:
-                raise PluginUnavailable(fiber.plugin, "it is being stopped")
+                raise _stopped(fiber)
             await self._finish(fiber)
         finally:
             call, fiber.call = fiber.call, None
@@ -108,20 +133,21 @@ class Scheduler:
 
     async def close(self) -> None:
         """End every call that still runs, which raises PluginUnavailable, and refuse new ones: nothing ticks from now on."""
-        self._is_closed = True
+        self._is_closed, self.is_free = True, False
+        self.end(None)
         if self._running:
-            self._idle = self._loop.create_future()
-            for clock in self._running:
-                if not clock.expired():
-                    clock.reschedule(self._loop.time())
+            self._idle = self.loop.create_future()
             await self._idle
 
-    def end(self, host_calls: HostCalls) -> None:
-        """End the calls of one plugin generation, told by its host calls, that still run; each raises PluginUnavailable."""
+    def end(self, host_calls: HostCalls | None) -> None:
+        """End the calls of one plugin generation, told by its host calls, that wait or run; None: all. Each raises PluginUnavailable."""
+        for call in self._arrivals:
+            if host_calls is None or call.fiber.host_calls is host_calls:
+                call.set_exception(_stopped(call.fiber))
         for clock, fiber in self._running.items():
-            if fiber.host_calls is host_calls and not clock.expired():
+            if (host_calls is None or fiber.host_calls is host_calls) and not clock.expired():
                 fiber.is_ended = True
-                clock.reschedule(self._loop.time())
+                clock.reschedule(self.loop.time())
 
     def _slice(self, fiber: Fiber) -> bool:
         """One time slice: until the guest ends (True), computes on, or waits (False)."""
@@ -138,30 +164,16 @@ class Scheduler:
 
     def _answer_and_go_on(self, fiber: Fiber, began_s: float) -> bool:
         """Answer host calls that need no waiting, for the rest of a time slice; True when the guest ends in it."""
-        while fiber.pending is not None and self._answer_now(fiber, fiber.pending):
+        while fiber.pending is not None and answer_now(fiber, fiber.pending):
             if self._spent_s + _clock() - began_s >= TICK_S:
                 return False
             if self.ticker.poll(fiber.call):
                 return True
         return False
 
-    def _answer_now(self, fiber: Fiber, request: HostCallRequest) -> bool:
-        try:
-            answer = fiber.host_calls.call_now(request.name, request.arguments())
-            if answer is NotImplemented:
-                return False
-            request.answer(answer, None)
-        except HostCallError as error:
-            request.answer(None, error)
-        except MockForgeError:
-            raise
-        except Exception as error:
-            raise _broken_host_call(fiber, request, error) from error
-        return True
-
     async def _finish(self, fiber: Fiber) -> None:
         if fiber.deadline is None:
-            fiber.deadline = self._loop.time() + fiber.budget.timeout_s
+            fiber.deadline = self.loop.time() + fiber.budget.timeout_s
         clock = asyncio.timeout_at(fiber.deadline)
         try:
             with watched(fiber.request):
@@ -170,38 +182,23 @@ class Scheduler:
                     while True:
                         request = fiber.pending
                         if request is not None and request.outcome is None:
-                            await self._answer(fiber, request)
+                            await answer_later(fiber, request)
                         if await self._queue(fiber):
                             return
         except TimeoutError as error:
-            if self._is_closed or fiber.is_ended:
-                raise PluginUnavailable(fiber.plugin, "it is being stopped") from None
+            if fiber.is_ended:
+                raise _stopped(fiber) from None
             raise fiber.over("timeout_ms") from error
         finally:
             self._running.pop(clock, None)
             if self._idle is not None and not self._running and not self._idle.done():
                 self._idle.set_result(None)
 
-    async def _answer(self, fiber: Fiber, request: HostCallRequest) -> None:
-        try:
-            answer = await fiber.host_calls.call(request.name, request.arguments(), fiber.request)
-            began_s = time.thread_time()
-            request.answer(answer, None)
-            fiber.cpu_s += time.thread_time() - began_s
-        except HostCallError as error:
-            request.answer(None, error)
-        except MockForgeError:
-            raise
-        except Exception as error:
-            raise _broken_host_call(fiber, request, error) from error
-
     async def _queue(self, fiber: Fiber) -> bool:
         """Waits until the fiber ended (True) or made a host call that has to be waited for (False)."""
-        fiber.waiter = self._loop.create_future()
+        fiber.waiter = self.loop.create_future()
         self._line_up(fiber)
-        if not self._queued:
-            self._queued = True
-            self._loop.call_soon(self._turn)
+        self._call_turn()
         try:
             return bool(await fiber.waiter)
         finally:
@@ -214,32 +211,40 @@ class Scheduler:
         else:
             self._fresh.append(fiber)
 
-    def _open_turn(self) -> None:
-        """Have what guests spent in first slices forgotten in the next turn of the loop."""
-        self._is_turn_open = True
-        self._loop.call_soon(self._close_turn)
+    def _call_turn(self) -> None:
+        """Somebody waits: those that come from now on come after."""
+        self.is_free = False
+        if not self._queued:
+            self._queued = True
+            self.loop.call_soon(self._turn)
 
     def _close_turn(self) -> None:
         self._is_turn_open = False
         if not self._queued:
-            self._spent_s = 0.0
+            self._spent_s, self.is_free = 0.0, not self._is_closed
 
     def _turn(self) -> None:
         """One loop turn's worth of guest work."""
         self._spent_s = 0.0
         if self._resting:
             self._resting -= 1
-        if self._greedy and self._loop.time() >= self._overdue_s:
+        if self._greedy and self.loop.time() >= self._overdue_s:
             self._greedy_step()
-        while self._fresh and self._spent_s < TICK_S:
-            self._step(self._fresh.popleft())
+        while self._spent_s < TICK_S:
+            if self._fresh:  # they hold instances
+                self._step(self._fresh.popleft())
+            elif self._arrivals:
+                self._arrivals.popleft().begin()
+            else:
+                break
         if self._greedy and not self._resting and self._spent_s < TICK_S / 2:
             self._greedy_step()
-        self._queued = bool(self._fresh or self._greedy)
+        self._queued = bool(self._fresh or self._arrivals or self._greedy)
+        self.is_free = not (self._fresh or self._arrivals or self._spent_s >= TICK_S or self._is_closed)
         if self._queued:
-            self._loop.call_soon(self._turn)
-        elif not self._is_turn_open:
-            self._open_turn()
+            self.loop.call_soon(self._turn)
+        else:
+            self._count(0.0)
 
     def _greedy_step(self) -> None:
         """A slice for a guest that has had several; then the loop gets a few turns of its own, which cost little when it is idle."""
@@ -247,7 +252,7 @@ class Scheduler:
             fiber = self._greedy.popleft()
             if fiber.waiter is not None and not fiber.waiter.done():  # else it was cancelled or timed out while it queued
                 self._step(fiber)
-                self._resting, self._overdue_s = _REST_TURNS, self._loop.time() + _GREEDY_EVERY_S
+                self._resting, self._overdue_s = _REST_TURNS, self.loop.time() + _GREEDY_EVERY_S
                 return
 
     def _step(self, fiber: Fiber) -> None:
@@ -288,5 +293,5 @@ class Scheduler:
         cell.callback, cell.env, cell.finalizer = self.is_answered, None, NO_FINALIZER
 
 
-def _broken_host_call(fiber: Fiber, request: HostCallRequest, error: Exception) -> PluginCrashed:
-    return PluginCrashed(fiber.plugin, fiber.op, f"the host call '{request.name[:40]}' failed: {type(error).__name__}: {error}")
+def _stopped(fiber: Fiber) -> PluginUnavailable:
+    return PluginUnavailable(fiber.plugin, "it is being stopped")

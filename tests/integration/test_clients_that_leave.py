@@ -36,7 +36,7 @@ async def stand() -> AsyncIterator[Bench]:
 async def opened(stand: Bench, heard: list[str], *, per_request: bool = False) -> WasmHost:
     options = HostOptions("guest", "1.0.0", {}, Budget(60.0, 60.0), per_request, InstancesConfig(max=1))
     events = EventStream()
-    made = WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), events, end=stand.scheduler.end)
+    made = WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), events)
     await made.open()
     await made.start()
     events.subscribe(lambda event: heard.append(event.outcome) if isinstance(event, CallFinished) else None)

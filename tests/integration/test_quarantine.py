@@ -22,6 +22,7 @@ from mockforge_asgi.testing import Client, Response
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
+from tests.support.component_guests import idle_scheduler
 from tests.support.extism_guests import PluginHostCalls, wat
 
 MANIFEST = """manifest_version: 1
@@ -245,6 +246,7 @@ class Unready:
 
     def __init__(self) -> None:
         self.is_failing, self.inits, self.broken = False, 0, False
+        self.scheduler = idle_scheduler()
 
     async def instantiate(self, fiber: Fiber) -> Unready:
         self.broken = False

@@ -126,6 +126,12 @@ class Bench:
         return ComponentGuest("guest", engine, Component(engine, text), self.scheduler, limits or StoreLimits(memory_bytes=4 << 20))
 
 
+def idle_scheduler() -> Scheduler:
+    """A scheduler on the running loop, for guests that are none and need no slices."""
+    loop = asyncio.get_running_loop()
+    return Scheduler(loop, Ticker(Engines(), loop))
+
+
 @asynccontextmanager
 async def bench(new_timer: Callable[[wasmtime.Engine], Timer] = new_timer) -> AsyncIterator[Bench]:
     """Engines, ticker and scheduler on the running loop."""

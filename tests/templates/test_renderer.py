@@ -9,8 +9,8 @@ import pytest
 
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable, RequestRejected, TemplateFailed
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
-from mockforge_asgi.templates.bounds.meter import TemplateLimits
-from mockforge_asgi.templates.renderer import SLICE_S, Renderer
+from mockforge_asgi.templates.bounds.meter import SLICE_S, TemplateLimits
+from mockforge_asgi.templates.renderer import Renderer
 from mockforge_asgi.templates.store import TemplateStore
 from mockforge_asgi.types import Json
 from tests.support.template_rendering import PlainPlugin, at_once, exchange, render_now, renderer
@@ -160,6 +160,10 @@ class Clock:
     async def turn(self) -> None:
         """Others compute for a minute."""
         self.turns += 1
+        self.minute()
+
+    def minute(self) -> None:
+        """A minute passes."""
         self.now += 60.0
 
 
@@ -224,3 +228,17 @@ async def test_text_that_a_declared_charset_cannot_carry_is_a_failure(charset: s
     headers = ((b"content-type", f"text/plain; charset={charset}".encode()),)
     with pytest.raises(TemplateFailed, match=why):
         await renderer({"t.txt": "€"}).render(exchange(), TemplateResponse(headers=headers, template="t.txt"))
+
+
+async def test_a_rendering_that_has_waited_for_a_plugin_has_not_computed_meanwhile() -> None:
+    """Else each of many that waited at once would have to wait for a turn of its own."""
+    clock = Clock()
+
+    async def wait(n: int) -> Json:
+        asyncio.get_running_loop().call_soon(clock.minute)
+        await asyncio.sleep(0)
+        return n
+
+    made = renderer({"t.txt": "{{ p.f(1) }} {{ p.f(2) }}"}, PlainPlugin("p", {"f": wait}), timer=clock, turn=clock.turn)
+    assert (await made.render(exchange(), TemplateResponse(template="t.txt"))).body == b"1 2"
+    assert clock.turns == 0

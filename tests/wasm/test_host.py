@@ -17,7 +17,8 @@ from mockforge_asgi.exact_json import dumps
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
-from tests.support.component_guests import COMPONENT, Bench, TestDoors, bench
+from mockforge_asgi.wasm.scheduler import Scheduler
+from tests.support.component_guests import COMPONENT, Bench, TestDoors, bench, idle_scheduler
 from tests.support.extism_guests import extism_bench, wat
 
 
@@ -148,13 +149,12 @@ async def test_a_closed_host_refuses_calls_and_ends_running_ones_first(stand: Be
 def brief(stand: Bench, *, per_request: bool = False) -> WasmHost:
     """A host that waits a moment only for its calls to end."""
     options = HostOptions("guest", "1.0.0", {}, Budget(60.0, 60.0), per_request, InstancesConfig(), drain_s=0.05)
-    end = stand.scheduler.end
-    return WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream(), end=end)
+    return WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream())
 
 
 async def test_calls_that_outlast_the_drain_time_are_ended_and_no_others(stand: Bench) -> None:
     made, other = brief(stand), await opened(stand)
-    other_doors = other._host_calls = TestDoors()
+    other_doors = other.host_calls = TestDoors()
     await made.open()
     await made.start()
     others = asyncio.ensure_future(other.lease().call("door.wait", EMPTY))
@@ -225,6 +225,7 @@ class Scripted:
     broken: bool = False
     closed: int = 0
     memory_bytes: int = 0
+    scheduler: Scheduler = field(default_factory=idle_scheduler)
 
     async def instantiate(self, fiber: Fiber) -> Scripted:
         """Itself."""

@@ -16,7 +16,7 @@ from mockforge_asgi.wasm.component.guest import ComponentInstance
 from mockforge_asgi.wasm.fiber import Budget, Fiber
 from mockforge_asgi.wasm.host import HostOptions, WasmHost
 from mockforge_asgi.wasm.memory_budget import MemoryBudget
-from tests.support.component_guests import Bench, bench
+from tests.support.component_guests import Bench, TestDoors, bench
 
 EMPTY = dumps({})
 OPS = ("echo", "spin", "trap", "door.now", "door.wait")
@@ -31,7 +31,7 @@ async def stand() -> AsyncIterator[Bench]:
 async def opened(stand: Bench, *, per_request: bool, most: int = 2, timeout_s: float = 30.0) -> WasmHost:
     """A started host with room for two instances."""
     options = HostOptions("guest", "1.0.0", {}, Budget(0.01, timeout_s), per_request, InstancesConfig(max=most), 1, drain_s=0.02)
-    host = WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream(), end=stand.scheduler.end)
+    host = WasmHost(options, stand.guest(), stand.doors, MemoryBudget(asyncio.get_running_loop()), EventStream())
     await host.open()
     await host.start()
     return host
@@ -142,3 +142,107 @@ async def test_a_wait_counts_against_the_calls_own_time(stand: Bench) -> None:
     host._pool.release(held)
     assert await use(host.lease(), "echo") == [{}]
     await host.close()
+
+
+class Hog:
+    """A call that uses up the whole turn of the loop in which it begins."""
+
+    def __init__(self, stand: Bench) -> None:
+        self.fiber, self._scheduler = Fiber("hog", "spin", Budget(), TestDoors(), None), stand.scheduler
+
+    def begin(self) -> None:
+        """A minute passes."""
+        self._scheduler._count(60.0)
+
+    def set_exception(self, error: Exception) -> None:
+        """It does not mind."""
+
+
+def use_up(stand: Bench, n: int = 1) -> None:
+    """This turn of the loop and some more, for calls that come from now on."""
+    for _ in range(n):
+        stand.scheduler.arrive(Hog(stand))
+
+
+async def test_calls_that_come_when_guests_have_used_up_the_turn_hold_no_instances_and_begin_in_their_order(stand: Bench) -> None:
+    host = await opened(stand, per_request=False, most=8)
+    use_up(stand)
+    calls = [asyncio.ensure_future(host.lease().call("count", EMPTY)) for _ in range(9)]
+    await asyncio.sleep(0)
+    assert host._pool.arriving == 9 and len(host._pool.idle) == host._pool.live == 1
+    assert await asyncio.gather(*calls) == [1, 2, 3, 4, 5, 6, 7, 8, 9]  # of the one instance
+    assert host._pool.live == 1
+    await settled(host, stand)
+    await host.close()
+
+
+async def test_calls_that_waited_for_one_instance_all_run_in_the_turn_in_which_it_comes_free(stand: Bench) -> None:
+    host = await opened(stand, per_request=False, most=1)
+    holds = asyncio.ensure_future(host.lease().call("door.wait", EMPTY))
+    while not stand.doors.waiting:
+        await asyncio.sleep(0)
+    calls = [asyncio.ensure_future(host.lease().call("count", EMPTY)) for _ in range(8)]
+    await turns(3)
+    assert len(host._pool._waiting) == 8
+    stand.doors.open.set()
+    await holds
+    passed = 0
+    while not all(call.done() for call in calls):
+        await asyncio.sleep(0)
+        passed += 1
+    assert [call.result() for call in calls] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert passed < 8
+    await host.close()
+
+
+async def test_a_call_whose_turn_does_not_come_in_time_is_refused(stand: Bench) -> None:
+    host = await opened(stand, per_request=False, timeout_s=0.0)
+    use_up(stand, 5)
+    with pytest.raises(PluginUnavailable, match="sandboxed calls that came before took all the time"):
+        await use(host.lease(), "echo")
+    await settled(host, stand)
+    await host.close()
+
+
+async def test_no_more_calls_wait_for_their_turn_than_may_wait(stand: Bench) -> None:
+    host = await opened(stand, per_request=False)
+    host._pool.limits = InstancesConfig(max=1, max_waiting=2)
+    use_up(stand, 2)
+    ends = await asyncio.gather(*(use(host.lease(), "echo") for _ in range(5)), return_exceptions=True)
+    assert ends[:3] == [[{}]] * 3
+    assert all(isinstance(end, PluginUnavailable) and "3 calls already wait" in end.message for end in ends[3:])
+    await settled(host, stand)
+    await host.close()
+
+
+@pytest.mark.parametrize("op", ["echo", "spin", "door.wait"])
+async def test_a_call_that_is_left_while_it_waits_for_its_turn_or_just_then_leaks_nothing(stand: Bench, op: str) -> None:
+    host = await opened(stand, per_request=False)
+    for after in range(12):
+        use_up(stand, 4)
+        calls = [asyncio.ensure_future(use(host.lease(), op)) for _ in range(4)]
+        await turns(after)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        await settled(host, stand)
+        assert await use(host.lease(), "echo") == [{}]
+    await host.close()
+
+
+async def test_calls_that_wait_for_their_turn_end_with_their_plugin_or_with_everything(stand: Bench) -> None:
+    host, other = await opened(stand, per_request=False), await opened(stand, per_request=False)
+    other.host_calls = TestDoors()
+    use_up(stand, 9)
+    first, second = (asyncio.ensure_future(use(each.lease(), "echo")) for each in (host, other))
+    await asyncio.sleep(0)
+    stand.scheduler.end(host.host_calls)
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await first
+    assert not second.done()
+    await stand.scheduler.close()
+    with pytest.raises(PluginUnavailable, match="being stopped"):
+        await second
+    for each in (host, other):
+        await settled(each, stand)
+        await each.close()

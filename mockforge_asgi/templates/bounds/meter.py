@@ -40,6 +40,8 @@ class TemplateLimits:
 
 
 DEFAULT_LIMITS: Final = TemplateLimits()
+SLICE_S: Final = 0.001
+"""How long a rendering computes before others get their turn, where it can be interrupted: between two pieces of its text."""
 COMPARED_PER_STEP: Final = 1000
 """How many characters may be compared for one step, where that is not bounded by the text's length."""
 
@@ -78,6 +80,7 @@ class Meter:
         "size",
         "steps_left",
         "text_left",
+        "until",
         "values_left",
     )
 
@@ -89,8 +92,8 @@ class Meter:
         self.depth = self.size = 0
         """How deep macros nest at the moment; how long the text is so far."""
         self.macros: list[Macro] | None = None
-        self.seen = clock()
-        """What the clock said when it was last looked at."""
+        self.seen = self.until = clock()
+        """What the clock said when it was last looked at; when others get their turn."""
         is_wall = clock is time.perf_counter
         self.deadline = self.seen + limits.time_ms / (2000 if is_wall else 1000)
         self.computed_s: float | None = None if is_wall else 0.0
@@ -131,6 +134,10 @@ class Meter:
             left_s -= time.thread_time() - self.computed_s
         self.deadline = self.seen + left_s
         return left_s
+
+    def begin_slice(self) -> None:
+        """Others have just had their turn."""
+        self.until = self.clock() + SLICE_S
 
     def check_text(self, length: int) -> None:
         """Count a text of that length, before it is made where that is possible. Raises OverLimit."""
