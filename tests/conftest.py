@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -15,6 +16,9 @@ _KEEPS_NONE, _PREFIX = sys.dont_write_bytecode, sys.pycache_prefix
 if _KEEPS_NONE:
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode")
 gc.disable()
+# A shell starts what is in the background with interrupts ignored, and what is started here would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hypothesis import HealthCheck, settings  # noqa: E402
 
