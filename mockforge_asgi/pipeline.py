@@ -16,7 +16,7 @@ from mockforge_asgi.auth.rules import Protection
 from mockforge_asgi.config import Config
 from mockforge_asgi.config.collected import Faults
 from mockforge_asgi.config.objects import ProtectRule
-from mockforge_asgi.config.sources.objects import SourceConfig
+from mockforge_asgi.config.sources.objects import NamedQuery, SourceConfig
 from mockforge_asgi.forwarded import TrustedProxies
 from mockforge_asgi.http.body import BodyLimits
 from mockforge_asgi.http.cors import OPEN, Cors
@@ -136,7 +136,7 @@ class _Data:
         """See DataServices."""
         return await self.builder.renderer.render(exchange, response)
 
-    async def query(self, source: str, query: str, params: Mapping[str, Json], **options: Any) -> dict[str, Json]:
+    async def query(self, source: str, query: str | NamedQuery, params: Mapping[str, Json], **options: Any) -> dict[str, Json]:
         """See DataServices."""
         return await self.runtime.sources.query(source, query, params, **options)
 

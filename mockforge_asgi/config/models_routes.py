@@ -26,7 +26,7 @@ from mockforge_asgi.config.fields import (
     plain,
     short_form,
 )
-from mockforge_asgi.config.objects import DataResponse, ResponseFilter
+from mockforge_asgi.config.objects import DataResponse, ResourceResponse, ResponseFilter
 from mockforge_asgi.config.parsing.pydantic_errors import fault
 from mockforge_asgi.exact_json import WrittenNumber
 from mockforge_asgi.http.headers import ADDRESSES, OURS, uri_reference
@@ -148,7 +148,7 @@ class AnswerModel(Strict):
             raise fault("says nothing to answer.", f"Give a status, or one of {', '.join(self.kinds)}.")
         if self.content is None and self.kind != "json":
             raise fault(f"`{self.kind}` is empty.", "Give it a value.")
-        if self.status in _BODILESS and self.kind != "data" and self.content not in (None, ""):
+        if self.status in _BODILESS and self.kind not in ("data", "resource") and self.content not in (None, ""):
             raise fault(f"an answer of status {self.status} has no body.", f"Remove `{self.kind}`, or choose another status.")
         self._fits(self.kind)
 
@@ -160,10 +160,33 @@ class AnswerModel(Strict):
                 raise fault("`base64` is not base64.", "Encode the bytes with the standard alphabet and padding.") from None
 
 
-class ResponseModel(AnswerModel):
-    """What is answered: one of plugin, data, json, text, html, base64, file, template, template_text; a status, headers alone: no body."""
+class ResourceModel(Strict):
+    """A table as a list and items: GET, POST, PUT, PATCH, DELETE."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("plugin", "data", *STATIC_KINDS, "template", "template_text")
+    data: Annotated[str, *matching(_QUERY, "a query of a source", "Write `source.query`, such as shop.users.")] = Field(
+        description="A query with `from` and `key`; clients change its table where it says `write: true`.", examples=["shop.users"]
+    )
+    methods: list[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]] = Field(
+        default_factory=list, description="What clients may do; all that the query allows if left out.", examples=["[GET, POST]"]
+    )
+    total: bool = Field(default=False, description="A list tells in X-Total-Count how many rows all pages have.")
+
+    def build(self) -> ResourceResponse:
+        """The frozen form."""
+        source, _, query = self.data.partition(".")
+        return ResourceResponse(source, query, frozenset(self.methods), self.total)
+
+
+Resource = Annotated[ResourceModel, *short_form(lambda v: {"data": v} if isinstance(v, str) else v, {"type": "string"})]
+
+
+class ResponseModel(AnswerModel):
+    """What is answered: one of plugin, data, resource, json, text, html, base64, file, template, template_text.
+
+    A status or headers alone: no body.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("plugin", "data", "resource", *STATIC_KINDS, "template", "template_text")
 
     plugin: str | None = Field(default=None, description="The plugin that makes the answer.")
     data: Annotated[str, *matching(_QUERY, "a query of a source", "Write `source.query`, such as shop.user_by_id.")] | None = Field(
@@ -172,6 +195,7 @@ class ResponseModel(AnswerModel):
     params: dict[Name, Any] = Field(default_factory=dict, description="With `data`: the query's parameters, values or templates.")
     one: bool = Field(default=False, description="With `data`: the only row as an object; no row is a 404.")
     total: bool = Field(default=False, description="With `data`: a list tells in X-Total-Count how many rows all pages have.")
+    resource: Resource | None = Field(default=None, description="A table as a list, and below it its items.", examples=["shop.users"])
     template: str | None = Field(default=None, description="A template by name.")
     template_text: str | None = Field(default=None, max_length=1 << 20, description="A template written here.")
     vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the template.")
@@ -179,6 +203,8 @@ class ResponseModel(AnswerModel):
     def _fits(self, kind: str) -> None:
         if kind == "plugin" and (extra := sorted(self._given() & {"status", "headers", "vars"})):
             raise fault(f"`{extra[0]}` has no effect beside `plugin`, which makes the whole answer.", "Remove it.")
+        if kind == "resource" and "status" in self._given():
+            raise fault("`status` has no effect beside `resource`, whose responses have each their own.", "Remove it.")
         if "vars" in self._given() and kind not in ("template", "template_text"):
             raise fault(f"`vars` has no effect beside `{kind}`.", "Remove it, or answer with a template.")
         if kind != "data" and (extra := sorted(self._given() & {"params", "one", "total"})):
@@ -188,6 +214,8 @@ class ResponseModel(AnswerModel):
     @property
     def content(self) -> Any:
         """The value given for that kind."""
+        if self.kind == "resource" and self.resource is not None:
+            return self.resource.build()
         if self.kind != "data" or self.data is None:
             return super().content
         source, _, query = self.data.partition(".")
@@ -200,6 +228,14 @@ class RouteModel(Strict):
     name: str = Field(default="", max_length=128, description="A name for logs and messages.")
     match: MatchModel = Field(description="What a request must look like.", examples=["{path: /health}"])
     response: ResponseModel = Field(description="What is answered.", examples=["{json: {status: ok}}"])
+
+    @model_validator(mode="after")
+    def _has_methods(self) -> RouteModel:
+        if self.response.kind == "resource" and self.match.method:
+            raise fault(
+                "a resource answers every method at its list and its items.", "Remove `method`, and name `methods` at the resource."
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_length(self) -> RouteModel:

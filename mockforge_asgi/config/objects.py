@@ -211,10 +211,20 @@ class DataResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceResponse:
+    """A route's responses out of a table: a list, and below it its items. Without `methods` those are allowed that the query allows."""
+
+    source: str
+    query: str
+    methods: frozenset[str] = frozenset()
+    total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RouteResponse:
     """What a route answers: `kind` says how `value` is meant."""
 
-    kind: Literal["plugin", "data", "json", "text", "html", "base64", "file", "template", "template_text", "empty"]
+    kind: Literal["plugin", "data", "resource", "json", "text", "html", "base64", "file", "template", "template_text", "empty"]
     value: Json
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

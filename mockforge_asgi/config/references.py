@@ -6,7 +6,7 @@ Works on the data as written, so that these faults are reported beside those of 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
 from mockforge_asgi.config.builtin import builtin_plugins
@@ -102,27 +102,37 @@ class _References:
 
     def _rows(self, response: Mapping[str, Any], base: Path) -> Iterator[_Fault]:
         """What a route asks of a data source: there must be such a query, with those parameters."""
-        asked = response.get("data")
-        source, dot, name = asked.partition(".") if isinstance(asked, str) else ("", "", "")
-        if not dot:
+        resource = response.get("resource")
+        if resource is not None:
+            is_short = isinstance(resource, str)
+            path = (*base, "resource") if is_short else (*base, "resource", "data")
+            asked = resource if is_short else _mapping(resource).get("data")
+            if (query := (yield from self._query(asked, path))) is not None:
+                yield from _unfit_for_resource(query, path)
             return
-        yield from _missing((*base, "data"), source, self.sources, "source", "sources")
-        queries = _mapping(_mapping(self.sources.get(source)).get("queries"))
-        if source in self.sources:
-            yield from _missing((*base, "data"), name, queries, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
-        if name not in queries:
+        if (query := (yield from self._query(response.get("data"), (*base, "data")))) is None:
             return
-        query = _mapping(queries[name])
+        name = str(response["data"]).partition(".")[2]
         known, given = _parameters(query), _mapping(response.get("params"))
         for parameter in given:
             if parameter not in known:
                 what = f"the query '{clip(name)}' has no parameter '{clip(parameter)}'."
                 yield (*base, "params", parameter), what, suggest(parameter, known) or "It has none."
         for parameter, about in known.items():
-            is_optional = isinstance(about, dict) and (about.get("optional") is True or "default" in about)
-            if parameter not in given and not is_optional:
+            if parameter not in given and not _is_optional(about):
                 what = f"the query '{clip(name)}' needs the parameter '{clip(parameter)}'."
                 yield base, what, f'Add it: `params: {{{parameter}: "{{{{ request.query.{parameter} }}}}"}}`.'
+
+    def _query(self, asked: Any, path: Path) -> Generator[_Fault, None, Mapping[str, Any] | None]:
+        """The query of that name, `source.query`; None where there is none."""
+        source, dot, name = asked.partition(".") if isinstance(asked, str) else ("", "", "")
+        if not dot:
+            return None
+        yield from _missing(path, source, self.sources, "source", "sources")
+        queries = _mapping(_mapping(self.sources.get(source)).get("queries"))
+        if source in self.sources:
+            yield from _missing(path, name, queries, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
+        return _mapping(queries[name]) if name in queries else None
 
     def _templates(self, names: Any, base: Path) -> Iterator[_Fault]:
         for path, name in _texts(names, base):
@@ -171,6 +181,21 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _parameters(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of a query as written."""
     return {name: about for part in ("params", "insert", "update", "where") for name, about in _mapping(query.get(part)).items()}
+
+
+def _is_optional(about: Any) -> bool:
+    return isinstance(about, dict) and (about.get("optional") is True or "default" in about)
+
+
+def _unfit_for_resource(query: Mapping[str, Any], path: Path) -> Iterator[_Fault]:
+    """What a query lacks that a resource needs."""
+    key = [query["key"]] if isinstance(query.get("key"), str) else _list(query.get("key"))
+    if "from" not in query or not key:
+        yield path, "a resource needs a query with `from` and `key`.", "Write one: `{from: users, key: id, order: id}`."
+    if hidden := [name for name in key if _list(query.get("columns")) and name not in query["columns"]]:
+        yield path, f"the query's `columns` lack '{clip(str(hidden[0]))}', which is in its `key`.", "Add it to `columns`."
+    if needed := [name for name, about in _mapping(query.get("where")).items() if not _is_optional(about)]:
+        yield path, f"the query needs the parameter '{clip(needed[0])}', which a resource's list may not have.", "Make it optional."
 
 
 def _list(value: Any) -> list[Any]:

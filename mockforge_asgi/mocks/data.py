@@ -42,8 +42,8 @@ class DataServices(Protocol):
         """A template, rendered."""
         ...
 
-    async def query(self, source: str, query: str, params: Mapping[str, Json], **options: Any) -> dict[str, Json]:
-        """Rows of a named query."""
+    async def query(self, source: str, query: str | NamedQuery, params: Mapping[str, Json], **options: Any) -> dict[str, Json]:
+        """Rows of a query, named or made."""
         ...
 
 
@@ -95,12 +95,12 @@ class DataPlan:
             params |= {name: value for name, value in rendered.items() if name}
         is_list = not (asked.one or query.write)
         if is_list:
-            params = {**_filters(exchange, query, asked.params), **params}
+            params = {**filters(exchange, query, asked.params), **params}
         params = {name: value for name, value in params.items() if value is not None or query.params[name].is_required}
         if missing := [name for name, about in query.params.items() if about.is_required and name not in params]:
             what = f"query {query.name!r}: the request gives no {missing[0]!r}"
             raise SourceFailed("invalid_input", what, asked.source, query.name, details={"parameter": missing[0]})
-        options = _paging(exchange, query) if is_list else {} if query.write else {"limit": 2}
+        options = paging(exchange, query) if is_list else {} if query.write else {"limit": 2}
         result = await services.query(asked.source, asked.query, params, count=asked.total and is_list, **options)
         return self._one(result) if asked.one else self._list(exchange, result)
 
@@ -116,10 +116,7 @@ class DataPlan:
     def _list(self, exchange: Exchange, result: dict[str, Json]) -> MockResponse:
         if "affected" in result and not result["columns"]:
             return self._made({"affected": result["affected"]}, ())
-        extra: Headers = ()
-        if (following := result.get("next")) is not None:
-            kept = [(name, value) for name, value in exchange.snapshot.query if name != "cursor"]
-            extra += ((b"link", f'<?{urlencode([*kept, ("cursor", following)])}>; rel="next"'.encode()),)
+        extra = link_to_next(exchange, result.get("next"))
         if "total" in result:
             extra += ((b"x-total-count", str(result["total"]).encode()),)
         return self._made(records(result, json_number), extra)
@@ -133,7 +130,15 @@ class DataPlan:
         return MockResponse(self.status, headers, dumps(value))
 
 
-def _filters(exchange: Exchange, query: NamedQuery, given: Mapping[str, Json]) -> dict[str, Json]:
+def link_to_next(exchange: Exchange, cursor: str | None) -> Headers:
+    """The address of the next page, if there is one, as a header."""
+    if cursor is None:
+        return ()
+    kept = [(name, value) for name, value in exchange.snapshot.query if name != "cursor"]
+    return ((b"link", f'<?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'.encode()),)
+
+
+def filters(exchange: Exchange, query: NamedQuery, given: Mapping[str, Json]) -> dict[str, Json]:
     """Parameters that the request's query gives: such as may be left out, and that the route does not give."""
     found: dict[str, Json] = {}
     for name, about in query.params.items():
@@ -143,7 +148,7 @@ def _filters(exchange: Exchange, query: NamedQuery, given: Mapping[str, Json]) -
     return found
 
 
-def _paging(exchange: Exchange, query: NamedQuery) -> dict[str, Any]:
+def paging(exchange: Exchange, query: NamedQuery) -> dict[str, Any]:
     """The page and the order that the request asks for. Raises RequestRejected."""
     sent: dict[str, str] = {}
     for name, value in exchange.snapshot.query:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from mockforge_asgi.config.objects import RouteConfig, RouteMatch
+from mockforge_asgi.config.objects import ResourceResponse, RouteConfig, RouteMatch
 from mockforge_asgi.config.parsing.locations import Path
+from mockforge_asgi.config.sources.objects import NamedQuery
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
 from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.mocks.data import DataPlan, DataServices, params_template
 from mockforge_asgi.mocks.plans import PlannedRoute, RoutePlan, Routes
+from mockforge_asgi.mocks.resources.of_source import SourceCollection
+from mockforge_asgi.mocks.resources.plan import ResourcePlan, item_pattern
 from mockforge_asgi.mocks.static import ResponseError, plan_of
 from mockforge_asgi.routing.index import Route, RouteIndex
 from mockforge_asgi.routing.matchers import BodyMatcher, Matcher, MatcherError, field_matcher
 from mockforge_asgi.routing.pattern import PatternError, parse
 from mockforge_asgi.text import is_template
+from mockforge_asgi.types import Headers, Json
 
 
 def build_routes(routes: Iterable[RouteConfig], data: DataServices | None = None) -> Routes:
@@ -26,7 +30,7 @@ def build_routes(routes: Iterable[RouteConfig], data: DataServices | None = None
     problems: list[Problem] = []
     for position, entry in enumerate(routes):
         try:
-            made.append(_route(entry, position, data))
+            made += _resource_routes(entry, position, data) if entry.response.kind == "resource" else [_route(entry, position, data)]
         except (PatternError, MatcherError, ResponseError) as error:
             problems.append(Problem(_place(entry, position), str(error)))
     index = RouteIndex(made)
@@ -95,6 +99,22 @@ def _route(entry: RouteConfig, position: int, data: DataServices | None) -> Plan
     )
 
 
+def _resource_routes(entry: RouteConfig, position: int, data: DataServices | None) -> Iterator[PlannedRoute]:
+    """The list of a resource, and its items."""
+    asked, headers = entry.response.value, _plain_headers(entry, "resource")
+    assert isinstance(asked, ResourceResponse)
+    queries = {} if data is None or asked.source not in data.sources else data.sources[asked.source].queries
+    query = queries.get(asked.query) or NamedQuery(asked.query, {"from": ""}, key=("id",))  # of routes that are only looked at
+    collection = SourceCollection(asked.source, query, _not_served if data is None else data.query)
+    matchers, place = tuple(_matchers(entry.match)), _place(entry, position)
+    for path, is_item in ((entry.match.path, False), (item_pattern(entry.match.path, query.key), True)):
+        yield Route(parse(path), ResourcePlan(asked, query, collection, headers, is_item), None, matchers, place)
+
+
+async def _not_served(*asked: object, **options: object) -> dict[str, Json]:
+    raise AssertionError("routes that are only looked at are not asked")
+
+
 def _plan(entry: RouteConfig, position: int, data: DataServices | None) -> RoutePlan:
     if entry.response.kind == "data":
         return _data_plan(entry, position, data)
@@ -110,13 +130,18 @@ def _plan(entry: RouteConfig, position: int, data: DataServices | None) -> Route
 
 
 def _data_plan(entry: RouteConfig, position: int, data: DataServices | None) -> DataPlan:
+    headers = _plain_headers(entry, "data")
+    return DataPlan.of(entry.response, headers, _params_name(position), data)
+
+
+def _plain_headers(entry: RouteConfig, kind: str) -> Headers:
     try:
         headers = wire_headers(entry.response.headers)
     except BadHeader as error:
         raise ResponseError(str(error)) from None
     if any(is_template(text) for _, text in entry.response.headers):
-        raise ResponseError("headers of a response with `data` cannot be templates. Write a template that asks for the data.")
-    return DataPlan.of(entry.response, headers, _params_name(position), data)
+        raise ResponseError(f"headers of a response with `{kind}` cannot be templates. Write a template that asks for the data.")
+    return headers
 
 
 def _params_name(position: int) -> str:

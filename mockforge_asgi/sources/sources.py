@@ -83,7 +83,7 @@ class Sources:
     async def query(
         self,
         source: str,
-        query: str,
+        query: str | NamedQuery,
         params: Mapping[str, Json],
         *,
         limit: int | None = None,
@@ -96,8 +96,8 @@ class Sources:
     ) -> dict[str, Json]:
         """Rows as `{"columns", "rows", "truncated", ...}`, at most `limit`, and at most `max_values` values. Raises HostCallError.
 
-        `query` is the name of a query, or with `raw` its text. `count` asks for the `total` of all pages, `order` is one that whoever asks
-        wishes. `asker` is the plugin that waits for the answer.
+        `query` is the name of a query, one that was made, or with `raw` a text. `count` asks for the `total` of all pages, `order` is one
+        that whoever asks wishes. `asker` is the plugin that waits for the answer.
         """
         configured = self._configured.get(source)
         name = configured.plugin if configured is not None else source
@@ -105,7 +105,10 @@ class Sources:
         if plugin is None or "data_source" not in plugin.kinds:
             raise HostCallError("not_found", f"there is no data source {source!r}")
         limits = _UNBOUNDED if configured is None else configured.limits
-        named = None if configured is None or raw else _named(configured, query)
+        named = query if isinstance(query, NamedQuery) else None
+        query = query.name if isinstance(query, NamedQuery) else query
+        if named is None and configured is not None and not raw:
+            named = _named(configured, query)
         if named is None:
             asked = SourceQuery(query, params, limit=min(limit or limits.max_rows, limits.max_rows), order=tuple(order), count=count)
         else:

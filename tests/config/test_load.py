@@ -186,7 +186,7 @@ BAD = {
             (
                 "3 routes[0].response: must be a mapping, not 'hello'. "
                 "Its keys: json, text, html, base64, file, status, "
-                "headers, plugin, data, params, one, total, template, template_text, vars."
+                "headers, plugin, data, params, one, total, resource, template, template_text, vars."
             ),
             (
                 "4 server: must be a mapping, not 8000. "
@@ -273,7 +273,7 @@ BAD = {
         [
             (
                 "2 routes[0].response: gives json and text at once. "
-                "Give one of plugin, data, json, text, html, base64, file, template, template_text."
+                "Give one of plugin, data, resource, json, text, html, base64, file, template, template_text."
             )
         ],
     ),
@@ -282,7 +282,7 @@ BAD = {
         [
             (
                 "2 routes[0].response: says nothing to answer. "
-                "Give a status, or one of plugin, data, json, text, html, base64, file, template, template_text."
+                "Give a status, or one of plugin, data, resource, json, text, html, base64, file, template, template_text."
             )
         ],
     ),

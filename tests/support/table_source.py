@@ -14,12 +14,15 @@ _KINDS: Final = {"INTEGER": "integer", "TEXT": "text", "DECIMALTEXT": "decimal",
 
 
 class Tables(DataSourcePlugin):
-    """`config.tables` are the statements that make them; portable queries alone are answered."""
+    """Portable queries alone are answered."""
+
+    tables: Sequence[str] = (ARTICLES,)
+    """The statements that make them."""
 
     def init(self) -> None:
         """Make the tables."""
         self.db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        for statement in self.config.get("tables", [ARTICLES]):
+        for statement in self.tables:
             self.db.execute(statement)
 
     async def query(
