@@ -132,7 +132,10 @@ def _write(database: sqlite3.Connection, sheet: Sheet, columns: Sequence[_Column
     insert, done = f"insert into {table} values ({places})", 0
     for batch in batches(sheet.rows()):
         rows = batch if sheet.columns is not None else [[row.get(column.name) for column in columns] for row in batch]  # type: ignore[union-attr]
-        database.executemany(insert, _kept(rows, columns, sheet, options, done))
+        try:
+            database.executemany(insert, _kept(rows, columns, sheet, options, done))
+        except UnicodeEncodeError:
+            raise BadFile(f"a text has half of a character (a lone surrogate), in or behind row {done + 1}") from None
         done += len(batch)
     names = {column.name for column in columns}
     for number, index in enumerate(options.index):

@@ -115,16 +115,19 @@ class FileSource(TableSource):
         with entered(self._context):
             try:
                 await self._settled()
-                found = await self._prepared()
+                stamp = Stamp.of(self.file)
             except OSError as error:
                 self._tell(f"cannot be read: {error.strerror or error}")
                 return
+            try:
+                found = await self._prepared(stamp)
             except HostError as error:
-                self._tell(f"could not be read: {error.message}")
-                return
+                found = {"error": f"could not be read: {error.message}", "stamp": None}
+            except Exception as error:  # parsers are not ours: whatever one raises, the last good file stays in use
+                found = {"error": f"could not be read ({type(error).__name__}: {str(error)[:200]})", "stamp": None}
             if found.get("again"):
                 return  # somebody writes to it: the next look finds it
-            self._stamp = None if found["stamp"] is None else Stamp(*found["stamp"])
+            self._stamp = stamp if found["stamp"] is None else Stamp(*found["stamp"])
             if "error" in found:
                 self._tell(found["error"])
                 return
@@ -138,9 +141,9 @@ class FileSource(TableSource):
         while Stamp.of(self.file).age_s < SETTLED_S and time.monotonic() < until_s:
             await asyncio.sleep(SETTLED_S / 4)
 
-    async def _prepared(self) -> dict[str, Any]:
+    async def _prepared(self, stamp: Stamp) -> dict[str, Any]:
         said = (self.plugin.version, str(self.file), dict(self.config), self.folder)
-        if not self.always_in_process and Stamp.of(self.file).size < IN_PROCESS_BYTES:
+        if not self.always_in_process and stamp.size <= IN_PROCESS_BYTES:
             return await asyncio.to_thread(prepare, self.read, *said)
         found: dict[str, Any] = await self._processes.call("build", *said)
         return found

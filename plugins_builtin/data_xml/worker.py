@@ -1,0 +1,16 @@
+"""What runs in a process of its own: reading large files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mockforge_plugin import Json, function
+from mockforge_plugin.engines.tables.prepare import prepare
+
+from .reader import read_xml
+
+
+@function
+def build(version: str, file: str, config: Mapping[str, Json], folder: str) -> dict[str, Json]:
+    """See `prepare`."""
+    return prepare(read_xml, version, file, config, folder)
