@@ -7,7 +7,7 @@ from mockforge_plugin.login.logout import Logout, moved
 from mockforge_plugin.login.pages import is_navigation, page, storage_page
 from mockforge_plugin.login.pending import LoginFailed, Pending, PendingLogins
 from mockforge_plugin.login.redirects import local_path
-from mockforge_plugin.login.renewals import Renewals, Renewed, SessionOver
+from mockforge_plugin.login.renewals import Renewals, Renewed, SessionOver, Unfinished
 from mockforge_plugin.login.sessions import Session, Sessions
 from mockforge_plugin.login.site import Site, origin_of, url_problems
 
@@ -22,6 +22,7 @@ __all__ = [
     "SessionOver",
     "Sessions",
     "Site",
+    "Unfinished",
     "is_navigation",
     "local_path",
     "moved",

@@ -7,6 +7,7 @@ in key-value storage, and the others wait for what comes of it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,12 +21,19 @@ from mockforge_plugin.login.sessions import Session, Sessions
 from mockforge_plugin.request import Request
 from mockforge_plugin.values import Allow, Json
 
-_LOCK_S: Final = 30.0
 _LOOK_S: Final = 0.05
 
 
 class SessionOver(Exception):
     """The identity provider does not vouch for the session any more; the words are for the operator."""
+
+
+class Unfinished(Exception):
+    """The provider gave something new, to be kept as `private`, and what else it was asked for failed by `cause`, which is raised."""
+
+    def __init__(self, cause: Exception, private: Mapping[str, Json]) -> None:
+        self.cause, self.private = cause, private
+        super().__init__(str(cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +46,17 @@ class Renewed:
 
 
 Renew: TypeAlias = Callable[[Session, Mapping[str, Any]], Awaitable[Renewed]]
-"""Asks the provider, by a session and its private data. Raises SessionOver."""
+"""Asks the provider, by a session and its private data. Raises SessionOver, Unfinished."""
 
 
 class Renewals:
-    """Keeps the sessions of one plugin up to date; `wait_s` is how long a request waits for another worker."""
+    """Keeps the sessions of one plugin up to date; `wait_s` is how long a request waits for another worker.
 
-    def __init__(self, sessions: Sessions, renew: Renew, *, wait_s: float = 10.0) -> None:
-        self._sessions, self._renew, self._wait_s = sessions, renew, wait_s
+    `lock_s` is longer than a renewal may take: so long a worker that dies in the middle of one holds up its session.
+    """
+
+    def __init__(self, sessions: Sessions, renew: Renew, *, wait_s: float = 10.0, lock_s: float = 30.0) -> None:
+        self._sessions, self._renew, self._wait_s, self._lock_s = sessions, renew, wait_s, lock_s
         self._turns: dict[str, _Turn] = {}
         self._tasks: set[asyncio.Future[Allow | None]] = set()
 
@@ -74,8 +85,9 @@ class Renewals:
         while (session := await self._sessions.find(request)) is not None:
             if _is_fresh(session):
                 return session.allow
-            if await kv.add_if_absent(_lock(session), True, ttl_s=_LOCK_S):
-                return await self._to_the_end(self._locked(request, _lock(session)))
+            lock, mark = f"renewal/{session.id}", secrets.token_urlsafe(8)
+            if await kv.add_if_absent(lock, mark, ttl_s=self._lock_s):
+                return await self._to_the_end(self._locked(request, lock, mark))
             if clock() >= deadline_s:
                 raise PluginError("another worker renews the session and does not finish", code="unavailable", retryable=True)
             await sleep(_LOOK_S)
@@ -100,20 +112,23 @@ class Renewals:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _locked(self, request: Request, lock: str) -> Allow | None:
+    async def _locked(self, request: Request, lock: str, mark: str) -> Allow | None:
         try:
             session = await self._sessions.find(request)  # another worker may have renewed or ended it before the lock was free
             if session is None or _is_fresh(session):
                 return None if session is None else session.allow
             return await self._renewed(request, session)
         finally:
-            await kv.delete(lock)
+            await kv.compare_and_set(lock, mark, None)  # one that took too long leaves the next one's alone
 
     async def _renewed(self, request: Request, session: Session) -> Allow | None:
         try:
             made = await self._renew(session, await self._sessions.private(session))
             data = {**session.data, "fresh_until": made.fresh_until_s}
             headers = await self._sessions.renew(request, session, allow=made.allow, data=data, private=made.private)
+        except Unfinished as error:
+            await self._sessions.renew(request, session, private=error.private)
+            raise error.cause from None
         except (SessionOver, LoginFailed) as error:
             log.info(f"a session ends: {error}")
             await self._sessions.end(request, session)
@@ -142,7 +157,3 @@ class _Turn:
 def _is_fresh(session: Session) -> bool:
     until_s = session.data.get("fresh_until")
     return until_s is None or now().timestamp() < until_s
-
-
-def _lock(session: Session) -> str:
-    return f"renewal/{session.id}"

@@ -153,14 +153,15 @@ class Sessions:
             current = await self._stored(session.id, record) if is_older else None if record is None else session
             ends_s = 0.0 if current is None else min(current.expires_s, _NEVER_S if expires_s is None else expires_s)
             if current is None or ends_s <= now_s:
+                await kv.delete(_private(session.id))
                 raise LoginFailed("the session has ended")
             given = (allow or current.allow, current.data if data is None else dict(data))
             made = Session(session.id, *given, current.created_s, ends_s, record["v"] + 1)
             value, written = await self._written(request, made, always=True)
             written |= {"x": record["x"]} if "x" in record else {}
+            if private is not None:  # first: what a provider gives once is not lost where the record cannot be written
+                await self._keep_private(made, private, now_s)
             if await kv.compare_and_set(_record(session.id), record, written, ttl_s=ends_s - now_s):
-                if private is not None:
-                    await self._keep_private(made, private, now_s)
                 return self.cookie.headers(request, value, ends_s - now_s)
         raise PluginError("the session is being changed by too many others", code="unavailable", retryable=True)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from mockforge_plugin import Json, Request, Response, kv, log, now
+from mockforge_plugin import HostError, Json, Request, Response, kv, log, now
 from mockforge_plugin.login import Sessions
 
 from .connection import Provider
@@ -40,6 +40,9 @@ class BackChannel:
             return refused(400, error.words)
         except Unavailable as error:
             return refused(error.status, error.words)
+        except HostError as error:  # the provider tells of it again
+            log.warning(f"a logout of the provider came to nothing: {error.message}")
+            return refused(503, "sessions cannot be ended at the moment")
         log.info(f"{self._provider.rules.issuer} has ended {ended} session(s)")
         return Response(200, (("cache-control", "no-store"),))
 

@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 from typing import Final
 
 from mockforge_plugin import Json, Request, Response
-from mockforge_plugin.login import LoginFailed, Pending, Renewals, Renewed, Session, SessionOver, Sessions
+from mockforge_plugin.login import LoginFailed, Pending, Renewals, Renewed, Session, SessionOver, Sessions, Unfinished
 
 from .connection import Provider
 from .id_token import NotThisLogin
@@ -69,16 +69,19 @@ class Login:
         return await self._sessions.begin(request, allow, data=data, private=private or None, indexes=indexes)
 
     async def renewed(self, session: Session, private: Mapping[str, Json]) -> Renewed:
-        """The session by new tokens (OpenID Connect Core 1.0 §12). Raises SessionOver, Unavailable."""
+        """The session by new tokens (OpenID Connect Core 1.0 §12). Raises SessionOver, Unfinished, Unavailable."""
         try:
             tokens = await self._provider.tokens("refresh_token", {"refresh_token": str(private.get("refresh_token", ""))})
-            claims = await self._new_claims(session, tokens) or private.get("claims")
-            allow = session.allow if claims is None else await self._people.allow(claims, tokens)
         except GrantRefused as error:
             raise SessionOver(f"{self._provider.rules.issuer} gives no new tokens for it: {error.code}") from None
+        kept = {**private, **{name: tokens[name] for name in private if isinstance(tokens.get(name), str)}}
+        try:
+            claims = await self._new_claims(session, tokens) or private.get("claims")
+            allow = session.allow if claims is None else await self._people.allow(claims, tokens)
+        except Unavailable as error:
+            raise Unfinished(error, kept) from None
         except Refused as error:
             raise SessionOver(f"the new tokens of {self._provider.rules.issuer} are refused: {error.words}") from None
-        kept = {**private, **{name: tokens[name] for name in private if isinstance(tokens.get(name), str)}}
         return Renewed(allow, ends_s(tokens), {**kept, "claims": claims} if "claims" in private else kept)
 
     async def _new_claims(self, session: Session, tokens: Mapping[str, Json]) -> Mapping[str, Json] | None:

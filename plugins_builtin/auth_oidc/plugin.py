@@ -41,7 +41,8 @@ class OidcAuth(AuthPlugin):
         self.flow = CodeFlow(client, self.sessions, site, asked=asked_parameters(config), provider=config["issuer"])
         people, is_indexed = People(self.provider, paths, config["userinfo"]), config["backchannel_logout"]
         self.login = Login(self.flow, self.provider, people, self.sessions, keeps_refresh_token=config["refresh"], is_indexed=is_indexed)
-        self.renewals = Renewals(self.sessions, self.login.renewed, wait_s=2 * config["timeout_ms"] / 1000)
+        timeout_s = config["timeout_ms"] / 1000  # four questions at the most: metadata, tokens, keys, user information
+        self.renewals = Renewals(self.sessions, self.login.renewed, wait_s=2 * timeout_s, lock_s=4 * timeout_s + 5)
         provider, onward = self.login.end_session_endpoint, self.login.end_session_url
         self.logout = Logout(self.sessions, site, after=config.get("after_logout"), provider=provider, onward=onward)
         self.backchannel = BackChannel(self.provider, self.sessions) if is_indexed else None

@@ -204,7 +204,7 @@ def github(callback: str) -> Iterator[GitHub]:
     made.accounts["mallory"] = Account(666, "mallory", "octocat", "octocat@example.com", [], ["evil"])
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
     made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield made

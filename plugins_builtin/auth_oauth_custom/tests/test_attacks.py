@@ -140,13 +140,16 @@ ANSWERS: list[tuple[str, str, tuple[int, str, bytes], int, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("path", "mood", "status", "words"), [pytest.param(*rest, id=name) for name, *rest in ANSWERS])
-async def test_an_answer_that_logs_nobody_in(hub: GitHub, path: str, mood: tuple[int, str, bytes], status: int, words: str) -> None:
+async def test_an_answer_that_logs_nobody_in(
+    visit: tuple[GitHub, httpx.AsyncClient], path: str, mood: tuple[int, str, bytes], status: int, words: str
+) -> None:
+    hub, browser = visit
     hub.moods[path] = mood
-    async with login_app(hub, scopes=["user:email", "read:org"]) as browser:
-        answer = await log_in(browser, user="octocat")
-        assert (answer.status_code, words in answer.text, "script" in answer.text) == (status, True, False), answer.text
-        assert await caller(browser) is None
+    answer = await log_in(browser, user="octocat")
+    assert (answer.status_code, words in answer.text, "script" in answer.text) == (status, True, False), answer.text
+    assert await caller(browser) is None
 
 
 async def test_a_next_page_elsewhere_is_not_asked_for(hub: GitHub) -> None:

@@ -113,6 +113,19 @@ async def test_user_information_is_asked_for_anew(scripted: ScriptedProvider) ->
         assert (await browser.get("/", headers=JSON)).json()["groups"] == []
 
 
+async def test_new_tokens_are_not_lost_where_the_provider_fails_right_after(scripted: ScriptedProvider) -> None:
+    scripted.say("/userinfo", {"sub": "ada", "groups": ["staff"]})
+    async with login_app(scripted.issuer, userinfo=True) as browser:
+        await logged_in(browser, scripted, more=SHORT)
+        scripted.tokens(None, refresh_token="second", expires_in=0.001)
+        scripted.say("/userinfo", {}, "500 Internal Server Error")
+        assert (await browser.get("/", headers=JSON)).status_code == 502
+        scripted.tokens(None, refresh_token="third")
+        scripted.say("/userinfo", {"sub": "ada", "groups": ["board"]})
+        assert (await browser.get("/", headers=JSON)).json()["groups"] == ["board"]
+        assert [form.get("refresh_token") for form in scripted.asked("/token")] == [None, "first", "second"]
+
+
 async def test_a_logout_ends_the_session_here_and_goes_on_to_the_provider(scripted: ScriptedProvider) -> None:
     async with login_app(scripted.issuer, after_logout="/bye") as browser:
         await logged_in(browser, scripted)

@@ -280,7 +280,7 @@ class Metadata(BaseHTTPRequestHandler):
 @pytest.fixture
 def metadata_url() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/metadata"
         server.shutdown()

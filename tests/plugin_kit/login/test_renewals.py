@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mockforge_asgi.plugins.native.context import Home, PluginContext
-from mockforge_plugin import Allow, HostError, PluginError, Principal
+from mockforge_plugin import Allow, HostError, PluginError, Principal, kv
 from mockforge_plugin.context import entered
-from mockforge_plugin.login import LoginFailed, Renewals, Renewed, Session, SessionOver
+from mockforge_plugin.login import LoginFailed, Renewals, Renewed, Session, SessionOver, Unfinished
 from tests.support.login_world import KEY, NOW_S, Browser, World, sessions
 
 VARY = (("vary", "Cookie"),)
@@ -95,6 +95,39 @@ async def test_one_that_waits_in_vain_says_so() -> None:
             await Renewals(sessions(KEY), provider, wait_s=0).current(browser.request(), session)
         provider.may_answer.set()
         assert await first is not None
+
+
+async def test_one_that_takes_longer_than_its_lock_leaves_the_next_ones_alone() -> None:
+    world, browser, slow, late = World(), Browser(), Provider(), Provider()
+    with world.worker():
+        session = await begun(browser)
+        slow.may_answer.clear()
+        late.may_answer.clear()
+        first = asyncio.ensure_future(Renewals(sessions(KEY), slow, lock_s=5).current(browser.request(), session))
+        while slow.asked == 0:
+            await asyncio.sleep(0)
+        world.now_s += 6
+        second = asyncio.ensure_future(Renewals(sessions(KEY), late, lock_s=5).current(browser.request(), session))
+        while late.asked == 0:
+            await asyncio.sleep(0)
+        slow.may_answer.set()
+        await first
+        assert await kv.get(f"renewal/{session.id}") is not None
+        late.may_answer.set()
+        await second
+        assert await kv.get(f"renewal/{session.id}") is None
+
+
+async def test_what_a_provider_gave_is_kept_where_it_failed_after_that() -> None:
+    browser, kept = Browser(), sessions(KEY)
+    provider = Provider(Unfinished(HostError("away", code="unavailable"), {"token": "two"}))
+    with World().worker():
+        session = await begun(browser)
+        with pytest.raises(HostError, match="away"):
+            await Renewals(kept, provider).current(browser.request(), session)
+        provider.says = lambda: Renewed(NEW, None)
+        assert await Renewals(kept, provider).current(browser.request(), session) is not None
+    assert provider.shown == [{"token": "one"}, {"token": "two"}]
 
 
 @pytest.mark.parametrize("why", [SessionOver("refused"), LoginFailed("ended")])
