@@ -29,7 +29,7 @@ CONTRACT: Final = "0.1"
 NOTHING: Final = b"{}"
 """The document of operations without input."""
 
-KINDS: Final = ("auth", "template", "response", "modifier", "data_source")
+KINDS: Final = ("auth", "template", "response", "modifier", "data_source", "endpoint")
 """The plugin kinds."""
 
 OPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,6 +38,7 @@ OPS: Final[Mapping[str, tuple[str, ...]]] = {
     "response": ("response.generate",),
     "modifier": ("response.modify",),
     "data_source": ("data.query",),
+    "endpoint": ("endpoint.call",),
 }
 """The operations that a plugin of each kind must implement."""
 

@@ -92,6 +92,8 @@ def check_references(name: str, manifest: Manifest, description: Description) ->
         for op in OPS[kind]
         if op not in ops and not (kind == "template" and description.functions)
     ]
+    if "endpoint" in manifest.kinds and not manifest.endpoints:
+        problems.append(places.problem(("kinds",), "endpoint: there are none under `endpoints`.", "List them, or leave the kind out."))
     if manifest.endpoints and "endpoint.call" not in ops:
         what = "the code does not implement endpoint.call."
         problems.append(places.problem(("endpoints",), what, "Implement it, or leave it out."))

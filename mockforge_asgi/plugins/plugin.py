@@ -101,7 +101,7 @@ class Plugin:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What it is: auth, template, response, modifier, data_source."""
+        """What it is: auth, template, response, modifier, data_source, endpoint."""
         return self.facts.kinds
 
     @property

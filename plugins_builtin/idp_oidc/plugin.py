@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Final
 
-from mockforge_plugin import HostError, Request, Response, ResponsePlugin, endpoint, kv, log, now, secret, sleep
+from mockforge_plugin import HostError, Request, Response, endpoint, kv, log, now, secret, sleep
+from mockforge_plugin.plugin import Plugin
 
 from . import settings
 from .authorization import BadAddressee
@@ -76,7 +77,7 @@ def _crowded(error: HostError) -> OAuthError:
     return OAuthError("temporarily_unavailable", "the storage of this provider is full or away")
 
 
-class OidcIdp(ResponsePlugin):
+class OidcIdp(Plugin):
     """An identity provider: everything from discovery to logout."""
 
     def validate_config(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -103,13 +104,6 @@ class OidcIdp(ResponsePlugin):
                 f"public_url is {url}, and the endpoints are below {prefix}: that agrees only where a proxy takes the one for the other. "
                 f"Without one, write {url}{prefix}"
             )
-
-    async def can_handle(self, request: Request) -> bool:
-        """Never: all that it answers are its endpoints."""
-        return False
-
-    async def generate(self, request: Request) -> None:
-        """Nothing: see `can_handle`."""
 
     @_served("/.well-known/openid-configuration")
     async def discovery(self, request: Request, at: Addresses, now_s: int) -> Response:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final
 
-from mockforge_plugin import HostError, PluginError, Query, Request, Response, ResponsePlugin, endpoint, now, secret
+from mockforge_plugin import HostError, PluginError, Query, Request, Response, endpoint, now, secret
+from mockforge_plugin.plugin import Plugin
 
 from . import service_providers, settings
 from .assertions import BAD_NAME_ID_POLICY, NO_PASSIVE, REQUEST_DENIED, REQUESTER, RESPONDER
@@ -54,7 +55,7 @@ def _served(name: str) -> Callable[[_Method], Callable[[SamlIdp, Request], Respo
     return mark
 
 
-class SamlIdp(ResponsePlugin):
+class SamlIdp(Plugin):
     """An identity provider: metadata, login by redirect and form, logout."""
 
     def validate_config(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -72,13 +73,6 @@ class SamlIdp(ResponsePlugin):
     def start(self) -> None:
         """Make the keys, once for all workers."""
         self.keys.keys(now().timestamp())
-
-    async def can_handle(self, request: Request) -> bool:
-        """Never: all that it answers are its endpoints."""
-        return False
-
-    async def generate(self, request: Request) -> None:
-        """Nothing: see `can_handle`."""
 
     @_served("metadata")
     def metadata(self, request: Request, at: Addresses) -> Response:

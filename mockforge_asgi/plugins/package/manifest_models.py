@@ -124,7 +124,7 @@ class ManifestModel(Strict):
     )
     contract: str = Field(description="Version of the plugin contract that it speaks.", examples=[f'"{CONTRACT}"'])
     kinds: Annotated[
-        list[Literal["auth", "template", "response", "modifier", "data_source"]],
+        list[Literal["auth", "template", "response", "modifier", "data_source", "endpoint"]],
         Field(min_length=1),
         *short_form(as_list, {"type": "string"}),
     ] = Field(description="What it is.", examples=["[response]"])

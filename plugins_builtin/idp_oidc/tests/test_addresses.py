@@ -96,6 +96,15 @@ async def test_a_token_of_one_name_is_not_one_of_another() -> None:
     assert (await there.post("/idp/introspect", headers=BASIC, body=f"token={token}".encode())).json() == {"active": False}
 
 
+async def test_it_is_asked_about_no_request_but_those_at_its_endpoints() -> None:
+    routes = [{"match": {"path": "/other"}, "response": {"text": "other"}}]
+    plugins = {"idp": {"use": "idp-oidc", "config": {"algorithm": "ES256"}}}
+    async with Client(MockForge(config={"version": 1, "dev": True, "plugins": plugins, "routes": routes})) as client:
+        assert (await client.get("/idp/jwks")).status == 200
+        unknown = await client.get("/nowhere")
+        assert unknown.status == 404 and "/other" in unknown.text and "idp" not in unknown.text, "a 404 names who was asked"
+
+
 async def test_it_is_public_beside_rules_unless_its_entry_says_otherwise() -> None:
     def guarded(**entry: Any) -> Client:
         idp = {"use": "idp-oidc", "config": {"algorithm": "ES256"}, **entry}

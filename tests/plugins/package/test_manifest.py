@@ -79,7 +79,7 @@ def test_the_exports_of_a_foreign_plugin_are_mapped() -> None:
         ({"contract": "9.9"}, "contract: '9.9' is not a contract that this version speaks. It speaks \"0.1\"."),
         ({"contract": 0.1}, 'contract: must be text, not 0.1. Put it in quotes: "0.1".'),
         ({"kinds": []}, "kinds: is empty."),
-        ({"kinds": ["auht"]}, "kinds[0]: 'auht' is not one of auth, template, response, modifier, data_source. Did you mean 'auth'?"),
+        ({"kinds": ["auht"]}, "kinds[0]: 'auht' is not one of auth, template, response, modifier, data_source, endpoint."),
         ({"kinds": ["auth", "auth"]}, "kinds[1]: 'auth' is given twice. Keep one of them."),
         ({"runtime": "pyhton"}, "runtime: 'pyhton' is not one of native, python, component, extism. Did you mean 'python'?"),
         ({"entry": "plugin.wasm"}, "entry: 'plugin.wasm' is not what the runtime 'python' runs. Its code is a .py file."),

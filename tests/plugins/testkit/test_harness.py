@@ -264,6 +264,13 @@ async def test_code_that_is_not_what_its_manifest_says_is_told_with_the_manifest
     ]
 
 
+async def test_a_plugin_that_answers_at_its_endpoints_alone_has_some(tmp_path: Path) -> None:
+    code = "from mockforge_plugin import Response, endpoint\n\n@endpoint('one')\ndef one(request):\n    return Response.text('1')\n"
+    async with Harness(plugin(tmp_path, code, "", "[endpoint]"), "keeper") as trial:
+        with pytest.raises(PluginRejected, match="there are none under `endpoints`"):
+            await trial.call("describe")
+
+
 async def test_without_cases_there_is_nothing_to_test(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no cases\.yaml and no cases\.json\."):
         await verdicts(plugin(tmp_path))
