@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mockforge_plugin import Column, DataResult, DataSourcePlugin, Health, Json, Table
 
+from . import tables
 from .operations import Bounds, Document, Found, aggregate, change, find
 from .paging import Cursor
 from .portable import Portable
 from .queries import Values, operation_of, read_query, wrong_query
 from .role import Database, Role
 from .settings import Client, problems
+from .tables import COUNTERS, Declared
 from .values import kinds, rows_of
+
+T = TypeVar("T")
 
 MAX_KEPT: Final = 1000
 """How many queries are kept read."""
 _SAMPLE: Final = 50
+_MANY: Final = 500
 _SCHEMA_MS: Final = 5000
 
 
@@ -28,7 +34,7 @@ class MongoSource(DataSourcePlugin):
 
     def validate_config(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What a schema cannot say of the configuration."""
-        return list(problems(config))
+        return [*problems(config), *tables.problems(config["collections"])]
 
     def capabilities(self) -> Mapping[str, Json]:
         """Its queries end in time by themselves."""
@@ -38,6 +44,7 @@ class MongoSource(DataSourcePlugin):
         """Read what is configured; nothing is connected."""
         self.reader = Role(self.config, writes=False)
         self.writer = Role(self.config, writes=True) if "write" in self.config else None
+        self.tables = {name: Declared.read(about["columns"]) for name, about in self.config["collections"].items()}
         self._read: dict[str, dict[str, Any]] = {}
 
     async def destroy(self) -> None:
@@ -54,7 +61,7 @@ class MongoSource(DataSourcePlugin):
         """The collections, with the columns of some of their documents, or those that the configuration declares."""
 
         async def look(_: Client, database: Database) -> list[Table]:
-            names = [name for name in sorted(await database.list_collection_names()) if not name.startswith("system.")]
+            names = [name for name in sorted(await database.list_collection_names()) if not name.startswith("system.") and name != COUNTERS]
             return [await self._table(database, name) for name in names[:500]]
 
         return (await self.reader.run(look, _SCHEMA_MS))[0]
@@ -82,9 +89,9 @@ class MongoSource(DataSourcePlugin):
         if isinstance(query, Mapping) and "from" in query:
             portable = self._portable(query, params, known)
             found, waited_s = await self.reader.run(lambda _, database: portable.read(database, wanted, bounds), timeout_ms)
-            return _page(portable.result(found.documents), found, waited_s)
+            return _page(await _aside(portable.result, found.documents), found, waited_s)
         found, waited_s = await self._found(query, Values(params, known), wanted, bounds, timeout_ms)
-        columns, rows = rows_of(found.documents)
+        columns, rows = await _aside(rows_of, found.documents)
         return _page(DataResult(columns, tuple(rows), documents=True), found, waited_s)
 
     async def _found(
@@ -124,8 +131,7 @@ class MongoSource(DataSourcePlugin):
         )
 
     def _portable(self, query: Mapping[str, Any], params: Mapping[str, Json], types: Mapping[str, str]) -> Portable:
-        declared = self.config["collections"].get(str(query["from"]), {}).get("columns", {})
-        return Portable(query, params, types, declared)
+        return Portable(query, params, types, self.tables.get(str(query["from"]), Declared()))
 
     def _checked(self, query: Any, *, write: bool) -> dict[str, Any]:
         key = json.dumps([query, write], sort_keys=False, default=str)
@@ -139,11 +145,17 @@ class MongoSource(DataSourcePlugin):
         return read
 
     async def _table(self, database: Database, name: str) -> Table:
-        declared = self.config["collections"].get(name, {}).get("columns")
-        if declared is None:
-            bounds = Bounds(_SAMPLE, Cursor(), False, 16 << 20)
-            declared = kinds((await find(database, name, {}, None, (), bounds)).documents)
-        return Table(name, tuple(Column(column, kind) for column, kind in declared.items()), ("_id",))
+        if name in self.tables:
+            declared = self.tables[name]
+            return Table(name, tuple(Column(column, kind, column not in declared.required) for column, kind in declared.types.items()))
+        bounds = Bounds(_SAMPLE, Cursor(), False, 16 << 20)
+        found = kinds((await find(database, name, {}, None, (), bounds)).documents)
+        return Table(name, tuple(Column(column, kind) for column, kind in found.items()), ("_id",))
+
+
+async def _aside(work: Callable[[list[Document]], T], documents: list[Document]) -> T:
+    """What the work makes of them; of many, in a thread."""
+    return work(documents) if len(documents) < _MANY else await asyncio.to_thread(work, documents)
 
 
 def _page(made: DataResult, found: Found, waited_s: float) -> DataResult:

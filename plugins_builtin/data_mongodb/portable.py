@@ -10,22 +10,23 @@ from mockforge_plugin import Column, DataResult, Json, PluginError
 from .operations import Bounds, Document, Found, find
 from .queries import check_collection, wrong_query
 from .role import Database
+from .tables import Declared
 from .values import cell, kinds, parameter, rows_of
 
 
 class Portable:
-    """One such query with its parameters. `columns` are those that the configuration declares for its collection."""
+    """One such query with its parameters. `declared` is what the configuration says of its collection."""
 
-    def __init__(self, query: Mapping[str, Any], params: Mapping[str, Json], types: Mapping[str, str], columns: Mapping[str, str]) -> None:
+    def __init__(self, query: Mapping[str, Any], params: Mapping[str, Json], types: Mapping[str, str], declared: Declared) -> None:
         self.collection = str(query["from"])
         check_collection(self.collection)
-        self._query, self._params, self._types, self._declared = query, params, types, columns
-        self.columns: Sequence[str] = query.get("columns") or list(columns)
+        self._query, self._params, self._types, self._declared = query, params, types, declared
+        self.columns: Sequence[str] = query.get("columns") or list(declared.types)
         """Those that are wanted; none: whole documents."""
         for name in (*self.columns, *query.get("where", ()), *query.get("insert", {}), *query.get("update", {})):
             if not name or name.startswith("$") or "\0" in name:
                 raise wrong_query(f"{name[:100]!r} is not a column")
-            if columns and name not in columns:
+            if declared.types and name not in declared.types:
                 raise PluginError(f"{self.collection!r} has no column {name[:100]!r}", code="bad_data")
 
     def where(self) -> Document:
@@ -42,6 +43,7 @@ class Portable:
         collection = database[self.collection]
         if "insert" in self._query:
             made = {name: self._value(given) for name, given in self._query["insert"].items() if given in self._params}
+            made = await self._declared.complete(made, database, self.collection)
             await collection.insert_one(made)
             return [made], 1
         names = self._query.get("where") or ()
@@ -50,6 +52,7 @@ class Portable:
         if self._query.get("delete") is True:
             return [], (await collection.delete_many(self.where())).deleted_count
         changes = {name: self._value(given) for name, given in self._query["update"].items() if given in self._params}
+        self._declared.check(changes)
         if not changes:
             return [], await collection.count_documents(self.where())
         return [], (await collection.update_many(self.where(), {"$set": changes})).matched_count
@@ -59,7 +62,7 @@ class Portable:
         if not self.columns:
             columns, rows = rows_of(documents)
             return DataResult(columns, tuple(rows), documents=True)
-        types = kinds(documents) | dict(self._declared)
+        types = kinds(documents) | dict(self._declared.types)
         made = tuple(Column(name, types.get(name, "text")) for name in self.columns)
         cells = tuple(tuple(cell(types.get(name, "text"), document.get(name)) for name in self.columns) for document in documents)
         return DataResult(made, cells)

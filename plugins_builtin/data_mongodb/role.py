@@ -76,6 +76,9 @@ class Role:
             task.exception()  # of one that was left nobody else asks
 
     async def _turn(self, timeout_s: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()  # which then does not wait
+            return
         try:
             await asyncio.wait_for(self._slots.acquire(), min(self._wait_s, timeout_s))
         except TimeoutError:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bson import Binary, Code, DBRef, Decimal128, Int64, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
+from bson.errors import BSONError
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
 
@@ -34,7 +35,7 @@ def parameter(name: str, kind: str, value: Json) -> Any:
         return [parameter(name, kind.removesuffix(LIST), item) for item in value]
     try:
         return _MADE.get(kind, lambda given: given)(value) if kind != "json" else _json(name, value)
-    except (ValueError, ArithmeticError, TypeError):
+    except (ValueError, ArithmeticError, TypeError, BSONError):
         raise refused(name, f"is no {kind} that MongoDB has") from None
 
 
@@ -133,9 +134,15 @@ def _both(one: str, other: str) -> str:
 def rows_of(documents: list[dict[str, Any]]) -> tuple[tuple[Column, ...], list[dict[str, Json]]]:
     """(types of the fields, documents as JSON)."""
     found = kinds(documents)
-    return tuple(Column(name, kind) for name, kind in found.items()), [
-        {name: cell(found.get(name, "text"), value) for name, value in document.items()} for document in documents
-    ]
+    if "decimal" in found.values():
+        rows = [{name: cell(found.get(name, "text"), value) for name, value in document.items()} for document in documents]
+    else:
+        rows = [{name: value if type(value) in _SAME else plain(value) for name, value in document.items()} for document in documents]
+    return tuple(Column(name, kind) for name, kind in found.items()), rows
+
+
+_SAME: Final = frozenset({str, int, bool, type(None)})
+"""What JSON has as BSON has it."""
 
 
 def cell(kind: str, value: Any) -> Json:

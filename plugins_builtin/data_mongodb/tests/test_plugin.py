@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from bson import Binary, Decimal128, Int64, MaxKey, ObjectId, Regex, Timestamp
 
 from mockforge_asgi.errors import MockForgeError
 from plugins_builtin.data_mongodb.tests.conftest import Database, Opening
+from tests.support.portable_contract import hold_portable_contract
 from tests.support.querying import asking
 
 ID, UID = ObjectId("507f1f77bcf86cd799439011"), UUID("12345678-1234-5678-1234-567812345678")
@@ -163,6 +165,26 @@ async def test_portable_queries_take_a_collection_for_a_table(database: Database
         assert [(await asking.result("remove", {"name": "rice"}))["affected"] for _ in range(2)] == [1, 0]
 
 
+async def test_a_declared_collection_holds_the_contract_of_portable_queries(database: Database, shop: Opening) -> None:
+    database.articles.create_index("name", unique=True)
+    columns = {
+        "id": {"type": "integer", "generated": True}, "name": {"type": "text", "required": True}, "price": "decimal",
+        "city": {"type": "text", "default": "Oslo"},
+    }  # fmt: skip
+    async with shop({}, collections={"articles": {"columns": columns}}) as asking:
+        await hold_portable_contract(lambda asked: asking.runtime.plugin("s").query(None, asked))
+        assert "mockforge_counters" not in await asking.schema()
+
+
+async def test_generated_numbers_go_on_behind_those_that_are_there(database: Database, shop: Opening) -> None:
+    database.items.insert_many([{"id": 41, "name": "a"}, {"id": "text", "name": "b"}])
+    columns = {"id": {"type": "integer", "generated": True}, "name": "text"}
+    async with shop({"add": {"from": "items", "insert": {"name": "text"}}}, collections={"items": {"columns": columns}}) as asking:
+        made = await asyncio.gather(*(asking.rows("add", {"name": str(n)}) for n in range(2)))
+        assert await asking.rows("add", {"name": "z"}) == [{"id": 44, "name": "z"}]
+    assert len({row["id"] for (row,) in made}) == 2
+
+
 async def test_the_schema_has_the_fields_of_some_documents_or_those_that_are_declared(database: Database, shop: Opening) -> None:
     database.items.insert_many([{"name": "tea"}, {"price": Decimal128("1"), "name": 5}])
     database.things.insert_one({"x": 1})
@@ -178,6 +200,9 @@ async def test_the_schema_has_the_fields_of_some_documents_or_those_that_are_dec
         ({"hosts": ["localhost"], "database": "b", "ca_file": "/x.pem"}, "no effect"),
         ({"hosts": ["a/?tls=false"], "database": "b"}, "hosts"),
         ({"hosts": ["a"], "database": "b.c"}, "database"),
+        ({"hosts": ["a"], "database": "b", "collections": {"c": {"columns": {"d": "int"}}}}, "not a type"),
+        ({"hosts": ["a"], "database": "b", "collections": {"c": {"columns": {"d": {"type": "text", "generated": True}}}}}, "only integers"),
+        ({"hosts": ["a"], "database": "b", "collections": {"c": {"columns": {"d": {"type": "objectid", "default": "x"}}}}}, "its default"),
         ({"hosts": ["a", "b"], "database": "c", "read_preference": "nearest"}, "replica_set"),
     ],
 )  # fmt: skip
