@@ -1,4 +1,7 @@
-"""The commands `serve`, `init`, `check`, `routes`, `schema`, `version` and the group that holds all; `plugin` is in `plugin.py`."""
+"""The commands `serve`, `init`, `check`, `routes`, `schema`, `version` and the group that holds all.
+
+`plugin` is in `plugin.py`, `source` in `sources/`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import click
 import mockforge_asgi
 from mockforge_asgi.cli.plugin import plugin
 from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file, report_text, warning_lines
+from mockforge_asgi.cli.sources.commands import source
 
 _LIBRARIES = ("wasmtime", "starlette", "jinja2", "orjson", "uvicorn")
 
@@ -141,3 +145,4 @@ def version() -> None:
 
 
 mockforge.add_command(plugin)
+mockforge.add_command(source)

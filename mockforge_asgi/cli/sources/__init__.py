@@ -1,0 +1,1 @@
+"""`mockforge source`: the data sources of a configuration, asked from the command line."""
