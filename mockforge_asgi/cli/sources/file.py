@@ -42,7 +42,7 @@ def look_at_file(path: str, options: Mapping[str, str], rows: int) -> str:
 def _value(text: str) -> Json:
     """An option as YAML reads it; `;` and `,` are no YAML, but text."""
     try:
-        return yaml.safe_load(text)  # type: ignore[no-any-return]
+        return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
 
