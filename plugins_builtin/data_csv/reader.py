@@ -35,32 +35,37 @@ class _CsvFile:
         self._delimiter = config.get("delimiter") or sniffed(sample)
         said = config.get("header", True)
         self._has_header = said is True
-        first = next(self._read(), None)
+        with self._read() as reader:
+            first = next((row for row in reader if row), None)
         if first is None:
             raise BadFile("it is empty: it has not even a line with the names of columns")
-        self.columns = checked_names(_named(first[1] if said is True else said if said else [""] * len(first[1])))
+        self.columns = checked_names(_named(first if said is True else said if said else [""] * len(first)))
 
     def rows(self) -> Iterator[Sequence[str]]:
         """The rows, from the first on."""
-        width, lines = len(self.columns), self._read()
-        if self._has_header:
-            next(lines, None)
-        for line, row in lines:
-            if len(row) != width:
-                raise BadFile(f"it has {len(row)} fields, and there are {width} columns", line=line)
-            yield row
+        width = len(self.columns)
+        with self._read() as reader:
+            if self._has_header:
+                next((row for row in reader if row), None)
+            for row in reader:
+                if len(row) == width:
+                    yield row
+                elif row:
+                    raise BadFile(f"it has {len(row)} fields, and there are {width} columns", line=reader.line_num)
 
     def line_of(self, row: int) -> int | None:
         """The line that a row ends in."""
-        return next((line for line, _ in islice(self._read(), row + self._has_header, None)), None)
+        with self._read() as reader:
+            lines = (reader.line_num for row in reader if row)
+            return next(islice(lines, row + self._has_header, None), None)
 
-    def _read(self) -> Iterator[tuple[int, list[str]]]:
+    @contextmanager
+    def _read(self) -> Iterator[Any]:
+        """The `csv.reader`; lines without anything in them are none. Raises BadFile."""
         with self._checked(), opened(self._path, self._encoding) as text:
             reader = csv.reader(text, delimiter=self._delimiter, strict=True)
             try:
-                for row in reader:
-                    if row:
-                        yield reader.line_num, row
+                yield reader
             except csv.Error as error:
                 raise BadFile(_words(str(error)), line=reader.line_num) from None
 

@@ -66,20 +66,29 @@ class TableCache:
         """Where the SQLite file of that content under those options is, or is to be."""
         return self.folder / f"{digest}-{blake2b(options, digest_size=12).hexdigest()}.db"
 
+    def known_digest(self, path: Path, stamp: Stamp) -> str | None:
+        """The digest of a file that was read before."""
+        try:
+            return self._seen(path, stamp).read_text("ascii")
+        except OSError:
+            return None
+
     def digest(self, file: IO[bytes], path: Path, stamp: Stamp) -> str:
         """The digest of an open file."""
-        known = self.folder / f"{blake2b(repr((str(path), stamp)).encode(), digest_size=20).hexdigest()}.seen"
-        with suppress(OSError):
-            return known.read_text("ascii")
+        if (known := self.known_digest(path, stamp)) is not None:
+            return known
         is_racy, hasher = stamp.age_s < _RACY_S, blake2b(digest_size=20)
         file.seek(0)
         while block := file.read(_BLOCK):
             hasher.update(block)
         file.seek(0)
         if not is_racy:
-            with self.whole(known) as made:
+            with self.whole(self._seen(path, stamp)) as made:
                 made.write_text(hasher.hexdigest(), "ascii")
         return hasher.hexdigest()
+
+    def _seen(self, path: Path, stamp: Stamp) -> Path:
+        return self.folder / f"{blake2b(repr((str(path), stamp)).encode(), digest_size=20).hexdigest()}.seen"
 
     @contextmanager
     def whole(self, target: Path) -> Iterator[Path]:

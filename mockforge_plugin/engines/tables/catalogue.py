@@ -53,6 +53,7 @@ class Catalogue:
         self._known: OrderedDict[str, tuple[str | None, ...]] = OrderedDict()
         self._mirror: sqlite3.Connection | None = None
         self._turn = threading.Lock()
+        self._is_closed = False
 
     def table(self, name: str) -> TableFacts | None:
         """The table of that name; upper and lower case count as the same, as in SQLite."""
@@ -61,7 +62,7 @@ class Catalogue:
     def kinds(self, sql: str) -> tuple[str | None, ...]:
         """The kinds of a query's columns; None for one that is computed. Empty where they cannot be told."""
         with self._turn:
-            found = self._known.get(sql)
+            found = () if self._is_closed else self._known.get(sql)
             if found is None:
                 found = self._known[sql] = self._described(sql)
                 if len(self._known) > MAX_KNOWN:
@@ -82,9 +83,9 @@ class Catalogue:
     def close(self) -> None:
         """Forget it."""
         with self._turn:
+            self._is_closed = True
             if self._mirror is not None:
                 self._mirror.close()
-                self._mirror = None
 
     def _described(self, sql: str) -> tuple[str | None, ...]:
         """SQLite says of which declared types columns are only to converters, and only where there is a row.

@@ -44,7 +44,7 @@ _STEPS: Final = 1000
 class Guarded:
     """One connection. It is used by one query at a time; `until_s` says when that one is ended, by its clock."""
 
-    __slots__ = ("_clock", "connection", "is_busy", "until_s")
+    __slots__ = ("_clock", "connection", "until_s")
 
     def __init__(
         self,
@@ -60,8 +60,6 @@ class Guarded:
         mode = "rw" if writes else "ro"
         uri = f"file:{quote(str(database))}?mode={mode}{'&immutable=1' if is_immutable else ''}"
         self.until_s, self._clock = float("inf"), clock
-        self.is_busy = False
-        """Whether a thread uses it."""
         self.connection = made = sqlite3.connect(
             uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=256
         )

@@ -19,6 +19,7 @@ from typing import Final
 from mockforge_plugin.engines.tables import queries
 from mockforge_plugin.engines.tables.catalogue import Catalogue
 from mockforge_plugin.engines.tables.connection import Guarded
+from mockforge_plugin.engines.tables.queries import Prepared
 from mockforge_plugin.engines.tables.statements import Asked, changes, compiled
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.tables import DataResult
@@ -35,6 +36,7 @@ _BUSY_S: Final = 1.0
 """How long a thread waits while somebody else writes."""
 _GRACE_S: Final = 0.25
 _MAX_SLOW: Final = 1000
+_MOST_PLANS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ class Database:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="mockforge-tables-write")
         """Writes are done one after the other."""
         self._slow: OrderedDict[Hashable, _Detours] = OrderedDict()
+        self._plans: dict[Hashable, Prepared] = {}
         self._running = 0
         self._is_closed = False
+        self._when_closed: Callable[[], object] | None = None
 
     async def query(self, asked: Asked) -> DataResult:
         """The rows. Raises PluginError."""
@@ -82,7 +86,7 @@ class Database:
 
     def reread(self) -> None:
         """Read the schema anew. Raises sqlite3.Error."""
-        old, self.catalogue = self.catalogue, self._read_catalogue()
+        old, self.catalogue, self._plans = self.catalogue, self._read_catalogue(), {}
         old.close()
 
     def data_version(self) -> int:
@@ -90,16 +94,21 @@ class Database:
         self._quick.until_s = float("inf")
         return int(self._quick.connection.execute("pragma data_version").fetchone()[0])
 
-    def close(self) -> None:
-        """Close what is idle now, and the rest when it is done."""
-        self._is_closed = True
-        self._quick.close()
-        for connection in (*self._idle, self._writer):
-            if connection is not None and not connection.is_busy:
+    def close(self, then: Callable[[], object] | None = None) -> None:
+        """Close it when the queries that run have ended; then do what is asked."""
+        self._is_closed, self._when_closed = True, then
+        if not self._running:
+            self._closed()
+
+    def _closed(self) -> None:
+        for connection in (self._quick, *self._idle, self._writer):
+            if connection is not None:
                 connection.close()
         self.catalogue.close()
         self._pool.shutdown(wait=False)
         self._writing.shutdown(wait=False)
+        if self._when_closed is not None:
+            self._when_closed()
 
     def _read_catalogue(self) -> Catalogue:
         opened = Guarded(self.path, is_immutable=self._access.is_immutable)
@@ -113,9 +122,9 @@ class Database:
         """The rows, if they are there within the budget."""
         guarded = self._quick
         try:
-            plan = compiled(asked, self.catalogue)
+            prepared = self._prepared(asked)
             guarded.until_s = thread_time() + BUDGET_S
-            return queries.run(guarded, plan, asked)
+            return queries.run(guarded, prepared, asked)
         except (sqlite3.OperationalError, sqlite3.DataError) as error:
             if (getattr(error, "sqlite_errorname", None) or "").startswith(("SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_BUSY")):
                 return None
@@ -152,6 +161,8 @@ class Database:
         self._running -= 1
         if not running.cancelled():
             running.exception()  # of one that was left to itself nobody else asks
+        if self._is_closed and not self._running:
+            self._closed()
 
     def _read(self, asked: Asked, job: _Job) -> DataResult:
         try:
@@ -159,7 +170,7 @@ class Database:
         except IndexError:
             guarded = self._opened(asked)
         try:
-            return self._worked(guarded, asked, job, lambda: queries.run(guarded, compiled(asked, self.catalogue), asked))
+            return self._worked(guarded, asked, job, lambda: queries.run(guarded, self._prepared(asked), asked))
         finally:
             self._idle.append(guarded)
 
@@ -168,16 +179,28 @@ class Database:
         return self._worked(guarded, asked, job, lambda: queries.write(guarded, changes(asked, self.catalogue), asked))
 
     def _worked(self, guarded: Guarded, asked: Asked, job: _Job, work: Callable[[], DataResult]) -> DataResult:
-        guarded.is_busy = True
         try:
             job.begin(guarded)
             return work()
         except sqlite3.Error as error:
             raise queries.failed(error, asked) from None
-        finally:
-            guarded.is_busy = False
-            if self._is_closed:
-                guarded.close()
+
+    def _prepared(self, asked: Asked) -> Prepared:
+        """The plan of a query; those of named ones are kept, one for each order and for each choice of conditions."""
+        if not asked.name:
+            return Prepared(compiled(asked, self.catalogue), are_kinds_kept=self._access.is_immutable)
+        query, shape = asked.query, None
+        if type(query) is dict:
+            shape = tuple((name, asked.params[name] is None) for name in query.get("where") or () if name in asked.params)
+            query = query.get("from"), *(query.get("columns") or ())
+        key = (query if type(query) in (str, tuple) else None, asked.order, shape)
+        found = self._plans.get(key)
+        if found is None:
+            found = Prepared(compiled(asked, self.catalogue), are_kinds_kept=self._access.is_immutable)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = found
+        return found
 
     def _opened(self, asked: Asked) -> Guarded:
         is_immutable = self._access.is_immutable

@@ -7,10 +7,12 @@ last good one in use, and the operator's log says what is wrong with it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,7 +20,7 @@ from mockforge_plugin import HostError, Processes, data, log
 from mockforge_plugin.context import HostContext, detached, entered
 from mockforge_plugin.engines.tables.cache import Stamp, default_folder
 from mockforge_plugin.engines.tables.database import Access, Database
-from mockforge_plugin.engines.tables.prepare import prepare
+from mockforge_plugin.engines.tables.prepare import known, prepare
 from mockforge_plugin.engines.tables.sheets import Sheet
 from mockforge_plugin.engines.tables.source import TableSource
 
@@ -55,6 +57,8 @@ class FileSource(TableSource):
             str(Path(self.plugin.base_dir, config["cache_dir"]).expanduser()) if config.get("cache_dir") else str(default_folder())
         )
         self._processes = Processes(self.worker, most=1, queue=8, timeout_ms=_BUILD_MS)
+        self._path = str(self.file)
+        self._seen: tuple[int, ...] = ()
         self._stamp: Stamp | None = None
         """Of the file that is in use, or that was found to be bad."""
         self._bad = ""
@@ -85,7 +89,7 @@ class FileSource(TableSource):
             return
         loading = self._load()
         with suppress(OSError):
-            if self.database is None or self.file.stat().st_size < IN_PROCESS_BYTES:
+            if self.file.stat().st_size <= IN_PROCESS_BYTES:
                 await asyncio.wait((loading,), timeout=min(_FRESH_S, timeout_s))
 
     def _is_loaded(self) -> bool:
@@ -93,7 +97,8 @@ class FileSource(TableSource):
 
     def _has_changed(self) -> bool:
         try:
-            return Stamp.of(self.file) != self._stamp
+            about = os.stat(self._path)
+            return self._seen != (about.st_mtime_ns, about.st_size, about.st_ino, about.st_ctime_ns)  # at each query: quickly
         except OSError:
             return self.database is None and self._stamp is not None
 
@@ -127,7 +132,8 @@ class FileSource(TableSource):
                 found = {"error": f"could not be read ({type(error).__name__}: {str(error)[:200]})", "stamp": None}
             if found.get("again"):
                 return  # somebody writes to it: the next look finds it
-            self._stamp = stamp if found["stamp"] is None else Stamp(*found["stamp"])
+            self._stamp = stamp = stamp if found["stamp"] is None else Stamp(*found["stamp"])
+            self._seen = (stamp.modified_ns, stamp.size, stamp.inode, stamp.changed_ns)
             if "error" in found:
                 self._tell(found["error"])
                 return
@@ -145,6 +151,8 @@ class FileSource(TableSource):
         said = (self.plugin.version, str(self.file), dict(self.config), self.folder)
         if not self.always_in_process and stamp.size <= IN_PROCESS_BYTES:
             return await asyncio.to_thread(prepare, self.read, *said)
+        if (before := await asyncio.to_thread(known, *said)) is not None:
+            return before
         found: dict[str, Any] = await self._processes.call("build", *said)
         return found
 
@@ -156,15 +164,14 @@ class FileSource(TableSource):
         try:
             self.database = Database(path, Access(is_immutable=True, threads=self.config.get("threads", 4)))
         except sqlite3.Error as error:
-            self._stamp = None
+            self._stamp, self._seen = None, ()
             self._tell(f"its database {path.name} cannot be opened: {error}")
             path.unlink(missing_ok=True)  # it is built anew
             return
         self.problem = self._bad = ""
         if old is not None:
             log.info(f"{self.file.name} has changed and is read anew")
-            old.close()
-            old.path.unlink(missing_ok=True)  # whoever has it open keeps it
+            old.close(partial(old.path.unlink, missing_ok=True))  # other workers that have it open keep it
             data.changed()
 
     def _tell(self, problem: str) -> None:

@@ -18,6 +18,18 @@ ABOUT_PLACES: Final = frozenset({"file", "cache_dir", "threads", "max_mb"})
 """Options that do not change what is built."""
 
 
+def known(version: str, file: str, config: Mapping[str, Any], folder: str) -> dict[str, Json] | None:
+    """The same as `prepare` for a file that has been built before, and need not even be read; else None."""
+    path = Path(file)
+    try:
+        cache, stamp = TableCache(Path(folder)), Stamp.of(path)
+        digest = cache.known_digest(path, stamp)
+        database = None if digest is None else cache.database(digest, _key(version, path, config))
+    except OSError:
+        return None
+    return {"database": str(database), "stamp": list(astuple(stamp))} if database is not None and _is_there(database) else None
+
+
 def prepare(reader: Reader, version: str, file: str, config: Mapping[str, Any], folder: str) -> dict[str, Json]:
     """`{"database": path, "stamp": [...]}`, or `{"error": what is wrong, "stamp": [...] or null}`; with `again`, it is worth trying anew.
 
@@ -50,9 +62,7 @@ def _is_unchanged(path: Path, stamp: Stamp | None) -> bool:
 
 def _database(cache: TableCache, reader: Reader, version: str, path: Path, opened: Any, stamp: Stamp, config: Mapping[str, Any]) -> Path:
     """The SQLite file, which is there."""
-    said = {key: value for key, value in config.items() if key not in ABOUT_PLACES}
-    key = json.dumps([LAYOUT, version, path.stem, path.suffix, said], sort_keys=True).encode()
-    database = cache.database(cache.digest(opened, path, stamp), key)
+    database = cache.database(cache.digest(opened, path, stamp), _key(version, path, config))
     if _is_there(database):
         return database
     with cache.alone(database):
@@ -63,6 +73,12 @@ def _database(cache: TableCache, reader: Reader, version: str, path: Path, opene
                     raise BadFile("it was changed while it was read")
             cache.tidy()
     return database
+
+
+def _key(version: str, path: Path, config: Mapping[str, Any]) -> bytes:
+    """What a database depends on beside the content of its file."""
+    said = {key: value for key, value in config.items() if key not in ABOUT_PLACES}
+    return json.dumps([LAYOUT, version, path.stem, path.suffix, said], sort_keys=True).encode()
 
 
 def _is_there(database: Path) -> bool:

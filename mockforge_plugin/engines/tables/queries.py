@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
+from mockforge_plugin.engines.tables.catalogue import contract_type
 from mockforge_plugin.engines.tables.connection import Guarded
 from mockforge_plugin.engines.tables.statements import LIMIT, Asked, Change, Plan, cursor_of, read_cursor
 from mockforge_plugin.engines.tables.values import bound, column_types, typed_cells
@@ -18,38 +19,56 @@ _WRITES_ONLY: Final = "it would change data, or something that a query may not t
 _TEXTS: Final = frozenset({str, bytes})
 
 
-def run(guarded: Guarded, plan: Plan, asked: Asked) -> DataResult:
+class Prepared:
+    """A plan that is run again and again. `are_kinds_kept`: no column holds values of another kind than its own."""
+
+    __slots__ = ("_columns", "_typed", "first", "plan")
+
+    def __init__(self, plan: Plan, *, are_kinds_kept: bool) -> None:
+        self.plan, self.first = plan, plan.page(None)
+        self._typed = are_kinds_kept and bool(plan.kinds) and not {None, "any"}.intersection(plan.kinds)
+        self._columns: tuple[Column, ...] = ()
+
+    def result(self, names: Sequence[str], rows: Sequence[Sequence[Any]], following: str | None, total: int | None) -> DataResult:
+        """Rows as the contract has them, without the hidden columns at their end."""
+        kinds, hidden = self.plan.kinds, self.plan.hidden
+        width = len(names) - hidden
+        if hidden:
+            rows = [row[:width] for row in rows]
+        kinds = kinds[:width] if len(kinds) == len(names) else (None,) * width
+        rows = typed_cells(kinds, rows)
+        columns = self._columns
+        if not columns:
+            types = list(map(contract_type, kinds)) if self._typed and None not in kinds else column_types(kinds, width, rows)
+            columns = tuple(map(Column, names[:width], types))
+            if self._typed and None not in kinds:
+                self._columns = columns
+        return DataResult(columns, tuple(rows), following is not None, following, total)  # type: ignore[arg-type]  # rows are tuples
+
+
+def run(guarded: Guarded, prepared: Prepared, asked: Asked) -> DataResult:
     """The page. Raises PluginError, and sqlite3.Error for what `failed` tells."""
+    plan, connection = prepared.plan, guarded.connection
     values = bound(asked.params, asked.types, numbers=plan.is_text)
     if plan.names:
         values = {called: values[name] for name, called in plan.names}
-    total = guarded.connection.execute(plan.counting(), values).fetchone()[0] if asked.count else None
-    after, skipped = read_cursor(asked.cursor, plan)
-    given = {**values, LIMIT: asked.limit + 1} if plan.order or not plan.is_text else values
-    for number, value in enumerate(after or ()):
-        given[f"after_{number}"] = value
-    cursor = guarded.connection.execute(plan.page(after), given)
+    total = connection.execute(plan.counting(), values).fetchone()[0] if asked.count else None
+    sql, skipped = prepared.first, 0
+    if plan.order or not plan.is_text:
+        values[LIMIT] = asked.limit + 1
+    if asked.cursor is not None:
+        after, skipped = read_cursor(asked.cursor, plan)
+        if after is not None:
+            sql = plan.page(after)
+            values |= {f"after_{number}": value for number, value in enumerate(after)}
+    cursor = connection.execute(sql, values)
     if cursor.description is None:
         raise PluginError("the query gives no columns; a query that changes data says `write: true`", code="bad_data")
     if skipped:
         next(islice(cursor, skipped - 1, skipped), None)
     rows = fetched(cursor, asked.limit + 1, asked.max_bytes)
     following = _following(plan, cursor, rows, asked.limit, skipped)
-    return page([each[0] for each in cursor.description], plan.kinds, rows[: asked.limit], plan.hidden, following, total)
-
-
-def page(
-    names: Sequence[str], kinds: Sequence[str | None], rows: Sequence[Sequence[Any]], hidden: int, following: str | None, total: int | None
-) -> DataResult:
-    """Rows as the contract has them, without the hidden columns at their end."""
-    width = len(names) - hidden
-    if hidden:
-        rows = [row[:width] for row in rows]
-    if len(kinds) != len(names):
-        kinds = (None,) * width
-    rows = typed_cells(kinds[:width], rows)
-    columns = tuple(map(Column, names[:width], column_types(kinds, width, rows)))
-    return DataResult(columns, tuple(map(tuple, rows)), following is not None, following, total)
+    return prepared.result([each[0] for each in cursor.description], rows[: asked.limit], following, total)
 
 
 def _following(plan: Plan, cursor: sqlite3.Cursor, rows: Sequence[Sequence[Any]], limit: int, skipped: int) -> str | None:
@@ -97,8 +116,9 @@ def write(guarded: Guarded, statements: Sequence[Change], asked: Asked) -> DataR
         if connection.in_transaction:
             connection.execute("rollback")
         raise
-    found = page(names, statements[-1].kinds, rows, 0, None, None)
-    return DataResult(found.columns, found.rows, affected=affected)
+    kinds = statements[-1].kinds if statements[-1].kinds else (None,) * len(names)
+    rows = list(typed_cells(kinds, rows))
+    return DataResult(tuple(map(Column, names, column_types(kinds, len(names), rows))), tuple(rows), affected=affected)
 
 
 def failed(error: Exception, asked: Asked) -> PluginError:
