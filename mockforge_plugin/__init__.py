@@ -8,7 +8,16 @@ from mockforge_plugin.failure import HostError, PluginError
 from mockforge_plugin.host import HttpAnswer, data, http, kv, log, now, resource, secret, sleep
 from mockforge_plugin.host_call import HostCall
 from mockforge_plugin.pairs import Headers, Query
-from mockforge_plugin.plugin import AuthPlugin, DataSourcePlugin, ModifierPlugin, ResponsePlugin, TemplatePlugin, endpoint, function
+from mockforge_plugin.plugin import (
+    AuthPlugin,
+    DataSourcePlugin,
+    ModifierPlugin,
+    ResponsePlugin,
+    TemplatePlugin,
+    endpoint,
+    function,
+    provider,
+)
 from mockforge_plugin.processes import Processes
 from mockforge_plugin.request import Answer, Request
 from mockforge_plugin.tables import Column, DataResult, Table
@@ -17,6 +26,7 @@ from mockforge_plugin.values import (
     Body,
     Decision,
     Deny,
+    Fake,
     FunctionMetadata,
     Health,
     Json,
@@ -37,6 +47,7 @@ __all__ = [
     "DataSourcePlugin",
     "Decision",
     "Deny",
+    "Fake",
     "FunctionMetadata",
     "Headers",
     "Health",
@@ -65,6 +76,7 @@ __all__ = [
     "kv",
     "log",
     "now",
+    "provider",
     "resource",
     "secret",
     "sleep",

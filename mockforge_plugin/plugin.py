@@ -16,6 +16,7 @@ from mockforge_plugin.values import Decision, Health, Json, PluginInfo, Response
 F = TypeVar("F", bound=Callable[..., Any])
 
 FUNCTION_MARK = "__mockforge_function__"
+PROVIDER = "faker"
 ENDPOINT_MARK = "__mockforge_endpoint__"
 _OPTIONAL = "__mockforge_optional__"
 
@@ -161,6 +162,14 @@ def function(method: Any = None, /, **about: Any) -> Any:
         return target
 
     return mark if method is None else mark(method)
+
+
+def provider(method: F) -> F:
+    """Mark a method (or module function) as a provider of fake data, which templates call as `faker.<plugin>.<name>()`.
+
+    `def plate(self, region="B", *, fake)`: `fake` is a `Fake`, made of the seed that the request has; templates give the other arguments.
+    """
+    return function(category=PROVIDER)(method)
 
 
 def endpoint(name: str) -> Callable[[F], F]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json as _json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -264,3 +264,27 @@ class FunctionMetadata:
     examples: tuple[str, ...] = ()
     category: str | None = None
     pure: bool = False
+
+
+class Fake:
+    """What a provider of fake data draws from, `fake` among its arguments: the same values for the same seed, in every kit (SplitMix64)."""
+
+    __slots__ = ("_state", "locale", "seed")
+
+    def __init__(self, seed: int, locale: str = "en_US") -> None:
+        self.seed, self.locale, self._state = seed, locale, seed
+
+    def float(self) -> float:
+        """A number from 0 up to, but not, 1."""
+        self._state = (self._state + 0x9E3779B97F4A7C15) % 2**64
+        mixed = (self._state ^ self._state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+        return ((mixed ^ mixed >> 31) >> 11) / 2**53
+
+    def integer(self, low: int, high: int) -> int:
+        """One of the whole numbers from `low` to `high`, both among them."""
+        return low + int(self.float() * (high - low + 1))
+
+    def choice(self, items: Sequence[Any]) -> Any:
+        """One of the items."""
+        return items[self.integer(0, len(items) - 1)]

@@ -20,13 +20,21 @@ from mockforge_asgi.sources.records import records, written_number
 from mockforge_asgi.templates.bounds.environment import Explained, Exposed
 from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
+from mockforge_asgi.templates.functions import generator
 from mockforge_asgi.templates.waiting import result_of
 from mockforge_asgi.types import Json
+from mockforge_plugin.values import FunctionMetadata
 
 Query: TypeAlias = Callable[[Exchange, str, str, Mapping[str, Json]], Awaitable[Mapping[str, Json]]]
 """Runs (exchange, source, query, params); gives `{"columns", "rows", "truncated", …}` with rows in the columns' order."""
 
 
+PROVIDER: Final = "faker"
+"""The category of functions that make fake data."""
+FAKE: Final = "fake"
+"""Their argument that the host gives: `{"seed", "locale"}`."""
+_SEED_BITS: Final = 53
+"""As many as every language reads exactly out of JSON."""
 _FEW: Final = 64
 """How many arguments a call may have that are not counted."""
 _PLAIN: Final = SCALARS | {str}
@@ -50,6 +58,11 @@ def plain(value: Any) -> Json:
     raise NotPrintable(f"{type(value).__name__} cannot be handed to a plugin")
 
 
+def is_provider(function: FunctionMetadata) -> bool:
+    """Whether it makes fake data out of a seed: templates have it below `faker`."""
+    return function.category == PROVIDER and any(parameter.name == FAKE for parameter in function.parameters)
+
+
 class PluginFunctions(Exposed):
     """The functions of one plugin, for one request."""
 
@@ -61,14 +74,40 @@ class PluginFunctions(Exposed):
     @property
     def label(self) -> str:  # type: ignore[override]
         """What messages call it."""
-        return f"plugin '{self._plugin.name}' (its functions: {', '.join(f.name for f in self._plugin.functions) or 'none'})"
+        names = ", ".join(function.name for function in self._plugin.functions if not is_provider(function))
+        return f"plugin '{self._plugin.name}' (its functions: {names or 'none'})"
 
     def expose(self, name: str) -> Callable[..., Json]:
         """The function of that name. Raises KeyError."""
         for function in self._plugin.functions:
-            if function.name == name:
+            if function.name == name and not is_provider(function):
                 return partial(_call_plugin, self._plugin, self._exchange, name)
         raise KeyError(name)
+
+
+class PluginProviders(Exposed):
+    """The providers of fake data of one plugin, for one rendering: each call has a seed of its own, drawn from the rendering's chance."""
+
+    __slots__ = ("_exchange", "_locale", "_plugin")
+
+    def __init__(self, plugin: Plugin, exchange: Exchange, locale: str) -> None:
+        self._plugin, self._exchange, self._locale = plugin, exchange, locale
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """What messages call it."""
+        return f"plugin '{self._plugin.name}' (its providers: {', '.join(f.name for f in self._plugin.functions if is_provider(f))})"
+
+    def expose(self, name: str) -> Callable[..., Json]:
+        """The provider of that name. Raises KeyError."""
+        if not any(function.name == name and is_provider(function) for function in self._plugin.functions):
+            raise KeyError(name)
+
+        def fake(*args: Any, **kwargs: Any) -> Json:
+            drawn = {"seed": generator().getrandbits(_SEED_BITS), "locale": self._locale}
+            return _call_plugin(self._plugin, self._exchange, name, *args, **{**kwargs, FAKE: drawn})
+
+        return fake
 
 
 def _call_plugin(plugin: Plugin, exchange: Exchange, name: str, /, *args: Any, **kwargs: Any) -> Json:

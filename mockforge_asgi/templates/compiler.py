@@ -43,6 +43,8 @@ class Compiled:
     needs_body: bool
     uses: frozenset[str]
     globals: Mapping[str, Any]
+    providers: frozenset[str] = frozenset()
+    """The plugins, by their aliases, whose providers of fake data it asks for."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class _Reach:
 
     sources: dict[str, Source]
     uses: set[str]
+    providers: set[str]
     needs_body: bool = False
     is_open: bool = False
     """Whether it refers to templates by computed names, so that anything may be asked for."""
@@ -113,7 +116,7 @@ class Compiler:
         if ".tokens" in name:
             tokens = TokenTemplate(source.text, format, self._clock)
             return Compiled(name, format, tokens, False, tokens.needs_body, frozenset(["request"]), {})
-        reach = _Reach({}, set())
+        reach = _Reach({}, set(), set())
         try:
             environment = self._environment(format)
             self._follow(name, environment, reach)
@@ -128,14 +131,16 @@ class Compiler:
         known = environment.globals
         if reach.is_open:
             reach.uses |= self._awaited | known.keys() | _OF_HOST
+            reach.providers |= self._awaited
         return Compiled(
             name,
             format,
             template,
-            may_wait=not self._awaited.isdisjoint(reach.uses),
+            may_wait=bool(reach.providers) or not self._awaited.isdisjoint(reach.uses),
             needs_body=reach.needs_body or reach.is_open,
             uses=frozenset((reach.uses - known.keys()) & (self._awaited | _OF_HOST)),
             globals={name: known[name] for name in known.keys() & reach.uses},
+            providers=frozenset(reach.providers),
         )
 
     def _source(self, name: str) -> Source:
@@ -162,6 +167,7 @@ class Compiler:
                 error.name = name
                 raise
             reach.needs_body = reach.needs_body or any(_body_parts(tree))
+            reach.providers |= self._awaited.intersection(_parts_of("faker", tree, self._awaited))
             self._refer(name, tree)
             for other in meta.find_referenced_templates(tree):
                 if other is None:
@@ -187,6 +193,23 @@ class Compiler:
     def _load(self, name: str) -> tuple[str, str, None] | None:
         source = self.store.find(name)
         return None if source is None else (source.text, name, None)
+
+
+def _parts_of(name: str, tree: nodes.Template, any_of: Collection[str]) -> Iterator[str]:
+    """The parts of the thing of that name that a template takes; `any_of` for one that is computed, or for the thing itself."""
+    taken = set()
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name) or node.node.name != name:
+            continue
+        taken.add(id(node.node))
+        if isinstance(node, nodes.Getattr):
+            yield node.attr
+        elif isinstance(node.arg, nodes.Const):
+            yield str(node.arg.value)
+        else:
+            yield from any_of
+    if any(node.name == name and id(node) not in taken for node in tree.find_all(nodes.Name)):
+        yield from any_of
 
 
 def _body_parts(tree: nodes.Template) -> Iterator[bool]:

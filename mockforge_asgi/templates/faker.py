@@ -47,16 +47,21 @@ class _Watched(random.Random):
 
 
 class Faker(Exposed):
-    """The providers as functions. `locale` such as `de_DE`."""
+    """The providers as functions. `locale` such as `de_DE`; `plugins` gives the providers of a plugin by its alias, None without any."""
 
-    __slots__ = ("_locale",)
+    __slots__ = ("_locale", "_plugins")
     label = "faker"
 
-    def __init__(self, locale: str = "en_US") -> None:
-        self._locale = locale
+    def __init__(self, locale: str = "en_US", plugins: Callable[[str], Exposed | None] | None = None) -> None:
+        self._locale, self._plugins = locale, plugins
 
-    def expose(self, name: str) -> Callable[..., Any]:
-        """The provider of that name. Raises KeyError; UnsupportedPlatform without the library."""
+    def expose(self, name: str) -> Callable[..., Any] | Exposed:
+        """The provider of that name, or a plugin's. Raises KeyError; UnsupportedPlatform without the library."""
+        of_plugin = None if self._plugins is None else self._plugins(name)
+        return self.builtin(name) if of_plugin is None else of_plugin
+
+    def builtin(self, name: str) -> Callable[..., Any]:
+        """The library's own provider of that name. Raises KeyError; UnsupportedPlatform without the library."""
         if name.startswith("_") or name in REJECTED:
             raise KeyError(name)
         provider = getattr(_faker(self._locale), name, None)

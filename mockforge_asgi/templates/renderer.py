@@ -21,7 +21,7 @@ from mockforge_asgi.http.responses import MockResponse, TemplateResponse
 from mockforge_asgi.plugins.plugin import Plugin
 from mockforge_asgi.templates.bounds.meter import DEFAULT_LIMITS, METER, SLICE_S, Meter, OverLimit, TemplateLimits
 from mockforge_asgi.templates.bounds.runtime import BoundContext, Values
-from mockforge_asgi.templates.callables import DataSources, PluginFunctions, Query
+from mockforge_asgi.templates.callables import DataSources, PluginFunctions, PluginProviders, Query, is_provider
 from mockforge_asgi.templates.compiler import Compiled, Compiler
 from mockforge_asgi.templates.faker import Faker
 from mockforge_asgi.templates.functions import make_functions
@@ -70,6 +70,7 @@ class Renderer:
             raise ConfigError(f"a plugin cannot have the alias {', '.join(taken)}: templates use that name for something else")
         self._aliases, self._plugin, self._sources, self._query = dict(aliases), plugin, sources, query
         self._limits, self._seed, self._timer, self._turn = limits, seed, timer, turn or Turns()
+        self._locale = locale
         functions = {**make_functions(clock), "faker": Faker(locale)}
         self.compiler: Final = Compiler(store, awaited=self._aliases.keys() | {"data"}, functions=functions, clock=clock, sources=sources)
 
@@ -163,7 +164,16 @@ class Renderer:
                 # Any plugin may have an alias; where it has no functions, the name is free for a variable.
                 if name not in response.vars or plugin.functions:
                     values[name] = PluginFunctions(plugin, exchange)
+        if compiled.providers:
+            values["faker"] = Faker(self._locale, partial(self._providers, exchange))
         return values
+
+    def _providers(self, exchange: Exchange, alias: str) -> PluginProviders | None:
+        """The providers of the plugin that templates call so; None where there is none that has any."""
+        if alias not in self._aliases:
+            return None
+        plugin = self._function_plugin(alias)
+        return PluginProviders(plugin, exchange, self._locale) if any(map(is_provider, plugin.functions)) else None
 
     def _function_plugin(self, alias: str) -> Plugin:
         name = self._aliases[alias]

@@ -89,7 +89,7 @@ class TokenTemplate:
             return lambda values: rand_int(low, high)
         if token.startswith("faker."):
             provider = _FAKER.get(token[6:])
-            return None if provider is None else lambda values: Faker().expose(provider)()
+            return None if provider is None else lambda values: Faker().builtin(provider)()
         if token in _HEAD:
             return lambda values: values["request"].expose(token)
         place, dot, rest = token.partition(".")

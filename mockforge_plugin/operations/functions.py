@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mockforge_plugin.failure import PluginError
-from mockforge_plugin.plugin import FUNCTION_MARK
-from mockforge_plugin.values import FunctionMetadata, Parameter
+from mockforge_plugin.plugin import FUNCTION_MARK, PROVIDER
+from mockforge_plugin.values import Fake, FunctionMetadata, Parameter
 
 _types = {
     "str": "string",
@@ -116,7 +116,11 @@ def _until_blank(lines: list[str]) -> list[str]:
 def caller(method: Callable[..., Any], name: str) -> Callable[[Sequence[Any], dict[str, Any] | None], Any]:
     """A caller of the function that words a wrong set of arguments for whoever wrote the template."""
 
+    is_provider = getattr(method, FUNCTION_MARK, {}).get("category") == PROVIDER
+
     def call(args: Sequence[Any], kwargs: dict[str, Any] | None) -> Any:
+        if is_provider and kwargs and "fake" in kwargs:
+            kwargs = {**kwargs, "fake": Fake(**kwargs["fake"])}
         try:
             return method(*args, **kwargs) if kwargs else method(*args)
         except TypeError as exc:

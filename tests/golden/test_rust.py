@@ -120,12 +120,12 @@ async def test_a_rust_plugin_answers_the_golden_cases(name: str, tmp_path: Path)
 async def test_functions_are_described_as_in_python(tmp_path: Path) -> None:
     async with Harness(placed(tmp_path, "plain")) as trial:
         described = {f["name"]: f for f in (await trial.call("describe")).answer["functions"]}
-    for name in ("plain", "text_functions"):
+    for name in ("plain", "plates", "text_functions"):
         for function in golden(name)["describe"]["functions"]:
             if function["name"] in described:
                 wanted = [{**p, "description": ""} for p in function["parameters"]]
                 assert described[function["name"]] == {**function, "parameters": wanted}
-    assert set(described) == {"initials", "join", "add", "count", "shout"}
+    assert set(described) == {"initials", "join", "add", "count", "shout", "plate", "drawn"}
 
 
 @pytest.mark.parametrize(

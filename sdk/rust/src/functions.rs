@@ -40,6 +40,9 @@ impl<T> Function<T> {
     /// Takes all further arguments by position, as a list.
     pub fn var_args(self, name: &str, kind: &str) -> Self { self.parameter(name, kind, false, Value::Null, true) }
 
+    /// A provider of fake data, which templates call as `faker.<plugin>.<name>()`. Said last; its arguments have a field `fake: Fake`.
+    pub fn provider(self) -> Self { self.with("category", "faker").required("fake", "any") }
+
     fn parameter(mut self, name: &str, kind: &str, required: bool, default: Value, var_args: bool) -> Self {
         let made = json!({"name": name, "type": kind, "description": "", "required": required, "default": default, "var_args": var_args});
         self.metadata["parameters"].as_array_mut().expect("a list, from the first").push(made);

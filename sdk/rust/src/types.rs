@@ -222,6 +222,13 @@ pub struct HttpAnswer {
     pub status: u16, pub headers: Pairs, pub(crate) body: Body,
 }
 
+/// What a provider of fake data draws from, a field `fake` of its arguments: the same values for the same seed, in every kit (SplitMix64).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Fake {
+    pub seed: u64, pub locale: String,
+    #[serde(skip)] pub(crate) draws: u64,
+}
+
 /// What an operation about a request is sent.
 #[derive(Deserialize)]
 pub(crate) struct Asked {

@@ -297,6 +297,23 @@ impl From<DataResult> for Found {
     }
 }
 
+impl Fake {
+    /// A number from 0 up to, but not, 1.
+    pub fn float(&mut self) -> f64 {
+        self.draws += 1;
+        let state = self.seed.wrapping_add(self.draws.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// One of the whole numbers from `low` to `high`, both among them.
+    pub fn integer(&mut self, low: i64, high: i64) -> i64 { low + (self.float() * (high - low + 1) as f64) as i64 }
+
+    /// One of the items. Panics without any.
+    pub fn choice<'a, T>(&mut self, items: &'a [T]) -> &'a T { &items[self.integer(0, items.len() as i64 - 1) as usize] }
+}
+
 impl HttpRequest {
     pub fn new(method: &str, url: &str) -> Self { Self { method: method.into(), url: url.into(), ..Self::default() } }
 

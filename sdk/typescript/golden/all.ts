@@ -9,6 +9,7 @@ export { default as large_body } from "./large_body.js";
 export { default as oidc_login } from "./oidc_login.js";
 export { default as paged_orders } from "./paged_orders.js";
 export { default as people } from "./people.js";
+export { default as plates } from "./plates.js";
 export { default as plain } from "./plain.js";
 export { default as stamp } from "./stamp.js";
 export { default as stock } from "./stock.js";

@@ -1,7 +1,7 @@
 /** The types of what authors write and are given. Nothing of this runs. */
 
 import type { Context } from "./doors.js";
-import type { Allow, Answer, Deny, Reply, Request, Response } from "./values.js";
+import type { Allow, Answer, Deny, Fake, Reply, Request, Response } from "./values.js";
 
 /** Ordered (name, value) pairs; names may repeat. */
 export type Pairs = [name: string, value: string][];
@@ -83,6 +83,11 @@ export interface TemplateFunction<P extends readonly Parameter[] = readonly any[
   /** Is given one argument for each parameter, and the context. */
   call(...args: [...Values<P>, Context]): unknown;
 }
+
+/** As a template function; `call` is given its `Fake` after the arguments. */
+export type Provider<P extends readonly Parameter[] = readonly any[]> = Omit<TemplateFunction<P>, "call" | "category" | "pure"> & {
+  call(...args: [...Values<P>, Fake, Context]): unknown;
+};
 
 export type Table = { name: string; columns?: Column[]; primaryKeys?: string[] };
 export type Health = { status: "ok" | "degraded" | "down"; detail?: string };

@@ -5,7 +5,7 @@ import { encode } from "../quickjs/json.js";
 import { ask } from "./doors.js";
 import { pairs, toBytes, WithBody } from "./encoding.js";
 import { PluginError } from "./failure.js";
-import type { CookieOptions, Definition, HeadersLike, Pairs, Parameter, Part, Principal, TemplateFunction } from "./types.js";
+import type { CookieOptions, Definition, HeadersLike, Pairs, Parameter, Part, Principal, Provider, TemplateFunction } from "./types.js";
 
 /** One side of an exchange: headers as far as they are granted, and a body that may still be at the host. */
 abstract class Message extends WithBody {
@@ -149,3 +149,28 @@ export class Reply { constructor(readonly response: Response) {} }
 export const fn = <const P extends readonly Parameter[] = []>(made: TemplateFunction<P>): TemplateFunction => made;
 
 export const plugin = <C = any>(definition: Definition<C>): Definition<C> => definition;
+
+/** What a provider of fake data draws from: the same values for the same seed, in every kit (SplitMix64). */
+export class Fake {
+  private state: bigint;
+  constructor(readonly seed: number | bigint, readonly locale = "en_US") { this.state = BigInt(seed); }
+  /** A number from 0 up to, but not, 1. */
+  float(): number {
+    this.state = BigInt.asUintN(64, this.state + 0x9e3779b97f4a7c15n);
+    let mixed = BigInt.asUintN(64, (this.state ^ (this.state >> 30n)) * 0xbf58476d1ce4e5b9n);
+    mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn);
+    return Number((mixed ^ (mixed >> 31n)) >> 11n) / 2 ** 53;
+  }
+  /** One of the whole numbers from `low` to `high`, both among them. */
+  integer(low: number, high: number): number { return low + Math.floor(this.float() * (high - low + 1)); }
+  choice<T>(items: readonly T[]): T { return items[this.integer(0, items.length - 1)]!; }
+}
+/** A provider of fake data, which templates call as `faker.<plugin>.<name>()`; it is given its `Fake` before the context. */
+export function provider<const P extends readonly Parameter[] = []>(made: Provider<P>): TemplateFunction<any> {
+  const parameters: Parameter[] = [...(made.parameters ?? []), { name: "fake" }];
+  const call = (...args: any[]) => {
+    const [{ seed, locale }, ctx] = args.splice(-2);
+    return made.call(...([...args, new Fake(seed, locale), ctx] as any));
+  };
+  return { ...made, category: "faker", parameters, call };
+}

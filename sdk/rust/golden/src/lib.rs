@@ -236,6 +236,17 @@ struct Text {
     text: String,
 }
 
+#[derive(Deserialize)]
+struct Plate {
+    region: Option<String>,
+    fake: Fake,
+}
+
+#[derive(Deserialize)]
+struct Drawn {
+    fake: Fake,
+}
+
 impl TemplatePlugin for Golden {
     fn functions() -> Vec<Function<Self>> {
         let initials = |_: &mut Self, who: Person| Ok(who.name.split_whitespace().filter_map(|part| part.chars().next()).collect::<String>());
@@ -254,7 +265,25 @@ impl TemplatePlugin for Golden {
         };
         let shout =
             |this: &mut Self, said: Text| Ok(format!("{}{}!", said.text.to_uppercase(), this.config["suffix"].as_str().unwrap_or_default()));
+        let plate = |_: &mut Self, mut asked: Plate| {
+            let regions: &[&str] = match asked.fake.locale.as_str() {
+                "de_DE" => &["B", "M", "HH"],
+                "en_US" => &["CA", "NY"],
+                _ => &["X"],
+            };
+            let region = asked.region.unwrap_or_else(|| asked.fake.choice(regions).to_string());
+            let letters: String = (0..2).map(|_| *asked.fake.choice(&['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'])).collect();
+            Ok(format!("{region}-{letters} {}", asked.fake.integer(1, 9999)))
+        };
+        let drawn = |_: &mut Self, Drawn { mut fake }: Drawn| {
+            Ok(json!([fake.float(), fake.float(), fake.integer(-5, 5), fake.integer(0, 1 << 52), fake.locale]))
+        };
         vec![
+            Function::new("plate", "string", plate)
+                .with("description", "A vehicle's licence plate.")
+                .optional("region", "string", Value::Null)
+                .provider(),
+            Function::new("drawn", "any", drawn).provider(),
             Function::new("initials", "string", initials)
                 .with("description", "The first letters of each part of a name.")
                 .with("pure", true)
