@@ -27,8 +27,9 @@ _START_S: Final = 60.0
 class MongoServer:
     """A server on a port of the loopback, which may be frozen, killed and started again."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, **client: Any) -> None:
         self.port, self._folder, self.options = free_port(), folder, options
+        self._client_options = client
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +57,7 @@ class MongoServer:
 
     def client(self, **options: Any) -> MongoClient[dict[str, Any]]:
         """A client of the test's own."""
-        return MongoClient(self.host, directConnection=True, **options)
+        return MongoClient(self.host, directConnection=True, **self._client_options, **options)
 
     def freeze(self) -> None:
         """It answers nothing from now on."""
@@ -77,12 +78,12 @@ class MongoServer:
 
 
 @contextmanager
-def mongodb(folder: Path, *options: str) -> Iterator[MongoServer]:
-    """Such a server; a missing one fails where `CI` is set, else the tests are skipped."""
+def mongodb(folder: Path, *options: str, **client: Any) -> Iterator[MongoServer]:
+    """Such a server, and options of clients that it wants; a missing one fails where `CI` is set, else the tests are skipped."""
     if not PROGRAM.exists():
         why = f"SecantusDB is not installed at {PROGRAM}: run scripts/setup test"
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    server = MongoServer(folder, *options)
+    server = MongoServer(folder, *options, **client)
     try:
         server.start()
         yield server

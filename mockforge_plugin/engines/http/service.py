@@ -6,18 +6,20 @@ No redirect leads elsewhere, no request outlives its query, and no answer's own 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit
 
 from mockforge_plugin import HostError, HttpAnswer, Json, PluginError, http, now
 from mockforge_plugin.engines.http.credentials import Credentials, credentials
 from mockforge_plugin.engines.http.json_text import read_json
 
+_NO_URL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _IN_A_THREAD: Final = 128 * 1024
@@ -58,6 +60,7 @@ class Service:
         self._origin, self._base = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         self._headers = tuple((name.lower(), value) for name, value in config.get("headers", {}).items())
         self._credentials: Credentials = credentials(config.get("auth", {}))
+        self._key_name = config.get("auth", {}).get("query", {}).get("name", "")
         self.is_well = True
         """Whether it answered when it was last asked."""
 
@@ -73,8 +76,11 @@ class Service:
     def target(self, found: str, within: Request) -> str:
         """Where a link in an answer leads to, as a target. Raises PluginError where that is not below the service's address."""
         try:
+            if _NO_URL.search(found):
+                raise ValueError
             parts = urlsplit(urljoin(f"{self._origin}{self._base}{within.target}", found))
-            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            query = self._without_key(parts.query)
+            path = f"{parts.path}?{query}" if query else parts.path
             port = parts.port
         except ValueError:
             raise PluginError("a link in its answer is not one", code="bad_data") from None
@@ -85,6 +91,12 @@ class Service:
         if not is_own or is_climbing or not path.startswith(f"{self._base}/") or parts.username is not None:
             raise PluginError("its answer leads to another address than its own", code="bad_data")
         return path[len(self._base) :]
+
+    def _without_key(self, query: str) -> str:
+        """A link's query without the secret that the server may have put back into it: a cursor is shown to clients."""
+        if not self._key_name:
+            return query
+        return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != self._key_name)
 
     async def _authorized(self, request: Request, deadline: Deadline) -> HttpAnswer:
         answer = await self._exchange(request, deadline)

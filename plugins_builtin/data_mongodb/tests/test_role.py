@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from mockforge_asgi.config import load_config
 from mockforge_asgi.runtime import PluginRuntime
 from plugins_builtin.data_mongodb.tests.conftest import Database, Opening
+from tests.support.certificates import Authority
 from tests.support.mongodb import MongoServer, mongodb
 from tests.support.querying import Asking, asking
 from tests.support.server_processes import free_port
@@ -81,12 +83,12 @@ async def test_values_of_parameters_are_in_no_log(database: Database, shop: Open
     assert "hush-hush" not in caplog.text
 
 
-async def test_12_a_server_that_is_frozen_ends_queries_in_time_and_is_used_again(tmp_path: Any) -> None:
+async def test_12_a_server_that_is_frozen_ends_queries_in_time_and_is_used_again(tmp_path: Path) -> None:
     with mongodb(tmp_path) as server:
         settings = {"hosts": [server.host], "database": "shop", "pool": {"max": 2, "wait_ms": 100}}
         source = {"use": "mongodb", "config": settings, "queries": FIND, "limits": {"timeout_ms": 600}}
         async with asking(source) as made:
-            assert await made.rows("q", {"id": 1}) == []
+            await answered(made)
             server.freeze()
             since = time.monotonic()
             found = await asyncio.gather(*(made.refused("q", {"id": 1}) for _ in range(4)))
@@ -172,6 +174,21 @@ async def test_what_the_server_answers_is_told_in_the_contracts_codes(
             finally:
                 client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
     assert refused.code == code
+
+
+async def test_a_server_is_believed_who_it_is_by_its_authority_alone(tmp_path: Path) -> None:
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    (tmp_path / "server.pem").write_bytes(authority.certificate("localhost", "127.0.0.1"))
+    certificate = str(tmp_path / "server.pem")
+    trusted = {"tls": True, "tlsCAFile": str(tmp_path / "ca.pem")}
+    with mongodb(tmp_path, "--tls-cert-file", certificate, "--tls-key-file", certificate, **trusted) as server:
+        settings = {"hosts": [server.host], "database": "shop", "tls": "verify"}
+        trusting: dict[str, Any] = {"ca_file": str(tmp_path / "ca.pem"), "connect_ms": 20_000}
+        for more, codes in ((trusting, {"ok"}), ({"connect_ms": 500}, {"unavailable", "timeout"})):
+            source = {"use": "mongodb", "config": {**settings, **more}, "queries": FIND, "limits": {"timeout_ms": 20_000}}
+            async with asking(source) as made:
+                assert await _code(made) in codes
 
 
 async def test_a_configuration_that_is_refused_leaves_nothing_open() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from typing import Any
 
 import pytest
@@ -41,6 +42,16 @@ async def test_18_pages_of_ours_neither_skip_nor_repeat(api: Api, shop: Opening,
                 break
             assert result["truncated"]
     assert found == list(range(1, 26)) and cursor is None
+
+
+@pytest.mark.parametrize("way", ["link", "url"])
+async def test_a_key_in_the_address_is_in_no_cursor(api: Api, shop: Opening, way: str) -> None:
+    auth = {"query": {"name": "ke y", "secret": "key"}}
+    async with shop({"q": LIST}, paging=WAYS[way], auth=auth) as asking:
+        first = await asking.result("q", limit=10)
+        assert b"hush" not in urlsafe_b64decode(first["next"] + "==")
+        assert len((await asking.result("q", limit=10, cursor=first["next"]))["rows"]) == 10
+    assert [asked["query"].count("hush%2Fhush") for asked in api.asked] == [1, 1]
 
 
 async def test_a_list_without_paging_goes_on_within_its_answer(shop: Opening) -> None:
