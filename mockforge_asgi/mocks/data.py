@@ -20,7 +20,7 @@ from mockforge_asgi.http.errors import error_response
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.http.responses import BODILESS, MockResponse, TemplateResponse
 from mockforge_asgi.plugins.registry import LoadedPlugins
-from mockforge_asgi.sources.records import json_number, records
+from mockforge_asgi.sources.records import json_numbers, records
 from mockforge_asgi.text import is_template
 from mockforge_asgi.types import Headers
 
@@ -105,7 +105,7 @@ class DataPlan:
         return self._one(result) if asked.one else self._list(exchange, result)
 
     def _one(self, result: dict[str, Json]) -> MockResponse:
-        rows = records(result, json_number)
+        rows = records(result, json_numbers)
         if len(rows) > 1:
             what = f"query {self.asked.query!r} of data source {self.asked.source!r} gave several rows, and the route's response is one"
             raise SourceFailed("bad_data", what, self.asked.source, self.asked.query, status=500)
@@ -119,7 +119,7 @@ class DataPlan:
         extra = link_to_next(exchange, result.get("next"))
         if "total" in result:
             extra += ((b"x-total-count", str(result["total"]).encode()),)
-        return self._made(records(result, json_number), extra)
+        return self._made(records(result, json_numbers), extra)
 
     def _made(self, value: Any, extra: Headers) -> MockResponse:
         headers = (*self.headers, *extra)

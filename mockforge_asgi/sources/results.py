@@ -9,6 +9,7 @@ from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, P
 from mockforge_asgi.exact_json import Json
 
 MAX_COLUMNS: Final = 1000
+_LISTS: Final = frozenset({list})
 _TOLD: Final = frozenset({"not_found", "invalid_input", "conflict", "bad_data", "timeout", "unavailable", "limit"})
 """The codes of a source's failures that whoever asks is told."""
 _MAX_RETRY_S: Final = 3600.0
@@ -25,7 +26,7 @@ def checked_result(source: str, found: Json, most: int) -> dict[str, Json]:
     if is_documents:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _odd(source, "`rows` of documents is not a list of objects")
-    elif not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+    elif not isinstance(rows, list) or not _LISTS.issuperset(map(type, rows)) or not {len(columns)}.issuperset(map(len, rows)):
         raise _odd(source, "`rows` is not a list of lists with one value for each column")
     result: dict[str, Json] = {"columns": columns, "rows": rows[:most], "truncated": found.get("truncated") is True or len(rows) > most}
     if is_documents:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from mockforge_asgi.errors import PluginFailed, PluginUnavailable
 from mockforge_asgi.http.exchange import Exchange
 from mockforge_asgi.plugins.plugin import Plugin
-from mockforge_asgi.sources.records import records, written_number
+from mockforge_asgi.sources.records import records, written_numbers
 from mockforge_asgi.templates.bounds.environment import Explained, Exposed
 from mockforge_asgi.templates.bounds.meter import METER, SCALARS, meter
 from mockforge_asgi.templates.formats import NotPrintable
@@ -175,7 +175,7 @@ class DataSources(Exposed):
 
 def _readable(found: Mapping[str, Json], called: str) -> Json:
     """Rows as mappings by column name; `first` is the first of them, or none, and so is `one`, which is there if they are no more."""
-    rows = records(found, written_number)
+    rows = records(found, written_numbers)
     first = rows[0] if rows else None
     made = {**found, "rows": rows, "first": first, "count": len(rows)}
     if len(rows) < 2:

@@ -36,9 +36,9 @@ def data_document(value: object, method: str = "query") -> dict[str, Json]:
 def _rows(value: DataResult, method: str) -> list[Json]:
     """Rows of JSON cells, converted column by column."""
     width = len(value.columns)
-    for number, row in enumerate(value.rows):
-        if len(row) != width:
-            raise WrongAnswer(f"{method}: row {number} has {len(row)} cells for {width} columns")
+    if not {width}.issuperset(map(len, value.rows)):
+        number, row = next((number, row) for number, row in enumerate(value.rows) if len(row) != width)
+        raise WrongAnswer(f"{method}: row {number} has {len(row)} cells for {width} columns")
     if not width:
         return [[] for _ in value.rows]
     by_column = zip(value.columns, zip(*value.rows, strict=True), strict=True)
