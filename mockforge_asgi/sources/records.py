@@ -46,10 +46,12 @@ def written_numbers(cells: Sequence[Any]) -> list[Any]:
 
 
 def _each(cells: Sequence[Any], number: Callable[[str], Any]) -> list[Any]:
-    return [
-        number(cell) if type(cell) is str else [number(item) if type(item) is str else item for item in cell] if type(cell) is list else cell
-        for cell in cells
-    ]
+    def made(cell: Any) -> Any:
+        if type(cell) is list:
+            return [number(item) if type(item) is str else item for item in cell]
+        return number(cell) if type(cell) is str else cell
+
+    return list(map(made, cells))
 
 
 def records(result: Mapping[str, Json], numbers: Callable[[Sequence[Any]], list[Any]]) -> list[dict[str, Any]]:

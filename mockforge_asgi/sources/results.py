@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from mockforge_asgi.errors import LimitExceeded, MockForgeError, PluginFailed, PluginUnavailable, SourceFailed
@@ -17,7 +16,7 @@ _MAX_RETRY_S: Final = 3600.0
 
 def checked_result(source: str, found: Json, most: int) -> dict[str, Json]:
     """A source's answer, its shape checked, cut to `most` rows. Raises SourceFailed."""
-    if not isinstance(found, Mapping):
+    if type(found) is not dict:
         raise _odd(source, "it is not an object")
     is_documents = found.get("documents") is True
     columns, rows = found.get("columns", [] if is_documents else None), found.get("rows")
@@ -52,7 +51,7 @@ def failure(source: str, query: str, error: MockForgeError) -> SourceFailed:
 
 
 def _is_column(column: Json) -> bool:
-    return isinstance(column, Mapping) and isinstance(column.get("name"), str) and isinstance(column.get("type", "text"), str)
+    return type(column) is dict and type(column.get("name")) is str and type(column.get("type", "text")) is str
 
 
 def _odd(source: str, why: str) -> SourceFailed:

@@ -167,7 +167,7 @@ class Sources:
         try:
             found = await self._run(plugin, source, asked)
             result = checked_result(source, found, asked.limit or MAX_ROWS)
-            rows, size = len(result["rows"]), len(dumps(result["rows"]))
+            rows, size = len(result["rows"]), _size(source, asked, result["rows"])
             waited_s = found["waited_ms"] / 1000 if type(found.get("waited_ms")) in (int, float) else 0.0
             if asked.max_bytes is not None and size > asked.max_bytes:
                 what = f"data source {source!r} gave more than its max_mb; ask for fewer rows, or raise sources.{source}.limits.max_mb"
@@ -217,6 +217,15 @@ class Sources:
             raise told from error
         outage.served()
         return found
+
+
+def _size(source: str, asked: SourceQuery, rows: Json) -> int:
+    """How long the rows are as JSON. Raises SourceFailed for a text that UTF-8 cannot carry."""
+    try:
+        return len(dumps(rows))
+    except TypeError:
+        what = f"data source {source!r} gave a text that is no Unicode"
+        raise SourceFailed("bad_data", what, source, asked.name) from None
 
 
 def _named(configured: SourceConfig, query: str) -> NamedQuery:

@@ -164,6 +164,10 @@ class PluginObject:
             raise PluginError(f"this plugin has no {op}; it has {', '.join(sorted(self._implemented()))}", code="unsupported_op")
         return handler(document)
 
+    def rows(self, document: Any) -> Any:
+        """The same for `data.query`, but the data document itself where its cells are plain: for hosts that take values."""
+        return self._rows(document)
+
     def called(self, op: str, name: str = "") -> Callable[..., Any] | None:
         """What an operation calls, for a host that calls it with values: the author's method, or the caller of a function, which takes its
         arguments as a list and a dict. `name` is that of the function or endpoint."""
@@ -220,7 +224,8 @@ class PluginObject:
         if has("modify"):
             yield "response.modify", _on_answer(get("modify"))
         if has("query"):
-            yield "data.query", self._query_handler(get("query"))
+            yield "data.query", self._query_handler(get("query"), _encoded(rows.data_document))
+            self._rows = self._query_handler(get("query"), _rows_or_text)
             yield "data.connect", self._connect
         if has("schema"):
             yield "data.schema", _plain(get("schema"), _encoded(rows.schema_document))
@@ -277,21 +282,21 @@ class PluginObject:
         self._connected = True
         return "null"
 
-    def _query_handler(self, method: Callable[..., Any]) -> Handler:
+    def _query_handler(self, method: Callable[..., Any], write: Callable[[Any], Any]) -> Callable[[Any], Any]:
         taken = inspect.signature(method).parameters
         anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
         optional = [name for name in QUERY_OPTIONS if anything or name in taken]
 
-        def run(document: Any) -> str | Coroutine[Any, Any, str]:
+        def run(document: Any) -> Any:
             options = {name: document[name] for name in optional if document.get(name) is not None}
-            return _finish(method(document["query"], document.get("params") or {}, **options), _encoded(rows.data_document), method)
+            return _finish(method(document["query"], document.get("params") or {}, **options), write, method)
 
-        async def connect_and_run(opening: Coroutine[Any, Any, str], document: Any) -> str:
+        async def connect_and_run(opening: Coroutine[Any, Any, str], document: Any) -> Any:
             await opening
             answer = run(document)
-            return answer if isinstance(answer, str) else await answer
+            return await answer if inspect.isawaitable(answer) else answer
 
-        def query(document: Any) -> str | Coroutine[Any, Any, str]:
+        def query(document: Any) -> Any:
             opening = self._connect(None)
             return run(document) if isinstance(opening, str) else connect_and_run(opening, document)
 
@@ -350,6 +355,11 @@ def _plain(method: Callable[..., Any], write: Write) -> Handler:
 
 def _encoded(convert: Callable[[Any], Json]) -> Write:
     return lambda value: encode(convert(value))
+
+
+def _rows_or_text(value: Any) -> str | dict[str, Json]:
+    document = rows.data_document(value)
+    return document if rows.is_plain(document) else encode(document)
 
 
 def _finish(result: Any, write: Write, method: Callable[..., Any]) -> str | Coroutine[Any, Any, str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain
+from math import isfinite
+from typing import Any, Final
 
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.operations.cells import json_cell, json_cells, type_of
 from mockforge_plugin.operations.fields import as_text, as_texts
 from mockforge_plugin.tables import TYPES, VALUE_TYPES, Column, DataResult, Table
 from mockforge_plugin.values import Json
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def data_document(value: object, method: str = "query") -> dict[str, Json]:
@@ -31,6 +35,14 @@ def data_document(value: object, method: str = "query") -> dict[str, Json]:
     if value.waited_ms is not None:
         document["waited_ms"] = float(value.waited_ms)
     return document
+
+
+def is_plain(document: dict[str, Json]) -> bool:
+    """Whether every cell is a text, a finite number, a boolean or None: JSON that need not be written to be handed on."""
+    found = set(map(type, chain.from_iterable(document["rows"])))
+    if "documents" in document or not found <= _PLAIN:
+        return False
+    return float not in found or all(isfinite(cell) for cell in chain.from_iterable(document["rows"]) if type(cell) is float)
 
 
 def _rows(value: DataResult, method: str) -> list[Json]:

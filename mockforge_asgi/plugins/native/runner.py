@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import partial
+from inspect import iscoroutine
 from typing import Any, Protocol, TypeAlias
 
 from mockforge_asgi.bounded_json import BadJson, parse
@@ -75,8 +76,10 @@ class InProcess:
             if op == "data.query" and not self._is_connected:
                 await self._connect(made, context)
             if self._is_async(made, op, value):
-                answer = made.call(op, value)
-                text = answer if isinstance(answer, str) else await answer
+                answer: Any = made.rows(value) if op == "data.query" else made.call(op, value)
+                text = await answer if iscoroutine(answer) else answer
+                if type(text) is dict:
+                    return text  # rows, which `sources` bounds
             else:
                 text = await self._threaded(made, op, value, context)
         except MockForgeError:

@@ -162,7 +162,7 @@ class Engine(Generic[C]):
     def _statement(self, asked: Asked) -> tuple[Statement, int]:
         """The statement of a query that reads, and how many of its columns are given; 0: all."""
         query = asked.query
-        if isinstance(query, Mapping):
+        if type(query) is dict:
             if "from" not in query:
                 raise refused(f"query {asked.name!r} is an object, but a query of {self._dialect.name} is SQL, or has `from`", "bad_data")
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,10 @@ from uuid import UUID
 import pytest
 
 from mockforge_plugin import Column, DataResult, Table
+from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import WrongAnswer
 from mockforge_plugin.operations import rows as d
+from mockforge_plugin.operations.cells import type_of
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,25 @@ def test_a_schema_is_its_tables() -> None:
     assert d.schema_document([Table("t", (Column("a"),), ("a",))]) == {
         "tables": [{"name": "t", "columns": [{"name": "a", "type": "text", "nullable": True}], "primary_keys": ["a"]}]
     }
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_plain"),
+    [
+        (("x", 1, 1.5, True, None), True),
+        ((float("inf"),), True),
+        (([1],), False),
+        (({"a": 1},), False),
+        ((Decimal("1.10"),), True),
+    ],
+)
+def test_plain_rows_need_not_be_written(cells: tuple[object, ...], is_plain: bool) -> None:
+    columns = tuple(Column(str(n), type_of(cell)) for n, cell in enumerate(cells))
+    document = d.data_document(DataResult(columns, (cells, cells)))
+    assert d.is_plain(document) is is_plain
+    assert json.loads(encode(document)) == document
+
+
+def test_documents_are_not_plain_nor_are_numbers_that_are_none() -> None:
+    assert not d.is_plain(d.data_document(DataResult((), ({"a": 1},), documents=True)))
+    assert not d.is_plain({"columns": [{"name": "a"}], "rows": [[float("nan")]]})
