@@ -226,9 +226,12 @@ class Log:
         current().call_now("log", {"level": level, "message": str(message)})
 
 
-def secret(name: str) -> str:
-    """A secret that the operator granted. Raises: HostError (`denied`, `not_found`)."""
-    value = current().call_now("secret.get", {"name": name})["value"]
+def secret(name: str, *, again: bool = False) -> str:
+    """A secret that the operator granted. Raises: HostError (`denied`, `not_found`).
+
+    `again` reads it anew, for whoever was refused with the value that it had: a file's may have been replaced.
+    """
+    value = current().call_now("secret.get", {"name": name, "again": True} if again else {"name": name})["value"]
     if not isinstance(value, str):
         raise HostError(f"secret '{name}' has no value", code="not_found")
     return value

@@ -54,6 +54,7 @@ def new_life(
     """A life with nothing loaded yet. Raises ConfigError for a secret that is not there."""
     secrets, events = Secrets.load(config.secrets, places=config.places), registry.events
     redactor.add(secrets)
+    secrets.on_change = redactor.add
     sources = Sources(config.sources, registry, state=state, events=events)
     services = HostServices(state=state, events=events, secrets=secrets, sources=sources, egress=_egress, clock_random=clock_random)
     made: list[Any] = []

@@ -1,4 +1,4 @@
-"""Secrets: read once from where the operator says they are, shown to nobody but the plugins that were granted them.
+"""Secrets: read at the start from where the operator says they are, shown to nobody but the plugins that were granted them.
 
 A value never appears in a repr, an error or a log line.
 """
@@ -6,7 +6,8 @@ A value never appears in a repr, an error or a log line.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +16,22 @@ from mockforge_asgi.config.parsing.locations import Locations
 from mockforge_asgi.errors import ConfigError, Problem
 
 MAX_BYTES: Final = 64 * 1024
+AGAIN_S: Final = 1.0
+"""How often a secret is read again at most."""
 
 
 class Secrets:
     """The operator's secrets by name."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_environ", "_read_s", "_sources", "_values", "on_change")
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
+        self._sources: Mapping[str, SecretSource] = {}
+        self._environ: Mapping[str, str] = {}
+        self._read_s: dict[str, float] = {}
+        self.on_change: Callable[[Secrets], None] | None = None
+        """Is told of values that are new."""
 
     @classmethod
     def load(
@@ -47,7 +55,25 @@ class Secrets:
                 values[name] = value
         if problems:
             raise ConfigError("secrets cannot be read:", problems)
-        return cls(values)
+        made = cls(values)
+        made._sources, made._environ = wanted, environment
+        return made
+
+    def read_again(self, name: str) -> str | None:
+        """The value that stands there now, for whoever was refused with the one that it had.
+
+        The old one where it cannot be read, or was read less than `AGAIN_S` ago.
+        """
+        source, now_s = self._sources.get(name), time.monotonic()
+        if source is None or now_s - self._read_s.get(name, -AGAIN_S) < AGAIN_S:
+            return self.get(name)
+        self._read_s[name] = now_s
+        value = _read(source, self._environ)[0]
+        if value is not None and value != self._values.get(name):
+            if self.on_change is not None:
+                self.on_change(Secrets({name: value}))
+            self._values[name] = value
+        return self.get(name)
 
     def get(self, name: str) -> str | None:
         """The value, or None if there is no such secret."""

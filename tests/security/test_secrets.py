@@ -52,3 +52,19 @@ def test_values_show_nowhere() -> None:
     assert "hunter2" not in f"{secrets!r} {secrets} {SecretSource('value', value='hunter2')!r}"
     with pytest.raises(TypeError):
         pickle.dumps(secrets)
+
+
+def test_a_file_that_was_replaced_is_read_again_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "s"
+    file.write_text("old-secret")
+    secrets, told = Secrets.load({"a": SecretSource("file", file=file)}), list[str]()
+    secrets.on_change = lambda changed: told.extend(value for _, value in changed.items())
+    file.write_text("new-secret")
+    assert secrets.get("a") == "old-secret"
+    assert secrets.read_again("a") == secrets.get("a") == "new-secret"
+    file.write_text("newest-secret")
+    assert secrets.read_again("a") == "new-secret", "not twice in a second"
+    monkeypatch.setattr("mockforge_asgi.security.secrets.AGAIN_S", 0.0)
+    file.unlink()
+    assert secrets.read_again("a") == "new-secret", "what cannot be read stays"
+    assert (told, secrets.read_again("b")) == (["new-secret"], None)

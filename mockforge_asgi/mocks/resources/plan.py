@@ -20,7 +20,7 @@ from mockforge_asgi.mocks.resources.changes import MERGE_PATCH, patched, replace
 from mockforge_asgi.mocks.resources.collection import Collection, Fields, Row
 from mockforge_asgi.mocks.resources.conditions import entity_tag, has_if_match, is_met, is_unmodified
 from mockforge_asgi.plugins.registry import LoadedPlugins
-from mockforge_asgi.sources.records import json_number, records
+from mockforge_asgi.sources.records import json_numbers, records
 from mockforge_asgi.types import Headers
 
 OF_LIST: Final = ("GET", "HEAD", "POST")
@@ -171,7 +171,7 @@ def _typed(fields: Fields, values: Mapping[str, Json]) -> dict[str, Json] | None
 def _shown(fields: Fields, row: Row) -> dict[str, Any]:
     """A row as clients see it: decimals are numbers with all their digits."""
     columns = [{"name": name, "type": field.type} for name, field in fields.known.items()]
-    return records({"columns": columns, "rows": [row], "documents": True}, json_number)[0]
+    return records({"columns": columns, "rows": [row], "documents": True}, json_numbers)[0]
 
 
 def _segment(value: Json) -> str:

@@ -172,7 +172,8 @@ class PluginHostCalls:
         name = read.text(payload, "name")
         if self.rights is not None and name not in self.rights.secrets:
             raise HostCallError("denied", f"the secret {name!r} is not granted to this plugin")
-        value = self._services.secrets.get(name)
+        secrets = self._services.secrets
+        value = secrets.read_again(name) if payload.get("again") is True else secrets.get(name)
         if value is None:
             raise HostCallError("not_found", f"the secret {name!r} has no value; set it under {self._services.secrets_place}")
         return {"value": value}

@@ -77,7 +77,10 @@ class SqlSource(DataSourcePlugin, Generic[C]):
     async def _open(self, writes: bool) -> C:
         role = self.settings.writer if writes else self.settings.reader
         assert role is not None, "no query writes without a role for it"
+        given = role.secret and secret(role.secret)
         try:
-            return await self.connected(self.settings, role.secret and secret(role.secret), writes=writes)
-        except SqlError:
-            raise
+            return await self.connected(self.settings, given, writes=writes)
+        except SqlError as error:
+            if not error.is_login or role.secret is None or (now := secret(role.secret, again=True)) == given:
+                raise
+        return await self.connected(self.settings, now, writes=writes)

@@ -14,7 +14,7 @@ from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client
 from plugins_builtin.data_postgresql.tests.mock import mock
 from tests.support.data_sources import failure, route, rows, running
-from tests.support.postgresql import Postgresql
+from tests.support.postgresql import PASSWORD, Postgresql
 from tests.support.server_processes import free_port
 
 QUERIES: dict[str, Any] = {
@@ -169,3 +169,18 @@ async def test_pages_neither_skip_nor_repeat_while_rows_come_and_go(own: Postgre
                 if (cursor := found.get("next")) is None:
                     break
             assert seen == whole and sorted(seen) == list(range(1, 61))
+
+
+async def test_a_password_that_was_replaced_is_read_again_by_new_connections(own: Postgresql, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    own.sql(f"create role rotated login password '{PASSWORD}'; grant pg_read_all_data to rotated")
+    config = mock(own, QUERIES, [], user="rotated")
+    config["secrets"] = {"shop_db": {"file": str(file)}}
+    async with running(config) as runtime:
+        assert await rows(runtime, "one", {"n": 1}) == [[1]]
+        own.sql("alter role rotated password 'another-secret-4711'")
+        file.write_text("another-secret-4711")
+        assert await rows(runtime, "one", {"n": 2}) == [[2]], "connections that are there go on"
+        own.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rotated'")
+        assert await rows(runtime, "one", {"n": 3}) == [[3]]
