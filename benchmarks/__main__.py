@@ -14,7 +14,7 @@ from typing import TextIO
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("auth", "calls", "concurrency", "fairness", "hostile", "in_process", "redaction", "routes", "service", "templates")
+NAMES = ("auth", "calls", "concurrency", "data", "fairness", "hostile", "in_process", "redaction", "routes", "service", "templates")
 
 
 def runner(name: str) -> Callable[..., AsyncIterator[Figure]]:
