@@ -69,12 +69,17 @@ def configured() -> App:
 
 
 def served() -> App:
-    """The application that `BENCH_APP` names. On SIGUSR1 what is there is frozen, as `mockforge serve` does when it has begun."""
+    """The application that `BENCH_APP` names. On SIGUSR1 what is there is frozen."""
+    freeze_when_told()
+    made: App = globals()[os.environ["BENCH_APP"]]()
+    return made
+
+
+def freeze_when_told() -> None:
+    """On SIGUSR1 what is there is frozen, as `mockforge serve` does when it has begun."""
 
     def freeze(*_: object) -> None:
         gc.collect()
         gc.freeze()
 
     signal.signal(signal.SIGUSR1, freeze)
-    made: App = globals()[os.environ["BENCH_APP"]]()
-    return made

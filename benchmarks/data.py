@@ -1,12 +1,15 @@
 """A route over PostgreSQL, beside the same written by hand in Starlette with asyncpg: one row by its primary key, and a thousand rows.
 
-Each in a process of its own under uvicorn, over one server that is thrown away; wrk, in turns. The ratios are requests a second, ours to
+Each in a process of its own under uvicorn, over one server that is thrown away; wrk, in turns. What they hold when they begin is frozen, as
+`mockforge serve` does. The ratios are requests a second, ours to
 theirs; bounds: 0.7 for one row, 0.6 for a thousand. `cpu/<case>` is the server's processor time for a request.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -64,6 +67,8 @@ async def run(quick: bool) -> AsyncIterator[Figure]:
                 "by_hand": await stack.enter_async_context(uvicorn("benchmarks.data_apps:by_hand", {"BENCH_DSN": dsn})),
             }
             await _agree(apps)
+            for app in apps.values():
+                os.kill(app.pid, signal.SIGUSR1)
             for figure in await _measured(apps, seconds, turns):
                 yield figure
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from benchmarks.apps import freeze_when_told
 from mockforge_asgi import MockForge
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -24,11 +25,14 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 def ours() -> App:
     """The mock of `BENCH_CONFIG`."""
+    freeze_when_told()
     return MockForge(config=json.loads(Path(os.environ["BENCH_CONFIG"]).read_text()))
 
 
 def by_hand() -> Starlette:
     """What an engineer would write: a pool of five, rows as dicts, orjson, decimals with all their digits."""
+
+    freeze_when_told()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
