@@ -16,7 +16,7 @@ from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.runtime.runtime import PluginRuntime
-from mockforge_asgi.sources.records import records, written_number
+from mockforge_asgi.sources.records import records, written_numbers
 
 MAX_ROWS: Final = 100_000
 """The most rows of all pages together."""
@@ -46,7 +46,7 @@ class Asked:
         while True:
             asked = self._runtime.sources.query(self.source.name, query.name, params, limit=limit, cursor=cursor)
             result = await _told(self.source.name, query.name, asked)
-            rows += records(result, written_number)
+            rows += records(result, written_numbers)
             cursor = result.get("next")
             if cursor is None or not every_page or len(rows) >= MAX_ROWS:
                 break

@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mockforge_plugin.engines.sql.connections import Connection
 from mockforge_plugin.engines.sql.failures import busy
@@ -82,23 +83,27 @@ class Pool(Generic[C]):
         """A connection that was given back, or None for the place of one that is gone."""
         if len(self._waiting) >= self._limits.queue:
             raise busy(f"{self._what}: {self._limits.queue} queries wait for a connection already")
-        waiter: asyncio.Future[tuple[C, float] | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[tuple[C, float] | None] = loop.create_future()
         self._waiting.append(waiter)
+        clock = loop.call_later(self._limits.wait_s, _give_up, waiter)
         try:
-            return await asyncio.wait_for(waiter, self._limits.wait_s)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            is_given = waiter.done() and not waiter.cancelled()  # in the same moment
-            if isinstance(error, asyncio.CancelledError):
-                if is_given:
-                    self._hand_on(waiter.result())
-                raise
-            if is_given:
-                return waiter.result()
+            return await waiter
+        except TimeoutError:
+            self._forget(waiter)
             what = f"{self._what}: all {self._limits.most} connections were in use for {self._limits.wait_s:g} s"
             raise busy(f"{what}; raise pool.max, or ask for less") from None
+        except asyncio.CancelledError:
+            self._forget(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:  # given in the same moment
+                self._hand_on(waiter.result())
+            raise
         finally:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
+            clock.cancel()
+
+    def _forget(self, waiter: asyncio.Future[tuple[C, float] | None]) -> None:
+        with suppress(ValueError):  # passed over by whoever gave a connection back
+            self._waiting.remove(waiter)
 
     def give_back(self, connection: C, *, is_good: bool = True) -> None:
         """Take it back; one that is not good is ended."""
@@ -141,3 +146,8 @@ class Pool(Generic[C]):
             self._end(self._idle.pop()[0])
         if self._ending:
             await asyncio.wait(set(self._ending), timeout=2)
+
+
+def _give_up(waiter: asyncio.Future[Any]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
