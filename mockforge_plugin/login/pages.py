@@ -9,7 +9,7 @@ from functools import wraps
 from html import escape
 from typing import Any, Final, ParamSpec, TypeAlias
 
-from mockforge_plugin.failure import HostError
+from mockforge_plugin.failure import HostError, PluginError
 from mockforge_plugin.host import log
 from mockforge_plugin.pairs import Pairs
 from mockforge_plugin.request import Request
@@ -74,10 +74,10 @@ def storage_page(title: str) -> Callable[[_Method[_P]], _Method[_P]]:
         async def called(*args: _P.args, **kwargs: _P.kwargs) -> Response:
             try:
                 return await method(*args, **kwargs)
-            except HostError as error:
-                if error.code not in ("limit", "unavailable"):
+            except PluginError as error:
+                if error.code != "unavailable" and not (error.code == "limit" and isinstance(error, HostError)):
                     raise
-                log.warning(f"the storage of logins is full or away: {error.message}")
+                log.warning(f"the storage of logins is full or away: {error}")
                 return page(title, f"<p>{_STORAGE}</p>", status=503, headers=[("retry-after", "5")])
 
         return called

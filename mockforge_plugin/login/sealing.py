@@ -19,12 +19,16 @@ from mockforge_plugin.host import kv
 from mockforge_plugin.values import Json
 
 _HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
-_MAX_CHARS: Final = 100_000
+MAX_SEALED_CHARS: Final = 100_000
+"""The longest text that is opened."""
 _DEVELOPMENT_KEY: Final = "session-key"
 
 
 class Sealer:
-    """Seals and opens for one plugin. Without secrets the key is made at random and shared through key-value storage (development)."""
+    """Seals and opens for what `plugin` names: a plugin, and perhaps a provider of it.
+
+    Without secrets the key is made at random and shared through key-value storage (development).
+    """
 
     def __init__(self, plugin: str, keys: Sequence[str]) -> None:
         """Raises PluginError where joserfc is not installed."""
@@ -47,7 +51,7 @@ class Sealer:
 
     async def open(self, text: str, purpose: str) -> Json:
         """The value of a sealed text; None where it is none of this plugin's, for this purpose."""
-        if len(text) > _MAX_CHARS or not _is_canonical(text):
+        if len(text) > MAX_SEALED_CHARS or not _is_canonical(text):
             return None
         for key in await self._of(purpose):
             try:

@@ -53,19 +53,22 @@ class Session:
 class Sessions:
     """The sessions of one plugin, made in `init`."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        self.settings, self.sealer = settings, Sealer(settings.plugin, settings.keys)
+    def __init__(self, settings: SessionSettings, *, provider: str = "") -> None:
+        """`provider` names whom users are known by: sessions that were begun by another one are over."""
+        self.settings, self.sealer = settings, Sealer(f"{settings.plugin}\0{provider}" if provider else settings.plugin, settings.keys)
         self.cookie = LoginCookie(settings.cookie, settings)
         self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
         self._chars = 0
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Json] | None, secret: Callable[[str], str], plugin: PluginInfo) -> Sessions:
+    def from_config(
+        cls, config: Mapping[str, Json] | None, secret: Callable[[str], str], plugin: PluginInfo, *, provider: str = ""
+    ) -> Sessions:
         """The sessions that a `session:` object describes; `secret` is the kit's, `plugin` the plugin's `self.plugin`.
 
         Raises PluginError (`invalid_config`) with every problem.
         """
-        return cls(SessionSettings.from_config(config, secret, plugin))
+        return cls(SessionSettings.from_config(config, secret, plugin), provider=provider)
 
     @staticmethod
     def problems(config: object) -> Iterator[tuple[str, str]]:
@@ -82,7 +85,8 @@ class Sessions:
         expires_s: float | None = None,
         indexes: Iterable[str] = (),
     ) -> SetHeaders:
-        """A new session; the headers that give it to the browser. One that the request carries ends (session fixation).
+        """A new session; the headers that give it to the browser. One that the request carries ends (session fixation), and where the
+        principal has `per_user` of them, the one that would have ended first.
 
         `data` is the plugin's own, in the cookie as far as it fits; `private` is kept at the host, encrypted; `indexes` are texts by which
         `end_by` finds it. `expires_s` is the Unix time at which it ends at the latest. Raises PluginError for too much, HostError where
@@ -97,14 +101,15 @@ class Sessions:
             raise LoginFailed("the login has ended already")
         made = Session(secrets.token_urlsafe(16), allow, dict(data or {}), now_s, ends_s)
         value, record = await self._written(request, made)
-        if keys := indexes_.index_keys(indexes):
-            record["x"] = keys
+        whose, *keys = indexes_.index_keys([f"principal\n{allow.principal.id}", *indexes])
+        record["x"] = [whose, *keys]
         try:
             if private is not None:
                 await self._keep_private(made, private, now_s)
             await kv.set(_record(made.id), record, ttl_s=ends_s - now_s)
-            for key in keys:
-                for id in await indexes_.add(key, made.id, ends_s, now_s):
+            for key in (whose, *keys):
+                most = self.settings.per_user if key == whose else indexes_.MAX_SESSIONS
+                for id in await indexes_.add(key, made.id, ends_s, now_s, most):
                     await self._forget(id)
         except PluginError:
             await self._forget(made.id)  # half of a session, or one that the provider could not end

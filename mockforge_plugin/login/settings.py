@@ -13,6 +13,7 @@ from mockforge_plugin.values import Json, PluginInfo
 MAX_KEYS: Final = 5
 """The most keys at a time: the first encrypts, all decrypt."""
 MIN_KEY_CHARS: Final = 32
+MAX_PER_USER: Final = 1000
 _COOKIE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PREFIXES: Final = ("__host-", "__secure-")
 _NO_KEY: Final = (
@@ -31,6 +32,7 @@ class SessionSettings:
     login_cookie: str = "session-login"
     lifetime_s: float = 28_800
     login_s: float = 600
+    per_user: int = 50
     secure: bool = True
     is_development: bool = False
 
@@ -49,7 +51,7 @@ class SessionSettings:
                 found.append(f"session.key: {_NO_KEY}")
         if found:
             raise PluginError("; ".join(found), code="invalid_config")
-        given = {name: config[name] for name in ("cookie", "login_cookie", "lifetime_s", "login_s", "secure") if name in config}
+        given = {name: config[name] for name in ("cookie", "login_cookie", "lifetime_s", "login_s", "per_user", "secure") if name in config}
         return cls(plugin.id, tuple(keys), is_development=plugin.development, **given)
 
 
@@ -85,5 +87,8 @@ def problems(config: Any) -> Iterator[tuple[str, str]]:
         value = config.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             yield name, f"it is a number of seconds from {least} to {most}"
+    per_user = config.get("per_user", 1)
+    if isinstance(per_user, bool) or not isinstance(per_user, int) or not 1 <= per_user <= MAX_PER_USER:
+        yield "per_user", f"it is a whole number from 1 to {MAX_PER_USER}"
     if not isinstance(config.get("secure", True), bool):
         yield "secure", "it is true or false"

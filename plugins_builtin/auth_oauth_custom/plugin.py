@@ -34,7 +34,7 @@ class OAuthLogin(AuthPlugin):
         self.settings: Mapping[str, Any] = whole(self.config)
         config = self.settings
         self.client = Client(config["client_id"], secret(config["client_secret"]), config["client_auth"])
-        self.sessions = Sessions.from_config(config["session"], secret, self.plugin)
+        self.sessions = Sessions.from_config(config["session"], secret, self.plugin, provider=config["token_url"])
         self.site = Site.of(config.get("public_url"), self.plugin)
         asked = {**config["parameters"], **({"scope": " ".join(config["scopes"])} if config["scopes"] else {})}
         self.flow = CodeFlow(self.client, self.sessions, self.site, asked=asked, provider=config["token_url"])

@@ -35,7 +35,8 @@ class OidcAuth(AuthPlugin):
         config = self.config
         client = client_of(config, secret)
         self.provider = provider_of(config, client)
-        self.sessions, site = Sessions.from_config(config["session"], secret, self.plugin), Site.of(config.get("public_url"), self.plugin)
+        self.sessions = Sessions.from_config(config["session"], secret, self.plugin, provider=config["issuer"])
+        site = Site.of(config.get("public_url"), self.plugin)
         paths = PrincipalPaths.from_config(config)
         self.site, self.bearer = site, Bearer(config["realm"], max_bytes=config["max_token_bytes"])
         self.flow = CodeFlow(client, self.sessions, site, asked=asked_parameters(config), provider=config["issuer"])

@@ -14,8 +14,8 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from mockforge_plugin import Json, Request, Response, kv, log, now
-from mockforge_plugin.login import LoginFailed, PendingLogins, Sessions, local_path, moved, page
+from mockforge_plugin import HostError, Json, PluginError, Request, Response, kv, log, now
+from mockforge_plugin.login import MAX_SEALED_CHARS, LoginFailed, PendingLogins, Sessions, local_path, moved, page
 
 from .messages import authn_request, form_page
 from .parameters import Refused, form_of, one_message
@@ -28,6 +28,7 @@ _CHOICE: Final = (
     ".idp{display:block;padding:.6rem .9rem;border:1px solid #8888;border-radius:.5rem;color:inherit;text-decoration:none;"
     "overflow-wrap:anywhere}.idp:hover,.idp:focus-visible{border-color:#36f;outline:2px solid #36f}"
 )
+_TOO_MUCH: Final = "the identity provider says more of this account than can be kept"
 _REFUSED: Final = "the response of the identity provider was not accepted"
 
 
@@ -84,6 +85,9 @@ class Logins:
         handle = secrets.token_urlsafe(24)
         arrived = {"said": said, "state": state, "return_to": local_path(relay_state)}
         kept = await self._sessions.sealer.seal(arrived, "arrived")
+        if len(kept) > MAX_SEALED_CHARS:
+            log.warning(f"a login at {said['provider']} failed: its attributes are too much: have the provider send fewer")
+            return self.failed(request, 502, _TOO_MUCH)
         await kv.set(_arrived(handle), kept, ttl_s=_ARRIVED_S)
         return moved(f"{self._service.site.url(request, 'done')}?{urlencode({'login': handle})}", status=303)
 
@@ -106,6 +110,11 @@ class Logins:
             if isinstance(error, NoPrincipal):
                 log.warning(f"a login at {said['provider']} failed: {error.why}")
             return self.failed(request, 403, error.reason, headers, return_to=return_to)
+        except PluginError as error:
+            if isinstance(error, HostError) or error.code != "limit":
+                raise
+            log.warning(f"a login at {said['provider']} failed: {error}")
+            return self.failed(request, 502, _TOO_MUCH, headers, return_to=return_to)
         return moved(return_to, headers, 303)
 
     async def _session(self, request: Request, said: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ class SamlAuth(AuthPlugin):
     async def authenticate(self, request: Request) -> Decision:
         """Who has a session passes; browsers that have none are sent to log in."""
         session = await self.sessions.find(request)
-        if session is not None:
+        if session is not None and session.data.get("idp") in self.service.idps:  # and not of one that was taken out
             return session.allow
         if not self.config["redirect"] or not is_navigation(request):
             return None

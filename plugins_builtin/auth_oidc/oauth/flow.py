@@ -70,7 +70,7 @@ class CodeFlow:
             status, words = 502, BADLY
             if isinstance(error, Unavailable):
                 status, words = error.status, error.words
-            elif isinstance(error, HostError):
+            elif isinstance(error, HostError) or (isinstance(error, PluginError) and error.code == "unavailable"):
                 status, words = 503, "logins cannot be kept at the moment"
             elif isinstance(error, PluginError):  # what is known of the user is more than a session holds
                 words = "the identity provider says more of this account than can be kept"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,8 +13,8 @@ import pytest
 from mockforge_plugin import HostError
 from mockforge_plugin.login import Sessions
 from plugins_builtin.auth_jwt.tests.tokens import b64, forge, rsa, sign
-from plugins_builtin.auth_oidc.tests.login_app import begin, come_back, is_logged_in, login_app
-from tests.support.browsers import ORIGIN, query_of, submit
+from plugins_builtin.auth_oidc.tests.login_app import app, begin, come_back, is_logged_in, login_app, settings
+from tests.support.browsers import ORIGIN, browsing, query_of, submit
 from tests.support.loopback_servers import silent
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -102,6 +103,17 @@ async def test_sessions_are_not_renewed_where_that_is_off_or_no_token_was_given(
         await logged_in(browser, scripted, more={"expires_in": 0.001})
         assert await is_logged_in(browser)
     assert len(scripted.asked("/token")) == 2
+
+
+async def test_sessions_of_another_issuer_are_over(scripted: ScriptedProvider, tmp_path: Path) -> None:
+    state = {"url": f"sqlite:///{tmp_path}/state.db"}
+    async with browsing(app(settings(scripted.issuer), state=state)) as browser:
+        await logged_in(browser, scripted)
+        held = dict(browser.cookies)
+    for issuer, is_known in (("https://other.example", False), (scripted.issuer, True)):
+        async with browsing(app(settings(issuer), state=state)) as browser:
+            browser.cookies.update(held)
+            assert await is_logged_in(browser) is is_known
 
 
 async def test_user_information_is_asked_for_anew(scripted: ScriptedProvider) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,21 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield made
 
 
+def test_sessions_of_a_provider_that_is_taken_out_are_over(tmp_path: Path) -> None:
+    (tmp_path / "all.xml").write_text(metadata(KEY))
+    idp = {"metadata_file": str(tmp_path / "all.xml")}
+    with serving(tmp_path, {"saml": {"idps": {"corp": idp}}}) as made:
+        begun = made.begin()
+        begun.arrive(begun.login().signed(KEY))
+        assert begun.who() is not None
+        file = tmp_path / "mockforge.yaml"
+        file.write_text(file.read_text().replace('"corp"', '"other"'))
+        deadline_s = time.monotonic() + 30
+        while begun.who() is not None:
+            assert time.monotonic() < deadline_s, "an edit applies from the next request"
+        assert made.begin().state, "others log in"
+
+
 def test_a_browser_chooses_among_several_providers(several: Mock) -> None:
     browser = several.browser()
     choice = browser.get("/saml-me")
@@ -165,3 +181,11 @@ def test_without_a_key_there_is_no_single_logout(several: Mock) -> None:
     assert several.browser().get("/saml/slo?SAMLRequest=x").status_code == 404
     described = several.browser().get("/saml/metadata").text
     assert "SingleLogoutService" not in described and "KeyDescriptor" not in described
+
+
+@pytest.mark.parametrize("times", [250, 450], ids=["more than a session holds", "more than can be kept until the browser comes"])
+def test_a_user_of_whom_too_much_is_known_is_told_so(at: Mock, times: int) -> None:
+    begun = at.begin()
+    answer = begun.arrive(begun.login(attributes={"role": [f"{number:0190}" for number in range(times)]}).signed(KEY))
+    assert (answer.status_code, "says more of this account than can be kept" in answer.text) == (502, True), answer.text
+    assert begun.who() is None

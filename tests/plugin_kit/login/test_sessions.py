@@ -67,6 +67,27 @@ async def test_a_new_login_ends_the_session_that_was_there() -> None:
         assert found is not None and found.allow.principal.id == "bob"
 
 
+async def test_with_more_than_a_user_may_have_the_oldest_ends_and_nobody_elses() -> None:
+    world, kept = World(), sessions(KEY, per_user=2)
+    with world.worker():
+        browsers = [Browser() for _ in range(4)]
+        for browser, user in zip(browsers, ("ada", "bob", "ada", "ada"), strict=True):
+            browser.take(await kept.begin(browser.request(), Allow(Principal(user))))
+            world.now_s += 1
+        assert [await kept.find(browser.request()) is not None for browser in browsers] == [False, True, True, True]
+        await kept.end(browsers[2].request(), await kept.find(browsers[2].request()))
+        browsers[0].take(await kept.begin(browsers[0].request(), Allow(Principal("ada"))))
+        assert [await kept.find(browser.request()) is not None for browser in browsers] == [True, True, False, True]
+
+
+async def test_one_user_may_log_in_in_many_browsers_at_once() -> None:
+    kept, browsers = sessions(KEY, per_user=100), [Browser() for _ in range(100)]
+    with World().worker():
+        for browser, given in zip(browsers, await asyncio.gather(*(kept.begin(b.request(), ADA) for b in browsers)), strict=True):
+            browser.take(given)
+        assert all([await kept.find(browser.request()) is not None for browser in browsers])
+
+
 async def test_it_ends_by_itself() -> None:
     world, browser, kept = World(), Browser(), sessions(KEY, lifetime_s=600)
     with world.worker():
@@ -224,6 +245,7 @@ async def test_in_development_workers_share_a_key_made_at_random() -> None:
     ({"key": []}, "session.key: it is the name of a secret, or a list of up to 5"),
     ({"key": "good", "cookie": "__Host-x"}, "session.cookie: leave the prefix out"),
     ({"key": "good", "cookie": "a b", "lifetime_s": 0}, "session.lifetime_s: it is a number of seconds from 60"),
+    ({"key": "good", "per_user": 0}, "session.per_user: it is a whole number from 1 to 1000"),
     ({"key": "good", "secure": "no"}, "session.secure: it is true or false"),
     ({"key": "good", "login_cookie": "session"}, "session.login_cookie: it must not be the name of the session's cookie"),
 ])  # fmt: skip
