@@ -14,7 +14,20 @@ from typing import TextIO
 
 from benchmarks.figures import Figure, show
 
-NAMES = ("auth", "calls", "concurrency", "data", "fairness", "hostile", "in_process", "redaction", "routes", "service", "templates")
+NAMES = (
+    "auth",
+    "calls",
+    "concurrency",
+    "data",
+    "data_files",
+    "fairness",
+    "hostile",
+    "in_process",
+    "redaction",
+    "routes",
+    "service",
+    "templates",
+)
 
 
 def runner(name: str) -> Callable[..., AsyncIterator[Figure]]:

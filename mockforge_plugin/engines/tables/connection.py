@@ -95,6 +95,9 @@ def guard(connection: sqlite3.Connection, *, max_value_bytes: int, writes: bool)
             is_bad = action == sqlite3.SQLITE_FUNCTION and second is not None and second.lower() in _NO_FUNCTIONS
             return sqlite3.SQLITE_DENY if is_bad else sqlite3.SQLITE_OK
         is_own = action == sqlite3.SQLITE_PRAGMA and first in _OWN_PRAGMAS and second is None
+        # Of virtual tables such as json_each, whose columns SQLite declares in that way. Without `pragma writable_schema` it refuses
+        # statements that name this table.
+        is_own |= action == sqlite3.SQLITE_UPDATE and first == "sqlite_master"
         return sqlite3.SQLITE_OK if is_own else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(authorize)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mockforge_plugin.engines.tables.sheets import BadFile
 from plugins_builtin.data_csv.reader import read_csv, sniffed
@@ -104,3 +108,24 @@ async def test_options(data: str | bytes, config: dict[str, Any], columns: dict[
 )
 def test_the_delimiter_is_the_one_that_gives_most_rows_one_width(sample: str, delimiter: str) -> None:
     assert sniffed(sample) == delimiter
+
+
+CELLS = st.one_of(
+    st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
+    st.sampled_from(["00123", "1e5", "TRUE", "true", "-7", "3.50", "2026-01-31", "12345678901234567890", "", '"', ";", "\n", "1,5"]),
+)
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=6), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_a_writer_writes_is_read_as_it_was(tmp_path: Path, rows: list[list[str]], delimiter: str, ending: str) -> None:
+    path = tmp_path / "t.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator=ending)
+        writer.writerows([["a", "b"], *rows])
+    with opened(read_csv, path, {"delimiter": delimiter}) as database:
+        columns, found = asyncio.run(table(database, "t"))
+    for given_row, row in zip(rows, found, strict=True):
+        for cell, value, type in zip(given_row, row, columns.values(), strict=True):
+            text = "" if value is None else str(value).lower() if type == "boolean" else str(value)
+            assert text == cell

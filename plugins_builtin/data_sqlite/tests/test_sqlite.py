@@ -95,6 +95,29 @@ async def test_columns_that_are_computed_have_the_types_of_their_values(database
     assert (await database.query(asked({"from": "rich"}))).rows == (("ada", 12.5),)
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "type", "names"),
+    [
+        ("id in (select value from json_each(:x))", [1, 2], "integer[]", ["ada", "bob"]),
+        ("balance in (select value from json_each(:x))", ["12.50"], "decimal[]", ["ada"]),
+        ("balance < :x", "12.4", "decimal", ["bob"]),
+        ("balance * 2 = :x", "25.0", "decimal", ["ada"]),
+        ("active = :x", True, "boolean", ["ada"]),
+        ("active = :x", False, "boolean", ["bob"]),
+        ("photo = :x", "AP8=", "binary", ["ada"]),
+        ("born = :x", "1815-12-10", "date", ["ada"]),
+        ("json_extract(tags, '$[0]') = json_extract(:x, '$.a')", {"a": "a"}, "json", ["ada"]),
+        ("born is :x", None, "date", ["bob"]),
+        ("score = :x", "1.5", "float", ["ada"]),
+        ("name = :x", "ada' or 1=1 --", "text", []),
+        ("id = :x", 2**63, "integer", []),
+    ],
+)
+async def test_parameters_are_bound_by_their_types(text: str, value: Any, type: str, names: list[str], database: Database) -> None:
+    found = await database.query(asked(f"select name from users where {text} order by id", {"x": value}, types={"x": type}))
+    assert [row[0] for row in found.rows if isinstance(row, tuple)] == names
+
+
 @pytest.mark.parametrize("order", [("name",), ("-score", "id"), ("active", "-name"), ()])
 @pytest.mark.parametrize("query", [{"from": "many"}, "select * from many"])
 async def test_pages_neither_skip_nor_repeat(order: tuple[str, ...], query: Any, file: Path) -> None:
@@ -243,3 +266,13 @@ def broken(tmp_path: Path) -> Iterator[Path]:
 async def test_a_file_that_is_no_database_is_told(broken: Path) -> None:
     async with asking({"use": "sqlite", "config": {"file": str(broken)}, "queries": {"q": "select 1"}}) as source:
         assert "file is not a database" in (await source.refused("q")).why
+
+
+async def test_full_text_search_is_asked(file: Path) -> None:
+    outside(file, "create virtual table notes using fts5(body); insert into notes values ('tea and milk'), ('coffee');")
+    database = Database(file, Access())
+    try:
+        found = await database.query(asked("select body from notes where notes match :words", {"words": "milk"}))
+        assert ([column.type for column in found.columns], found.rows) == (["text"], (("tea and milk",),))
+    finally:
+        database.close()
