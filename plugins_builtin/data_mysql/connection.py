@@ -26,6 +26,8 @@ from .zones import session_zone
 _END_S: Final = 1.0
 _SET_OPTION: Final = 27
 """COM_SET_OPTION, of which 1 turns several statements in one text off."""
+_FOUND_ROWS: Final = 2
+"""CLIENT_FOUND_ROWS: rows that a change met count, whether they then differ or not."""
 _CHANGED_MODES: Final = frozenset(
     "ANSI ANSI_QUOTES NO_BACKSLASH_ESCAPES DB2 MAXDB MSSQL ORACLE POSTGRESQL MYSQL323 MYSQL40 PAD_CHAR_TO_FULL_LENGTH".split()
 )
@@ -157,7 +159,7 @@ async def connect(settings: Settings, password: str | None, documents: frozenset
         return await asyncmy.connect(
             host=settings.host, port=settings.port, user=role.user, password=(password or "").encode(), database=settings.database,
             charset="utf8mb4", conv={}, autocommit=True, connect_timeout=settings.connect_s, ssl=settings.tls_context(),
-            program_name="mockforge", auth_plugin_map=clear,
+            program_name="mockforge", auth_plugin_map=clear, client_flag=_FOUND_ROWS,
         )  # fmt: skip
 
     async def kill(number: int) -> None:

@@ -16,7 +16,7 @@ from mockforge_plugin.engines.sql.dialect import Dialect
 from mockforge_plugin.engines.sql.failures import SqlError, late, refused
 from mockforge_plugin.engines.sql.paging import Cursor, Page, counted, following, page
 from mockforge_plugin.engines.sql.pool import Pool
-from mockforge_plugin.engines.sql.portable import portable
+from mockforge_plugin.engines.sql.portable import change, portable
 from mockforge_plugin.engines.sql.settings import Settings
 from mockforge_plugin.engines.sql.statement import Statement, parsed
 from mockforge_plugin.tables import DataResult, Table
@@ -189,11 +189,20 @@ class Engine(Generic[C]):
 
     # Queries that write
 
+    def _changes(self, asked: Asked) -> list[Statement]:
+        """The statements of a query that writes, of one transaction."""
+        query = asked.query
+        if type(query) is not dict or "from" not in query:
+            return [self._parsed(asked, text) for text in (query if isinstance(query, list | tuple) else [query])]
+        try:
+            return [change(query, asked.params, asked.name, self._dialect)]
+        except ValueError as error:
+            raise refused(f"query {asked.name!r}: {error}", "bad_data") from None
+
     async def _write(self, asked: Asked) -> DataResult:
         if self._settings.writer is None:
             raise refused(f"query {asked.name!r} writes, and the source has no role for that: give it one under config.write", "bad_data")
-        texts = asked.query if isinstance(asked.query, list | tuple) else [asked.query]
-        statements = [self._parsed(asked, text) for text in texts]
+        statements = self._changes(asked)
 
         async def run(connection: C, waited_s: float) -> DataResult:
             is_guarded = len(statements) > 1 or self._settings.pooler
