@@ -78,10 +78,10 @@ class InProcess:
             if self._is_async(made, op, value):
                 answer: Any = made.rows(value) if op == "data.query" else made.call(op, value)
                 text = await answer if iscoroutine(answer) else answer
-                if type(text) is dict:
-                    return text  # rows, which `sources` bounds
             else:
                 text = await self._threaded(made, op, value, context)
+            if type(text) is dict:
+                return text  # rows, which `sources` bounds
         except MockForgeError:
             raise
         except (Exception, SystemExit) as error:  # the author's code: whatever it raises
@@ -102,7 +102,7 @@ class InProcess:
                     await self._threaded(made, "data.connect", {}, context)
             self._is_connected = True
 
-    async def _threaded(self, made: PluginObject, op: str, value: Json, context: PluginContext) -> str:
+    async def _threaded(self, made: PluginObject, op: str, value: Json, context: PluginContext) -> Any:
         context.is_queued = True
         text, later = await self.threads.run(partial(_in_thread, made, op, value, context))
         return text if later is None else await later
@@ -142,10 +142,10 @@ class InProcess:
         return plugin_failure(self.plugin, op, error_envelope(error, self._code.author_files))
 
 
-def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[str, Coroutine[Any, Any, str] | None]:
+def _in_thread(made: PluginObject, op: str, value: Json, context: PluginContext) -> tuple[Any, Coroutine[Any, Any, Any] | None]:
     context.is_queued = False
-    answer = made.call(op, value)
-    return (answer, None) if isinstance(answer, str) else ("", answer)
+    answer = made.rows(value) if op == "data.query" else made.call(op, value)
+    return ("", answer) if iscoroutine(answer) else (answer, None)
 
 
 def read_answer(plugin: str, op: str, text: str | bytes, output_bytes: int) -> Json:
