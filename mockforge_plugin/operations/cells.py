@@ -104,6 +104,8 @@ def _decimal(cell: Any) -> Json:
 
 def json_cell(cell: Any) -> Json:
     """A cell as JSON, by its own type."""
+    if type(cell) in _AS_THEY_ARE:
+        return cell
     change = _CHANGES.get(type(cell))
     if change is None:
         change = next((change for base, change in _CHANGES.items() if isinstance(cell, base)), None)
@@ -129,7 +131,7 @@ def _base64(value: bytes) -> str:
 
 
 def _mapping(value: dict[Any, Any]) -> Json:
-    return {key: json_cell(item) for key, item in value.items()}
+    return {key: item if type(item) in _AS_THEY_ARE else json_cell(item) for key, item in value.items()}
 
 
 def _list(value: Any) -> Json:
