@@ -140,7 +140,11 @@ class Engine(Generic[C]):
     async def _page(
         self, connection: C, asked: Asked, statement: Statement, made: Page, cursor: Cursor, width: int, waited_s: float
     ) -> DataResult:
-        found = await connection.run(made.pieces, {**asked.params, **made.added}, {**asked.types, **made.types}, asked.bounds)
+        params, types = {**asked.params, **made.added}, {**asked.types, **made.types}
+        found = await connection.run(made.pieces, params, types, asked.bounds)
+        if made.tail and len(found.rows) <= asked.limit:
+            more = await connection.run(made.tail, params, types, asked.bounds)
+            found = Rows(found.columns, [*found.rows, *more.rows])
         total = None
         if asked.count and statement.gives_rows:
             total = int((await connection.run(counted(statement), asked.params, asked.types, asked.bounds)).rows[0][0])

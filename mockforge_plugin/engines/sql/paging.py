@@ -21,11 +21,16 @@ _INNER: Final = "mockforge_rows"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The pieces of a page's statement, and the parameters that were added, with their types."""
+    """The pieces of a page's statement, and the parameters that were added, with their types.
+
+    `tail` is another statement for a page that is not full yet: rows without a value in the first column of the order, which come last. In
+    one statement with the others they would keep a server from using its index.
+    """
 
     pieces: tuple[Piece, ...]
     added: Mapping[str, Any] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    tail: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,15 @@ def page(statement: Statement, order: Sequence[str], cursor: Cursor, most: int, 
     pieces = statement.pieces
     if order or statement.has_tail:
         pieces = ("select * from (", *pieces, f"\n) as {_INNER}")
-    if order:
-        columns = [(dialect.name_of(column.removeprefix("-")), column.startswith("-")) for column in order]
-        if cursor.values is not None:
-            pieces = (*pieces, " where ", *_behind(columns, cursor.values, dialect.nulls_last, added, types))
-        pieces = (*pieces, " order by ", ", ".join(f"{name} desc" if is_down else name for name, is_down in columns))
-    return Page((*pieces, *_limit(cursor, most, added, types)), added, types)
+    if not order:
+        return Page((*pieces, *_limit(cursor, most, added, types)), added, types)
+    columns = [(dialect.name_of(column.removeprefix("-")), column.startswith("-")) for column in order]
+    end = (" order by ", ", ".join(f"{name} desc" if is_down else name for name, is_down in columns), *_limit(cursor, most, added, types))
+    if cursor.values is None:
+        return Page((*pieces, *end), added, types)
+    condition, has_tail = _behind(columns, cursor.values, dialect.nulls_last, added, types)
+    tail = (*pieces, f" where {columns[0][0]} is null", *end) if has_tail else ()
+    return Page((*pieces, " where ", *condition, *end), added, types, tail)
 
 
 def _limit(cursor: Cursor, most: int, added: dict[str, Any], types: dict[str, str]) -> tuple[Piece, ...]:
@@ -98,20 +106,27 @@ def _behind(
     nulls_last: bool,
     added: dict[str, Any],
     types: dict[str, str],
-) -> tuple[Piece, ...]:
-    """The condition of rows that come behind those values: a > x or (a = x and (b > y or …)), NULLs where the dialect sorts them."""
+) -> tuple[tuple[Piece, ...], bool]:
+    """The condition of rows that come behind those values, and whether rows without a value in the first column come behind them, too.
+
+    a >= x and (a > x or (a = x and (b > y or …))); NULLs stand where the dialect sorts them.
+    """
     if len(values) != len(columns):
         raise ValueError("the cursor is one of another order")
     made: tuple[Piece, ...] = ()
-    for (name, is_down), (position, (kind, value)) in reversed(list(zip(columns, enumerate(values), strict=True))):
-        key = f"\0key{position}"
-        last = nulls_last is not is_down
+    for position in reversed(range(len(columns))):
+        (name, is_down), (kind, value) = columns[position], values[position]
+        last, than = nulls_last is not is_down, "<" if is_down else ">"
+        key = Parameter(f"\0key{position}")
+        inner: tuple[Piece, ...] = ()
         if value is None:
             after: tuple[Piece, ...] = ("false",) if last else (f"{name} is not null",)
-            same: tuple[Piece, ...] = (f"{name} is null",)
+            inner = (" or (", f"{name} is null and ", *made, ")") if made else ()
         else:
-            added[key], types[key] = value, kind
-            after = (f"{name} {'<' if is_down else '>'} ", Parameter(key), *((f" or {name} is null",) if last else ()))
-            same = (f"{name} = ", Parameter(key))
-        made = ("(", *after, *((" or (", *same, " and ", *made, ")") if made else ()), ")")
-    return made
+            added[key.name], types[key.name] = value, kind
+            after = (f"{name} {than} ", key, *((f" or {name} is null",) if last and position else ()))
+            inner = (" or (", f"{name} = ", key, " and ", *made, ")") if made else ()
+        made = ("(", *after, *inner, ")")
+        if position == 0 and value is not None and len(columns) > 1:
+            made = ("(", f"{name} {than}= ", key, " and ", *made, ")")
+    return made, values[0][1] is not None and nulls_last is not columns[0][1]
