@@ -106,7 +106,8 @@ def _of_number(number: int, message: str, address: str) -> SqlError:
     if number in _LOGIN:
         return unavailable(f"MySQL at {address} refuses the login (error {number}); see its user and secret", is_lost=True, is_login=True)
     if number in _AWAY:
-        return unavailable(f"MySQL at {address} cannot be reached (error {number})", is_lost=True)
+        why = f": {message[:300]}" if 2000 <= number < 3000 else ""  # asyncmy's own: of the network and of TLS
+        return unavailable(f"MySQL at {address} cannot be reached (error {number}){why}", is_lost=True)
     if number in _READ_ONLY:
         return refused("it writes, and may not: add `write: true` to it if it shall", "denied")
     if number in _RIGHTS:

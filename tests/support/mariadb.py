@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.certificates import Authority
 from tests.support.openldap import until_it_accepts
 from tests.support.server_processes import free_port
 from tests.support.unprivileged_user import lowered, owned
@@ -74,6 +75,11 @@ class Mariadb:
     def socket(self) -> str:
         """Where it listens for root."""
         return str(self.folder / "s")
+
+    @property
+    def ca_file(self) -> str:
+        """The authority of its certificate, which is for `localhost`."""
+        return str(self.folder / "ca.pem")
 
     def start(self) -> None:
         """Start it, on the port that it had. Raises RuntimeError."""
@@ -130,7 +136,11 @@ def mariadb(*, options: Sequence[str] = ()) -> Iterator[Mariadb]:
         done = subprocess.run(lowered(command, place), capture_output=True, text=True, check=False, cwd=place)
         if done.returncode:
             raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
-        server = Mariadb(place, options=options)
+        authority = Authority()
+        (place / "ca.pem").write_bytes(authority.pem)
+        (place / "server.pem").write_bytes(authority.certificate("localhost"))
+        tls = (f"--ssl-cert={place / 'server.pem'}", f"--ssl-key={place / 'server.pem'}")
+        server = Mariadb(place, options=(*options, *tls))
         server.start()
         try:
             server.sql(_USERS, "mysql")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.certificates import Authority
 from tests.support.openldap import until_it_accepts
 from tests.support.server_processes import free_port
 from tests.support.unprivileged_user import lowered, owned
@@ -73,6 +74,11 @@ class Postgresql:
 
     def __post_init__(self) -> None:
         self.output = self.folder / "postgres.log"
+
+    @property
+    def ca_file(self) -> str:
+        """The authority of its certificate, which is for `localhost`."""
+        return str(self.folder / "ca.pem")
 
     def start(self) -> None:
         """Start it, on the port that it had. Raises RuntimeError."""
@@ -154,7 +160,13 @@ def postgresql(folder: Path | None = None, *, options: Sequence[str] = ()) -> It
         done = subprocess.run(lowered([*command, "--auth=scram-sha-256"], place), capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stderr}")
-        server = Postgresql(place, options=options)
+        authority = Authority()
+        (place / "ca.pem").write_bytes(authority.pem)
+        (place / "server.pem").touch(mode=0o600)
+        (place / "server.pem").write_bytes(authority.certificate("localhost"))
+        owned(place / "server.pem")
+        tls = ("ssl=on", f"ssl_cert_file={place / 'server.pem'}", f"ssl_key_file={place / 'server.pem'}")
+        server = Postgresql(place, options=(*options, *tls))
         server.start()
         try:
             server.sql("create database shop", "postgres")
