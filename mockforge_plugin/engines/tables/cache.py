@@ -21,8 +21,10 @@ from typing import IO, Final
 import platformdirs
 
 _BLOCK: Final = 1 << 20
-_RACY_S: Final = 2.0
+_RACY_S: Final = 0.1
 """A file that was changed so shortly before it was read may change again without its times showing it."""
+_RACY_COARSE_S: Final = 2.0
+"""The same where files have times of whole seconds."""
 UNUSED_S: Final = 14 * 86_400.0
 """What nobody opened for so long is removed."""
 
@@ -44,6 +46,11 @@ class Stamp:
         if not stat.S_ISREG(about.st_mode):
             raise OSError(0, "it is not a regular file", str(file))
         return cls(about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+    @property
+    def is_racy(self) -> bool:
+        """Whether it may have been changed again since, at the same time."""
+        return self.age_s < (_RACY_S if self.changed_ns % 1_000_000_000 else _RACY_COARSE_S)
 
     @property
     def age_s(self) -> float:
@@ -77,7 +84,7 @@ class TableCache:
         """The digest of an open file."""
         if (known := self.known_digest(path, stamp)) is not None:
             return known
-        is_racy, hasher = stamp.age_s < _RACY_S, blake2b(digest_size=20)
+        is_racy, hasher = stamp.is_racy, blake2b(digest_size=20)
         file.seek(0)
         while block := file.read(_BLOCK):
             hasher.update(block)

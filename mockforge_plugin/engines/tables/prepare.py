@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from mockforge_plugin.engines.tables.build import LAYOUT, TableOptions, build
 from mockforge_plugin.engines.tables.cache import Stamp, TableCache
@@ -42,8 +42,10 @@ def prepare(reader: Reader, version: str, file: str, config: Mapping[str, Any], 
             stamp = Stamp.of(opened)
             if stamp.size > config["max_mb"] * (1 << 20):
                 raise BadFile(f"it has {stamp.size >> 20} MiB; the most is max_mb: {config['max_mb']}")
-            database = _database(cache, reader, version, path, opened, stamp, config)
+            database, is_new = _database(cache, reader, version, path, opened, stamp, config)
             is_same = Stamp.of(path) == stamp == Stamp.of(opened)
+            if is_new and not is_same:
+                database.unlink(missing_ok=True)  # nobody will ask for it
     except BadFile as error:
         return {"error": str(error), "stamp": None if stamp is None else list(astuple(stamp)), "again": not _is_unchanged(path, stamp)}
     except OSError as error:
@@ -60,19 +62,28 @@ def _is_unchanged(path: Path, stamp: Stamp | None) -> bool:
         return False
 
 
-def _database(cache: TableCache, reader: Reader, version: str, path: Path, opened: Any, stamp: Stamp, config: Mapping[str, Any]) -> Path:
-    """The SQLite file, which is there."""
+def _database(
+    cache: TableCache,
+    reader: Reader,
+    version: str,
+    path: Path,
+    opened: IO[bytes],
+    stamp: Stamp,
+    config: Mapping[str, Any],
+) -> tuple[Path, bool]:
+    """(the SQLite file, which is there; whether it was built)."""
     database = cache.database(cache.digest(opened, path, stamp), _key(version, path, config))
     if _is_there(database):
-        return database
+        return database, False
     with cache.alone(database):
-        if not _is_there(database):
-            with cache.whole(database) as made:
-                build(reader(path, config), TableOptions.of(config), made)
-                if Stamp.of(path) != stamp:
-                    raise BadFile("it was changed while it was read")
-            cache.tidy()
-    return database
+        if _is_there(database):
+            return database, False
+        with cache.whole(database) as made:
+            build(reader(path, config), TableOptions.of(config), made)
+            if Stamp.of(path) != stamp:
+                raise BadFile("it was changed while it was read")
+        cache.tidy()
+    return database, True
 
 
 def _key(version: str, path: Path, config: Mapping[str, Any]) -> bytes:
