@@ -192,10 +192,11 @@ def _unfit_for_resource(query: Mapping[str, Any], path: Path) -> Iterator[_Fault
     key = [query["key"]] if isinstance(query.get("key"), str) else _list(query.get("key"))
     if "from" not in query or not key:
         yield path, "a resource needs a query with `from` and `key`.", "Write one: `{from: users, key: id, order: id}`."
-    if hidden := [name for name in key if _list(query.get("columns")) and name not in query["columns"]]:
-        yield path, f"the query's `columns` lack '{clip(str(hidden[0]))}', which is in its `key`.", "Add it to `columns`."
-    if needed := [name for name, about in _mapping(query.get("where")).items() if not _is_optional(about)]:
-        yield path, f"the query needs the parameter '{clip(needed[0])}', which a resource's list may not have.", "Make it optional."
+    needed = [*key, *([query["version"]] if query.get("version") else ())]
+    if hidden := [name for name in needed if _list(query.get("columns")) and name not in query["columns"]]:
+        yield path, f"the query's `columns` lack '{clip(str(hidden[0]))}', its `key` or `version`.", "Add it to `columns`."
+    if asked := [name for name, about in _mapping(query.get("where")).items() if not _is_optional(about)]:
+        yield path, f"the query needs the parameter '{clip(asked[0])}', which a resource's list may not have.", "Make it optional."
 
 
 def _list(value: Any) -> list[Any]:

@@ -22,7 +22,8 @@ MAX_DEPTH: Final = 64
 async def sent_object(exchange: Exchange, *, is_patch: bool = False) -> dict[str, Json]:
     """The JSON object of the request's body. Raises RequestRejected: 415, 400, 422."""
     declared = exchange.snapshot.header("content-type") or ""
-    if declared and not MediaType.of(declared).is_json:
+    kind = MediaType.of(declared)
+    if declared and not (kind.name in (MERGE_PATCH, "application/json") if is_patch else kind.is_json):
         accepted = (("accept-patch", f"{MERGE_PATCH}, application/json"),) if is_patch else ()
         raise RequestRejected(415, "the body must be JSON", accepted)
     body = JsonBody(await exchange.body(), declared)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from mockforge_asgi.types import Json
 
 Row: TypeAlias = Mapping[str, Json]
 """Values by field, in the JSON of docs/reference/data.md: decimals as text."""
+
+
+MAX_NAME: Final = 128
+"""The longest name of a field that nobody declared, in characters."""
+_PATH: Final = frozenset(".\0")
+"""What would make a name one of something within another field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields that rows have. `is_open`: any others, too."""
+    """The fields that rows have. `is_open`: any others, too, whose names are names and nothing else."""
 
     known: Mapping[str, Field]
     is_open: bool = False
 
     def get(self, name: str) -> Field | None:
         """The field of that name; None where there is none."""
-        return self.known.get(name) or (Field(name) if self.is_open else None)
+        is_free = self.is_open and len(name) <= MAX_NAME and not name.startswith("$") and not _PATH.intersection(name)
+        return self.known.get(name) or (Field(name) if is_free else None)
 
 
 @dataclass(frozen=True, slots=True)

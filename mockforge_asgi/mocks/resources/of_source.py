@@ -61,7 +61,7 @@ class SourceCollection:
     async def update(self, key: Row, outer: Row, changes: Row, seen: Row) -> bool:
         """See Collection."""
         if self.version is not None:
-            changes = {**changes, self.version: (seen[self.version] or 0) + 1}
+            changes = {**changes, self.version: (seen.get(self.version) or 0) + 1}
         where = {**outer, **key, **self._seen(seen)}
         names = {name: _other(f"new_{name}", where) for name in changes}
         found = await self._run({"update": names}, where, {names[name]: value for name, value in changes.items()}, names)
@@ -72,7 +72,7 @@ class SourceCollection:
         return bool((await self._run({"delete": True}, {**outer, **key, **self._seen(seen)}, {})).get("affected"))
 
     def _seen(self, seen: Row) -> dict[str, Json]:
-        return {} if self.version is None else {self.version: seen[self.version]}
+        return {} if self.version is None else {self.version: seen.get(self.version)}
 
     async def _run(
         self, change: Mapping[str, Any], where: Row, values: Row, names: Mapping[str, str] | None = None, limit: int | None = None
@@ -92,11 +92,13 @@ class SourceCollection:
         return await self._ask(self._source, made, {**where, **values})
 
     async def _rows(self, found: Mapping[str, Json]) -> list[Row]:
-        columns = found["columns"]
-        declared = {name: Field(name, about.type) for name, about in self._query.params.items()}
+        columns, is_documents = found["columns"], found.get("documents") is True
+        wanted = self._query.query.get("columns", ()) if is_documents else ()
+        declared = {name: Field(name, about.type) for name, about in self._query.params.items() if not wanted or name in wanted}
         told = {c["name"]: Field(c["name"], c.get("type", "text"), c.get("nullable") is not False) for c in columns}
-        self._fields = Fields(declared | told, found.get("documents") is True)
-        if found.get("documents") is True:
+        known = {name: Field(name) for name in wanted} | declared | told
+        self._fields = Fields(known, is_documents and not wanted)
+        if is_documents:
             return list(found["rows"])
         return [dict(zip(told, row, strict=True)) for row in found["rows"]]
 

@@ -13,13 +13,17 @@ from tests.support.mongodb import MongoServer
 
 async def test_a_collection_is_a_resource(server: MongoServer, database: Any) -> None:
     where = {"_id": {"type": "objectid", "optional": True}, "city": {"type": "text", "optional": True}}
-    queries = {"users": {"from": "users", "key": "_id", "version": "v", "write": True, "order": "_id", "where": where}}
+    queries: dict[str, dict[str, Any]] = {
+        "users": {"from": "users", "key": "_id", "version": "v", "write": True, "order": "_id", "where": where}
+    }
+    queries["names"] = {**queries["users"], "columns": ["_id", "name"]}
+    del queries["names"]["version"]
     settings = {"hosts": [server.host], "database": "shop", "write": {}, "connect_ms": 20_000}
     source = {"use": "mongodb", "config": settings, "queries": queries, "limits": {"timeout_ms": 20_000}}
     config = {
         "version": 1,
         "sources": {"shop": source},
-        "routes": [{"match": {"path": "/users"}, "response": {"resource": "shop.users"}}],
+        "routes": [{"match": {"path": f"/{name}"}, "response": {"resource": f"shop.{name}"}} for name in queries],
     }
     async with Client(MockForge(config=config)) as client:
 
@@ -35,6 +39,11 @@ async def test_a_collection_is_a_resource(server: MongoServer, database: Any) ->
         patched = await send("PATCH", path, {"by": {"x": 1}, "tags": None}, if_match=made.header("etag") or "")
         assert patched.status == 200 and patched.json()["by"] == {"y": 1, "x": 1}, patched.text
         assert (await send("PATCH", path, {"by": 1}, if_match=made.header("etag") or "")).status == 412
-        assert [row["name"] for row in (await client.get("/users?city=Oslo")).json()] == ["Ada"]
+        for wrong in ({"by.x": 2}, {"$set": {"a": 1}}, {"_id": "0" * 24}, {"x" * 200: 1}):
+            assert (await send("PATCH", path, wrong)).status == 422, wrong
+        assert (await client.get("/names")).json() == [{"_id": made.json()["_id"], "name": "Ada"}]
+        assert (await send("PATCH", path.replace("users", "names"), {"admin": True})).status == 422, "what is not named cannot be set"
+        assert (await send("PATCH", path.replace("users", "names"), {"name": "Bo"})).json()["name"] == "Bo"
+        assert [row["name"] for row in (await client.get("/users?city=Oslo")).json()] == ["Bo"]
         assert (await client.get("/users/not-an-id")).status == 404
         assert [(await send("DELETE", path)).status for _ in range(2)] == [204, 404]

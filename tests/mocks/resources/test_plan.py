@@ -148,6 +148,7 @@ async def test_a_body_of_another_type_is_refused_with_the_types_of_a_patch(clien
     await send(client, "POST", "/added", {"name": "Ada"})
     refused = await send(client, "PATCH", "/users/1", {"name": "x"}, content_type="text/plain")
     assert (refused.status, refused.header("accept-patch")) == (415, "application/merge-patch+json, application/json")
+    assert (await send(client, "PATCH", "/users/1", [], content_type="application/json-patch+json")).status == 415
     options = await send(client, "OPTIONS", "/users/1")
     assert (options.status, options.header("allow")) == (204, "GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
 
@@ -176,7 +177,7 @@ async def test_a_list_within_another_resource_has_its_rows_alone(client: Client)
         ({"resource": "shop.user"}, "there is no query of 'shop' 'user'. Did you mean 'users'?"),
         ({"resource": {"data": "stop.users"}}, "there is no source 'stop'. Did you mean 'shop'?"),
         ({"resource": "shop.plain"}, "a resource needs a query with `from` and `key`."),
-        ({"resource": "shop.hidden"}, "the query's `columns` lack 'id', which is in its `key`."),
+        ({"resource": "shop.hidden"}, "the query's `columns` lack 'id', its `key` or `version`."),
         ({"resource": "shop.needs"}, "the query needs the parameter 'city', which a resource's list may not have."),
         ({"resource": "shop.users", "status": 201}, "`status` has no effect beside `resource`"),
         ({"resource": {"data": "shop.users", "methods": ["TRACE"]}}, "methods"),
