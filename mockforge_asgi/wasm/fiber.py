@@ -84,7 +84,11 @@ class Place:
 class Fiber:
     """The state of one call. `call` is the C future while the call runs; dropping it unwinds the guest."""
 
-    # What few calls have stands in the class until then.
+    # What few calls have, or have from the beginning, stands in the class until then.
+    call: Any = None
+    pending: HostCallRequest | None = None
+    cpu_s = 0.0
+    slices = 0
     deadline: float | None = None
     """Wall deadline in the loop's time; set when the call begins unless the caller waited for an instance before."""
     record: list[HostCallRequest] | None = None
@@ -107,10 +111,6 @@ class Fiber:
         record: list[HostCallRequest] | None = None,
     ) -> None:
         self.plugin, self.op, self.budget, self.host_calls, self.request = plugin, op, budget, host_calls, request
-        self.call: Any = None
-        self.pending: HostCallRequest | None = None
-        self.cpu_s = 0.0
-        self.slices = 0
         if record is not None:
             self.record = record
 

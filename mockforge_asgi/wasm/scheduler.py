@@ -73,32 +73,35 @@ class Scheduler:
         """
         if self._spent_s >= TICK_S or self._is_closed:
             return False
-        ticker, answers_from_s, done = self.ticker, 0.0, False
+        ticker, answers_s = self.ticker, 0.0
         self.current = fiber
         fiber.slices += 1
         began_s = _clock()
         if ticker.due_s - began_s < ticker.first_left_s:
             ticker.first(began_s)
         try:
-            done = ticker.poll(fiber.call)
-            if fiber.pending is not None and not done:
+            has_ended: bool = ticker.poll(fiber.call)
+            if fiber.pending is not None and not has_ended:
                 answers_from_s = time.thread_time()
-                done = self._answer_and_go_on(fiber, began_s)
+                has_ended = self._answer_and_go_on(fiber, began_s)
+                answers_s = time.thread_time() - answers_from_s
         except BaseException:
-            done = True
+            self._count(_clock() - began_s)
+            delete(fiber.call)
+            fiber.call = None
             raise
         finally:
             self.current = None
-            if done:
-                delete(fiber.call)
-                fiber.call = None
-            spent_s = _clock() - began_s
-            if spent_s > _SMALL_S:
-                self._count(spent_s)
-        if spent_s > TICK_S:  # wall time, in which this thread may have been preempted; the ticker ends guests, not host calls
-            spent_s = max(TICK_S, time.thread_time() - answers_from_s if answers_from_s else 0.0)
+        if has_ended:
+            delete(fiber.call)
+            fiber.call = None
+        spent_s = _clock() - began_s
+        if spent_s > _SMALL_S:
+            self._count(spent_s)
+            if spent_s > TICK_S:  # wall time, in which this thread may have been preempted; the ticker ends guests, not host calls
+                spent_s = max(TICK_S, answers_s)
         fiber.cpu_s += spent_s
-        return done
+        return has_ended
 
     def _count(self, spent_s: float) -> None:
         """Guests have computed for so long in this turn of the loop."""

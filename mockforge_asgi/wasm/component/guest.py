@@ -95,8 +95,8 @@ class ComponentInstance:
     """One instance in a store of its own; one call at a time. `broken` once a call ended in mid-flight."""
 
     __slots__ = (
-        "_args", "_buffer", "_error", "_first", "_functions", "_guest", "_n_args", "_result", "_result_ref", "broken", "plugin",
-        "scheduler", "store",
+        "_args", "_buffer", "_error", "_first", "_functions", "_guest", "_n_args", "_outcome", "_payload", "_result", "_result_ref",
+        "_value_at", "broken", "plugin", "scheduler", "store",
     )  # fmt: skip
 
     def __init__(self, guest: ComponentGuest, store: GuestStore, raw: Any) -> None:
@@ -107,7 +107,10 @@ class ComponentInstance:
         self._args = (ffi.wasmtime_component_val_t * 2)()
         self._n_args = {n: ctypes.c_size_t(n) for n in range(3)}
         self._args[0].kind = self._args[1].kind = _STRING
+        self._payload = self._args[1].of.string  # parts that each call looks at: to reach them takes ctypes as long as to call
         self._result = ffi.wasmtime_component_val_t()
+        self._outcome = self._result.of.result
+        self._value_at = _U64.from_address(ctypes.addressof(self._result) + 16)
         self._result_ref = ctypes.byref(self._result)
         self._error = CallError()
         self._first: tuple[str, Any] = ("", None)  # an operation, and its name for the guest
@@ -142,7 +145,7 @@ class ComponentInstance:
         if len(payload) > len(self._buffer):
             self._grow(2 * len(payload))
         ctypes.memmove(self._buffer, payload, len(payload))
-        self._args[1].of.string.size = len(payload)
+        self._payload.size = len(payload)
         text = self._run(fiber, "call", 2)
         return answer_json(fiber, text) if isinstance(text, bytes) else self._answer_of(fiber, text)
 
@@ -179,34 +182,29 @@ class ComponentInstance:
         """What a call that has ended returns, which is freed here. Raises PluginFailed."""
         if self._error.error:
             raise failure(fiber, *self._error.take())
+        self.broken, is_ok, base = False, True, ctypes.addressof(self._result)
         try:
-            self.broken = False
-            return self._read(fiber, is_result)
+            if is_result:
+                if self._result.kind != _RESULT:
+                    raise GuestTrapped(self.plugin, fiber.op, "its export has another type than result<string, string>")
+                is_ok, base = self._outcome.is_ok, self._value_at.value
+            kind, size, data = _Value.from_address(base) if base else (0, 0, 0)
+            if kind & 0xFF != _STRING:
+                raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
+            if size > fiber.budget.output_bytes:
+                raise self._too_long(fiber, size)
+            text = ctypes.string_at(data, size) if size else b""
         finally:
             delete_value(self._result_ref)
             self._result.kind = 0  # the next call drops what it finds here
-
-    def _read(self, fiber: Fiber, is_result: bool) -> bytes:
-        is_ok, base = True, ctypes.addressof(self._result)
-        if is_result:
-            if self._result.kind != _RESULT:
-                raise GuestTrapped(self.plugin, fiber.op, "its export has another type than result<string, string>")
-            is_ok, base = self._result.of.result.is_ok, _U64.from_address(base + 16).value
-        kind, size, data = _Value.from_address(base) if base else (0, 0, 0)
-        if kind & 0xFF != _STRING:
-            raise GuestTrapped(self.plugin, fiber.op, "its export does not return text")
-        if size > fiber.budget.output_bytes:
-            raise LimitExceeded(
-                self.plugin,
-                fiber.op,
-                "output_kb",
-                fiber.budget.output_bytes / 1024,
-                f"its answer of {size} bytes is over limits.output_kb={fiber.budget.output_bytes // 1024}. Raise the limit or answer less.",
-            )
-        text = ctypes.string_at(data, size) if size else b""
         if not is_ok:
             raise reported(fiber, text)
         return text
+
+    def _too_long(self, fiber: Fiber, size: int) -> LimitExceeded:
+        kib = fiber.budget.output_bytes // 1024
+        told = f"its answer of {size} bytes is over limits.output_kb={kib}. Raise the limit or answer less."
+        return LimitExceeded(self.plugin, fiber.op, "output_kb", fiber.budget.output_bytes / 1024, told)
 
     def close(self) -> None:
         """Free the instance, and what a guest left that ended in the very turn in which its caller went."""

@@ -115,15 +115,13 @@ class KernelMemory:
         """The output of a call that left nothing else, with all zeroed that it used; None where it left more: see `finish`."""
         view, heap = self.view, self.heap
         out, n, error, end, fault, log_end = _ENDED_WORDS.unpack_from(view)
-        if error or fault or n > max_bytes or log_end != _LOG or not heap <= end <= self._size or end - heap > _PAGE:
+        used = end - heap
+        if error or fault or log_end != _LOG or n > max_bytes or not 0 <= used <= _PAGE or end > self._size:
             return None
-        if n == 0:
-            output = b""
-        elif out < heap or out + n > self._size:
+        if n and not heap <= out <= end - n:  # a block of this call's
             return None
-        else:
-            output = bytes(view[out : out + n])
-        view[heap:end] = _ZEROS[: end - heap]
+        output = bytes(view[out : out + n])
+        view[heap:end] = _ZEROS[:used]
         return output
 
     def finish(self, max_output_bytes: int, max_error_bytes: int = 65536) -> Outcome:
