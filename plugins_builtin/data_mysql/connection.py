@@ -158,7 +158,7 @@ async def connect(settings: Settings, password: str | None, documents: frozenset
         clear = {} if settings.tls else dict.fromkeys((b"mysql_clear_password", "mysql_clear_password", b"dialog", "dialog"), NoPassword)
         return await asyncmy.connect(
             host=settings.host, port=settings.port, user=role.user, password=(password or "").encode(), database=settings.database,
-            charset="utf8mb4", conv={}, autocommit=True, connect_timeout=settings.connect_s, ssl=settings.tls_context(),
+            charset="utf8mb4", conv={}, autocommit=True, connect_timeout=settings.connect_s, ssl=settings.tls,
             program_name="mockforge", auth_plugin_map=clear, client_flag=_FOUND_ROWS,
         )  # fmt: skip
 

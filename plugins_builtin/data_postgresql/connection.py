@@ -136,7 +136,7 @@ async def connect(settings: Settings, password: str | None, *, writes: bool) -> 
     try:
         driver = await asyncpg.connect(
             host=settings.host, port=settings.port, user=role.user, password=password or "", database=settings.database,
-            timeout=settings.connect_s, statement_cache_size=0, ssl=settings.tls_context() or False, server_settings=session,
+            timeout=settings.connect_s, statement_cache_size=0, ssl=settings.tls or False, server_settings=session,
         )  # fmt: skip
         set_codecs(driver._protocol.get_settings().add_python_codec)
         async with asyncio.timeout(settings.connect_s):

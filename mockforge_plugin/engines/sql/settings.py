@@ -29,8 +29,8 @@ class Settings:
     database: str
     reader: Role
     writer: Role | None
-    tls: bool
-    ca_file: str | None
+    tls: ssl.SSLContext | None
+    """How connections are protected; None: not at all."""
     pool: PoolLimits
     write_pool: PoolLimits
     connect_s: float
@@ -42,13 +42,12 @@ class Settings:
         """Server and database, as messages name them."""
         return f"{self.host}:{self.port}/{self.database}"
 
-    def tls_context(self) -> ssl.SSLContext | None:
-        """How the connection is protected; None: not at all. Raises OSError for a `ca_file` that cannot be read."""
-        return ssl.create_default_context(cafile=self.ca_file) if self.tls else None
-
 
 def read_settings(config: Mapping[str, Any], *, port: int) -> Settings:
-    """The settings of a configuration that has no problems; what it leaves out has its default, the port that is given."""
+    """The settings of a configuration that has no problems; what it leaves out has its default, the port that is given.
+
+    Raises OSError for a `ca_file` that is gone.
+    """
     pool, write = config.get("pool") or {}, config.get("write")
     limits = PoolLimits(pool.get("max", 5), pool.get("wait_ms", 500) / 1000, pool.get("recycle_s", 1800), pool.get("queue", 1000))
     writes = PoolLimits((write or {}).get("max", 2), limits.wait_s, limits.recycle_s, limits.queue)
@@ -59,8 +58,7 @@ def read_settings(config: Mapping[str, Any], *, port: int) -> Settings:
         database=config["database"],
         reader=_role(config),
         writer=_role(write) if write else None,
-        tls=tls == "verify",
-        ca_file=config.get("ca_file"),
+        tls=ssl.create_default_context(cafile=config.get("ca_file")) if tls == "verify" else None,
         pool=limits,
         write_pool=writes,
         connect_s=config.get("connect_ms", 2000) / 1000,
