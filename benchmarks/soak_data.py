@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak_data` (`scripts/soak data`): SQL sources at full size: cells of half a gigabyte, thousands who leave, restarts.
+"""`python -m benchmarks.soak_data` (`scripts/soak data`): SQL sources at full size: cells of half a gigabyte, thousands who leave.
 
 One runtime in this process, PostgreSQL and MariaDB beside it. It fails when a query gets another one's rows, when a server runs what
 nobody waits for, when connections are left, or when memory grows beyond its bound.
