@@ -72,7 +72,7 @@ SAME = [
     ("text", "'{[1,3),[5,7)}'::int4multirange", "{[1,3),[5,7)}"),
     ("text", "'a:1 b:2'::tsvector", "'a':1 'b':2"),
     ("text", "'08:00:2b:01:02:03'::macaddr", "08:00:2b:01:02:03"),
-    ("text", "'x'::mood", "x"),
+    ("text", "'x'::feeling", "x"),
     ("text", "'<a/>'::xml", "<a/>"),
     ("text", "'users'::regclass", "users"),
     ("integer[]", "array[1,null,3]", [1, None, 3]),
@@ -103,7 +103,7 @@ THERE_AND_BACK = [
     ("uuid", "uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     ("json", "jsonb", {"a": [1, None]}),
     ("json", "json", "a text"),
-    ("text", "mood", "x"),
+    ("text", "feeling", "x"),
     ("text", "varchar", "Zoë '; --"),
     ("text", "inet", "10.0.0.1"),
     ("integer[]", "int4[]", [1, None]),
@@ -120,7 +120,7 @@ THERE_AND_BACK = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runtime(server: Postgresql) -> AsyncIterator[PluginRuntime]:
-    server.sql("create type mood as enum ('x', 'y'); create domain price as numeric; create type pair as (a int, b numeric);")
+    server.sql("create type feeling as enum ('x', 'y'); create domain price as numeric; create type pair as (a int, b numeric);")
     queries: dict[str, Any] = {f"same{n}": f"select {expression} as v" for n, (_, expression, _) in enumerate(SAME)}
     for n, (kind, kind_there, _) in enumerate(THERE_AND_BACK):
         queries[f"back{n}"] = {"query": f"select v from (select :v::{kind_there} as v) x", "params": {"v": kind}}
