@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockforge_plugin import HostError, HttpAnswer, http, log
+from mockforge_plugin.context import detached, entered
 
 from .keys import ASYMMETRIC, BadKey, KeySet, VerifyingKey, usable_keys
 from .provider import Unavailable
@@ -132,7 +133,8 @@ class RemoteKeys:
     async def _fetched(self) -> None:
         """Return when the fetch that is under way, or else a new one, has ended. It goes on when the request that began it is given up."""
         if self._fetching is None:
-            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
+            with entered(detached()):
+                self._fetching = asyncio.get_running_loop().create_task(self._fetch())
         await asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:

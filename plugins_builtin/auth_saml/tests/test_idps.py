@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mockforge_plugin import Processes
+from mockforge_plugin import HostError, Processes
 from plugins_builtin.auth_saml import worker
 from plugins_builtin.auth_saml.idps import IdentityProvider, Source
 from plugins_builtin.auth_saml.provider import Unavailable
@@ -245,6 +245,43 @@ async def test_a_reading_goes_on_when_whoever_began_it_gives_up(world: World) ->
         await asyncio.wait([first])
         answered.set()
         assert (await other).certificates == (OLD.certificate,) and len(world.asked) == 1
+
+
+class Ending(WithWorker):
+    """The world of one request, which may be over."""
+
+    is_over = False
+
+    async def call(self, name: str, payload: dict[str, Any]) -> Any:
+        """Nothing more, once it is."""
+        if self.is_over:
+            raise HostError("the call that this host call belongs to is over", code="unavailable")
+        return await super().call(name, payload)
+
+    def anew(self) -> World:
+        """The world of what belongs to no request."""
+        return WithWorker(self.patch, self.now_s, answer=self.answer)
+
+
+async def test_what_a_request_began_needs_it_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = asyncio.Event()
+
+    async def later(asked: dict[str, Any]) -> Any:
+        await answered.wait()
+        return xml(metadata(OLD))
+
+    one, other = Ending(monkeypatch, NOW_S, answer=later), WithWorker(monkeypatch, NOW_S)
+    idp = provider(other)
+    with inside(one):
+        first = asyncio.ensure_future(idp.known())
+        await asyncio.sleep(0)
+    with inside(other):
+        second = asyncio.ensure_future(idp.known())
+        await asyncio.sleep(0)
+        first.cancel()
+        one.is_over = True
+        answered.set()
+        assert (await second).certificates == (OLD.certificate,)
 
 
 async def test_requests_that_wait_for_a_silent_provider_wait_once(world: World) -> None:

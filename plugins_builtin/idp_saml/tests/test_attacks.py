@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
 from zlib import compressobj
@@ -14,6 +16,7 @@ import pytest
 from mockforge_asgi import MockForge
 from mockforge_asgi.testing import Client, Response
 from plugins_builtin.idp_saml.elements import NAMES
+from plugins_builtin.idp_saml.keys import Signer
 from plugins_builtin.idp_saml.sessions import _index
 
 MARK = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -25,9 +28,16 @@ CONFIG: dict[str, Any] = {
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
+@cache
+def pem() -> str:
+    """The provider's key, made once: each test has a provider of its own."""
+    return Signer.make("idp", datetime.now(UTC)).pem
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    app = MockForge(config={"version": 1, "plugins": {"idp": {"use": "idp-saml", "config": CONFIG}}})
+    plugin, secrets = {"use": "idp-saml", "config": {**CONFIG, "key": "idp_key"}}, {"idp_key": {"value": pem()}}
+    app = MockForge(config={"version": 1, "plugins": {"idp": plugin}, "secrets": secrets})
     async with Client(app, host="127.0.0.1:8000") as opened:
         yield opened
 
