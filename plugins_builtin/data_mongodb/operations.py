@@ -89,6 +89,8 @@ async def change(
     if operation == "insert":
         documents = values.value(query["documents"])
         made = documents if isinstance(documents, list) else [documents]
+        if not made or not all(isinstance(document, dict) for document in made):
+            raise PluginError("what is to be inserted is not an object", code="invalid_input")
         await collection.insert_many(made, session=session)
         return made, len(made)
     where = values.value(query.get("filter", {}))

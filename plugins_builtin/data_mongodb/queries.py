@@ -133,6 +133,8 @@ def _check_pipeline(pipeline: object) -> None:
         (about,) = stage.values()
         for nested in _pipelines(next(iter(stage)), about):
             _check_pipeline(nested)
+        if next(iter(stage)) == "$unionWith" and not isinstance(about, dict):
+            check_collection(about)
         if isinstance(about, dict) and next(iter(stage)) in ("$lookup", "$graphLookup", "$unionWith"):
             check_collection(about.get("from", about.get("coll")))
 

@@ -37,8 +37,8 @@ class Credentials(Protocol):
         """What to send now."""
         ...
 
-    def forget(self) -> bool:
-        """It was refused: whether something else may be sent instead."""
+    def forget(self, shown: Shown) -> bool:
+        """That was refused: whether something else may be sent instead."""
         ...
 
 
@@ -69,7 +69,7 @@ class Fixed:
             return Shown(query=f"{quote(key['name'], safe='')}={quote(secret(key['secret']), safe='')}")
         return Shown()
 
-    def forget(self) -> bool:
+    def forget(self, shown: Shown) -> bool:
         """There is nothing else."""
         return False
 
@@ -89,12 +89,16 @@ class ClientCredentials:
             async with self._fetching:
                 if time.monotonic() >= self._until:
                     await self._fetch(timeout_ms)
+        return self._shown()
+
+    def _shown(self) -> Shown:
         return Shown((("authorization", f"Bearer {self._token}"),))
 
-    def forget(self) -> bool:
-        """Fetch another one, unless this one came only now."""
-        was_there, self._token, self._until = bool(self._token), "", 0.0
-        return was_there
+    def forget(self, shown: Shown) -> bool:
+        """Fetch another one, once for all whose token was refused at the same time."""
+        if shown == self._shown():
+            self._until = 0.0
+        return True
 
     async def _fetch(self, timeout_ms: int) -> None:
         config = self.config

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote_plus, urljoin, urlsplit
 
 from mockforge_plugin import HostError, HttpAnswer, Json, PluginError, http, now
-from mockforge_plugin.engines.http.credentials import Credentials, credentials
+from mockforge_plugin.engines.http.credentials import Credentials, Shown, credentials
 from mockforge_plugin.engines.http.json_text import read_json
 
 _NO_URL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
@@ -99,21 +99,21 @@ class Service:
         return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != self._key_name)
 
     async def _authorized(self, request: Request, deadline: Deadline) -> HttpAnswer:
-        answer = await self._exchange(request, deadline)
-        if answer.status == 401 and self._credentials.forget():
-            answer = await self._exchange(request, deadline)
+        shown = await self._credentials.show(deadline.left_ms())
+        answer = await self._exchange(request, shown, deadline)
+        if answer.status == 401 and self._credentials.forget(shown):
+            answer = await self._exchange(request, await self._credentials.show(deadline.left_ms()), deadline)
         if answer.status in (401, 403, 407):
             self.is_well = False
             raise PluginError(f"it refuses our credentials ({answer.status})", code="unavailable")
         return answer
 
-    async def _exchange(self, request: Request, deadline: Deadline) -> HttpAnswer:
-        shown = await self._credentials.show(deadline.left_ms())
+    async def _exchange(self, request: Request, shown: Shown, deadline: Deadline) -> HttpAnswer:
         mark = "&" if "?" in request.target else "?"
         url = f"{self._origin}{self._base}{request.target}{mark + shown.query if shown.query else ''}"
-        names = {name for name, _ in (*request.headers, *shown.headers)}
-        usual = [pair for pair in (("accept", "application/json"), *self._headers) if pair[0] not in names]
-        headers = [*dict(usual).items(), *request.headers, *shown.headers]
+        own = [pair for pair in request.headers if pair[0] not in dict(shown.headers)]
+        usual = {"accept": "application/json", **dict(self._headers)}
+        headers = [*(pair for pair in usual.items() if pair[0] not in dict((*own, *shown.headers))), *own, *shown.headers]
         try:
             answer = await http.request(request.method, url, headers=headers, body=request.body, timeout_ms=deadline.left_ms())
         except HostError as error:

@@ -84,6 +84,7 @@ async def test_a_parameter_of_each_type_is_written_and_found_again(database: Dat
 WRITES: dict[str, Any] = {
     "add": {"query": {"insert": "people", "documents": {"_id": ":id", "name": ":name"}}, "params": {"id": "integer", "name": "text"},
             "write": True},
+    "raw": {"query": {"insert": "people", "documents": [":doc"]}, "params": {"doc": "json"}, "write": True},
     "rename": {"query": {"update": "people", "filter": {"_id": ":id"}, "change": {"$set": {"name": ":name"}}, "returns": True},
                "params": {"id": "integer", "name": "text"}, "write": True},
     "all": {"query": {"update": "people", "change": {"$inc": {"n": 1}}, "many": True, "all": True}, "write": True},
@@ -105,6 +106,9 @@ async def test_writes_tell_what_they_changed(database: Database, shop: Opening) 
         for query, params in (("add", {"id": 1, "name": "x"}), ("add", {"id": 3, "name": "Bo"}), ("rename", {"id": 1, "name": "Bo"})):
             refused = await asking.refused(query, params)
             assert refused.code == "conflict" and "Bo" not in refused.told + refused.why
+        documents: list[Any] = ["text", [], 5, {"$set": {}}, {"a": {"$inc": 1}}]
+        for document in documents:
+            assert (await asking.refused("raw", {"doc": document})).code == "invalid_input"
         assert (await asking.result("rename", {"id": 2, "name": "Cy"}))["rows"] == [{"_id": 2, "name": "Cy"}]
         assert [(await asking.result(query))["affected"] for query in ("all", "upsert", "upsert")] == [2, 1, 1]
         gone = [await asking.result("remove", {"id": 2}) for _ in range(2)]

@@ -88,7 +88,8 @@ async def test_9_a_query_that_reads_changes_nothing(database: Database, shop: Op
         '{"insert": "people", "documents": {}}', '{"find": "people", "$db": "admin"}', '{"find": "system.users"}', '{"eval": "1"}',
         "[]", "x",
         '{"aggregate": "people", "pipeline": [{"$lookup": {"from": {"db": "admin", "coll": "system.users"}, "as": "x"}}]}',
-        '{"aggregate": "people", "pipeline": [{"$currentOp": {}}]}', '{"find": ":v"}', "[" * 100_000,
+        '{"aggregate": "people", "pipeline": [{"$currentOp": {}}]}', '{"aggregate": "people", "pipeline": [{"$unionWith": "system.js"}]}',
+        '{"find": ":v"}', "[" * 100_000,
     )  # fmt: skip
     async with shop({}) as asking:
         for text in texts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -67,6 +68,12 @@ async def test_29_a_bomb_is_ended_by_the_door(shop: Opening) -> None:
         assert (await asking.refused("q")).code == "limit"
 
 
+async def test_a_query_cannot_show_something_else_than_the_configuration(shop: Opening) -> None:
+    query = {"get": "/private", "headers": {"Authorization": ":who", "accept": "text/x"}}
+    async with shop({"q": {"query": query, "params": {"who": "text"}}}, auth={"bearer": {"secret": "key"}}) as asking:
+        assert await asking.rows("q", {"who": "Bearer other"}) == [{"ok": True}]
+
+
 @pytest.mark.parametrize(
     "auth",
     [
@@ -93,7 +100,7 @@ async def test_29_a_token_is_fetched_once_and_again_when_it_is_refused(served: t
         api.tokens = 0
         assert [await asking.rows("q") for _ in range(3)] and api.tokens == 1
         api.tokens = 5  # the one we have is over
-        assert await asking.rows("q") == [{"ok": True}] and api.tokens == 6
+        assert await asyncio.gather(*(asking.rows("q") for _ in range(4))) == [[{"ok": True}]] * 4 and api.tokens == 6
     async with shop({"q": {"query": {"get": "/private"}}}, auth={"oauth2": {**oauth2, "client_id": "other"}}) as asking:
         refused = await asking.refused("q")
     assert refused.code == "unavailable" and "answered 401 without one" in refused.why
