@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from mockforge_asgi.types import Json
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class SourceQuery:
     count: bool = False
     max_bytes: int | None = None
     timeout_ms: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its document holds nothing that whoever is sent it could change: texts, and parameters that are no lists or objects."""
+        return type(self.query) is str and _SCALARS.issuperset(map(type, self.params.values()))
 
     def document(self) -> dict[str, Json]:
         """As the plugin is sent it; what says nothing is left out."""

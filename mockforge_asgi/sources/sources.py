@@ -110,10 +110,11 @@ class Sources:
         if named is None and configured is not None and not raw:
             named = _named(configured, query)
         if named is None:
-            asked = SourceQuery(query, params, limit=min(limit or limits.max_rows, limits.max_rows), order=tuple(order), count=count)
+            most = min(limit or limits.max_rows, limits.max_rows)
+            bounds = limits.max_bytes, limits.timeout_ms
+            asked = SourceQuery(query, params, {}, "", most, None, tuple(order), False, count, *bounds)
         else:
-            asked = _asked(source, named, params, limit, order, count)
-        asked = replace(asked, max_bytes=limits.max_bytes, timeout_ms=limits.timeout_ms)
+            asked = _asked(source, named, params, limit, order, count, limits)
         if max_values is not None and (width := self._widths.get((source, query))):
             asked = replace(asked, limit=min(asked.limit or MAX_ROWS, max(1, max_values // width)))
         if cursor is not None:
@@ -181,7 +182,7 @@ class Sources:
         finally:
             if asked.write:
                 self.changed(source)
-            if self._events is not None:
+            if self._events is not None and (outcome != "ok" or self._events.wants(SourceQueried, "debug")):
                 wall_s = perf_counter() - since
                 self._events.emit(
                     SourceQueried(
@@ -235,11 +236,20 @@ def _named(configured: SourceConfig, query: str) -> NamedQuery:
     return named
 
 
-def _asked(source: str, named: NamedQuery, params: Mapping[str, Json], limit: int | None, order: Sequence[str], count: bool) -> SourceQuery:
+def _asked(
+    source: str,
+    named: NamedQuery,
+    params: Mapping[str, Json],
+    limit: int | None,
+    order: Sequence[str],
+    count: bool,
+    limits: SourceLimits,
+) -> SourceQuery:
     types = {name: about.type for name, about in named.params.items()}
     most = min(limit or named.limit, named.limit)
     typed = typed_parameters(named, params, source)
-    return SourceQuery(named.query, typed, types, named.name, most, None, ordered(named, order, source), named.write, count)
+    by, bounds = ordered(named, order, source), (limits.max_bytes, limits.timeout_ms)
+    return SourceQuery(named.query, typed, types, named.name, most, None, by, named.write, count, *bounds)
 
 
 def _waiting(source: str, plugin: str, asker: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """NativePlugin: a loaded plugin that runs in this process, called with values: its requests and its usual results are never JSON.
 
 What it may see, what its results may be and what becomes of its failures is as for any other plugin; a result that is not one of the
-usual is read as theirs are. Data sources are asked with documents, as everywhere.
+usual is read as theirs are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mockforge_asgi.contract import Decision, Description, Json, PluginHost
 from mockforge_asgi.contract.results import ResultReader
+from mockforge_asgi.contract.source_query import SourceQuery
 from mockforge_asgi.contract.usual import UNUSUAL, UsualResults
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_asgi.http.exchange import Exchange
@@ -41,7 +42,7 @@ def native_plugin(
 class NativePlugin(Plugin):
     """See Plugin."""
 
-    __slots__ = ("_authenticate", "_can_handle", "_endpoints", "_functions", "_generate", "_modify", "_native", "_usual")
+    __slots__ = ("_authenticate", "_can_handle", "_endpoints", "_functions", "_generate", "_modify", "_native", "_query", "_usual")
 
     def __init__(
         self,
@@ -68,6 +69,10 @@ class NativePlugin(Plugin):
         self._functions = {f.name: call("template.call", usual.data, _same, f.name) for f in description.functions}
         served = partial(reader.response, "endpoint.call")
         self._endpoints = {name: call("endpoint.call", usual.response, served, name) for name in description.endpoints or ()}
+        asks = None if "data.connect" in description.ops else runner.asks_for_rows()
+        self._query = (
+            None if asks is None else NativeCall(host, runner, self.breaker, asks, "data.query", "", read=runner.read_rows, check=_same)
+        )
 
     # What a plugin takes no more of, since an edit came between a request and its call, is left to the next generation.
     # Calls are given to be awaited: each coroutine in between would cost every request.
@@ -129,6 +134,14 @@ class NativePlugin(Plugin):
         if given is UNUSUAL or named is UNUSUAL:
             given, named = loads(dumps([list(args), dict(kwargs)]))
         return call.run(exchange, given, named)
+
+    def query(self, exchange: Exchange | None, asked: SourceQuery) -> Coroutine[Any, Any, Json]:
+        """See Plugin."""
+        if (call := self._query) is None or not asked.is_plain:
+            return super().query(exchange, asked)
+        if not self._native.is_serving and self.successor is not None:
+            return self.successor.query(exchange, asked)
+        return call.run(exchange, asked.document())
 
     def call_endpoint(self, exchange: Exchange, name: str) -> Coroutine[Any, Any, MockResponse | TemplateResponse]:
         """See Plugin."""

@@ -120,6 +120,17 @@ class InProcess:
         called, method = made.called(op, name), made.method(op, name)
         return None if called is None or method is None else (called, method)
 
+    def asks_for_rows(self) -> Method | None:
+        """What `data.query` calls with a document, where the author's method is async; else None."""
+        made = self._object
+        assert made is not None, "load() comes first"
+        method = made.method("data.query")
+        return (made.rows, method) if method is not None and inspect.iscoroutinefunction(method) else None
+
+    def read_rows(self, value: Any) -> Json:
+        """The data document that `asks_for_rows` gave, or its text. Raises PluginFailed, LimitExceeded."""
+        return value if type(value) is dict else read_answer(self.plugin, "data.query", value, self.output_bytes)
+
     def by_json(self, op: str, name: str, value: object) -> Json:
         """What a method gave, as JSON alone carries it. Raises WrongAnswer, PluginFailed, LimitExceeded."""
         assert self._object is not None, "load() comes first"

@@ -173,10 +173,15 @@ class Meter:
             left -= len(held)
             if left < 0:
                 raise OverLimit("values", self.limits.values, "the template makes a list or mapping that holds too much")
-            for item in (*held, *held.values()) if isinstance(held, Mapping) else held:
-                if type(item) in SCALARS:
+            for item in (*held, *held.values()) if type(held) is dict or isinstance(held, Mapping) else held:
+                kind = type(item)
+                if kind in SCALARS:
                     continue
-                if isinstance(item, str):
+                if kind is str:
+                    text += len(item)
+                elif kind is dict or kind is list:  # as nearly all are
+                    stack.append(item)
+                elif isinstance(item, str):
                     text += len(item)
                 elif isinstance(item, HOLDERS):
                     stack.append(item)

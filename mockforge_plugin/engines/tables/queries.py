@@ -10,7 +10,7 @@ from typing import Any, Final
 from mockforge_plugin.engines.tables.catalogue import contract_type
 from mockforge_plugin.engines.tables.connection import Guarded
 from mockforge_plugin.engines.tables.statements import LIMIT, Asked, Change, Plan, cursor_of, read_cursor
-from mockforge_plugin.engines.tables.values import bound, column_types, typed_cells
+from mockforge_plugin.engines.tables.values import bound, changes_of, column_types, typed_cells
 from mockforge_plugin.failure import PluginError
 from mockforge_plugin.tables import Column, DataResult
 
@@ -22,12 +22,13 @@ _TEXTS: Final = frozenset({str, bytes})
 class Prepared:
     """A plan that is run again and again. `are_kinds_kept`: no column holds values of another kind than its own."""
 
-    __slots__ = ("_columns", "_typed", "first", "plan")
+    __slots__ = ("_changes", "_columns", "_typed", "first", "plan")
 
     def __init__(self, plan: Plan, *, are_kinds_kept: bool) -> None:
         self.plan, self.first = plan, plan.page(None)
         self._typed = are_kinds_kept and bool(plan.kinds) and not {None, "any"}.intersection(plan.kinds)
         self._columns: tuple[Column, ...] = ()
+        self._changes = changes_of(plan.kinds[: len(plan.kinds) - plan.hidden])
 
     def result(self, names: Sequence[str], rows: Sequence[Sequence[Any]], following: str | None, total: int | None) -> DataResult:
         """Rows as the contract has them, without the hidden columns at their end."""
@@ -35,14 +36,15 @@ class Prepared:
         width = len(names) - hidden
         if hidden:
             rows = [row[:width] for row in rows]
-        kinds = kinds[:width] if len(kinds) == len(names) else (None,) * width
-        rows = typed_cells(kinds, rows)
+        is_known = len(kinds) == len(names)
+        rows = typed_cells(self._changes, rows) if is_known else rows
         columns = self._columns
         if not columns:
-            types = list(map(contract_type, kinds)) if self._typed and None not in kinds else column_types(kinds, width, rows)
+            kinds = kinds[:width] if is_known else (None,) * width
+            is_fixed = self._typed and is_known
+            types = list(map(contract_type, kinds)) if is_fixed else column_types(kinds, width, rows)
             columns = tuple(map(Column, names[:width], types))
-            if self._typed and None not in kinds:
-                self._columns = columns
+            self._columns = columns if is_fixed else ()
         return DataResult(columns, tuple(rows), following is not None, following, total)  # type: ignore[arg-type]  # rows are tuples
 
 
@@ -86,15 +88,20 @@ def _following(plan: Plan, cursor: sqlite3.Cursor, rows: Sequence[Sequence[Any]]
 
 def fetched(cursor: sqlite3.Cursor, most: int, max_bytes: int) -> list[Any]:
     """Rows, at most so many, and at most so many bytes of text in them. Raises PluginError."""
-    rows: list[Any] = []
-    size = 0
+    rows: list[Any] = cursor.fetchmany(min(_CHUNK, most))
+    if len(rows) < _CHUNK:
+        return rows  # as nearly always
+    size = _size(rows)
     while len(rows) < most and (chunk := cursor.fetchmany(min(_CHUNK, most - len(rows)))):
         rows += chunk
-        if len(rows) > _CHUNK or most > _CHUNK:
-            size += sum(len(cell) for row in chunk for cell in row if type(cell) in _TEXTS)
-            if size > max_bytes:
-                raise PluginError(f"the rows have more than {max_bytes >> 20} MiB", code="limit")
+        size += _size(chunk)
+        if size > max_bytes:
+            raise PluginError(f"the rows have more than {max_bytes >> 20} MiB", code="limit")
     return rows
+
+
+def _size(rows: Sequence[Sequence[Any]]) -> int:
+    return sum([len(cell) for row in rows for cell in row if type(cell) in _TEXTS])
 
 
 def write(guarded: Guarded, statements: Sequence[Change], asked: Asked) -> DataResult:
@@ -117,7 +124,7 @@ def write(guarded: Guarded, statements: Sequence[Change], asked: Asked) -> DataR
             connection.execute("rollback")
         raise
     kinds = statements[-1].kinds if statements[-1].kinds else (None,) * len(names)
-    rows = list(typed_cells(kinds, rows))
+    rows = list(typed_cells(changes_of(kinds), rows))
     return DataResult(tuple(map(Column, names, column_types(kinds, len(names), rows))), tuple(rows), affected=affected)
 
 

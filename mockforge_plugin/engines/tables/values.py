@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from binascii import Error as NoBase64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -61,13 +61,21 @@ def _numbers(values: Any) -> Any:
     return [_number(value) if type(value) is str else value for value in values] if type(values) is list else values
 
 
-def typed_cells(kinds: Sequence[str | None], rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-    """The rows with the cells of booleans and JSON as values; those of other kinds are values already."""
-    changes = {at: change for at, kind in enumerate(kinds) if kind is not None and (change := _CHANGES.get(kind)) is not None}
-    if not changes:
+Changes: TypeAlias = Mapping[int, Callable[[Any], Any]]
+"""What becomes of the cells of some columns."""
+
+
+def changes_of(kinds: Sequence[str | None]) -> Changes:
+    """Makes the cells of booleans and JSON values; those of other kinds are values already."""
+    return {at: change for at, kind in enumerate(kinds) if kind is not None and (change := _CHANGES.get(kind)) is not None}
+
+
+def typed_cells(changes: Changes, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    """The rows with those cells changed."""
+    if not changes or not rows:
         return rows
-    width = range(len(kinds))
-    return [tuple(changes[at](row[at]) if at in changes else row[at] for at in width) for row in rows]
+    width = range(len(rows[0]))
+    return [tuple([changes[at](row[at]) if at in changes else row[at] for at in width]) for row in rows]
 
 
 def column_types(kinds: Sequence[str | None], width: int, rows: Sequence[Sequence[Any]]) -> list[str]:
