@@ -41,6 +41,7 @@ def config(server: Postgresql) -> dict[str, Any]:
         "all": "select * from users order by id",
     }
     place = {"host": "127.0.0.1", "port": server.port, "database": "shop", "user": READER, "password": {"secret": "shop"}}
+    place |= {"pool": {"max": 5, "wait_ms": 10_000}}
     by_id = {"data": "shop.one", "params": {"id": "{{ request.path_params.id }}"}, "one": True}
     return {
         "version": 1,
