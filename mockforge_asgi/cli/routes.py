@@ -70,7 +70,7 @@ def listed(config: Config) -> str:
 
 def decided(config: Config, question: Question) -> tuple[str, bool]:
     """Which route answers and why no other does, and whether there is one. Raises ConfigError, RequestRejected."""
-    index, request = build_routes(config.routes), question.snapshot()
+    index, request = build_routes(config.routes, sources=config.sources), question.snapshot()
     body = JsonBody(question.body.encode(), request.header("content-type", "") or "")
     text, found = decide(index, request, body), index.match(request, body)
     lines = [text]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from mockforge_asgi.config.objects import ResourceResponse, RouteConfig, RouteMatch
 from mockforge_asgi.config.parsing.locations import Path
-from mockforge_asgi.config.sources.objects import NamedQuery
+from mockforge_asgi.config.sources.objects import SourceConfig
 from mockforge_asgi.errors import ConfigError, Problem
 from mockforge_asgi.http.headers import BadHeader, wire_headers
 from mockforge_asgi.http.media_type import MediaType
@@ -24,13 +25,19 @@ from mockforge_asgi.text import is_template
 from mockforge_asgi.types import Headers, Json
 
 
-def build_routes(routes: Iterable[RouteConfig], data: DataServices | None = None) -> Routes:
-    """The index of those routes; `data` serves those that answer out of data sources. Raises ConfigError with the faults of all of them."""
+def build_routes(
+    routes: Iterable[RouteConfig], data: DataServices | None = None, *, sources: Mapping[str, SourceConfig] = MappingProxyType({})
+) -> Routes:
+    """The index of those routes; `data` serves those that answer out of sources, `sources` are for routes that are only looked at.
+
+    Raises ConfigError with the faults of all of them.
+    """
+    known = sources if data is None else data.sources
     made: list[PlannedRoute] = []
     problems: list[Problem] = []
     for position, entry in enumerate(routes):
         try:
-            made += _resource_routes(entry, position, data) if entry.response.kind == "resource" else [_route(entry, position, data)]
+            made += _resource_routes(entry, position, data, known) if entry.response.kind == "resource" else [_route(entry, position, data)]
         except (PatternError, MatcherError, ResponseError) as error:
             problems.append(Problem(_place(entry, position), str(error)))
     index = RouteIndex(made)
@@ -99,12 +106,15 @@ def _route(entry: RouteConfig, position: int, data: DataServices | None) -> Plan
     )
 
 
-def _resource_routes(entry: RouteConfig, position: int, data: DataServices | None) -> Iterator[PlannedRoute]:
+def _resource_routes(
+    entry: RouteConfig, position: int, data: DataServices | None, sources: Mapping[str, SourceConfig]
+) -> Iterator[PlannedRoute]:
     """The list of a resource, and its items."""
     asked, headers = entry.response.value, _plain_headers(entry, "resource")
     assert isinstance(asked, ResourceResponse)
-    queries = {} if data is None or asked.source not in data.sources else data.sources[asked.source].queries
-    query = queries.get(asked.query) or NamedQuery(asked.query, {"from": ""}, key=("id",))  # of routes that are only looked at
+    query = sources[asked.source].queries.get(asked.query) if asked.source in sources else None
+    if query is None or not query.key:
+        raise ResponseError(f"a resource needs a query with a `key`, and {asked.source}.{asked.query} is none.")
     collection = SourceCollection(asked.source, query, _not_served if data is None else data.query)
     matchers, place = tuple(_matchers(entry.match)), _place(entry, position)
     for path, is_item in ((entry.match.path, False), (item_pattern(entry.match.path, query.key), True)):

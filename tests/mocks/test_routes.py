@@ -125,3 +125,13 @@ def test_an_encoded_slash_is_data_of_its_segment(pattern: str, raw: str, params:
     found = index.match(RequestSnapshot(scope))
     assert (found[1] if isinstance(found, tuple) else None) == params
     assert bool(index.methods_at(RequestSnapshot(scope).match_path)) is (params is not None)
+
+
+def test_a_resource_has_a_route_for_its_list_and_one_for_its_items() -> None:
+    query = {"from": "logs", "key": ["shop", "day of month"]}
+    routes = [{"match": {"path": "/logs"}, "response": {"resource": "s.logs"}}]
+    config = load_config({"version": 1, "sources": {"s": {"use": "./s", "queries": {"logs": query}}}, "routes": routes, "dev": True})
+    index = build_routes(config.routes, sources=config.sources)
+    assert [route.pattern.text for route in index.routes] == ["/logs", "/logs/{key_shop}/{key_day_20_of_20_month}"]
+    with pytest.raises(ConfigError, match="a resource needs a query with a `key`, and s.logs is none"):
+        build_routes(config.routes)
