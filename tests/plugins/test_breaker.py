@@ -325,7 +325,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_lasts_for_ever(self) -> None:
         until_s = self.course.breaker.until_s
-        assert until_s is None or until_s - self.course.now <= 8.0
+        assert until_s is None or until_s - self.course.now <= 8.0 + 1e-6  # sums of 0.3 and the like are not exact
         assert self.course.breaker._is_trying == any(self.running)
 
     def teardown(self) -> None:
