@@ -101,7 +101,8 @@ class DataPlan:
             what = f"query {query.name!r}: the request gives no {missing[0]!r}"
             raise SourceFailed("invalid_input", what, asked.source, query.name, details={"parameter": missing[0]})
         options = paging(exchange, query) if is_list else {} if query.write else {"limit": 2}
-        result = await services.query(asked.source, asked.query, params, count=asked.total and is_list, **options)
+        with exchange.watched():
+            result = await services.query(asked.source, asked.query, params, count=asked.total and is_list, **options)
         return self._one(result) if asked.one else self._list(exchange, result)
 
     def _one(self, result: dict[str, Json]) -> MockResponse:

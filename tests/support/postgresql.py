@@ -128,8 +128,8 @@ class Postgresql:
 
     def _children(self) -> list[int]:
         assert self.process is not None
-        done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return list(map(int, done.stdout.split()))
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return list(map(int, listed.split()))
 
     def sql(self, text: str, database: str = "shop") -> list[list[str]]:
         """Run statements as a superuser; the rows that they print. Raises RuntimeError."""

@@ -72,7 +72,8 @@ class ResourcePlan:
     async def _list(self, exchange: Exchange, outer: Row) -> MockResponse:
         options = {"limit": None, "cursor": None, "order": (), **paging(exchange, self.query)}
         where = {**filters(exchange, self.query, outer), **outer}
-        page = await self.collection.page(where, count=self.asked.total, **options)
+        with exchange.watched():
+            page = await self.collection.page(where, count=self.asked.total, **options)
         fields = await self.collection.fields()
         extra = link_to_next(exchange, page.next)
         if page.total is not None:

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from mockforge_asgi import PluginRuntime
+from mockforge_asgi import MockForge, PluginRuntime
+from mockforge_asgi.testing import Client
+from mockforge_asgi.testing.client import Conversation
 from plugins_builtin.data_postgresql.tests.mock import mock
-from tests.support.data_sources import failure, rows, running
+from tests.support.data_sources import failure, route, rows, running
 from tests.support.postgresql import Postgresql
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,3 +112,16 @@ async def test_a_query_waits_for_a_connection_only_so_long(runtime: PluginRuntim
 
 async def test_those_that_wait_are_served_in_turn(patient: PluginRuntime) -> None:
     assert await asyncio.gather(*(rows(patient, "one", {"n": n}) for n in range(300))) == [[[n]] for n in range(300)]
+
+
+async def test_a_client_that_leaves_ends_its_query_at_the_server(server: Postgresql) -> None:
+    routes = [route("GET", "/sleep", "sleep")]
+    async with Client(MockForge(config=mock(server, QUERIES, routes, limits={"timeout_ms": 20_000}))) as client:
+        conversation = Conversation([{"type": "http.request", "body": b"", "more_body": False}])
+        asking = asyncio.create_task(client.app(client.scope("GET", "/sleep"), conversation.receive, conversation.send))
+        while await asyncio.to_thread(server.sql, SLEEPING) == [["0"]]:
+            await asyncio.sleep(0.01)
+        conversation.leave()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(asking, 5)
+        await no_longer(server)
