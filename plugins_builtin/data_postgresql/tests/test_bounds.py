@@ -118,7 +118,7 @@ async def test_a_client_that_leaves_ends_its_query_at_the_server(server: Postgre
     routes = [route("GET", "/sleep", "sleep")]
     async with Client(MockForge(config=mock(server, QUERIES, routes, limits={"timeout_ms": 20_000}))) as client:
         conversation = Conversation([{"type": "http.request", "body": b"", "more_body": False}])
-        asking = asyncio.create_task(client.app(client.scope("GET", "/sleep"), conversation.receive, conversation.send))
+        asking = asyncio.ensure_future(client.app(client.scope("GET", "/sleep"), conversation.receive, conversation.send))
         while await asyncio.to_thread(server.sql, SLEEPING) == [["0"]]:
             await asyncio.sleep(0.01)
         conversation.leave()
