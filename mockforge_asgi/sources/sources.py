@@ -181,7 +181,8 @@ class Sources:
             raise
         finally:
             if asked.write:
-                self.changed(source)
+                configured = self._configured.get(source)
+                self.changed(source if configured is None else configured.plugin)
             if self._events is not None and (outcome != "ok" or self._events.wants(SourceQueried, "debug")):
                 wall_s = perf_counter() - since
                 self._events.emit(

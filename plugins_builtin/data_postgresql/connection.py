@@ -49,6 +49,7 @@ class PostgresqlConnection:
     async def run(self, pieces: Sequence[Piece], params: Mapping[str, Any], types: Mapping[str, str], bounds: Bounds) -> Rows:
         """See Connection."""
         text, values = bound(pieces, params, types)
+        is_prepared = False
         self._cap.allow(bounds.max_bytes)
         try:
             if self._timeout_ms != bounds.timeout_ms and not self._settings.pooler:
@@ -56,9 +57,10 @@ class PostgresqlConnection:
                 self._timeout_ms = bounds.timeout_ms
             known = self._prepared.get(text)
             statement, columns = known or await self._prepare(text)
+            is_prepared = True
             rows = await statement.fetch(*values)
         except Exception as error:
-            raise self._failure(error, text) from None
+            raise self._failure(error, text, has_values=is_prepared and bool(values)) from None
         if columns:
             return Rows(columns, rows)
         return Rows(affected=_affected(statement.get_statusmsg()))
@@ -75,11 +77,11 @@ class PostgresqlConnection:
                 self._prepared.popitem(last=False)
         return statement, columns
 
-    def _failure(self, error: Exception, text: str) -> SqlError:
+    def _failure(self, error: Exception, text: str, *, has_values: bool = False) -> SqlError:
         if self._cap.is_over:
             return too_large()
         self._prepared.pop(text, None)
-        made = sql_error(error, self._settings.address)
+        made = sql_error(error, self._settings.address, has_values=has_values)
         made.is_lost = made.is_lost or self._driver.is_closed()
         return made
 

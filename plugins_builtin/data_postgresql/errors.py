@@ -13,11 +13,13 @@ _VALUES: Final = {
     "23514": "a value breaks a check constraint",
 }  # fmt: skip
 _BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03"})
+_OF_VALUES: Final = frozenset({"42601", "42602"})
+"""Syntax and names, of what is no longer looked at as a query."""
 _STALE: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
-def sql_error(error: BaseException, address: str) -> SqlError:
-    """The failure that an exception of asyncpg, or of the network, is."""
+def sql_error(error: BaseException, address: str, *, has_values: bool = False) -> SqlError:
+    """The failure that an exception of asyncpg, or of the network, is. `has_values`: the server may complain of a parameter's value."""
     if isinstance(error, SqlError):
         return error
     if isinstance(error, _STALE):
@@ -27,7 +29,7 @@ def sql_error(error: BaseException, address: str) -> SqlError:
     if isinstance(error, asyncpg.DataError | asyncpg.exceptions.DataError):
         return refused(f"a parameter's value does not fit where it stands ({getattr(error, 'sqlstate', None) or 'client'})")
     if isinstance(error, asyncpg.PostgresError):
-        return _of_state(error, address)
+        return _of_state(error, address, has_values)
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return refused("a parameter's value does not fit where it stands: declare its type, or cast it in the query")
     if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError | EOFError | TimeoutError):
@@ -35,7 +37,7 @@ def sql_error(error: BaseException, address: str) -> SqlError:
     return SqlError(f"asyncpg failed with {type(error).__name__}", is_lost=True)
 
 
-def _of_state(error: asyncpg.PostgresError, address: str) -> SqlError:
+def _of_state(error: asyncpg.PostgresError, address: str, has_values: bool) -> SqlError:
     """By SQLSTATE (PostgreSQL documentation, appendix A)."""
     state = str(getattr(error, "sqlstate", None) or "")
     where = next((f" ({name})" for key in ("constraint_name", "column_name") if (name := getattr(error, key, None))), "")
@@ -51,15 +53,25 @@ def _of_state(error: asyncpg.PostgresError, address: str) -> SqlError:
         return busy(f"PostgreSQL at {address}: {type(error).__name__}, {state}")
     if state[:2] == "28":
         return unavailable(f"PostgreSQL at {address} refuses the login: {state}; see its user and secret", is_lost=True, is_login=True)
-    if state[:2] in ("08", "53", "57", "58", "XX") or state == "3D000":
+    if state[:2] in ("08", "53", "57", "58") or state == "3D000":
         return unavailable(f"PostgreSQL at {address}: {type(error).__name__}, {state}", is_lost=state != "3D000")
     if state == "25006":
         return refused("it writes, and may not: add `write: true` to it if it shall", "denied")
     if state == "42501":
-        return refused(f"the role may not do this: {str(error)[:200]}", "denied")
+        return refused(f"the role may not do this{'' if has_values else f': {str(error)[:200]}'}", "denied")
     if state[:2] in ("42", "3F"):
-        return SqlError(f"PostgreSQL does not understand it: {str(error)[:300]} ({state})")
+        return _of_text(error, state, has_values)
     return SqlError(f"PostgreSQL failed with {type(error).__name__}, {state}")
+
+
+def _of_text(error: asyncpg.PostgresError, state: str, has_values: bool) -> SqlError:
+    """What is wrong with the query; or with a value that is read as a search (`to_tsquery`), a path (`jsonpath`) or a name (`regclass`):
+    such a message repeats it."""
+    if not has_values:
+        return SqlError(f"PostgreSQL does not understand it: {str(error)[:300]} ({state})")
+    if state in _OF_VALUES:
+        return refused(f"a parameter's value is not one that it can be used with ({state})")
+    return SqlError(f"PostgreSQL does not understand it: {type(error).__name__} ({state})")
 
 
 def _reason(error: BaseException) -> str:

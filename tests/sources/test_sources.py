@@ -238,6 +238,65 @@ async def test_cached_rows_are_read_once_for_all_and_again_after_a_write() -> No
     assert [asked[0] for asked in source.asked] == ["select 1", "insert", "select 1", "select 1"]
 
 
+async def test_a_write_by_one_source_empties_what_is_cached_of_others_of_its_plugin() -> None:
+    source = Source("db", found(USERS))
+    reads, writes = {"q": NamedQuery("q", "select 1", cache_s=60)}, {"w": NamedQuery("w", "insert", write=True)}
+    every = Sources({"a": SourceConfig("a", "db", reads), "b": SourceConfig("b", "db", writes)}, {"db": source})
+    for source_name, query in (("a", "q"), ("b", "w"), ("a", "q")):
+        await every.query(source_name, query, {})
+    assert [asked[0] for asked in source.asked] == ["select 1", "insert", "select 1"]
+
+
+async def test_cached_rows_are_those_of_their_parameters_order_limit_and_page() -> None:
+    source = Source("db", found(USERS))
+    query = NamedQuery("q", "select 1", {"n": QueryParameter("integer")}, cache_s=60, sort=frozenset({"a"}))
+    every = Sources({"s": SourceConfig("s", "db", {"q": query})}, {"db": source})
+    following = (await every.query("s", "q", {"n": 1}))["next"]
+    asks: list[dict[str, Any]] = [{}, {"limit": 2}, {"order": ["a"]}, {"order": ["-a"]}, {"count": True}, {"cursor": following}]
+    for options in (*asks, *asks):
+        await every.query("s", "q", {"n": 1}, **options)
+    await every.query("s", "q", {"n": 2})
+    assert len(source.asked) == len(asks) + 1
+
+
+async def test_whoever_waits_for_cached_rows_gets_them_when_the_first_who_asked_has_left() -> None:
+    go, begun = asyncio.Event(), asyncio.Event()
+
+    async def give() -> Json:
+        begun.set()
+        await go.wait()
+        return USERS
+
+    source = Source("db", give)
+    every = Sources({"s": SourceConfig("s", "db", {"q": NamedQuery("q", "select 1", cache_s=60)})}, {"db": source})
+    first, second = (asyncio.create_task(every.query("s", "q", {})) for _ in range(2))
+    await begun.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    go.set()
+    assert len((await second)["rows"]) == 3 and len(source.asked) == 1
+
+
+async def test_a_cursor_is_one_of_its_source_query_parameters_and_order() -> None:
+    def query(name: str) -> NamedQuery:
+        return NamedQuery(name, "select 1", {"user": QueryParameter("text")}, sort=frozenset({"a"}))
+
+    plugins = {name: Source(name, found(USERS)) for name in ("db", "other")}
+    queries = {name: query(name) for name in ("q", "r")}
+    every = Sources({name: SourceConfig(name, name, queries) for name in plugins}, plugins)
+    cursor = (await every.query("db", "q", {"user": "ada"}))["next"]
+    await every.query("db", "q", {"user": "ada"}, cursor=cursor)
+    flipped = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
+    for source, name, user, order, sent in (
+        ("db", "q", "bo", [], cursor), ("db", "r", "ada", [], cursor), ("other", "q", "ada", [], cursor), ("db", "q", "ada", ["a"], cursor),
+        ("db", "q", "ada", [], flipped), ("db", "q", "ada", [], f"{cursor}="), ("db", "q", "ada", [], f" {cursor}"),
+    ):  # fmt: skip
+        with pytest.raises(SourceFailed) as caught:
+            await every.query(source, name, {"user": user}, order=order, cursor=sent)
+        assert caught.value.status == 400
+
+
 async def test_rows_beyond_max_mb_are_refused() -> None:
     every = one(Source("db", found({**USERS, "rows": [[10**15]] * 200})), NamedQuery("q", "select 1"))
     with pytest.raises(SourceFailed, match="more than its max_mb") as caught:

@@ -50,7 +50,7 @@ def typed_fields(fields: Fields, sent: Mapping[str, Json]) -> dict[str, Json]:
     made = {}
     for name, value in sent.items():
         field = fields.get(name)
-        if field is None:
+        if field is None or field.is_hidden:
             raise RequestRejected(422, f"there is no field {clip(name)!r}")
         made[name] = typed_field(field, value)
     return made
@@ -60,9 +60,9 @@ def replacement(fields: Fields, sent: Mapping[str, Json], row: Row, fixed: Mappi
     """The changes that make a row what was sent: fields that are not sent are null. `fixed` are those that nobody changes."""
     made = typed_fields(fields, {name: value for name, value in sent.items() if name not in fixed})
     for name in (*fields.known, *row):
-        if name in fixed or name in made:
-            continue
         field = fields.get(name)
+        if name in fixed or name in made or (field is not None and field.is_hidden):
+            continue
         if field is not None and not field.is_nullable:
             raise RequestRejected(422, f"the field {name!r} is missing")
         made[name] = None

@@ -20,11 +20,12 @@ _PATH: Final = frozenset(".\0")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a collection's rows; `type` is one of `VALUE_TYPES`."""
+    """One field of a collection's rows; `type` is one of `VALUE_TYPES`. One that is hidden may be asked for, and never sent."""
 
     name: str
     type: str = "json"
     is_nullable: bool = True
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,12 @@ class SourceCollection:
 
     async def _rows(self, found: Mapping[str, Json]) -> list[Row]:
         columns, is_documents = found["columns"], found.get("documents") is True
-        wanted = self._query.query.get("columns", ()) if is_documents else ()
-        declared = {name: Field(name, about.type) for name, about in self._query.params.items() if not wanted or name in wanted}
+        wanted = self._query.query.get("columns", ())
+        declared = {
+            name: Field(name, about.type, is_hidden=bool(wanted) and name not in wanted) for name, about in self._query.params.items()
+        }
         told = {c["name"]: Field(c["name"], c.get("type", "text"), c.get("nullable") is not False) for c in columns}
-        known = {name: Field(name) for name in wanted} | declared | told
+        known = {name: Field(name) for name in (wanted if is_documents else ())} | declared | told
         self._fields = Fields(known, is_documents and not wanted)
         if is_documents:
             return list(found["rows"])

@@ -66,7 +66,7 @@ class ResourcePlan:
 
     def _outer(self, exchange: Exchange, fields: Fields) -> Row | None:
         """What the path says that all rows here have; None where no row can have it."""
-        names = [name for name in exchange.path_params if name in self.query.params and name not in self.collection.key]
+        names = [name for name in exchange.path_params if name in self.query.params]
         return _typed(fields, {name: exchange.path_params[name] for name in names})
 
     async def _list(self, exchange: Exchange, outer: Row) -> MockResponse:
@@ -89,7 +89,7 @@ class ResourcePlan:
 
     async def _item(self, exchange: Exchange, method: str, fields: Fields, outer: Row) -> MockResponse:
         key = _typed(fields, {name: exchange.path_params[_placeholder(name)] for name in self.collection.key})
-        if key is None:
+        if key is None or any(key.get(name, value) != value for name, value in outer.items()):
             return _nothing()
         sent = await sent_object(exchange, is_patch=method == "PATCH") if method in ("PUT", "PATCH") else {}
         for _ in range(_TRIES):

@@ -135,7 +135,7 @@ class Engine(Generic[C]):
             return found
 
         # What a plugin wrote may have left anything behind in its session.
-        return await self._over(self.readers, run, may_repeat=True, is_last=not asked.name)
+        return await self._over(self.readers, run, may_repeat=True, is_last=not asked.name or statement.leaves_state)
 
     async def _page(
         self, connection: C, asked: Asked, statement: Statement, made: Page, cursor: Cursor, width: int, waited_s: float
@@ -228,7 +228,8 @@ class Engine(Generic[C]):
             is_cut = len(found.rows) > asked.limit
             return DataResult(found.columns, rows, is_cut, affected=affected, waited_ms=round(waited_s * 1000, 3))
 
-        return await self._over(self.writers, run, may_repeat=False)
+        is_last = any(statement.leaves_state for statement in statements)
+        return await self._over(self.writers, run, may_repeat=False, is_last=is_last)
 
 
 def _cursor(asked: Asked) -> Cursor:

@@ -12,6 +12,11 @@ from mockforge_plugin.engines.sql.lexer import tokens
 READS: Final = frozenset({"select", "with", "values", "table", "show", "explain", "describe", "desc"})
 """What a query that does not write may begin with."""
 _ROWS: Final = frozenset({"select", "with", "values", "table"})
+_STATEFUL: Final = frozenset(
+    """get_lock set_config setseed pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared dblink_connect
+    dblink_connect_u pg_export_snapshot""".split()
+)
+"""Functions that leave something behind in the session: locks, settings, connections."""
 _TAILS: Final = frozenset({"limit", "offset", "fetch", "for", "into", "lock", "procedure"})
 """Words behind which nothing may be appended to a statement."""
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
@@ -46,6 +51,11 @@ class Statement:
     def gives_rows(self) -> bool:
         """Whether it may stand within another query."""
         return self.verb in _ROWS
+
+    @property
+    def leaves_state(self) -> bool:
+        """Whether whoever had its connection next might see what it left there; an assignment (`:=`) sets a variable of MySQL's."""
+        return not _STATEFUL.isdisjoint(self.words) or any(":=" in piece for piece in self.pieces if isinstance(piece, str))
 
     @property
     def is_read(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import tempfile
 import time
@@ -25,6 +26,8 @@ _RACY_S: Final = 0.1
 """A file that was changed so shortly before it was read may change again without its times showing it."""
 _RACY_COARSE_S: Final = 2.0
 """The same where files have times of whole seconds."""
+_OWN: Final = re.compile(r"[0-9a-f]{40}-[0-9a-f]{24}\.db(?:-journal|-wal|-shm)?|[0-9a-f]{40}\.seen|building-[a-z0-9_]{8}|[0-9a-f]\.lock")
+"""The names of its files: the folder may be one that the operator keeps other things in."""
 UNUSED_S: Final = 14 * 86_400.0
 """What nobody opened for so long is removed."""
 
@@ -64,7 +67,9 @@ class TableCache:
     def __init__(self, folder: Path) -> None:
         """Raises OSError for a folder that others could write into."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.stat()
+        about = folder.lstat()  # a link in a temporary directory may be anybody's
+        if not stat.S_ISDIR(about.st_mode):
+            raise OSError(0, "the cache is no folder, but a link: name the folder itself, or remove it", str(folder))
         if about.st_uid != os.getuid() or about.st_mode & 0o077:
             raise OSError(0, "the folder belongs to somebody else, or others may read it: chmod 700, or remove it", str(folder))
         self.folder = folder
@@ -123,12 +128,16 @@ class TableCache:
             os.close(handle)
 
     def tidy(self) -> None:
-        """Remove what nobody has used for long."""
+        """Remove what nobody has used for long, of its own files."""
         oldest = time.time() - UNUSED_S
-        for path in self.folder.iterdir():
+        for path in filter(_is_own, self.folder.iterdir()):
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _is_own(path: Path) -> bool:
+    return _OWN.fullmatch(path.name) is not None
 
 
 def default_folder() -> Path:

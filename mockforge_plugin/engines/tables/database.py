@@ -29,8 +29,9 @@ BUDGET_S: Final = 0.001
 FIRST_DETOURS: Final = 100
 MOST_DETOURS: Final = 10_000
 """So many times a query goes to a thread at once when it has given up: twice as often each time."""
-_SMALL_VALUE_BYTES: Final = 1 << 16
-"""The largest value on the loop: what one instruction does with it is soon done."""
+_SMALL_VALUE_BYTES: Final = 1 << 13
+_SHORT_PATTERN: Final = 64
+"""The largest value, and pattern of LIKE, on the loop: what one instruction does with them is soon done."""
 _LARGE_VALUE_BYTES: Final = 64 << 20
 _BUSY_S: Final = 1.0
 """How long a thread waits while somebody else writes."""
@@ -58,6 +59,7 @@ class Database:
         self.path, self._access = path, access
         self.catalogue = self._read_catalogue()
         self._quick = Guarded(path, is_immutable=access.is_immutable, max_value_bytes=_SMALL_VALUE_BYTES, clock=thread_time)
+        self._quick.connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _SHORT_PATTERN)
         self._idle: list[Guarded] = []
         self._writer: Guarded | None = None
         self._pool = ThreadPoolExecutor(access.threads, thread_name_prefix="mockforge-tables")
@@ -126,7 +128,8 @@ class Database:
             guarded.until_s = thread_time() + BUDGET_S
             return queries.run(guarded, prepared, asked)
         except (sqlite3.OperationalError, sqlite3.DataError) as error:
-            if (getattr(error, "sqlite_errorname", None) or "").startswith(("SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_BUSY")):
+            name = getattr(error, "sqlite_errorname", None) or ""
+            if name.startswith(("SQLITE_INTERRUPT", "SQLITE_TOOBIG", "SQLITE_BUSY")) or queries.is_long_pattern(error):
                 return None
             raise queries.failed(error, asked) from None
         except sqlite3.Error as error:

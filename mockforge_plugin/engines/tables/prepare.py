@@ -38,7 +38,7 @@ def prepare(reader: Reader, version: str, file: str, config: Mapping[str, Any], 
     path, stamp = Path(file), None
     try:
         cache = TableCache(Path(folder))
-        with path.open("rb") as opened:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:  # a pipe is not waited for
             stamp = Stamp.of(opened)
             if stamp.size > config["max_mb"] * (1 << 20):
                 raise BadFile(f"it has {stamp.size >> 20} MiB; the most is max_mb: {config['max_mb']}")

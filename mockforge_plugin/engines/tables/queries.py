@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from itertools import islice
@@ -17,6 +18,7 @@ from mockforge_plugin.tables import Column, DataResult
 _CHUNK: Final = 500
 _WRITES_ONLY: Final = "it would change data, or something that a query may not touch, and the query does not say `write: true`"
 _TEXTS: Final = frozenset({str, bytes})
+_QUOTED: Final = re.compile(r"['\"](.+)['\"]", re.DOTALL)
 
 
 class Prepared:
@@ -129,9 +131,11 @@ def write(guarded: Guarded, statements: Sequence[Change], asked: Asked) -> DataR
 
 
 def failed(error: Exception, asked: Asked) -> PluginError:
-    """What is told of a query that SQLite refused: in its words, which hold no values."""
+    """What is told of a query that SQLite refused: in its words, unless they hold a value."""
     text, name = str(error), getattr(error, "sqlite_errorname", None) or ""
     query = f"query {asked.name!r}" if asked.name else "the query"
+    if is_long_pattern(error) or _tells_a_value(text, asked):
+        return PluginError(f"{query}: a parameter's value is not one that it can be used with", code="invalid_input")
     if name.startswith("SQLITE_INTERRUPT"):
         return PluginError(f"{query} took longer than {asked.timeout_ms} ms", code="timeout")
     if name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"):
@@ -147,3 +151,17 @@ def failed(error: Exception, asked: Asked) -> PluginError:
     if name.startswith("SQLITE_AUTH"):
         return PluginError(f"{query}: {text}: {'not allowed in a query that writes' if asked.write else _WRITES_ONLY}", code="bad_data")
     return PluginError(f"{query}: {text}", code="bad_data")
+
+
+def is_long_pattern(error: Exception) -> bool:
+    """Whether a pattern of LIKE or GLOB is longer than it may be there."""
+    return str(error) == "LIKE or GLOB pattern too complex"
+
+
+def _tells_a_value(text: str, asked: Asked) -> bool:
+    """Whether SQLite complains of a value: of an expression for full-text search, or of a path in JSON."""
+    if text.startswith("fts5: "):
+        return True
+    written = str(asked.query)
+    quoted = [piece for piece in (*_QUOTED.findall(text), text.rpartition(": ")[2]) if piece and piece not in written]
+    return any(piece in value for value in asked.params.values() if type(value) is str for piece in quoted)

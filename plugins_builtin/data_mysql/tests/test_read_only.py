@@ -38,6 +38,10 @@ WRITING = {
 QUERIES = {
     **WRITING,
     "kept": "select * from kept",
+    "assign": {"query": "select @u := :a", "params": {"a": "text"}},
+    "assigned": "select @u",
+    "lock_kept": "select get_lock('k', 0)",
+    "is_free": "select is_free_lock('k')",
     "odd": {"query": "select 1 as a from kept where :a = 'x' and ':b' <> \"\"", "params": {"a": "text"}},
     "odd_binary": {"query": "select 1 as a from kept where :a = X'78'", "params": {"a": "binary"}},
     "odd_json": {"query": "select 1 as a from kept where json_value(:a, '$.x') = 'x'", "params": {"a": "json"}},
@@ -109,3 +113,26 @@ async def test_users_with_rights_over_the_server_are_refused_with_what_to_do(ser
         async with running(mock(server, QUERIES, [], user=user)) as made:
             _, why = await failure(made, "kept")
             assert f"'{user}' " in why and reason in why and "create user mock_reader" in why and PASSWORD not in why
+
+
+async def test_what_a_query_leaves_in_its_session_no_other_query_meets(runtime: PluginRuntime) -> None:
+    assert await rows(runtime, "assign", {"a": "ada"}) == [["ada"]]
+    assert await rows(runtime, "assigned") == [[None]]
+    assert await rows(runtime, "lock_kept") == [[1]]
+    assert await rows(runtime, "is_free") == [[1]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set @u = 1",
+        "load data local infile '/etc/passwd' into table kept", "select * from mysql.user", "handler kept open", "do sleep(1)",
+        "select 1 into @u", "call add_some()", "analyze select 1",
+    ],
+)  # fmt: skip
+async def test_the_text_of_a_plugin_gets_no_further_than_its_user(runtime: PluginRuntime, text: str) -> None:
+    assert (await failure(runtime, text, raw=True))[0] == "bad_data"
+
+
+async def test_no_file_of_the_server_is_read(runtime: PluginRuntime) -> None:
+    assert await rows(runtime, "select load_file('/etc/passwd')", raw=True) == [[None]]

@@ -38,6 +38,12 @@ QUERIES: dict[str, Any] = {
     "syntax": "select from where",
     "too_big": {"query": "select :n::numeric::int2", "params": {"n": "decimal"}},
     "of_text": {"query": "select :n::int", "params": {"n": "text"}},
+    "search": {"query": "select to_tsquery(:n)", "params": {"n": "text"}},
+    "path": {"query": "select jsonb_path_query('{}', cast(:n as text)::jsonpath)", "params": {"n": "text"}},
+    "class": {"query": "select cast(:n as text)::regclass", "params": {"n": "text"}},
+    "kind": {"query": "select cast(:n as text)::regtype", "params": {"n": "text"}},
+    "pattern": {"query": "select 'a' ~ :n", "params": {"n": "text"}},
+    "xpath": {"query": "select xpath(:n, '<a/>')", "params": {"n": "text"}},
 }
 TABLES = """
 create table things (id int primary key, name varchar(5) not null check (name <> 'no'), parent int references things);
@@ -129,6 +135,8 @@ async def test_statements_of_one_write_are_done_together_or_not(own: Postgresql)
         ("add_one", {"id": 3, "name": None}, "invalid_input"), ("add_one", {"id": 3, "name": "no"}, "invalid_input"),
         ("add_one", {"id": 3, "name": "c", "parent": 99}, "invalid_input"), ("add_one", {"id": 2**40, "name": "c"}, "invalid_input"),
         ("too_big", {"n": "123456789"}, "invalid_input"), ("of_text", {"n": "hush-hush"}, "invalid_input"), ("odd_column", {}, "bad_data"),
+        ("search", {"n": "hush & &"}, "invalid_input"), ("path", {"n": "hush-hush("}, "invalid_input"),
+        ("class", {"n": "hush"}, "bad_data"), ("kind", {"n": "hush'"}, "invalid_input"), ("pattern", {"n": "hush("}, "invalid_input"),
         ("odd_table", {}, "bad_data"), ("odd_sql", {}, "bad_data"), ("syntax", {}, "bad_data"),
     ],
 )  # fmt: skip
@@ -140,6 +148,13 @@ async def test_what_the_data_do_not_accept_is_told_without_its_value(
             await runtime.sources.query("shop", "add_one", {"id": 2, "name": "b"}) if not await rows(runtime, "names") else None
         found, why = await failure(runtime, query, params)
         assert found == code and "hush" not in why and "123456789" not in why
+
+
+async def test_no_value_of_a_client_makes_a_source_look_down(own: Postgresql) -> None:
+    async with running(mock(own, QUERIES, [])) as runtime:
+        for _ in range(5):
+            assert (await failure(runtime, "xpath", {"n": "hush("}))[0] == "bad_data"
+        assert await rows(runtime, "one", {"n": 1}) == [[1]]
 
 
 async def test_a_password_that_is_wrong_shows_nowhere(own: Postgresql, caplog: pytest.LogCaptureFixture) -> None:

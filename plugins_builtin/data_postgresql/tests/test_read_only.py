@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from mockforge_asgi import PluginRuntime
+from mockforge_asgi.errors import SourceFailed
 from plugins_builtin.data_postgresql.tests.mock import mock
 from tests.support.data_sources import failure, rows, running
 from tests.support.postgresql import ADMIN_PASSWORD, PASSWORD, Postgresql
@@ -39,6 +43,9 @@ QUERIES = {
     "kept": "select * from kept",
     "odd": {"query": "select 1 as a where :a = 'x' and ':b' is not null", "params": {"a": "text"}},
     "missing": "select :nobody",
+    "lock_kept": "select pg_try_advisory_lock(4)",
+    "set_zone": "select set_config('timezone', 'Asia/Tokyo', false)",
+    "setting": "select current_setting('timezone')",
 }
 
 
@@ -92,9 +99,53 @@ async def test_a_value_is_never_sql(runtime: PluginRuntime, value: str) -> None:
 
 async def test_superusers_and_their_like_are_refused_with_what_to_do(server: Postgresql) -> None:
     server.sql(f"create role filer login password '{PASSWORD}'; grant pg_read_server_files to filer;")
-    for user, password, reason in (("admin", ADMIN_PASSWORD, "is a superuser"), ("filer", PASSWORD, "pg_read_server_files")):
+    server.sql(f"create role heir noinherit login password '{PASSWORD}'; grant admin to heir;")
+    mighty = (("admin", ADMIN_PASSWORD, "is a superuser"), ("filer", PASSWORD, "pg_read_server_files"), ("heir", PASSWORD, "of admin"))
+    for user, password, reason in mighty:
         config = mock(server, QUERIES, [], user=user)
         config["secrets"]["shop_db"] = {"value": password}
         async with running(config) as made:
             _, why = await failure(made, "kept")
             assert f"'{user}' " in why and reason in why and "create role mock_reader login" in why and password not in why
+
+
+LEFT = "select (select count(*) from pg_largeobject_metadata) + (select count(*) from pg_locks where locktype = 'advisory')"
+
+
+async def nothing_is_left(server: Postgresql) -> None:
+    """Wait until the sessions that were thrown away have ended."""
+    deadline = time.monotonic() + 5
+    while server.sql(LEFT) != [["0"]]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_what_a_query_leaves_in_its_session_no_other_query_meets(runtime: PluginRuntime, server: Postgresql) -> None:
+    assert await rows(runtime, "lock_kept") == [[True]]
+    assert await rows(runtime, "setting") == [["UTC"]]
+    await rows(runtime, "set_zone")
+    assert await rows(runtime, "setting") == [["UTC"]]
+    await nothing_is_left(server)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select set_config('role', 'writer', false)", "select pg_read_file('/etc/passwd')", "select lo_import('/etc/passwd')",
+        "select lo_export(1, '/tmp/mockforge-kept')", "select pg_ls_dir('.')", "select pg_reload_conf()", "select pg_switch_wal()",
+        "select query_to_xml('insert into kept values (2)', true, true, '')",
+        "select set_config('session_replication_role', 'replica', false)",
+        "listen x", "prepare x as select 1", "declare c cursor for select 1",
+    ],
+)  # fmt: skip
+async def test_the_text_of_a_plugin_gets_no_further_than_its_role(runtime: PluginRuntime, text: str) -> None:
+    assert (await failure(runtime, text, raw=True))[0] == "bad_data"
+
+
+async def test_what_the_text_of_a_plugin_makes_is_undone(runtime: PluginRuntime, server: Postgresql) -> None:
+    """Large objects, which a transaction that only reads may make before PostgreSQL 16; locks; settings."""
+    for text in ("select lo_create(4711)", "select pg_advisory_lock(5)", "select set_config('timezone', 'Asia/Tokyo', false)"):
+        with contextlib.suppress(SourceFailed):
+            await rows(runtime, text, raw=True)
+    assert await rows(runtime, "setting") == [["UTC"]]
+    await nothing_is_left(server)

@@ -276,3 +276,35 @@ async def test_full_text_search_is_asked(file: Path) -> None:
         assert ([column.type for column in found.columns], found.rows) == (["text"], (("tea and milk",),))
     finally:
         database.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("select body from notes where notes match :q", "AND hush-hush"), ("select body from notes where notes match :q", "hush:tea"),
+        ("select body from notes where notes match :q", "*hush"), ("select json_extract('{}', :q)", "hush"),
+        ("select body from notes where body like :q", "hush" * 300),
+    ],
+)  # fmt: skip
+async def test_a_value_that_a_query_cannot_use_is_the_clients_fault_and_told_nowhere(file: Path, text: str, value: str) -> None:
+    outside(file, "create virtual table notes using fts5(body); insert into notes values ('tea and milk');")
+    database = Database(file, Access())
+    try:
+        with pytest.raises(PluginError) as caught:
+            await database.query(asked(text, {"q": value}))
+        assert caught.value.code == "invalid_input" and "hush" not in caught.value.message
+        with pytest.raises(PluginError, match="no such column: hush") as caught:
+            await database.query(asked("select hush from notes where body = :q", {"q": "hush"}))
+        assert caught.value.code == "bad_data", "the operator's own words are told"
+    finally:
+        database.close()
+
+
+async def test_a_long_pattern_never_keeps_the_event_loop(file: Path) -> None:
+    database = Database(file, Access())
+    try:
+        text = f"select '{'a' * 100}' like :q as is_like"
+        assert [(await database.query(asked(text, {"q": q}))).rows for q in ("%" + "a" * 63, "%" + "a" * 64)] == [((1,),)] * 2
+        assert len(database._slow) == 1, "it went to a thread"
+    finally:
+        database.close()

@@ -171,6 +171,72 @@ async def test_a_list_within_another_resource_has_its_rows_alone(client: Client)
     assert (await client.get("/shops/a/logs/mon")).json()["note"] == "a"
 
 
+async def test_a_column_that_is_asked_for_but_not_shown_is_not_set() -> None:
+    tables = Tables()
+    tables.tables = TABLES
+    where = {"city": {"type": "text", "optional": True}}
+    hidden = {"from": "users", "key": "id", "columns": ["id", "name"], "write": True, "where": where}
+    route = {"match": {"path": "/hidden"}, "response": {"resource": "shop.hidden"}}
+    async with Client(MockForge(config=config(route, hidden=hidden), plugins=[tables])) as client:
+        await send(client, "POST", "/users", {"name": "Ada", "city": "Oslo"})
+        for method, url in (("POST", "/hidden"), ("PATCH", "/hidden/1"), ("PUT", "/hidden/1")):
+            refused = await send(client, method, url, {"name": "Bo", "city": "Rome"})
+            assert (refused.status, refused.json()["message"]) == (422, "there is no field 'city'")
+        assert (await send(client, "PUT", "/hidden/1", {"name": "Bo"})).json() == {"id": 1, "name": "Bo"}
+        assert [(row["name"], row["city"]) for row in (await client.get("/users")).json()] == [("Bo", "Oslo")]
+        assert (await client.get("/hidden?city=Oslo")).json() == [{"id": 1, "name": "Bo"}]
+
+
+async def test_a_path_stands_above_the_key_too() -> None:
+    tables = Tables()
+    tables.tables = TABLES
+    where = {"shop": {"type": "text", "optional": True}}
+    logs = {"from": "logs", "key": ["shop", "day"], "write": True, "order": ["day"], "where": where}
+    route = {"match": {"path": "/of/{shop}/logs"}, "response": {"resource": "shop.of"}}
+    async with Client(MockForge(config=config(route, of=logs), plugins=[tables])) as client:
+        for shop in ("a", "b"):
+            made = await send(client, "POST", f"/of/{shop}/logs", {"day": "mon", "note": shop})
+            assert (made.status, made.header("location")) == (201, f"/of/{shop}/logs/{shop}/mon")
+        assert [row["note"] for row in (await client.get("/of/a/logs")).json()] == ["a"]
+        assert (await send(client, "POST", "/of/a/logs", {"shop": "b", "day": "tue"})).status == 422
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            assert (await send(client, method, "/of/a/logs/b/mon", {"note": "x"})).status == 404
+        assert [(await client.get(f"/of/{shop}/logs/{shop}/mon")).json()["note"] for shop in ("a", "b")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["%00", "1%2F2", "9" * 400, "%F0%9F%92%A9", "%FF", "..", "1.0", "%201", "%EF%BC%91", "true", "null", "1;", "1'", "a" * 70_000],
+)
+async def test_a_key_that_no_row_can_have_is_not_found(client: Client, key: str) -> None:
+    await send(client, "POST", "/users", {"name": "Ada"})
+    for path in ("/users", "/readonly"):
+        assert (await client.get(f"{path}/{key}")).status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": NaN}', b'{"name": "\\ud800"}', b'{"name": "x", "credit": 1e400}', b'{"name": "' + b"a" * 70_000 + b'"}', b"[" * 5000,
+        b'{"name": "x", "id": 99999999999999999999}', b'{"__proto__": {}}', b'{"name": "x\\u0000"}',
+        b'{"name": "x", "n": {"$inc": 1}, "": 1}',
+        json.dumps({str(number): 1 for number in range(5000)}).encode(), b'\xff\xfe{"name": "x"}',
+    ],
+)  # fmt: skip
+async def test_a_body_that_is_odd_changes_nothing(client: Client, body: bytes) -> None:
+    assert (await send(client, "POST", "/users", body)).status in (400, 413, 422)
+    assert (await client.get("/users")).json() == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["sort=name;drop", "sort=-name,name", "sort=", "sort=id", "sort=-", "sort=--name", "sort=name%22", "sort=name%00", "sort=name,city",
+     "limit=0", "limit=9999999999", "limit=-1", "limit=1e3", "limit=", "cursor=", "cursor=AAAA", f"cursor={'A' * 5000}", "cursor=%C3%A9"],
+)  # fmt: skip
+async def test_no_page_or_order_is_made_up(client: Client, query: str) -> None:
+    assert (await client.get(f"/users?{query}")).status == 400
+
+
 @pytest.mark.parametrize(
     ("route", "words"),
     [

@@ -14,6 +14,7 @@ import pytest
 from mockforge_asgi.events import Event, GuestLogged
 from mockforge_plugin.engines.tables import cache, file_source
 from mockforge_plugin.engines.tables.cache import TableCache
+from mockforge_plugin.engines.tables.prepare import prepare
 from mockforge_plugin.values import PluginInfo
 from plugins_builtin.data_csv.plugin import CsvSource
 from tests.support.querying import Asking, asking
@@ -224,12 +225,28 @@ async def test_a_source_of_files_does_not_write(file: Path) -> None:
 
 def test_what_nobody_used_for_long_is_removed(tmp_path: Path) -> None:
     made = TableCache(tmp_path / "cache")
-    old, new = made.folder / "old.db", made.folder / "new.db"
-    for path in (old, new):
+    old, new = made.database("0" * 40, b"old"), made.database("0" * 40, b"new")
+    others = [made.folder / name for name in ("id_ed25519", "customers.db", "notes.seen", "building-plans.txt")]
+    for path in (old, new, *others):
         path.touch()
-    os.utime(old, (time.time() - cache.UNUSED_S - 60,) * 2)
+    for path in (old, *others):
+        os.utime(path, (time.time() - cache.UNUSED_S - 60,) * 2)
     made.tidy()
-    assert list(made.folder.iterdir()) == [new]
+    assert set(made.folder.iterdir()) == {new, *others}
+
+
+async def test_a_cache_that_is_a_link_is_not_used(file: Path) -> None:
+    (file.parent / "another").mkdir(mode=0o700)
+    (file.parent / "cache").symlink_to(file.parent / "another")
+    async with asking(source(file)) as asked:
+        assert "a link" in (await asked.refused("all")).why
+    assert not list((file.parent / "another").iterdir())
+
+
+async def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    made = await asyncio.wait_for(asyncio.to_thread(prepare, CsvSource.read, "1", str(tmp_path / "pipe"), {}, str(tmp_path / "cache")), 10)
+    assert made["error"] == "it is not a regular file"
 
 
 def test_health_says_what_is_wrong(tmp_path: Path) -> None:
