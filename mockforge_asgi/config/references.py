@@ -96,7 +96,7 @@ class _References:
             yield from _missing(path, source, self.sources, "source", "sources") if slash else ()
             if slash and source in self.sources:
                 known = _mapping(_mapping(self.sources[source]).get("queries"))
-                yield from _missing(path, wanted, known, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
+                yield from _no_query(path, wanted, known, source)
         for path, source in _texts(_mapping(data).get("raw"), (*base, "raw")):
             yield from _missing(path, source, self.sources, "source", "sources")
 
@@ -131,7 +131,7 @@ class _References:
         yield from _missing(path, source, self.sources, "source", "sources")
         queries = _mapping(_mapping(self.sources.get(source)).get("queries"))
         if source in self.sources:
-            yield from _missing(path, name, queries, f"query of '{clip(source)}'", f"sources.{clip(source)}.queries")
+            yield from _no_query(path, name, queries, source)
         return _mapping(queries[name]) if name in queries else None
 
     def _templates(self, names: Any, base: Path) -> Iterator[_Fault]:
@@ -172,6 +172,12 @@ def _unknown_source(use: str) -> tuple[str, str]:
 def _missing(path: Path, name: str, known: Mapping[str, Any], kind: str, section: str) -> Iterator[_Fault]:
     if name not in known:
         yield path, f"there is no {kind} '{clip(name)}'.", suggest(name, known) or f"Add it under `{section}:`."
+
+
+def _no_query(path: Path, name: str, known: Mapping[str, Any], source: str) -> Iterator[_Fault]:
+    if name not in known:
+        hint = suggest(name, known) or f"Add it under `sources.{clip(source)}.queries:`."
+        yield path, f"the source '{clip(source)}' has no query '{clip(name)}'.", hint
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from asyncmy import errors
 
-from mockforge_plugin.engines.sql.failures import SqlError, busy, late, refused, unavailable
+from mockforge_plugin.engines.sql.failures import UNKNOWN_CERTIFICATE, SqlError, busy, late, refused, unavailable
 
 _VALUES: Final = frozenset(
     {
@@ -43,6 +43,10 @@ _DUPLICATE: Final = frozenset({1022, 1062, 1169, 1586})
 _LATE: Final = frozenset({1317, 1969, 3024})
 _BUSY: Final = frozenset({1040, 1203, 1205, 1213, 1226})
 _LOGIN: Final = frozenset({1044, 1045, 1698, 1820, 1862, 3118, 3159})
+_LOGINS: Final = {
+    1044: "this user may not use that database, or there is none of that name; see `user`, `database` and the user's grants",
+    1045: "the password is wrong, or there is no such user for connections from here; see `user` and the secret of `password`",
+}
 _AWAY: Final = frozenset(
     {
         1042,
@@ -105,9 +109,13 @@ def _of_number(number: int, message: str, address: str) -> SqlError:
     if number in _BUSY:
         return busy(f"MySQL at {address} is busy (error {number})")
     if number in _LOGIN:
-        return unavailable(f"MySQL at {address} refuses the login (error {number}); see its user and secret", is_lost=True, is_login=True)
+        why = _LOGINS.get(number, "see `user` and the secret of `password`")
+        return unavailable(f"MySQL at {address} refuses the login: {why} (error {number})", is_lost=True, is_login=True)
+    if number == 1049:
+        return unavailable(f"MySQL at {address}: it has no database of that name; see `database` (error {number})", is_lost=True)
     if number in _AWAY:
         why = f": {message[:300]}" if 2000 <= number < 3000 else ""  # asyncmy's own: of the network and of TLS
+        why = f": {UNKNOWN_CERTIFICATE}" if "CERTIFICATE_VERIFY_FAILED" in why else why
         return unavailable(f"MySQL at {address} cannot be reached (error {number}){why}", is_lost=True)
     if number in _READ_ONLY:
         return refused("it writes, and may not: add `write: true` to it if it shall", "denied")

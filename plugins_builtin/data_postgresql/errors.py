@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from ssl import SSLCertVerificationError
 from typing import Final
 
 import asyncpg
 
-from mockforge_plugin.engines.sql.failures import SqlError, busy, late, refused, unavailable
+from mockforge_plugin.engines.sql.failures import UNKNOWN_CERTIFICATE, SqlError, busy, late, refused, unavailable
 
 _VALUES: Final = {
     "23502": "a column that must have a value is given none", "23503": "a row that is referred to is not there, or is referred to",
     "23514": "a value breaks a check constraint",
 }  # fmt: skip
+_LOGINS: Final = {
+    "28P01": "the password is wrong, or there is no such role; see `user` and the secret of `password`",
+    "28000": "pg_hba.conf does not let this role in from here, or it may not log in; see `user`, and whether the server wants `tls`",
+}
 _BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03"})
 _OF_VALUES: Final = frozenset({"42601", "42602"})
 """Syntax and names, of what is no longer looked at as a query."""
@@ -52,9 +57,12 @@ def _of_state(error: asyncpg.PostgresError, address: str, has_values: bool) -> S
     if state in _BUSY:
         return busy(f"PostgreSQL at {address}: {type(error).__name__}, {state}")
     if state[:2] == "28":
-        return unavailable(f"PostgreSQL at {address} refuses the login: {state}; see its user and secret", is_lost=True, is_login=True)
-    if state[:2] in ("08", "53", "57", "58") or state == "3D000":
-        return unavailable(f"PostgreSQL at {address}: {type(error).__name__}, {state}", is_lost=state != "3D000")
+        why = _LOGINS.get(state, "see `user` and the secret of `password`")
+        return unavailable(f"PostgreSQL at {address} refuses the login: {why} ({state})", is_lost=True, is_login=True)
+    if state == "3D000":
+        return unavailable(f"PostgreSQL at {address}: it has no database of that name; see `database` ({state})")
+    if state[:2] in ("08", "53", "57", "58"):
+        return unavailable(f"PostgreSQL at {address}: {type(error).__name__}, {state}", is_lost=True)
     if state == "25006":
         return refused("it writes, and may not: add `write: true` to it if it shall", "denied")
     if state == "42501":
@@ -75,6 +83,8 @@ def _of_text(error: asyncpg.PostgresError, state: str, has_values: bool) -> SqlE
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        return f"{UNKNOWN_CERTIFICATE} ({error.verify_message[:200]})"
     if isinstance(error, OSError) and error.strerror:
         return str(error.strerror)[:200]
     return f"{type(error).__name__}: {error}"[:200]

@@ -253,7 +253,7 @@ BAD = {
         ),
         [
             "2 plugins.p.grants.data[0]: there is no source 'user'. Did you mean 'users'?",
-            "2 plugins.p.grants.data[1]: there is no query of 'users' 'by_di'. Did you mean 'by_id'?",
+            "2 plugins.p.grants.data[1]: the source 'users' has no query 'by_di'. Did you mean 'by_id'?",
         ],
     ),
     "a word on preflights that the rule is not about": (

@@ -175,7 +175,7 @@ async def test_templates_have_rows_as_objects_and_decimals_that_count_and_keep_t
     ("response", "words"),
     [
         ({"data": "shap.by_id"}, "there is no source 'shap'"),
-        ({"data": "shop.by_di", "one": True}, "there is no query of 'shop' 'by_di'"),
+        ({"data": "shop.by_di", "one": True}, "the source 'shop' has no query 'by_di'"),
         ({"data": "shop.by_id", "params": {"di": 1}}, "the query 'by_id' has no parameter 'di'"),
         ({"data": "shop.by_id"}, "the query 'by_id' needs the parameter 'id'"),
         ({"data": "shop"}, "is not a query of a source"),

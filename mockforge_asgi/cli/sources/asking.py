@@ -10,13 +10,18 @@ from difflib import get_close_matches
 from time import perf_counter
 from typing import Final, TypeVar
 
+import click
+
 from mockforge_asgi.config import Config, PluginUse
 from mockforge_asgi.config.sources.objects import NamedQuery, SourceConfig
 from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed
+from mockforge_asgi.events import Event, EventStream, GuestLogged
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.runtime.runtime import PluginRuntime
 from mockforge_asgi.sources.records import records, written_numbers
+from mockforge_asgi.telemetry.log import line_of
+from mockforge_asgi.text import escape
 
 MAX_ROWS: Final = 100_000
 """The most rows of all pages together."""
@@ -69,8 +74,9 @@ async def _told(source: str, query: str, asked: Awaitable[T]) -> T:
         return await asked
     except (HostCallError, PluginFailed) as error:
         cause = error.__cause__ if isinstance(error.__cause__, PluginFailed) else error
-        code = error.code if isinstance(error, HostCallError) else "failed"
-        raise ConfigError(f"source '{source}', {query}: {cause.message} ({code})") from error
+        text = f"source '{source}', {query}: {cause.message} ({error.code})"
+        frames = cause.author_traceback if isinstance(cause, PluginFailed) and cause.code == "internal" else ""
+        raise ConfigError(f"{text}\n{frames}" if frames else text) from error
 
 
 def source_of(config: Config, name: str) -> SourceConfig:
@@ -97,12 +103,25 @@ def _instead(name: str, known: Mapping[str, object]) -> str:
 async def started(config: Config, source: SourceConfig) -> AsyncIterator[Asked]:
     """The source, started and stopped. Raises MockForgeError."""
     only = replace(config, plugins=_needed(config, source.plugin), routes=(), protect=(), dev=False)
-    runtime = PluginRuntime(only)
+    runtime = PluginRuntime(only, events=_heard(config.plugins[source.plugin]))
     await runtime.start()
     try:
         yield Asked(runtime, source)
     finally:
         await runtime.stop()
+
+
+def _heard(plugin: PluginUse) -> EventStream:
+    """Events of a run that tells failures itself: what a plugin of one's own prints is shown on standard error, and nothing else."""
+    stream = EventStream()
+    if not plugin.is_builtin:
+        stream.subscribe(_say)
+    return stream
+
+
+def _say(event: Event) -> None:
+    if isinstance(event, GuestLogged):
+        click.echo(escape(line_of(event)[1]), err=True)
 
 
 def ask(config: Config, source: SourceConfig, what: Callable[[Asked], Awaitable[T]]) -> T:

@@ -9,7 +9,10 @@ import click
 from mockforge_asgi.cli.report import CONFIG_FILE, Command, Group, config_file
 
 if TYPE_CHECKING:
-    from mockforge_asgi.cli.sources.trial import Finding
+    from collections.abc import Mapping
+
+    from mockforge_asgi.config import Config
+    from mockforge_asgi.config.sources.objects import SourceConfig
 
 _FILE = click.option("--file", metavar="FILE", help=f"The configuration.  [{CONFIG_FILE}]")
 
@@ -30,32 +33,51 @@ def list_sources(file: str | None) -> None:
 
 
 @source.command(cls=Command)
-@click.argument("name")
+@click.argument("name", required=False)
 @click.argument("params", nargs=-1, metavar="[PARAMETER=VALUE]...")
 @_FILE
-def test(name: str, params: tuple[str, ...], file: str | None) -> None:
-    """Start a source and try whether it answers.
+def test(name: str | None, params: tuple[str, ...], file: str | None) -> None:
+    """Start a source, or each of them, and try whether it answers.
 
     Its schema is read, and each query that reads is asked for one row, if all its parameters are given or may be left out. Nothing is
     written. Exit code 1 where something fails.
     """
-    from mockforge_asgi.cli.sources.asking import Asked, ask, source_of
-    from mockforge_asgi.cli.sources.trial import trial
+    from mockforge_asgi.cli.sources.asking import source_of
     from mockforge_asgi.config import load_config
-    from mockforge_asgi.text import escape
 
+    if name is not None and "=" in name:
+        raise click.UsageError(f"'{name}' is no source: write the name of one before parameters")
     config = load_config(config_file(file))
     given = values(params)
+    wanted = [source_of(config, name)] if name is not None else [*config.sources.values()]
+    if not wanted:
+        click.echo(f"There are no data sources in {config.places.name}.")
+    failed = [_test_of(config, each, given, has_title=name is None) for each in wanted]
+    raise SystemExit(1 if any(failed) else 0)
 
-    async def all_of(asked: Asked) -> list[Finding]:
-        found = []
+
+def _test_of(config: Config, source: SourceConfig, given: Mapping[str, str], *, has_title: bool) -> bool:
+    """Whether something failed; each finding is printed once it is there."""
+    from mockforge_asgi.cli.sources.asking import Asked, ask
+    from mockforge_asgi.cli.sources.trial import trial
+    from mockforge_asgi.errors import MockForgeError
+    from mockforge_asgi.text import escape
+
+    async def all_of(asked: Asked) -> bool:
+        has_failed = False
         async for finding in trial(asked, given):
-            click.echo(escape(str(finding)))
-            found.append(finding)
-        return found
+            click.echo(escape(f"{lead}{finding}"))
+            has_failed |= finding.verdict == "FAIL"
+        return has_failed
 
-    findings = ask(config, source_of(config, name), all_of)
-    raise SystemExit(1 if any(finding.verdict == "FAIL" for finding in findings) else 0)
+    lead = f"{source.name}  " if has_title else ""
+    try:
+        return ask(config, source, all_of)
+    except MockForgeError as error:
+        if not has_title:
+            raise
+        click.echo(escape(f"{lead}FAIL  start  {error}"))
+        return True
 
 
 @source.command(cls=Command)

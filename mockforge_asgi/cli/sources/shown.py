@@ -7,7 +7,7 @@ from typing import Final
 
 from mockforge_asgi.cli.report import table
 from mockforge_asgi.cli.sources.asking import Page
-from mockforge_asgi.config import Config
+from mockforge_asgi.config import Config, PluginUse
 from mockforge_asgi.config.sources.objects import NamedQuery
 from mockforge_asgi.exact_json import Json, dumps
 from mockforge_asgi.text import escape
@@ -20,11 +20,17 @@ def sources_text(config: Config) -> str:
     """Every source with its queries, and what each wants."""
     if not config.sources:
         return f"There are no data sources in {config.places.name}."
-    rows = [("SOURCE", "PLUGIN", "QUERY", "PARAMETERS", "WHAT")]
+    rows = [("SOURCE", "USES", "QUERY", "PARAMETERS", "WHAT")]
     for source in config.sources.values():
-        rows += [(source.name, source.plugin, name, parameters(query), _kind(query)) for name, query in source.queries.items()]
-        rows += [] if source.queries else [(source.name, source.plugin, "-", "", "no named query")]
+        uses = _uses(config.plugins[source.plugin])
+        rows += [(source.name, uses, name, parameters(query), _kind(query)) for name, query in source.queries.items()]
+        rows += [] if source.queries else [(source.name, uses, "-", "", "no named query")]
     return escape(table(rows))
+
+
+def _uses(plugin: PluginUse) -> str:
+    """What stands at `use`: the name of a built-in source, or where another one is."""
+    return plugin.use.removeprefix("data-") if plugin.is_builtin else plugin.use
 
 
 def parameters(query: NamedQuery) -> str:
@@ -61,7 +67,7 @@ def page_text(page: Page, form: str) -> str:
 
 def _cell(value: Json) -> str:
     text = value if isinstance(value, str) else "" if value is None else dumps(value).decode()
-    text = text.replace("\n", "\\n")
+    text = escape(text.replace("\r", "\\r").replace("\n", "\\n"))
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 

@@ -165,6 +165,10 @@ def schema_problems(error: Any, schema: Mapping[str, Json], places: Locations, b
         known = _subschema(schema, error.instance_path).get("properties", {})
         for key in kind.unexpected:
             yield places.problem((*path, key), f"the key '{clip(key)}' is not known.", suggest(key, known))
+    elif kind.name == "type" and "secret" in _subschema(schema, error.instance_path).get("properties", {}):
+        what = "must be the name of a secret, and never its value."
+        remedy = "Put its value under `secrets:`, such as `my_secret: {env: MY_SECRET}`, and write `{secret: my_secret}` here."
+        yield places.problem(path, what, remedy)
     elif kind.name == "type":
         yield places.problem(path, f"must be {' or '.join(kind.types)}, not {quote(error.instance)}.", _hint(schema, error.instance_path))
     elif kind.name == "enum":

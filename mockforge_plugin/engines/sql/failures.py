@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from mockforge_plugin.failure import PluginError
+
+UNKNOWN_CERTIFICATE: Final = (
+    "its certificate is of no authority that is known here, or for another name: `ca_file` names the authority's file, "
+    "`tls: off` sends everything unencrypted"
+)
+"""Of servers whose TLS certificate does not pass."""
 
 
 class SqlError(PluginError):

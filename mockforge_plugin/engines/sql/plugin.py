@@ -66,7 +66,9 @@ class SqlSource(DataSourcePlugin, Generic[C]):
 
     def health(self) -> Health:
         """`down` while the last query found no server."""
-        engine, pools = self.engine, f"reading: {self.engine.readers}; writing: {self.engine.writers}"
+        engine, pools = self.engine, f"reading: {self.engine.readers}"
+        if self.settings.writer is not None:
+            pools += f"; writing: {engine.writers}"
         return Health("down", f"{engine.trouble}; {pools}") if engine.trouble else Health("ok", pools)
 
     async def destroy(self) -> None:

@@ -54,6 +54,7 @@ def checked_names(names: Sequence[str], what: str = "column") -> tuple[str, ...]
         if not 0 < len(name) <= MAX_NAME or any(char < " " or char == "\x7f" for char in name):
             why = f"it must have 1 to {MAX_NAME} characters, and no control characters"
             raise BadFile(f"{name[:MAX_NAME]!r} cannot be the name of a {what}: {why}")
-        if (other := seen.setdefault(name.casefold(), name)) is not name:
+        if (other := seen.get(name.casefold())) is not None:
             raise BadFile(f"the {what}s {other!r} and {name!r} have one name (upper and lower case count as the same): rename one of them")
+        seen[name.casefold()] = name
     return tuple(names)

@@ -200,5 +200,13 @@ async def test_a_password_that_is_wrong_shows_nowhere(own: Mariadb, caplog: pyte
     config["secrets"] = {"shop_db": {"value": "wrong-secret-0815"}}
     async with running(config) as made:
         code, why = await failure(made, "one", {"n": 1})
-        assert code == "unavailable" and "login" in why
+        assert code == "unavailable" and "refuses the login: the password is wrong, or there is no such user" in why
     assert "0815" not in caplog.text + why
+
+
+async def test_a_database_that_there_is_not_is_told(own: Mariadb) -> None:
+    config = mock(own, QUERIES, [])
+    config["sources"]["shop"]["config"]["database"] = "shpo"
+    async with running(config) as made:
+        code, why = await failure(made, "one", {"n": 1})
+        assert code == "unavailable" and "or there is none of that name; see `user`, `database`" in why

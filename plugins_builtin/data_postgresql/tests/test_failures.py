@@ -162,8 +162,16 @@ async def test_a_password_that_is_wrong_shows_nowhere(own: Postgresql, caplog: p
     config["secrets"] = {"shop_db": {"value": "wrong-secret-0815"}}
     async with running(config) as runtime:
         code, why = await failure(runtime, "one", {"n": 1})
-        assert code == "unavailable" and "login" in why
+        assert code == "unavailable" and "refuses the login: the password is wrong, or there is no such role; see `user`" in why
     assert "0815" not in caplog.text + why
+
+
+async def test_a_database_that_there_is_not_is_told(own: Postgresql) -> None:
+    config = mock(own, QUERIES, [])
+    config["sources"]["shop"]["config"]["database"] = "shpo"
+    async with running(config) as runtime:
+        code, why = await failure(runtime, "one", {"n": 1})
+        assert code == "unavailable" and "/shpo: it has no database of that name; see `database`" in why
 
 
 async def test_pages_neither_skip_nor_repeat_while_rows_come_and_go(own: Postgresql) -> None:

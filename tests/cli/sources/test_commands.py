@@ -47,8 +47,8 @@ def said(*arguments: str) -> tuple[int, str, str]:
 def test_the_list_has_every_query_with_what_it_wants(place: Path) -> None:
     code, out, _ = said("list")
     assert code == 0 and [line.split() for line in out.splitlines()][1:3] == [
-        ["prices", "prices", "all", "at", "most", "1000", "rows"],
-        ["prices", "prices", "by_id", "id:", "text", "at", "most", "1000", "rows"],
+        ["prices", "csv", "all", "at", "most", "1000", "rows"],
+        ["prices", "csv", "by_id", "id:", "text", "at", "most", "1000", "rows"],
     ]
 
 
@@ -70,6 +70,15 @@ def test_a_test_says_what_fails_and_what_was_not_run(place: Path) -> None:
     assert "query by_id  1 row" in said("test", "prices", "id=2")[1]
 
 
+def test_all_sources_are_tested_where_none_is_named_and_one_that_does_not_start_ends_nothing(place: Path) -> None:
+    (place / "mockforge.yaml").write_text(
+        "version: 1\nsources:\n  bad: {use: csv, config: {}}\n"
+        "  prices: {use: csv, config: {file: prices.csv}, queries: {all: {from: prices}}}\n"
+    )
+    code, out, _ = said("test")
+    assert code == 1 and out.startswith("bad  FAIL  start  ") and "prices  ok    query all  1 row" in out
+
+
 def test_the_schema_is_shown_whole_or_one_table_of_it(place: Path) -> None:
     code, out, _ = said("schema", "prices", "prices")
     assert code == 0 and [line.split()[:3] for line in out.splitlines()[1:]] == [
@@ -86,6 +95,7 @@ def test_the_schema_is_shown_whole_or_one_table_of_it(place: Path) -> None:
         (("query", "prices.al"), 1, "no query 'al'. Did you mean 'all'?"),
         (("query", "prices"), 2, "write SOURCE.QUERY"),
         (("query", "prices.by_id", "id"), 2, "write it as NAME=VALUE"),
+        (("test", "id=1"), 2, "'id=1' is no source: write the name of one before parameters"),
         (("query", "prices.by_id"), 1, "id"),
         (("query", "prices.all", "ix=3"), 1, "ix"),
         (("query", "prices.wrong"), 1, "source 'prices', wrong: "),
@@ -105,6 +115,34 @@ def test_a_data_file_is_shown_as_its_source_reads_it(place: Path) -> None:
     (place / "ragged.csv").write_text("a,b\n1,2\n3\n")
     code, _, err = said("check", "ragged.csv")
     assert code == 1 and "line 3" in err
+
+
+def test_a_data_file_is_told_with_lines_for_a_configuration(place: Path) -> None:
+    _, out, _ = said("check", "prices.csv", "--option", "decimal=,", "--rows", "0")
+    assert "Ada" not in out and "worth a look" not in out
+    (place / "mockforge.yaml").write_text("version: 1\n" + out.partition("For mockforge.yaml:")[2])
+    assert said("query", "prices.prices", "--format", "lines")[1].splitlines()[0] == '{"id":"00123","name":"Ada","price":1.50}'
+
+
+def test_what_cannot_be_read_is_told_once_and_without_a_log(place: Path) -> None:
+    (place / "twice.csv").write_text("a,b,a\n1,2,3\n")
+    code, out, err = said("check", "twice.csv")
+    assert (code, out) == (1, "") and err.startswith("mockforge: it cannot be read: twice.csv: the columns 'a' and 'a' have one name")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_cell_of_several_lines_stays_in_its_row(place: Path) -> None:
+    (place / "lines.csv").write_bytes(b'a,b\r\n"x\r\ny",1\r\nz,2\r\n')
+    rows = said("check", "lines.csv")[1].splitlines()
+    assert rows[rows.index("a       b") + 1 :][:2] == ["x\\r\\ny  1", "z       2"]
+
+
+def test_a_slip_in_a_condition_that_may_be_left_out_is_found(place: Path) -> None:
+    text = TEXT[: TEXT.index("  shop:")].replace("{id: text}}", "{nmae: {type: text, optional: true}}}")
+    (place / "mockforge.yaml").write_text(text)
+    out = said("test", "prices")[1]
+    assert "warn  query by_id  the table 'prices' has no column 'nmae'. Did you mean 'name'?" in out.splitlines()
+    assert out.count("warn") == 1
 
 
 def test_what_changes_data_wants_to_be_told_so(place: Path) -> None:

@@ -131,3 +131,10 @@ _JSON = st.recursive(
 def test_no_schema_and_no_value_crash(schema: dict[str, Any], value: Any) -> None:
     if not check_schema(schema, PLACES, ()):
         apply_schema(schema, {"a": value}, PLACES, ())
+
+
+def test_a_password_in_the_place_of_a_secrets_name_is_not_repeated() -> None:
+    named = {"type": "object", "required": ["secret"], "properties": {"secret": {"type": "string"}}, "description": "Its password."}
+    _, problems = settle({"password": "hunter2"}, {"properties": {"password": named}})
+    assert len(problems) == 1 and "hunter2" not in problems[0]
+    assert "config.password: must be the name of a secret, and never its value. Put its value under `secrets:`" in problems[0]

@@ -240,7 +240,7 @@ async def test_no_page_or_order_is_made_up(client: Client, query: str) -> None:
 @pytest.mark.parametrize(
     ("route", "words"),
     [
-        ({"resource": "shop.user"}, "there is no query of 'shop' 'user'. Did you mean 'users'?"),
+        ({"resource": "shop.user"}, "the source 'shop' has no query 'user'. Did you mean 'users'?"),
         ({"resource": {"data": "stop.users"}}, "there is no source 'stop'. Did you mean 'shop'?"),
         ({"resource": "shop.plain"}, "a resource needs a query with `from` and `key`."),
         ({"resource": "shop.hidden"}, "the query's `columns` lack 'id', its `key` or `version`."),
