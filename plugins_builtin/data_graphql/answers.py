@@ -86,6 +86,17 @@ def _error(answer: HttpAnswer, errors: Json) -> PluginError:
     if not known and answer.status in (401, 403, 429, 502, 503, 504):
         check_status(answer)
     place = ".".join(str(part) for part in first.get("path") or () if isinstance(part, str | int))[:200]
-    what = f"it answered with an error{f' {known}' if known else ''}{f' at {place}' if place else ''}"
+    where = f" at {place}" if place else _where(first) if code == "bad_data" else ""
+    what = f"it answered with an error{f' {known}' if known else ''}{where}"
     is_down = code == "unavailable"
     return PluginError(what, code=code, retryable=is_down, details={"busy": True} if known in _BUSY else None)
+
+
+def _where(error: Mapping[str, Json]) -> str:
+    """Where in the query's text an error without a path is: it was not run (GraphQL §7.1.2)."""
+    places = error.get("locations")
+    place = places[0] if isinstance(places, list) and places and isinstance(places[0], dict) else {}
+    line, column = place.get("line"), place.get("column")
+    if not (type(line) is int and type(column) is int):
+        return ""
+    return f" in line {line}, column {column} of the query: it may have no such field, argument or variable"

@@ -15,7 +15,7 @@ import click
 from mockforge_asgi.config import Config, PluginUse
 from mockforge_asgi.config.sources.objects import NamedQuery, SourceConfig
 from mockforge_asgi.errors import ConfigError, HostCallError, PluginFailed
-from mockforge_asgi.events import Event, EventStream, GuestLogged
+from mockforge_asgi.events import Compiling, Event, EventStream, GuestLogged
 from mockforge_asgi.exact_json import Json
 from mockforge_asgi.plugins.consistency import check_plugins
 from mockforge_asgi.runtime.runtime import PluginRuntime
@@ -112,7 +112,7 @@ async def started(config: Config, source: SourceConfig) -> AsyncIterator[Asked]:
 
 
 def _heard(plugin: PluginUse) -> EventStream:
-    """Events of a run that tells failures itself: what a plugin of one's own prints is shown on standard error, and nothing else."""
+    """Events of a run that tells failures itself: on standard error are shown what a plugin of one's own prints, and what is compiled."""
     stream = EventStream()
     if not plugin.is_builtin:
         stream.subscribe(_say)
@@ -120,7 +120,7 @@ def _heard(plugin: PluginUse) -> EventStream:
 
 
 def _say(event: Event) -> None:
-    if isinstance(event, GuestLogged):
+    if isinstance(event, GuestLogged | Compiling):
         click.echo(escape(line_of(event)[1]), err=True)
 
 

@@ -98,7 +98,12 @@ async def test_a_value_that_is_not_of_its_variables_type_is_the_clients_fault_an
     queries = {"value": {"query": USER["query"], "params": {"id": "text"}}, "field": "{ users { nothing } }"}
     async with shop(queries) as asking:
         assert (await asking.refused("value", {"id": "x"})).code == "invalid_input"
-        assert (await asking.refused("field")).code == "bad_data"
+        slip = await asking.refused("field")
+        assert (
+            slip.code == "bad_data"
+            and "in line 1, column 11 of the query: it may have no such field" in slip.why
+            and "nothing" not in slip.why
+        )
 
 
 SCRIPTED = {
