@@ -154,8 +154,11 @@ class Logins:
     def failed(
         self, request: Request, status: int, words: str, headers: list[tuple[str, str]] | None = None, *, return_to: str | None = None
     ) -> Response:
-        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path."""
-        again = self.path(request, **({"return_to": return_to} if return_to else {}))
+        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path.
+
+        A query does not come along: it may hold what nobody is to read on a page.
+        """
+        again = self.path(request, **({"return_to": return_to.partition("?")[0]} if return_to else {}))
         body = f'<p>{escape(words[:1].upper() + words[1:])}.</p><p><a href="{escape(again)}">Log in again</a></p>'
         kept = [pair for pair in headers or () if pair[0] not in ("cache-control", "referrer-policy")]
         return page("The login failed", body, status=status, headers=[*kept, *([("retry-after", "5")] if status == 503 else [])])

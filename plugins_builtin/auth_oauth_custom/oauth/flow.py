@@ -96,8 +96,11 @@ class CodeFlow:
     def failed(
         self, request: Request, status: int, words: str, headers: Headers | None = None, *, return_to: str | None = None
     ) -> Response:
-        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path."""
-        again = escape(self.login_path(request, return_to))
+        """A page: that a login came to nothing, why, and where another one begins, which leads on to that path.
+
+        A query does not come along: it may hold what nobody is to read on a page.
+        """
+        again = escape(self.login_path(request, return_to and return_to.partition("?")[0]))
         body = f'<p>{escape(words[:1].upper() + words[1:])}.</p><p><a href="{again}">Log in again</a></p>'
         kept = [pair for pair in headers or () if pair[0] != "cache-control"]
         return page("The login failed", body, status=status, headers=kept)
