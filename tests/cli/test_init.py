@@ -27,7 +27,7 @@ def test_it_is_valid_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "mockforge.yaml" in done.stdout and "mockforge serve --reload" in done.stdout
     done = run("check", cwd=tmp_path)
-    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("mockforge.yaml is fine. Routes: 11.")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("mockforge.yaml is fine. Routes: 12.")
 
 
 def test_a_folder_may_be_named_and_need_not_be_there(tmp_path: Path) -> None:
@@ -51,6 +51,8 @@ async def test_every_route_answers(tmp_path: Path) -> None:
         assert (await client.get("/products")).text.startswith(f"[{tea},")
         assert (await client.get("/products/00017")).text == tea
         assert (await client.get("/products/17")).status == 404
+        assert (await client.get("/catalogue/00017")).text == tea
+        assert (await client.post("/catalogue", json={"sku": "1"})).status == 405
         assert (await client.get("/greet/Ada")).json() == {"message": "Hello, Ada!"}
 
 
