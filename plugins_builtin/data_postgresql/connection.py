@@ -20,6 +20,7 @@ from mockforge_plugin.tables import Column, Table
 from .errors import sql_error
 from .roles import refuse_mighty
 from .schema import read_tables
+from .startup import GuardedLoop
 from .types import bound, column_type, set_codecs
 
 _KEPT: Final = 100
@@ -134,11 +135,12 @@ async def connect(settings: Settings, password: str | None, *, writes: bool) -> 
     session = {} if settings.pooler else {**_session(settings), "application_name": "mockforge"}
     if not writes and not settings.pooler:
         session["default_transaction_read_only"] = "on"
-    driver = None
+    driver, loop = None, None if settings.tls else GuardedLoop(asyncio.get_running_loop())
     try:
         driver = await asyncpg.connect(
             host=settings.host, port=settings.port, user=role.user, password=password or "", database=settings.database,
             timeout=settings.connect_s, statement_cache_size=0, ssl=settings.tls or False, server_settings=session,
+            loop=loop,
         )  # fmt: skip
         set_codecs(driver._protocol.get_settings().add_python_codec)
         async with asyncio.timeout(settings.connect_s):
