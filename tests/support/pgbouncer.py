@@ -25,7 +25,7 @@ shop = host=127.0.0.1 port={there} dbname=shop
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = plain
+auth_type = scram-sha-256
 auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = 3
