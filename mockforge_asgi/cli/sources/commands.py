@@ -127,7 +127,7 @@ def query(query: str, params: tuple[str, ...], limit: int | None, every_page: bo
     page = ask(config, found, lambda asked: asked.query(named, values(params), limit=limit, every_page=every_page))
     text = page_text(page, form)
     click.echo(text, nl=bool(text))
-    click.echo(summary(page), err=True)
+    click.echo(summary(page) + (": --all, or a higher --limit" if page.is_cut and not every_page else ""), err=True)
 
 
 @source.command(cls=Command)

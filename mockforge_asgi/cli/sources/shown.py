@@ -74,7 +74,7 @@ def _cell(value: Json) -> str:
 def summary(page: Page) -> str:
     """How many rows came, and whether there are more."""
     rows = counted(len(page.rows), "row") + (f", {page.affected} changed" if page.affected is not None else "")
-    return f"{rows} in {page.took_s * 1000:.1f} ms{'; there are more (--all, --limit)' if page.is_cut else ''}"
+    return f"{rows} in {page.took_s * 1000:.1f} ms{'; there are more' if page.is_cut else ''}"
 
 
 def counted(number: int, noun: str) -> str:
