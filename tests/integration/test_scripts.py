@@ -59,5 +59,5 @@ def test_a_whole_run_is_spread_over_the_cores(tmp_path: Path, arguments: list[st
         (tmp_path / name).chmod(0o755)
     environment = {**os.environ, "VENV": str(tmp_path), "PATH": f"{tmp_path / 'cores'}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "scripts/test", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    spread = ["-n", "2", "--dist", "loadfile"] if is_spread else []
+    spread = ["-n", "3", "--dist", "loadfile"] if is_spread else []
     assert done.stdout.split() == ["-m", "pytest", *spread, *arguments]

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.begun import begun
 from tests.support.npm import installed
 
 HERE = Path(__file__).parent / "oidc"
@@ -85,20 +86,8 @@ class IdentityProvider:
 @contextmanager
 def identity_provider(port: int = 0) -> Iterator[IdentityProvider]:
     """One of your own; `port` for one that comes back where another was."""
-    installed(HERE)
-    process = subprocess.Popen(
-        ["node", "server.mjs", str(port)], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, "the identity provider did not start: run `node server.mjs` in tests/support/oidc"
+    with begun(["node", "server.mjs", str(port)], installed(HERE)) as (process, line):
         yield IdentityProvider(json.loads(line)["issuer"], process)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import httpx
 
+from tests.support.begun import begun
 from tests.support.npm import installed
 from tests.support.toolchains import missing
 
@@ -53,16 +54,5 @@ def saml_provider(kind: Kind, key: str, certificate: str) -> Iterator[SamlProvid
         if shutil.which("xmlsec1") is None:
             missing("xmlsec1 is missing: apt-get install xmlsec1")
         command = [sys.executable, str(HERE / "pysaml2_idp.py")]
-    process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(json.dumps({"key": key, "cert": certificate}) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        assert line, f"the identity provider {kind} did not start: run it in {HERE}"
+    with begun(command, HERE, told=json.dumps({"key": key, "cert": certificate}) + "\n") as (process, line):
         yield SamlProvider(kind, json.loads(line)["base"], process)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
 from mockforge_asgi.testing import Server
 from plugins_builtin.idp_saml.keys import Signer
+from tests.support.begun import begun
 from tests.support.npm import installed
 from tests.support.toolchains import missing
 
@@ -312,20 +312,8 @@ class NodeServer:
 @contextmanager
 def node_server() -> Iterator[NodeServer]:
     """One of your own."""
-    installed(NODE)
-    process = subprocess.Popen(
-        ["node", "server.mjs"], cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, "the service providers did not start: run `node server.mjs` in tests/support/saml_sp"
+    with begun(["node", "server.mjs"], installed(NODE)) as (_, line):
         yield NodeServer(json.loads(line)["origin"])
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
 
 
 def fields_of(page: str) -> dict[str, str]:

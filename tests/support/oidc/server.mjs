@@ -97,7 +97,7 @@ async function interaction(req, res) {
 
 const moods = {
   ok: null,
-  down: (req, res) => req.socket.destroy(),
+  down: (req) => req.resume().on("end", () => req.socket.destroy()), // before its end, the system would send a reset
   slow: () => {},
   trickle: (req, res) => { res.writeHead(200, {"content-type": "application/json"}); const timer = setInterval(() => res.write(" "), 50); res.on("close", () => clearInterval(timer)); },
   garbage: (req, res) => res.writeHead(200, {"content-type": "application/json"}).end('{"keys": [{"kty":'),
