@@ -1,4 +1,4 @@
-"""From an author's module, class or object to one that answers operations: described once, called with documents, answering with JSON text.
+"""An author's plugin as one that answers operations: described once, called with documents, answering with JSON text.
 
 The tables are made when the plugin is loaded, so that a call is one look-up, the author's method and one conversion.
 Errors are the author's own exceptions; whoever calls makes the envelope (`mockforge_plugin.failure.error_envelope`).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any, TypeAlias
 
 from mockforge_plugin.encoding import encode
@@ -16,6 +16,7 @@ from mockforge_plugin.failure import PluginError, WrongAnswer
 from mockforge_plugin.operations import documents, rows
 from mockforge_plugin.operations.fields import as_mapping
 from mockforge_plugin.operations.functions import caller, metadata
+from mockforge_plugin.operations.marks import marked_methods
 from mockforge_plugin.plugin import (
     ENDPOINT_MARK,
     FUNCTION_MARK,
@@ -52,72 +53,6 @@ QUERY_OPTIONS = ("limit", "cursor", "types", "name", "order", "write", "count", 
 NAMED = {"template.call": "function", "endpoint.call": "endpoint"}
 """Operations that are several in one, and where their document names which."""
 
-_MODULE_METHODS = (
-    "validate_config",
-    "init",
-    "destroy",
-    "start",
-    "stop",
-    "health",
-    "authenticate",
-    "capabilities",
-    "can_handle",
-    "generate",
-    "modify",
-    "connect",
-    "query",
-    "schema",
-)
-
-
-def load_plugin(target: ModuleType | type | object) -> PluginObject:
-    """The plugin of a module (its one plugin class, or its functions), of a class, or of a ready object.
-
-    Raises: PluginError when there is none, more than one, or something marked that nobody would call.
-    """
-    if isinstance(target, ModuleType):
-        classes = _classes(target)
-        if len(classes) > 1:
-            names = ", ".join(c.__name__ for c in classes)
-            raise PluginError(
-                f"one plugin class per module, not {len(classes)}: {names}. Let one derive from several kinds instead.",
-                code="invalid_config",
-            )
-        if not classes:
-            return PluginObject(_from_functions(target))
-        for name, value in vars(target).items():
-            if inspect.isfunction(value) and _is_marked(value) and value.__module__ == target.__name__:
-                what = f"the function '{name}' stands beside the class {classes[0].__name__}, where nothing calls it"
-                raise PluginError(f"{what}. Make it a method of the class.", code="invalid_config")
-        return PluginObject(classes[0]())
-    return PluginObject(target() if isinstance(target, type) else target)
-
-
-def _classes(module: ModuleType) -> list[type]:
-    """Plugin classes that the module itself defines, without those that another one of them derives from."""
-    own = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__]
-    return [c for c in dict.fromkeys(own) if not any(other is not c and issubclass(other, c) for other in own)]
-
-
-class _Functions:
-    """A plugin made of a module's functions."""
-
-    config: Mapping[str, Json] = {}
-
-
-def _from_functions(module: ModuleType) -> object:
-    target = _Functions()
-    for name, value in vars(module).items():
-        if inspect.isfunction(value) and (_is_marked(value) or (name in _MODULE_METHODS and value.__module__ == module.__name__)):
-            setattr(target, name, value)
-    if not vars(target):
-        raise PluginError(
-            "no plugin here: derive a class from AuthPlugin, ResponsePlugin, ModifierPlugin, TemplatePlugin or "
-            "DataSourcePlugin, or define functions such as authenticate(request) or generate(request)",
-            code="invalid_config",
-        )
-    return target
-
 
 class PluginObject:
     """One instance of an author's plugin, ready to be called."""
@@ -127,7 +62,7 @@ class PluginObject:
         self._connected = False
         self._at_load: dict[str, Callable[..., Any]] = {}
         """The author's methods by name, as operations call them."""
-        marked = list(_marked(target))
+        marked = list(marked_methods(target))
         self._functions: dict[str, tuple[Callable[..., Any], FunctionMetadata]] = {}
         for method in marked:
             if hasattr(method, FUNCTION_MARK):
@@ -306,18 +241,6 @@ class PluginObject:
         name = document["function"]
         run = self._callers.get(name) or _named(self._callers, name, "template function")
         return _finish(run(document.get("args") or (), document.get("kwargs")), encode, run)
-
-
-def _marked(target: object) -> Iterator[Callable[..., Any]]:
-    """Bound methods (or functions) marked as template functions or endpoints, in the order they are written."""
-    found = vars(target) if isinstance(target, _Functions) else {n: v for c in reversed(type(target).__mro__) for n, v in vars(c).items()}
-    for name, value in found.items():
-        if _is_marked(value):
-            yield getattr(target, name)
-
-
-def _is_marked(value: object) -> bool:
-    return hasattr(value, FUNCTION_MARK) or hasattr(value, ENDPOINT_MARK)
 
 
 def _on_request(op: str, method: Callable[..., Any], *, whole: bool = False) -> Handler:

@@ -15,7 +15,8 @@ from typing import Any
 from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import PluginError, error_envelope
-from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
+from mockforge_plugin.operations.dispatch import PluginObject
+from mockforge_plugin.operations.loading import load_plugin
 from mockforge_plugin.sandbox.reading import read
 from mockforge_plugin.sandbox.stdlib import HINTS, offered, refusal
 

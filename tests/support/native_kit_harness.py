@@ -12,7 +12,7 @@ from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.context import entered
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError, error_envelope
-from mockforge_plugin.operations.dispatch import load_plugin
+from mockforge_plugin.operations.loading import load_plugin
 from tests.support.error_envelopes import GuestError
 from tests.support.memory_host_calls import DoorRefused, HostCalls
 

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from mockforge_asgi.errors import PluginRejected
 from mockforge_plugin.bundle import Bundle
-from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
+from mockforge_plugin.operations.dispatch import PluginObject
+from mockforge_plugin.operations.loading import load_plugin
 
 _generations = itertools.count(1)
 

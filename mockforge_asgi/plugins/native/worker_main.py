@@ -21,7 +21,8 @@ from mockforge_plugin.bundle import Bundle
 from mockforge_plugin.context import entered
 from mockforge_plugin.encoding import encode
 from mockforge_plugin.failure import HostError, error_envelope
-from mockforge_plugin.operations.dispatch import PluginObject, load_plugin
+from mockforge_plugin.operations.dispatch import PluginObject
+from mockforge_plugin.operations.loading import load_plugin
 
 _PR_SET_PDEATHSIG = 1
 

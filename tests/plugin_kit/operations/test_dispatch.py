@@ -10,7 +10,7 @@ import pytest
 
 from mockforge_plugin import Allow, AuthPlugin, DataSourcePlugin, Principal, Request, TemplatePlugin, function
 from mockforge_plugin.failure import PluginError
-from mockforge_plugin.operations.dispatch import load_plugin
+from mockforge_plugin.operations.loading import load_plugin
 from tests.support.error_envelopes import GuestError
 from tests.support.native_kit_harness import NativeInstance
 

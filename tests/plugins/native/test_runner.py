@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mockforge_asgi.exact_json import dumps, loads
 from mockforge_plugin import Column, DataResult, DataSourcePlugin, Json
 from mockforge_plugin.failure import WrongAnswer
-from mockforge_plugin.operations.dispatch import load_plugin
+from mockforge_plugin.operations.loading import load_plugin
 from mockforge_plugin.tables import VALUE_TYPES
 from tests.support.native_hosts import host
 from tests.support.native_results import exact
